@@ -1,0 +1,5 @@
+"""Idioms: raw constructs for which Lightning has a mechanism of its own, one file each.
+
+Every module here has an ``IDIOM`` with a ``name`` and a ``claim`` (see `torch2lit.program.Idiom`). Nothing else
+has to know of a new file: the engine asks every module of the packages in the entry-point group ``torch2lit.codemods``.
+"""

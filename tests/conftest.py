@@ -1,0 +1,142 @@
+"""What the tests of the shell share: a small engine in place of the real one, scripts, and a command line."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from torch2lit import catalogue as catalogue
+from torch2lit import engine
+from torch2lit.cli import main
+from torch2lit.findings import Finding, finding
+from torch2lit.options import Options
+from torch2lit.program import (
+    Conversion,
+    Edit,
+    Fate,
+    LedgerEntry,
+    Mechanism,
+    NestSummary,
+    Outcome,
+)
+
+SCRIPT = """\
+import torch
+
+for batch in loader:
+    loss = model(batch)
+    loss.backward()
+    optimizer.step()
+"""
+CONVERTED = SCRIPT.replace("loss.backward()", "fabric.backward(loss)  # torch")
+Invoke = Callable[..., Result]
+
+
+def _finding(severity: str, line: int) -> Finding:
+    code = {"note": "T2L998", "review": "T2L997", "refused": "T2L996"}[severity]
+    return Finding(line, 5, code, f"fake-{severity}", severity, f"a {severity}", "do it")  # type: ignore[arg-type]
+
+
+def fake_convert_text(text: str, path: str, options: Options) -> Conversion:
+    """An engine that replaces `loss.backward()` and does what words in the text ask for."""
+    ast.parse(text)
+    if "RAISE" in text:
+        raise KeyError("boom")
+    if "RECURSE" in text:
+        return fake_convert_text(text, path, options)
+    if "KILL" in text:
+        os._exit(9)
+    if "LATER" in text:
+        raise SyntaxError("bad later", ("x", 3, 7, "", 3, 8))
+    if "REFUSE" in text:
+        return Conversion(path, Outcome.REFUSED, text, text, findings=(_finding("refused", 2),))
+    lines = text.splitlines(keepends=True)
+    hits = [number for number, line in enumerate(lines) if "loss.backward()" in line]
+    if not hits:
+        return Conversion(path, Outcome.UNCHANGED, text, text, reason="nothing to do")
+    new = "é" if "ACCENT" in text else "torch"
+    edits = []
+    for hit in hits:
+        content = lines[hit].rstrip("\r\n").replace("loss.backward()", f"fabric.backward(loss)  # {new}")
+        edits.append(Edit(hit, hit + 1, content + "\n"))
+        ending = lines[hit][len(lines[hit].rstrip("\r\n")) :]
+        lines[hit] = content + ending
+    word = next((word for word in ("review", "note") if word.upper() in text), None)
+    return Conversion(
+        path,
+        Outcome.CONVERTED,
+        text,
+        "".join(lines),
+        mechanism=Mechanism.FABRIC,
+        findings=(_finding(word, hits[0] + 1),) if word else (),
+        ledger=(
+            LedgerEntry(
+                hits[0] + 1, hits[0] + 1, "loss.backward()", Fate.REPLACED, "fabric", "backward", "why"
+            ),
+        ),
+        nests=(
+            NestSummary(
+                hits[0] + 1,
+                "train",
+                ("for batch in loader",),
+                (("model", "model"), ("optimizer", "optimizer")),
+                (("train", hits[0] + 1),),
+                "fabric",
+                "LitNet",
+            ),
+        ),
+        edits=tuple(edits),
+    )
+
+
+@pytest.fixture
+def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the small engine in place of the real one."""
+    monkeypatch.setattr(engine, "convert_text", fake_convert_text)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, outside of any repository."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def invoke(fake_engine: None, folder: Path) -> Invoke:
+    """Call the command line in the working directory, with the small engine."""
+
+    def call(*arguments: str, stdin: bytes | None = None) -> Result:
+        return CliRunner().invoke(main, arguments, input=stdin)
+
+    return call
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git in a folder."""
+    subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+
+
+def commit_all(folder: Path) -> None:
+    """Commit everything in a folder, which becomes a repository if it is none."""
+    git(folder, "init", "-q")
+    git(folder, "add", "-A", "-f")
+    git(folder, "commit", "-q", "-m", "all")
+
+
+def make_unparsable_finding(line: int) -> Finding:
+    """A finding that is registered."""
+    return finding("unparsable-cell", line, "cell 1 is not Python")

@@ -1,0 +1,176 @@
+"""Running a raw script and its conversion in this process, under the tracer, and telling what differs."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import io
+import itertools
+import logging
+import os
+import re
+import runpy
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fixture_cases import OWN_FILES, Case
+
+from torch2lit.verify.events import Trace
+from torch2lit.verify.trace import record
+
+_BAR = re.compile(r"^.*?\|[^|]*\| *\d+/\S+ \[[^\]]*\]|\x1b\[[0-9;]*[A-Za-z]")  # what tqdm draws
+_TIME = re.compile(r"\b\d+(\.\d+)?(e-\d+)?\s?(s|sec|secs|seconds|ms)\b|\b\d+m \d+s\b")
+_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one script did: its trace, its output (times and bars aside), the plain files that it wrote."""
+
+    trace: Trace
+    stdout: tuple[str, ...]
+    files: dict[str, bytes]
+    error: str = ""
+
+
+def run_script(case: Case, text: str, max_steps: int | None = None) -> Run:
+    """Run a script's text as ``__main__`` in a folder of its own, with torch as a new process finds it.
+
+    An exception of the script is told in ``error``.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        work = folder / "work"
+        shutil.copytree(case.folder, work, ignore=shutil.ignore_patterns(*OWN_FILES))
+        script = folder / "train.py"
+        script.write_bytes(text.encode("utf-8"))
+        given = {path.relative_to(work) for path in work.rglob("*")}
+        printed, error = io.StringIO(), ""
+        with (
+            _fresh(work, [str(script), *case.arguments]),
+            contextlib.redirect_stdout(printed),
+            record(max_steps=max_steps, seed=0) as trace,
+        ):
+            try:
+                runpy.run_path(str(script), run_name="__main__")
+            except SystemExit as stop:
+                error = f"SystemExit({stop.code})" if stop.code else ""
+            except Exception as problem:
+                error = f"{type(problem).__name__}: {problem}"
+        saved = {save.name for save in trace.saves}
+        files = {
+            path.relative_to(work).as_posix(): b""
+            if path.name in saved or path.is_dir()
+            else path.read_bytes()
+            for path in sorted(work.rglob("*"))
+            if path.relative_to(work) not in given
+        }
+        return Run(trace, tuple(plain_lines(printed.getvalue())), files, error)
+
+
+def plain_lines(printed: str) -> list[str]:
+    """What was printed, without progress bars, times and addresses."""
+    parts = re.split(r"[\r\n]", printed)
+    lines = [_ADDRESS.sub("<address>", _TIME.sub("<time>", _BAR.sub("", part).rstrip())) for part in parts]
+    return [line for line in lines if line]
+
+
+def differences(raw: Run, converted: Run, most: int = 5) -> list[str]:
+    """Where two runs part, in the order in which a reader wants to know it; [] when they are identical."""
+    told = [
+        f"{which} stopped with {r.error}" for which, r in (("raw", raw), ("converted", converted)) if r.error
+    ]
+    told += _sequence("loss", _exact(raw.trace.losses), _exact(converted.trace.losses))
+    for fact in ("optimizer", "learning_rates", "parameters"):
+        one, other = ([str(getattr(step, fact)) for step in run.trace.steps] for run in (raw, converted))
+        told += _sequence(fact, one, other)
+    told += _sequence("torch.save", list(map(str, raw.trace.saves)), list(map(str, converted.trace.saves)))
+    told += _sequence("line of stdout", list(raw.stdout), list(converted.stdout))
+    if raw.files != converted.files:
+        names = [
+            n for n in sorted({*raw.files, *converted.files}) if raw.files.get(n) != converted.files.get(n)
+        ]
+        told.append(f"files differ: {', '.join(names)}")
+    return told[:most]
+
+
+def _exact(numbers: list[float]) -> list[str]:
+    return [number.hex() for number in numbers]  # nan equals nan, 0.0 is not -0.0
+
+
+def _sequence(what: str, raw: list[str], converted: list[str]) -> Iterator[str]:
+    for index, (a, b) in enumerate(itertools.zip_longest(raw, converted)):
+        if a != b:
+            yield f"{what} {index} of {len(raw)} raw, {len(converted)} converted: {a} / {b}"
+            return
+
+
+@functools.cache
+def import_everything() -> None:
+    """Import what scripts import, once, and hide it all from the garbage collector: that makes runs fast."""
+    os.environ["MPLBACKEND"] = "Agg"
+    import lightning  # noqa: F401
+    import torch
+
+    torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
+
+
+@contextlib.contextmanager
+def _fresh(folder: Path, argv: list[str]) -> Iterator[None]:
+    """The state of a new process around the block, and this process's own state after it."""
+    import_everything()
+    import torch
+
+    before = (
+        sys.argv,
+        list(sys.path),
+        Path.cwd(),
+        dict(os.environ),
+        list(logging.root.handlers),
+        logging.root.level,
+    )
+    modules = set(sys.modules)
+    random_state = torch.get_rng_state()
+    _reset_torch()
+    try:
+        os.chdir(folder)
+        sys.argv = argv
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.argv, sys.path[:] = before[0], before[1]
+        os.chdir(before[2])
+        os.environ.clear()
+        os.environ.update(before[3])
+        logging.root.handlers[:], logging.root.level = before[4], before[5]
+        for name in set(sys.modules) - modules:
+            if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(folder.parent)):
+                del sys.modules[name]
+        _reset_torch()
+        torch.set_rng_state(random_state)
+        gc.collect()
+
+
+def _reset_torch() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.set_grad_enabled(True)
+    torch.use_deterministic_algorithms(False)
+    torch.autograd.set_detect_anomaly(False)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = False
+    torch.set_printoptions(profile="default")
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")

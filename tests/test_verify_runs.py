@@ -1,0 +1,221 @@
+"""Whole verifications: real scripts in processes of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from torch2lit.options import Options
+from torch2lit.verify import VerifyResult, verify
+from torch2lit.verify.run import Request, Run, run_script
+from torch2lit.verify.workspace import build
+
+DATA = Path(__file__).parent / "data" / "verify"
+RAW = (DATA / "raw.py").read_text(encoding="utf-8")
+CONVERTED = (DATA / "converted.py").read_text(encoding="utf-8")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("torch") is None or find_spec("lightning") is None, reason="needs torch"),
+]
+
+LOOP = """
+import torch
+w = torch.nn.Parameter(torch.ones(2))
+optimizer = torch.optim.SGD([w], lr=0.1)
+for i in range(6):
+    optimizer.zero_grad()
+    loss = (w * w).sum()
+    loss.backward()
+    optimizer.step()
+    print("after", i)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "work" / "project"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def write(folder: Path, **scripts: str) -> list[Path]:
+    for name, text in scripts.items():
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    return [folder / f"{name}.py" for name in scripts]
+
+
+def prove(folder: Path, raw: str, converted: str, *arguments: str, **options: object) -> VerifyResult:
+    paths = write(folder, raw=raw, converted=converted)
+    return verify(paths[0], paths[1], arguments, options=Options(), **options)  # type: ignore[arg-type]
+
+
+def alone(folder: Path, text: str, *arguments: str, steps: int | None = None, name: str = "raw.py") -> Run:
+    """Run one script as verify does, without comparing it to another."""
+    script = folder / name
+    script.write_text(text, encoding="utf-8")
+    root = folder.parent.parent / "mirror"
+    root.mkdir()
+    workspace = build(root, [script], Path.cwd())
+    return run_script(
+        workspace, Request(script, arguments, steps=steps, timeout=120), root.parent / "scratch"
+    )
+
+
+def tree(folder: Path) -> str:
+    digest = hashlib.sha1()
+    for path in sorted(folder.rglob("*")):
+        digest.update(f"{path} {path.lstat().st_mode} {path.lstat().st_mtime_ns}".encode())
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def test_an_identical_pair_passes_and_the_folder_stays_as_it_is(project: Path) -> None:
+    write(project, raw=RAW, converted=CONVERTED)
+    (project / "last.pt").write_text("of the user", encoding="utf-8")
+    before = tree(project.parent)
+    result = verify(project / "raw.py", project / "converted.py", ["--epochs", "2"], options=Options())
+    assert result.render() == (
+        "  10 steps · losses identical · 4 tensors identical · learning rates identical"
+        " · saved files identical\n"
+        "  PASS  bit-identical (CPU)\n"
+    )
+    assert result.passed
+    assert tree(project.parent) == before
+
+
+def test_a_pair_that_differs_tells_the_tensor_and_the_amount(project: Path) -> None:
+    broken = CONVERTED.replace("momentum=0.9", "momentum=0.9, weight_decay=0.01")
+    result = prove(project, RAW, broken, "--epochs", "1")
+    assert (result.status, result.exit_code) == ("differs", 1)
+    assert result.comparison is not None
+    assert result.comparison.first is not None
+    assert (result.comparison.first.what, result.comparison.first.step) == ("parameters", 1)
+    assert {name for name, _ in result.tensors} == {"first.weight", "first.bias", "last.weight", "last.bias"}
+    assert all(0 < amount < 0.01 for _, amount in result.tensors)
+    assert result.causes[0].name == "settings of the optimizer, or writes to the weights"
+    assert json.loads(json.dumps(result.to_dict()))["status"] == "differs"
+
+
+def test_a_converted_script_that_crashes_shows_its_last_lines(project: Path) -> None:
+    result = prove(project, LOOP, LOOP.replace('print("after", i)', "1 / (2 - i)"))
+    assert (result.status, result.exit_code) == ("failed", 1)
+    assert "The converted run failed with exit status 1 after 3 optimizer steps." in result.render()
+    assert "ZeroDivisionError: division by zero" in result.render()
+    assert f'"{project}' in result.render()
+
+
+def test_a_raw_script_that_crashes_is_not_compared(project: Path) -> None:
+    result = prove(project, "import torch\nraise SystemExit('no data')\n", LOOP)
+    assert result.status == "failed"
+    assert result.converted is None
+    assert "no data" in result.render()
+
+
+def test_a_script_that_never_steps_proves_nothing(project: Path) -> None:
+    result = prove(project, "import torch\n", "import torch\n")
+    assert (result.status, result.exit_code, result.converted) == ("failed", 1, None)
+    assert result.causes[0].name == "the raw run did not train"
+    assert "without an optimizer step" in result.render()
+
+
+def test_a_run_that_does_not_end_is_stopped_with_all_it_started(project: Path) -> None:
+    child = (
+        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])\n"
+    )
+    started = time.monotonic()
+    result = prove(project, LOOP + child + "import time; time.sleep(99)\n", LOOP, timeout=20.0)
+    assert time.monotonic() - started < 60
+    assert (result.status, result.exit_code) == ("failed", 1)
+    assert "did not end within its time limit of 20 s, after 6 optimizer steps" in result.render()
+
+
+@pytest.mark.parametrize("swallow", ["except:\n        pass", "except BaseException:\n        continue"])
+def test_steps_end_a_script_that_catches_everything(project: Path, swallow: str) -> None:
+    body = "\n".join(f"    {line}" for line in LOOP.split("for i")[1].splitlines()[1:])
+    text = LOOP.split("for i")[0] + "for i in range(6):\n    try:\n" + body + f"\n    {swallow}\n"
+    run = alone(project, text, steps=2)
+    assert (len(run.trace.steps), run.trace.ended, run.failed) == (2, "limit", False)
+    assert "after 3" not in run.stdout
+
+
+def test_a_quick_run_only_asks_whether_the_converted_script_trains(project: Path) -> None:
+    result = prove(project, "raise RuntimeError\n", CONVERTED, fast_dev_run=True)
+    assert (result.status, result.exit_code) == ("trains", 0)
+    assert result.converted is not None
+    assert len(result.converted.trace.steps) == 2
+    empty = prove(project, LOOP, "import torch\n", fast_dev_run=True)
+    assert (empty.status, empty.exit_code) == ("failed", 1)
+
+
+def test_data_beside_the_project_is_found(project: Path) -> None:
+    (project.parent / "data").mkdir()
+    (project.parent / "data" / "x.txt").write_text("0.5", encoding="utf-8")
+    text = LOOP.replace("lr=0.1", "lr=float(open('../data/x.txt').read())")
+    text += "torch.save(w, '../data/out.pt')\nopen('../data/x.txt', 'w').write('9')\n"
+    before = tree(project.parent / "data")
+    run = alone(project, text)
+    assert run.trace.steps[0].learning_rates == (0.5,), run.stderr
+    assert run.returncode == 0, run.stderr
+    assert tree(project.parent / "data") == before
+
+
+LOOKS = """
+import json, os, sys, helper
+import __main__, torch
+print(json.dumps([sys.argv, __name__, __main__.__file__ == __file__, sys.path[0], os.getcwd(), __file__,
+    sorted(name for name in globals() if not name.startswith("__")), os.environ["CUDA_VISIBLE_DEVICES"],
+    torch.get_num_threads(), [p for p in sys.path if p.endswith("verify")]]))
+"""
+
+
+def test_the_script_finds_itself_started_directly(project: Path) -> None:
+    (project / "tools").mkdir()
+    write(project / "tools", helper="")
+    run = alone(project / "tools", LOOKS, "--flag", "a b")
+    assert run.returncode == 0, run.stderr
+    argv, name, is_main, first, directory, file, names, devices, threads, own = json.loads(run.stdout)
+    assert argv == [os.path.join("tools", "raw.py"), "--flag", "a b"]
+    assert (name, is_main) == ("__main__", True)
+    assert (first, directory) == (str(project / "tools"), str(project))
+    assert file == str(project / "tools" / "raw.py")
+    assert names == ["helper", "json", "os", "sys", "torch"]
+    assert (devices, threads, own) == ("", 1, [])
+
+
+def test_workers_and_pickles_find_the_main_module(project: Path) -> None:
+    text = """
+import pickle, torch
+from torch.utils.data import DataLoader
+class Points:
+    def __len__(self): return 4
+    def __getitem__(self, i): return torch.tensor(float(i))
+if __name__ == "__main__":
+    assert isinstance(pickle.loads(pickle.dumps(Points())), Points)
+    print(sum(float(x) for x in DataLoader(Points(), num_workers=1, multiprocessing_context="spawn")))
+"""
+    run = alone(project, text)
+    assert run.stdout == "6.0\n", run.stderr
+
+
+def test_a_notebook_is_run_as_its_code_cells(project: Path) -> None:
+    cells = [{"cell_type": "code", "source": ["%matplotlib inline\n", *LOOP.splitlines(keepends=True)]}]
+    run = alone(project, json.dumps({"nbformat": 4, "cells": cells}), name="raw.ipynb")
+    assert len(run.trace.steps) == 6, run.stderr
+
+
+def test_the_converted_script_may_lie_elsewhere(project: Path, tmp_path: Path) -> None:
+    write(project, helper="rate = 0.25\n", raw=LOOP.replace("lr=0.1", "lr=__import__('helper').rate"))
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    (script,) = write(other, converted=(project / "raw.py").read_text(encoding="utf-8"))
+    result = verify(project / "raw.py", script, [], options=Options())
+    assert result.passed, result.render()

@@ -1,0 +1,49 @@
+"""Write what golden cases expect from the engine's answer: ``python tests/update_fixtures.py [NAME...]``.
+
+It writes converted.py and findings.txt; read the diff before you commit it. A case whose conversion breaks
+a law is not written.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
+
+from fixture_cases import broken_laws, case, conversion, digest, disappointments, names  # noqa: E402
+
+from torch2lit.program import Outcome  # noqa: E402
+
+
+def main(wanted: list[str]) -> int:
+    """Update the named cases, or all of them. The exit code is 1 when one could not be written."""
+    bad = 0
+    for name in wanted or names():
+        c, result = case(name), conversion(name)
+        if told := broken_laws(c.raw, result):
+            print(f"{name}: NOT written\n  " + "\n  ".join(told), file=sys.stderr)
+            bad += 1
+            continue
+        for told_line in disappointments(c, result):
+            print(f"{name}: {told_line}", file=sys.stderr)
+        changed = _write(c.converted_file, result.after if result.outcome is Outcome.CONVERTED else None)
+        changed |= _write(c.findings_file, digest(result))
+        if changed:
+            print(f"{name}: {digest(result).splitlines()[0]}")
+    return 1 if bad else 0
+
+
+def _write(path: Path, text: str | None) -> bool:
+    """Make the file hold this text, or be gone. True when that changed something."""
+    old = path.read_bytes() if path.exists() else None
+    new = None if text is None else text.encode("utf-8")
+    if new is None:
+        path.unlink(missing_ok=True)
+    elif new != old:
+        path.write_bytes(new)
+    return new != old
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

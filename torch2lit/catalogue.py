@@ -1,0 +1,313 @@
+"""Every finding that torch2lit can give. Importing this module registers them."""
+
+from __future__ import annotations
+
+from .findings import Rule, register
+
+register(
+    Rule(
+        code="T2L001",
+        slug="unparsable-cell",
+        severity="note",
+        why="A code cell of the notebook is not Python, so it took no part in the conversion and stays.",
+        remedy="If the cell belongs to the training, make it valid Python and convert the notebook again.",
+        text="""\
+A notebook is read as one program: its code cells in their order. Lines in IPython's own syntax (`%matplotlib
+inline`, `!pip install ...`, `model?`) are understood and stay where they are. A cell that does not parse even
+without them, or that a cell magic such as `%%writefile` hands to something else, is left alone: its names are
+unknown to the rest.
+
+The note is given for every cell that does not parse, and for a cell under a cell magic when it mentions
+`backward`, because then it may hold the training loop itself.
+""",
+    )
+)
+
+# ---- refusals
+
+register(
+    Rule(
+        code="T2L101",
+        slug="loop-in-class",
+        severity="refused",
+        why="The training loop lives in the methods of a class of the script.",
+        remedy="Move the loop into a function, or wait for the release that converts Trainer and Solver classes.",
+        text="""\
+A class that trains keeps its state on `self` and offers methods that other code calls. Turning it into a
+LightningModule without changing what callers see is not done yet, so the file is left alone.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L102",
+        slug="no-optimizer-step",
+        severity="refused",
+        why="A backward pass was found, but no optimizer step in the same function feeds on it.",
+        remedy="Put `backward()` and `optimizer.step()` into the same function, then convert again.",
+        text="""\
+torch2lit starts from step sites: an `optimizer.step()` with the `backward()` that feeds it. When the two stand in
+different functions, or a library hides one of them, their order cannot be read off the source.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L103",
+        slug="while-loop",
+        severity="refused",
+        why="The number of turns of a `while` loop is not known to the Trainer.",
+        remedy="If the number of epochs or steps is fixed, write the loop as `for ... in range(...)`.",
+        text="""\
+A Trainer runs a number of epochs or steps. A `while` loop decides after every turn whether to go on, with code
+that may look at anything. It is not converted yet.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L104",
+        slug="no-entry-point",
+        severity="refused",
+        why="The file defines a function that trains over batches, but nothing in it calls that function.",
+        remedy="Convert the script that calls the function.",
+        text="""\
+An engine module holds the batch loop while another file holds the epoch loop. The Trainer takes over both, so the
+conversion starts from the script that runs.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L105",
+        slug="step-outside-loop",
+        severity="refused",
+        why="The optimizer step does not stand inside a loop that can be followed.",
+        remedy="Put the step into a `for` loop, or call its function from one.",
+        text="""\
+A single step outside of any loop is no training loop; a step in a function that nobody in the file calls cannot be
+followed to its loop.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L106",
+        slug="function-not-inlined",
+        severity="refused",
+        why="The function that trains cannot be taken apart into hooks.",
+        remedy="See the message: usually an early `return`, a decorator, or `*args` stands in the way.",
+        text="""\
+The body of the training function moves into the hooks of the module. That needs a body that runs from top to
+bottom, parameters whose values are known, and a call that surely runs once per epoch.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L107",
+        slug="unknown-epochs",
+        severity="refused",
+        why="The loop that would become the epochs runs over something that is not a range.",
+        remedy="Write the epoch loop as `for epoch in range(...)`.",
+        text="""\
+`max_epochs` is a number. A loop over a list, a generator or an unknown object has no number that can be read off
+the source.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L108",
+        slug="loop-else",
+        severity="refused",
+        why="The loop has an `else` block, which runs only if the loop was not left by `break`.",
+        remedy="Write what the `else` means with a flag after the loop.",
+        text="Lightning's loop has no counterpart for `for ... else`.\n",
+    )
+)
+register(
+    Rule(
+        code="T2L109",
+        slug="loop-in-coroutine",
+        severity="refused",
+        why="The training loop is in an `async` function.",
+        remedy="Train in a plain function.",
+        text="Hooks are plain functions: nothing in them can be awaited.\n",
+    )
+)
+register(
+    Rule(
+        code="T2L110",
+        slug="names-made-at-run-time",
+        severity="refused",
+        why="Names that exist only at run time cannot be followed into the module.",
+        remedy="Assign the names in the source instead of by `exec`, `eval` or `locals`.",
+        text="""\
+Values move from the script's scope to the module by name. `exec` and `locals` make or read names that no reader of
+the source can see.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L111",
+        slug="return-in-loop",
+        severity="refused",
+        why="A `return` leaves the function from inside the loop that the Trainer takes over.",
+        remedy="Leave the loop by `break`, and return after it.",
+        text="""\
+A hook can stop the training, but it cannot make the function around `trainer.fit` return with a value.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L112",
+        slug="step-not-reached",
+        severity="refused",
+        why="The step does not stand straight in its loop.",
+        remedy="See the message; calling the step's function in a statement of its own is enough.",
+        text="The call that leads to the step may run not at all, or several times, in one turn of the loop.\n",
+    )
+)
+register(
+    Rule(
+        code="T2L113",
+        slug="closure-over-loop-state",
+        severity="refused",
+        why="A nested function reads a variable that the training loop changes.",
+        remedy="Pass the value to the function as an argument.",
+        text="""\
+State that lives across hooks becomes an attribute of the module. A closure would go on reading the old variable of
+the function around it.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L114",
+        slug="nests-overlap",
+        severity="refused",
+        why="Two training loops share code that both would have to change.",
+        remedy="Convert the file again after the first conversion, or give each loop its own function.",
+        text="Each training loop becomes a module of its own, and the second one would edit the same lines.\n",
+    )
+)
+register(
+    Rule(
+        code="T2L115",
+        slug="output-not-valid",
+        severity="refused",
+        why="The conversion did not pass torch2lit's own checks, so nothing was written.",
+        remedy="Please report the script: this is a fault of torch2lit.",
+        text="""\
+Before anything is written the result must compile, hold no name that became unbound, and be unchanged by a second
+conversion. A result that fails is thrown away.
+""",
+    )
+)
+
+# ---- to be reviewed
+
+register(
+    Rule(
+        code="T2L201",
+        slug="never-back-to-train",
+        severity="review",
+        why="The script evaluates in eval mode and never calls `train()` again, so dropout and batch norm stay in eval mode.",
+        remedy="If that was not meant, call `model.train()` at the start of every epoch and drop the override.",
+        text="""\
+Lightning restores the train mode after validation. The script does not, so the conversion overrides
+`on_validation_model_train` to train as the script trains. It is often a mistake of the script.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L202",
+        slug="interrupt-not-caught",
+        severity="review",
+        why="`Trainer.fit` turns ^C into `SystemExit`, so `except KeyboardInterrupt` around it does not run.",
+        remedy="Catch `SystemExit` as well, or do the work of the handler in a callback's `on_exception`.",
+        text="""\
+Lightning 2.6 catches KeyboardInterrupt inside of `fit`, tears down and exits. What the script does after ^C needs
+another way.
+""",
+    )
+)
+
+# ---- notes
+
+register(
+    Rule(
+        code="T2L301",
+        slug="manual-optimization",
+        severity="note",
+        why="Automatic optimization would not train the same, so the module optimizes by hand.",
+        remedy="Nothing to do. See the message for what kept it from automatic optimization.",
+        text="""\
+In automatic optimization Lightning runs zero_grad, backward and step itself, once per batch, after
+`training_step` returned. A body that needs another order keeps it with `manual_backward` and `self.optimizers()`.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L302",
+        slug="one-step-per-turn",
+        severity="note",
+        why="The loop has no loader: every turn makes one step.",
+        remedy="Nothing to do.",
+        text="""\
+`fit(module, range(n))` hands the turn's number to `training_step`, and no DataLoader draws random numbers. All turns
+are one epoch, because Lightning's work per epoch would cost more than the step.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L303",
+        slug="epoch-kept",
+        severity="note",
+        why="The batch loop cannot be Lightning's own, so one `training_step` holds it as it stands.",
+        remedy="See the message for what stood in the way.",
+        text="""\
+`fit(module, [0])` runs one `training_step` per epoch. Epochs, stopping and precision are Lightning's; per-batch
+hooks, the progress bar over batches and `limit_train_batches` are not.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L304",
+        slug="validation-kept",
+        severity="note",
+        why="The evaluation cannot be Lightning's validation loop, so its code stays and runs at the end of the epoch.",
+        remedy="See the message for what stood in the way.",
+        text="""\
+Lightning runs the validation loader after the batches, in eval mode and without gradients. An evaluation that needs
+another order, another interval or several passes stays verbatim in `on_train_epoch_end`.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L305",
+        slug="comment-removed",
+        severity="note",
+        why="These comments stood beside statements that Lightning's own loop replaces.",
+        remedy="Nothing to do, unless a comment says more than its statement did.",
+        text="Comments travel with their statements. A comment of a statement that is gone is listed here.\n",
+    )
+)
+register(
+    Rule(
+        code="T2L306",
+        slug="skipped-on-request",
+        severity="note",
+        why="A `# torch2lit: skip` comment stands on the loop, the function or the class.",
+        remedy="Remove the comment to convert it.",
+        text="`# torch2lit: skip` keeps a loop, a function or a class as it is; `# torch2lit: skip-file` a whole file.\n",
+    )
+)

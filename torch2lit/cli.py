@@ -1,0 +1,294 @@
+"""The command line: options in, the engine called, a report out, an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__
+from .cli_options import (
+    build_excludes,
+    build_options,
+    build_selection,
+    color_option,
+    config_option,
+    discovery_options,
+    put,
+    read_config,
+    report_options,
+    rule_named,
+    trainer_options,
+    wants_color,
+)
+
+if TYPE_CHECKING:
+    from .options import Options
+    from .program import Conversion
+    from .run import Run
+    from .verify import VerifyResult
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_STDIN = "-"
+
+
+@click.group(context_settings=_CONTEXT)
+@click.version_option(__version__, prog_name="torch2lit", message="%(prog)s %(version)s")
+def main() -> None:
+    """Convert raw PyTorch training scripts to PyTorch Lightning and prove that they still train the same.
+
+    Exit codes: 0 done; 1 --check would change something, or --fail-on; 2 wrong usage or configuration; 123
+    some file failed, the others were done.
+    """
+
+
+@main.command(short_help="Convert files, notebooks and folders, in place.")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--diff", is_flag=True, help="Print the change as a unified diff; write nothing.")
+@click.option("--check", is_flag=True, help="Exit 1 if something would change; write nothing.")
+@click.option(
+    "-o", "--output", metavar="PATH", help="Write there: a file, or a folder if it ends in / or exists."
+)
+@click.option("--stdin-filename", default="<stdin>", metavar="PATH", help="What to call the text from stdin.")
+@trainer_options
+@discovery_options
+@report_options
+@config_option
+@color_option
+@click.pass_context
+def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> None:
+    """Convert files, notebooks and everything below folders in place; - converts stdin to stdout."""
+    if _STDIN in paths:
+        if len(paths) > 1:
+            raise click.UsageError("- (stdin) cannot be mixed with other paths")
+        context.exit(_convert_stdin(given))
+    preview = bool(given["diff"] or given["check"])
+    run = _run(paths, given, write=not preview)
+    shown, code = _conclude(run.conversions, given)
+    _report(shown, given, written=not preview, kept=run.kept)
+    context.exit(code)
+
+
+@main.command(short_help="Show what is found and how it would be converted.")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@trainer_options
+@discovery_options
+@report_options
+@config_option
+@color_option
+@click.pass_context
+def analyze(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> None:
+    """Show what is found: the training nest, roles, phases, idioms, and how the loop would be converted."""
+    run = _run(paths, given, write=False)
+    shown, code = _conclude(run.conversions, given)
+    if given["form"] == "text":
+        from .report.analysis import render_analysis
+        from .report.text import render_summary
+
+        color = wants_color(given["color"], sys.stdout)
+        put(render_analysis(shown, verbose=given["verbose"], quiet=given["quiet"], color=color))
+        if not given["quiet"]:
+            put(
+                render_summary(shown, written=False, color=wants_color(given["color"], sys.stderr)),
+                sys.stderr,
+            )
+    else:
+        _report(shown, given, written=False)
+    context.exit(code)
+
+
+class _ScriptCommand(click.Command):
+    """A command that leaves everything after -- to the script."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        cut = args.index("--") if "--" in args else len(args)
+        ctx.meta["script_arguments"] = tuple(args[cut + 1 :])
+        return super().parse_args(ctx, args[:cut])
+
+
+@main.command(cls=_ScriptCommand, short_help="Run raw and converted, compare every step.")
+@click.argument(
+    "scripts",
+    nargs=-1,
+    required=True,
+    metavar="SCRIPT [CONVERTED] [-- ARGS...]",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    "--steps", type=click.IntRange(min=1), metavar="N", help="Compare only the first N optimizer steps."
+)
+@click.option("--fast-dev-run", is_flag=True, help="One batch of each phase is enough.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="How long each of the two runs may take.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(("text", "json")), default="text", help="Who the result is for."
+)
+@trainer_options
+@config_option
+@color_option
+@click.pass_context
+def verify(context: click.Context, /, scripts: tuple[Path, ...], **given: Any) -> None:
+    """Run a raw script and its conversion with the same arguments and compare every optimizer step.
+
+    With one script a copy is converted; with two they are compared as they are, however the second was made.
+    """
+    if len(scripts) > 2:
+        raise click.UsageError(
+            "verify takes one script, or a raw and a converted one; the script's arguments follow --"
+        )
+    options = build_options(read_config(given["config"], scripts), given)
+    _require_lightning()
+    result = _compare(scripts, context.meta["script_arguments"], options, given)
+    if given["form"] == "json":
+        import json
+
+        put(json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        text = result.render(wants_color(given["color"], sys.stdout))
+        put(text if text.endswith("\n") else text + "\n")
+    context.exit(result.exit_code)
+
+
+@main.command(short_help="Say what a finding means and what to do.")
+@click.argument("code")
+@color_option
+def explain(code: str, color: bool | None) -> None:
+    """Say what a finding means and what to do; CODE is a code such as T2L001 or its name."""
+    from .report.explanation import render_rule
+
+    put(render_rule(rule_named(code, "CODE"), color=wants_color(color, sys.stdout)))
+
+
+def _compare(
+    scripts: Sequence[Path], arguments: Sequence[str], options: Options, given: dict[str, Any]
+) -> VerifyResult:
+    from .exit_codes import FAILED
+    from .verify import VerifyError
+    from .verify import verify as compare
+
+    try:
+        return compare(
+            scripts[0],
+            scripts[1] if len(scripts) == 2 else None,
+            arguments,
+            options=options,
+            steps=given["steps"],
+            fast_dev_run=given["fast_dev_run"],
+            timeout=given["timeout"],
+        )
+    except VerifyError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise click.exceptions.Exit(FAILED) from error
+
+
+def _run(paths: tuple[str, ...], given: dict[str, Any], *, write: bool) -> Run:
+    from .destinations import DestinationProblem
+    from .files.discovery import ExcludeProblem
+    from .run import run_files
+
+    places = [Path(path) for path in paths]
+    config = read_config(given["config"], places)
+    given["fail_on"] = given["fail_on"] or config.fail_on
+    given["selection"] = build_selection(config, given)
+    try:
+        return run_files(
+            places,
+            build_options(config, given),
+            excludes=build_excludes(config, given),
+            write=write,
+            output=given.get("output"),
+            jobs=given["jobs"] or config.jobs,
+        )
+    except FileNotFoundError as error:
+        raise click.BadParameter(f"{error} does not exist", param_hint="PATH") from error
+    except (ExcludeProblem, DestinationProblem) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _conclude(conversions: Sequence[Conversion], given: dict[str, Any]) -> tuple[list[Conversion], int]:
+    from .exit_codes import exit_code
+    from .report.selection import select_findings
+
+    shown = select_findings(conversions, *given["selection"])
+    return shown, exit_code(shown, check=given.get("check", False), fail_on=given["fail_on"])
+
+
+def _report(
+    shown: Sequence[Conversion],
+    given: dict[str, Any],
+    *,
+    written: bool,
+    kept: Sequence[tuple[Path, Path]] = (),
+) -> None:
+    if given["form"] != "text":
+        from .report.formats import render_for_programs
+
+        put(render_for_programs(given["form"], shown, diff=given.get("diff", False)))
+        return
+    if given.get("diff"):
+        from .report.diff import render_diffs
+
+        put(render_diffs(shown, color=wants_color(given["color"], sys.stdout)))
+    _report_messages(shown, given, written=written, kept=kept)
+
+
+def _report_messages(
+    shown: Sequence[Conversion],
+    given: dict[str, Any],
+    *,
+    written: bool,
+    kept: Sequence[tuple[Path, Path]] = (),
+) -> None:
+    from .report.text import render_messages, render_summary
+
+    color = wants_color(given["color"], sys.stderr)
+    put(render_messages(shown, verbose=given["verbose"], quiet=given["quiet"], color=color), sys.stderr)
+    if not given["quiet"]:
+        put("".join(f"{file}: original kept as {original}\n" for file, original in kept), sys.stderr)
+        put(render_summary(shown, written=written, color=color), sys.stderr)
+
+
+def _convert_stdin(given: dict[str, Any]) -> int:
+    """Convert stdin to stdout; on a failure the input comes out unchanged, as editors rely on."""
+    from .process import process_bytes
+
+    preview = given["diff"] or given["check"]
+    if given["form"] != "text" and not preview:
+        raise click.UsageError(
+            f"stdout carries the code of -: add --check for a report in --format {given['form']}"
+        )
+    if given["output"] is not None:
+        raise click.UsageError("- (stdin) goes to stdout; -o cannot be used with it")
+    name: str = given["stdin_filename"]
+    config = read_config(given["config"], [Path(name) if name != "<stdin>" else Path()])
+    given["fail_on"] = given["fail_on"] or config.fail_on
+    given["selection"] = build_selection(config, given)
+    options = build_options(config, given)
+    done = process_bytes(sys.stdin.buffer.read(), name, options)
+    shown, code = _conclude([done.conversion], given)
+    if preview:
+        _report(shown, given, written=False)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(done.read if done.result is None else done.result)
+        sys.stdout.buffer.flush()
+        _report_messages(shown, given, written=True)
+    return code
+
+
+def _require_lightning() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "lightning") if find_spec(name) is None]
+    if missing:
+        needed = " and ".join(missing)
+        raise click.UsageError(f"verify runs both scripts and needs {needed}: pip install torch2lit[verify]")

@@ -1,0 +1,190 @@
+"""The command line's options, each defined once, and what they become."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from .config import Config
+    from .files.discovery import Excludes
+    from .options import Options
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+# Written out here so that the help needs no import; a test compares them with their homes.
+TARGETS = ("auto", "trainer", "fabric")
+FORMATS = ("text", "json", "github", "sarif", "junit")
+
+
+def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+trainer_options = _stack(
+    click.option("--target", type=click.Choice(TARGETS), help="How far to go; auto is the best that holds."),
+    click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
+    click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
+    click.option("--num-nodes", type=int, metavar="N", help="How many machines."),
+    click.option("--strategy", metavar="NAME", help="ddp, fsdp, deepspeed_stage_2, ..."),
+    click.option("--precision", metavar="NAME", help="32-true, 16-mixed, bf16-mixed, ..."),
+)
+
+discovery_options = _stack(
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="REGEX",
+        help="Paths to leave out in folders, instead of the usual .git, .venv, build, ...",
+    ),
+    click.option("--extend-exclude", multiple=True, metavar="REGEX", help="Paths to leave out besides."),
+    click.option(
+        "--force-exclude", multiple=True, metavar="REGEX", help="The same, even for files that are named."
+    ),
+    click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes; one per CPU."),
+)
+
+report_options = _stack(
+    click.option(
+        "--format", "form", type=click.Choice(FORMATS), default="text", help="Who the result is for."
+    ),
+    click.option("--select", multiple=True, metavar="CODE", help="Show only these findings."),
+    click.option("--ignore", multiple=True, metavar="CODE", help="Do not show these findings."),
+    click.option(
+        "--fail-on", type=click.Choice(("review", "refused")), help="Exit 1 on a finding of this weight."
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Only failures."),
+    click.option("-v", "--verbose", is_flag=True, help="Also unchanged files and what became of each line."),
+)
+
+config_option = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read [tool.torch2lit] from this file instead of the nearest pyproject.toml.",
+)
+color_option = click.option("--color/--no-color", default=None, help="Colours; by default on a terminal.")
+
+
+def read_config(path: Path | None, near: Sequence[Path]) -> Config:
+    """The configuration that holds for a run. Raises click.UsageError when it is wrong."""
+    from .config import Config, ConfigProblem, find_config, load_config
+
+    try:
+        found = path or find_config(near)
+        return load_config(found) if found else Config()
+    except ConfigProblem as problem:
+        raise click.UsageError(str(problem)) from problem
+
+
+def build_options(config: Config, given: dict[str, Any]) -> Options:
+    """The options of the command line, else of the configuration. Raises click.BadParameter."""
+    from .lightning_values import ValueProblem
+    from .options import Options
+
+    names = ("accelerator", "devices", "num_nodes", "strategy", "precision")
+    values = {name: _first(given.get(name), getattr(config, name)) for name in names}
+    target = _first(given.get("target"), config.target) or "auto"
+    try:
+        return Options(**values, target=target, fail_on=_first(given.get("fail_on"), config.fail_on))
+    except ValueProblem as problem:
+        raise click.BadParameter(str(problem), param_hint=f"--{problem.name.replace('_', '-')}") from problem
+
+
+def build_excludes(config: Config, given: dict[str, Any]) -> Excludes:
+    """What to leave out, from the command line, else the configuration."""
+    from .files.discovery import Excludes
+
+    return Excludes(
+        _joined(given["exclude"] or config.exclude),
+        _joined(given["extend_exclude"] or config.extend_exclude),
+        _joined(given["force_exclude"] or config.force_exclude),
+    )
+
+
+def build_selection(config: Config, given: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The selectors of findings. Raises click.BadParameter for one that means no finding."""
+    chosen = []
+    for name in ("select", "ignore"):
+        selectors = [
+            code.strip() for text in given[name] or getattr(config, name) or () for code in text.split(",")
+        ]
+        for selector in filter(None, selectors):
+            _check_selector(f"--{name}", selector)
+        chosen.append(list(filter(None, selectors)))
+    return chosen[0], chosen[1]
+
+
+def rule_named(name: str, param_hint: str) -> Any:
+    """The rule with a code or slug. Raises click.BadParameter that names the nearest one."""
+    from . import catalogue as catalogue
+    from .findings import rule
+
+    try:
+        return rule(name)
+    except KeyError as error:
+        raise click.BadParameter(
+            f"{name!r} is no finding{_nearest_rule(name)}", param_hint=param_hint
+        ) from error
+
+
+def wants_color(color: bool | None, stream: TextIO) -> bool:
+    """Whether a stream gets colours: as asked for, else by NO_COLOR and FORCE_COLOR, else on a terminal."""
+    if color is not None:
+        return color
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def put(text: str, stream: TextIO | None = None) -> None:
+    """Write text as UTF-8 with its own newlines, whatever the stream would make of them."""
+    stream = stream or sys.stdout
+    stream.flush()
+    stream.buffer.write(text.encode("utf-8", "surrogateescape"))
+    stream.buffer.flush()
+
+
+def _first(given: Any, configured: Any) -> Any:
+    return configured if given is None else given
+
+
+def _joined(expressions: Sequence[str] | None) -> str | None:
+    if not expressions:
+        return None
+    return "|".join(f"(?:{expression})" for expression in expressions if expression)
+
+
+def _check_selector(param_hint: str, selector: str) -> None:
+    from . import catalogue as catalogue
+    from .findings import rules
+    from .report.selection import matches
+
+    if not any(matches(selector, rule) for rule in rules()):
+        raise click.BadParameter(
+            f"{selector!r} is no finding{_nearest_rule(selector)}", param_hint=param_hint
+        )
+
+
+def _nearest_rule(name: str) -> str:
+    from difflib import get_close_matches
+
+    from .findings import rules
+
+    names = [spelled for rule in rules() for spelled in (rule.code.lower(), rule.slug)]
+    found = get_close_matches(name.lower(), names, 1, 0.5)
+    if not found:
+        return ""
+    meant = next(rule for rule in rules() if found[0] in (rule.code.lower(), rule.slug))
+    return f", did you mean {meant.code} {meant.slug}?"

@@ -1,0 +1,132 @@
+"""The ``[tool.torch2lit]`` table of a pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from . import lightning_values as legal
+from .options import Options
+
+FILE_NAME = "pyproject.toml"
+_TABLE = b"torch2lit"
+_REPOSITORY_MARKS = (".git", ".hg")
+
+
+class ConfigProblem(ValueError):
+    """A configuration that cannot be used; the message names the file, the key and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a configuration file sets; None where it is silent. The command line goes before it."""
+
+    accelerator: str | None = None
+    devices: str | None = None
+    num_nodes: int | None = None
+    strategy: str | None = None
+    precision: str | None = None
+    target: str | None = None
+    fail_on: str | None = None
+    exclude: tuple[str, ...] | None = None
+    extend_exclude: tuple[str, ...] | None = None
+    force_exclude: tuple[str, ...] | None = None
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] | None = None
+    jobs: int | None = None
+
+
+_NUMBERS = ("num_nodes", "jobs")
+_LISTS = ("exclude", "extend_exclude", "force_exclude", "select", "ignore")
+_CHOICES = {"target": legal.TARGETS, "fail_on": ("review", "refused")}
+KEYS = tuple(field.name.replace("_", "-") for field in fields(Config))
+
+
+def find_config(paths: Iterable[Path]) -> Path | None:
+    """The nearest pyproject.toml with a ``[tool.torch2lit]`` table, upwards from the folder that paths share.
+
+    The search ends at the root of a repository.
+    """
+    import os
+
+    places = [path.absolute() for path in paths] or [Path.cwd()]
+    common = Path(os.path.commonpath(places))
+    for folder in (common, *common.parents):
+        candidate = folder / FILE_NAME
+        if candidate.is_file() and _TABLE in candidate.read_bytes() and _table_of(candidate) is not None:
+            return candidate
+        if any((folder / mark).exists() for mark in _REPOSITORY_MARKS):
+            break
+    return None
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file; one without the table sets nothing. Raises ConfigProblem."""
+    values: dict[str, object] = {}
+    for key, value in (_table_of(path) or {}).items():
+        name = key.replace("-", "_")
+        if key.replace("_", "-") not in KEYS:
+            meant = legal.nearest(key, KEYS)
+            hint = f", did you mean {meant!r}?" if meant else f"; known are {', '.join(KEYS)}"
+            raise ConfigProblem(f"{path}: unknown key {key!r} in [tool.torch2lit]{hint}")
+        try:
+            values[name] = _checked(name, value)
+        except (TypeError, ValueError, re.error) as error:
+            raise ConfigProblem(f"{path}: {key}: {error}") from error
+    config = Config(**values)  # type: ignore[arg-type]
+    try:
+        Options(
+            accelerator=config.accelerator,
+            devices=config.devices,
+            num_nodes=config.num_nodes,
+            strategy=config.strategy,
+            precision=config.precision,
+        )
+    except legal.ValueProblem as problem:
+        raise ConfigProblem(f"{path}: {problem.name.replace('_', '-')}: {problem}") from problem
+    return config
+
+
+def _table_of(path: Path) -> Mapping[str, object] | None:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigProblem(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigProblem(f"{path}: {error}") from error
+    tools = document.get("tool", {})
+    table = tools.get("torch2lit") if isinstance(tools, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise ConfigProblem(f"{path}: tool.torch2lit is not a table")
+    return table
+
+
+def _checked(name: str, value: object) -> object:
+    if name in _NUMBERS:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise TypeError(f"{value!r} is not a number of at least 1")
+        return value
+    if name in _LISTS:
+        texts = [value] if isinstance(value, str) else value
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"{value!r} is neither a text nor a list of texts")
+        if "exclude" in name:
+            for text in texts:
+                re.compile(text)
+        return tuple(texts)
+    if name == "devices" and isinstance(value, list):
+        return legal.devices(str(value))
+    if name in ("devices", "precision") and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise ValueError(f"{value!r} is none of {', '.join(_CHOICES[name])}")
+    return value

@@ -1,0 +1,43 @@
+"""Room for programs that are nested deeply."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+RECURSION_LIMIT = 12_000
+STACK_BYTES = 256 * 1024 * 1024
+
+
+def with_deep_stack(function: Callable[[], Result]) -> Result:
+    """Call a function in a thread with a raised recursion limit and a stack that can hold it.
+
+    Python's limit alone is not enough: past it, but within a raised limit, the usual stack of 8 MiB would
+    overflow and kill the process. What the function raises is raised here.
+    """
+    answers: list[Result] = []
+    problems: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answers.append(function())
+        except BaseException as problem:
+            problems.append(problem)
+
+    usual_limit = sys.getrecursionlimit()
+    usual_stack = threading.stack_size(STACK_BYTES)
+    try:
+        thread = threading.Thread(target=run, daemon=True)
+        sys.setrecursionlimit(max(usual_limit, RECURSION_LIMIT))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(usual_stack)
+        sys.setrecursionlimit(usual_limit)
+    if problems:
+        raise problems[0]
+    return answers[0]

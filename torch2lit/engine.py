@@ -1,0 +1,144 @@
+"""From the text of one program to its conversion: the way of a script through the house."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .options import Options
+from .program import Conversion, Edit, Mechanism, NestSummary, Outcome
+
+if TYPE_CHECKING:
+    from .findings import Finding
+    from .plan.draft import Draft
+    from .plan.state import State
+    from .recover.syntax import Source
+
+_RANK = {Mechanism.AUTOMATIC: 0, Mechanism.ITERATIONS: 1, Mechanism.MANUAL: 2, Mechanism.EPOCHS: 3, Mechanism.FABRIC: 4}
+_TRAINS = re.compile(r"\.backward\b|\bbackward\(")
+
+
+def convert_text(text: str, path: str, options: Options) -> Conversion:
+    """Convert the text of one Python file. The outcome says what happened; a SyntaxError is raised for what is not Python.
+
+    ``text`` may have any newline style; untouched lines come back as they are.
+    """
+    if not _TRAINS.search(text) or "step" not in text:
+        return Conversion(path, Outcome.UNCHANGED, text, text, reason="no training loop")
+    from . import catalogue  # noqa: F401  (registers the findings)
+    from .recover.nest import recover_nests
+    from .recover.roles import Roles
+    from .recover.syntax import Source
+
+    source = Source(text)
+    roles = Roles(source)
+    recovered = recover_nests(source, roles)
+    if not recovered.nests and not recovered.findings:
+        return Conversion(path, Outcome.UNCHANGED, text, text, reason="no training loop")
+    if not recovered.nests:
+        return _refused(text, path, recovered.findings)
+    return _Converter(source, roles, path, options).run(recovered.nests, recovered.findings)
+
+
+def _refused(text: str, path: str, findings: list[Finding], nests: tuple[NestSummary, ...] = ()) -> Conversion:
+    return Conversion(path, Outcome.REFUSED, text, text, findings=_ordered(findings), nests=nests)
+
+
+def _ordered(findings: list[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(set(findings)))
+
+
+class _Converter:
+    def __init__(self, source: Source, roles: object, path: str, options: Options) -> None:
+        from .recover.effects import EffectAnalysis
+        from .recover.roles import Roles
+
+        assert isinstance(roles, Roles)
+        self.source = source
+        self.roles = roles
+        self.path = path
+        self.options = options
+        self.effects = EffectAnalysis(source, roles)
+
+    def run(self, nests: list[object], findings: list[Finding]) -> Conversion:
+        from .files.edits import apply_edits
+        from .files.lines import split_lines
+        from .plan.draft import Draft, Refused
+        from .plan.make import make_plan
+        from .recover.nest import Nest
+        from .recover.variables import Variables
+        from .plan.ledger import ledger_of
+        from .rewrite.assemble import import_edit, nest_edits
+
+        taken = set(self.source.names)
+        lightning = self._alias(taken)
+        edits: list[Edit] = []
+        drafts: list[tuple[Draft, State]] = []
+        summaries: list[NestSummary] = []
+        all_findings = list(findings)
+        for nest in nests:
+            assert isinstance(nest, Nest)
+            draft = Draft(self.source, self.roles, self.effects, Variables(self.roles), nest, self.options, self.path)
+            try:
+                configured, state = make_plan(draft)
+                new, names = nest_edits(draft, configured, state, taken, lightning)
+            except Refused as refusal:
+                all_findings.append(refusal.finding)
+                continue
+            if _overlap(edits, new):
+                all_findings.append(
+                    draft.refuse("nests-overlap", nest.outermost, "this loop shares code with another training loop of the file").finding
+                )
+                continue
+            edits += new
+            drafts.append((draft, state))
+            all_findings += draft.findings
+            summaries.append(self._summary(draft, names.module))
+        if not drafts:
+            return _refused(self.source.text, self.path, all_findings)
+        if (edit := import_edit(self.source, lightning)) is not None:
+            edits.append(edit)
+        lines = split_lines(self.source.text)
+        after = apply_edits(lines, edits)
+        all_findings = [self._softer(f) for f in all_findings]
+        mechanism = max((d.mechanism for d, _ in drafts), key=_RANK.__getitem__)
+        ledger = ledger_of(self.source, [d for d, _ in drafts], [(e.start, e.end) for e in edits])
+        return Conversion(
+            self.path, Outcome.CONVERTED, self.source.text, after, mechanism, _ordered(all_findings), ledger,
+            tuple(summaries), edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
+        )  # fmt: skip
+
+    def _alias(self, taken: set[str]) -> str:
+        for alias in ("L", "lightning", "pl"):
+            if alias not in taken:
+                return alias
+        return "lightning_"
+
+    def _softer(self, found: Finding) -> Finding:
+        """A loop that stays beside a converted one is something to look at, not a refusal of the file."""
+        from dataclasses import replace
+
+        return replace(found, severity="review") if found.severity == "refused" else found
+
+    def _summary(self, draft: Draft, module: str) -> NestSummary:
+        from .plan.make import role_summary
+
+        nest = draft.nest
+        loops = [loop.node for loop in (nest.epochs, nest.batches) if loop is not None]
+        phases = [("train", loops[-1].lineno)]
+        if draft.validation is not None:
+            phases.append(("validation", draft.validation.loop.node.lineno))
+        return NestSummary(
+            nest.outermost.lineno,
+            nest.entry.name,
+            tuple(self.source.lines[loop.lineno - 1].strip() for loop in loops),
+            role_summary(draft),
+            tuple(phases),
+            draft.mechanism.value,
+            module,
+            tuple(draft.idioms),
+        )
+
+
+def _overlap(edits: list[Edit], new: list[Edit]) -> bool:
+    return any(a.start < b.end and b.start < a.end for a in edits for b in new)

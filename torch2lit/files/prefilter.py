@@ -1,0 +1,27 @@
+"""Cheap looks at the bytes of a file, before anything is decoded or parsed."""
+
+from __future__ import annotations
+
+import re
+
+_WORDS = (b"backward", b"torch", b"step")
+_SKIP_FILE = re.compile(rb"#[ \t]*torch2lit:[ \t]*skip-file\b")
+_SKIP_FILE_LINE = re.compile(r"^[ \t\f]*#[ \t]*torch2lit:[ \t]*skip-file\b", re.MULTILINE)
+
+NO_TRAINING_LOOP = "no training loop"
+SKIP_FILE = "skip-file"
+
+
+def may_train(data: bytes) -> bool:
+    """Whether a file can hold a training loop at all: every step site has these words."""
+    return all(word in data for word in _WORDS)
+
+
+def mentions_skip_file(data: bytes) -> bool:
+    """Whether the words of the skip-file comment stand anywhere; `asks_to_skip` then decides."""
+    return _SKIP_FILE.search(data) is not None
+
+
+def asks_to_skip(text: str) -> bool:
+    """Whether a comment line of its own reads ``# torch2lit: skip-file``."""
+    return _SKIP_FILE_LINE.search(text.replace("\r", "\n")) is not None

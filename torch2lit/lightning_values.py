@@ -1,0 +1,150 @@
+"""What Lightning 2.6 accepts for its Trainer, so that a wrong value is told before the first training."""
+
+from __future__ import annotations
+
+import re
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
+PRECISIONS = (
+    "64-true",
+    "32-true",
+    "16-mixed",
+    "16-true",
+    "bf16-mixed",
+    "bf16-true",
+    "transformer-engine",
+    "transformer-engine-float16",
+)
+PRECISION_ALIASES = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
+STRATEGIES = (
+    "auto",
+    "ddp",
+    "ddp_find_unused_parameters_false",
+    "ddp_find_unused_parameters_true",
+    "ddp_fork",
+    "ddp_fork_find_unused_parameters_false",
+    "ddp_fork_find_unused_parameters_true",
+    "ddp_notebook",
+    "ddp_notebook_find_unused_parameters_false",
+    "ddp_notebook_find_unused_parameters_true",
+    "ddp_spawn",
+    "ddp_spawn_find_unused_parameters_false",
+    "ddp_spawn_find_unused_parameters_true",
+    "deepspeed",
+    "deepspeed_stage_1",
+    "deepspeed_stage_2",
+    "deepspeed_stage_2_offload",
+    "deepspeed_stage_3",
+    "deepspeed_stage_3_offload",
+    "deepspeed_stage_3_offload_nvme",
+    "fsdp",
+    "fsdp_cpu_offload",
+    "single_device",
+    "single_tpu",
+    "single_xla",
+    "xla",
+    "xla_debug",
+)
+TARGETS = ("auto", "trainer", "fabric")
+
+_INDICES = re.compile(r"\d+(\s*,\s*\d+)*\s*,?")
+_GPU_ONLY = ("fsdp", "deepspeed")
+
+
+class ValueProblem(ValueError):
+    """A value that Lightning does not accept. ``name`` is the field of Options, the message for the user."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def accelerator(value: str) -> str:
+    """A legal accelerator. Raises ValueProblem."""
+    return _one_of("accelerator", value, ACCELERATORS)
+
+
+def strategy(value: str) -> str:
+    """The registered name of a strategy. Raises ValueProblem."""
+    return _one_of("strategy", value, STRATEGIES)
+
+
+def target(value: str) -> str:
+    """How far a conversion goes. Raises ValueProblem."""
+    return _one_of("target", value, TARGETS)
+
+
+def precision(value: str) -> str:
+    """A legal precision under its full name: ``16`` is ``16-mixed``. Raises ValueProblem."""
+    value = value.strip()
+    return PRECISION_ALIASES.get(value) or _one_of("precision", value, PRECISIONS)
+
+
+def devices(value: str) -> str:
+    """``auto``, a count, ``-1`` for all, or indices such as ``0,1``. Raises ValueProblem."""
+    value = value.strip()
+    if value.startswith("[") and value.endswith("]"):
+        value = value[1:-1].strip() + ","
+    if value in ("auto", "-1"):
+        return value
+    if not _INDICES.fullmatch(value):
+        raise ValueProblem(
+            "devices", f"{value!r} is not 'auto', a count, -1 (all), or indices such as 0,1 (one index: 0,)"
+        )
+    if "," not in value:
+        if int(value) == 0:
+            raise ValueProblem("devices", "0 devices cannot train; the first device alone is written 0,")
+        return str(int(value))
+    indices = [int(index) for index in value.split(",") if index.strip()]
+    if len(set(indices)) != len(indices):
+        raise ValueProblem("devices", f"{value!r} names a device twice")
+    return ",".join(map(str, indices)) + ("," if len(indices) == 1 else "")
+
+
+def num_nodes(value: int) -> int:
+    """A number of machines. Raises ValueProblem."""
+    if value < 1:
+        raise ValueProblem("num_nodes", f"{value} is not a number of machines: at least 1")
+    return value
+
+
+def devices_code(value: str) -> str:
+    """The Python expression for legal devices: ``2``, ``"auto"`` or ``[0, 1]``."""
+    if "," in value:
+        return f"[{', '.join(index for index in value.split(',') if index)}]"
+    return f'"{value}"' if value == "auto" else value
+
+
+def check_together(
+    accelerator: str | None, devices: str | None, strategy: str | None, precision: str | None
+) -> None:
+    """Raise ValueProblem for values that are legal alone and that Lightning refuses together."""
+    if accelerator == "cpu":
+        if devices is not None and not devices.isdigit() and devices != "auto":
+            raise ValueProblem(
+                "devices", f"{devices!r} with --accelerator cpu: a count of processes is needed"
+            )
+        if strategy is not None and strategy.startswith(_GPU_ONLY):
+            raise ValueProblem("strategy", f"{strategy!r} needs GPUs and cannot go with --accelerator cpu")
+    if strategy is not None and strategy.startswith(_GPU_ONLY):
+        if accelerator in ("mps", "tpu"):
+            raise ValueProblem("strategy", f"{strategy!r} needs CUDA GPUs, not --accelerator {accelerator}")
+        if precision == "64-true":
+            raise ValueProblem("precision", f"'64-true' is not supported by the strategy {strategy!r}")
+
+
+def nearest(value: str, legal: tuple[str, ...]) -> str | None:
+    """The legal value that was probably meant."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(value.lower(), legal, 1, 0.6)
+    return found[0] if found else None
+
+
+def _one_of(name: str, value: str, legal: tuple[str, ...]) -> str:
+    value = value.strip()
+    if value in legal:
+        return value
+    meant = nearest(value, legal)
+    hint = f"did you mean {meant!r}? " if meant else ""
+    raise ValueProblem(name, f"{value!r} is unknown: {hint}Legal values: {', '.join(legal)}.")

@@ -1,0 +1,46 @@
+"""What the user asked for, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import lightning_values as legal
+from .findings import SEVERITIES, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything that can change the bytes of a conversion. Same options, same input, same output.
+
+    ``accelerator``, ``devices``, ``num_nodes``, ``strategy`` and ``precision`` are the values for
+    ``lightning.Trainer``; None leaves the script's own meaning. They are kept in one spelling (``16`` becomes
+    ``16-mixed``); `torch2lit.lightning_values.devices_code` gives the Python expression for ``devices``.
+
+    Raises `torch2lit.lightning_values.ValueProblem` (a ValueError) for a value that Lightning does not
+    accept.
+    """
+
+    accelerator: str | None = None
+    devices: str | None = None
+    num_nodes: int | None = None
+    strategy: str | None = None
+    precision: str | None = None
+    target: str = "auto"
+    fail_on: Severity | None = None
+
+    def __post_init__(self) -> None:
+        spelled = object.__setattr__
+        if self.accelerator is not None:
+            spelled(self, "accelerator", legal.accelerator(self.accelerator))
+        if self.devices is not None:
+            spelled(self, "devices", legal.devices(self.devices))
+        if self.num_nodes is not None:
+            legal.num_nodes(self.num_nodes)
+        if self.strategy is not None:
+            spelled(self, "strategy", legal.strategy(self.strategy))
+        if self.precision is not None:
+            spelled(self, "precision", legal.precision(self.precision))
+        spelled(self, "target", legal.target(self.target))
+        if self.fail_on is not None and self.fail_on not in SEVERITIES:
+            raise legal.ValueProblem("fail_on", f"{self.fail_on!r} is none of {', '.join(SEVERITIES)}")
+        legal.check_together(self.accelerator, self.devices, self.strategy, self.precision)

@@ -1,0 +1,74 @@
+"""The same work on many files, in as many processes as asked for, in the order of the files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .options import Options
+from .process import Processed, failed, process_file
+
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+
+Work = Callable[[Path, Options], Processed]
+
+
+def process_files(
+    paths: Sequence[Path], options: Options, jobs: int | None = None, context: BaseContext | None = None
+) -> list[Processed]:
+    """Convert files in memory. ``jobs`` is the number of processes, None for one per usable CPU.
+
+    Only paths and texts travel between processes. A file whose process dies counts as failed; the others are
+    done.
+    """
+    workers = min(jobs or usable_cpus(), len(paths))
+    if workers <= 1:
+        return [process_file(path, options) for path in paths]
+    return _in_pool(process_file, paths, options, workers, context)
+
+
+def usable_cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _in_pool(
+    work: Work, paths: Sequence[Path], options: Options, workers: int, context: BaseContext | None
+) -> list[Processed]:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    context = context or multiprocessing.get_context()
+    if context.get_start_method() == "fork":
+        # Loaded once before the fork, the engine is shared by all workers.
+        from . import engine as engine
+    results: dict[int, Processed] = {}
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        futures = [pool.submit(work, path, options) for path in paths]
+        for number, future in enumerate(futures):
+            try:
+                results[number] = future.result()
+            except BrokenProcessPool:
+                continue
+    # One process that died takes the pool with it: give each file that is left a process of its own.
+    for number, path in enumerate(paths):
+        if number not in results:
+            results[number] = _alone(work, path, options, context)
+    return [results[number] for number in range(len(paths))]
+
+
+def _alone(work: Work, path: Path, options: Options, context: BaseContext) -> Processed:
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(work, path, options).result()
+        except BrokenProcessPool:
+            return Processed(failed(path.as_posix(), "internal error: the process that converted it died"))

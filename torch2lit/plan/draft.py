@@ -1,0 +1,133 @@
+"""The plan of one nest while it is being made, and when it is done."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from ..findings import Finding, finding
+from ..options import Options
+from ..program import Claim, Mechanism
+from ..recover.effects import EffectAnalysis, Effects
+from ..recover.items import Item
+from ..recover.nest import Frame, Nest
+from ..recover.phases import Epoch, Validation
+from ..recover.roles import Role, Roles
+from ..recover.syntax import Source
+from ..recover.variables import Variable, Variables
+
+EPOCH_START = "on_train_epoch_start"
+TRAINING_STEP = "training_step"
+BEFORE_STEP = "on_before_optimizer_step"
+BATCH_END = "on_train_batch_end"
+VALIDATION_START = "on_validation_epoch_start"
+VALIDATION_STEP = "validation_step"
+VALIDATION_END = "on_validation_epoch_end"
+EPOCH_END = "on_train_epoch_end"
+HOOKS = (
+    EPOCH_START,
+    TRAINING_STEP,
+    BEFORE_STEP,
+    BATCH_END,
+    VALIDATION_START,
+    VALIDATION_STEP,
+    VALIDATION_END,
+    EPOCH_END,
+)
+
+
+class Refused(Exception):
+    """The nest cannot be converted; carries the finding that says why."""
+
+    def __init__(self, found: Finding) -> None:
+        super().__init__(found.message)
+        self.finding = found
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A raw statement that leaves the text: what replaces it and why."""
+
+    target: str
+    codemod: str
+    reason: str
+
+
+@dataclass
+class Draft:
+    """Facts and decisions of one nest. Each module of this package fills in its part."""
+
+    source: Source
+    roles: Roles
+    effects: EffectAnalysis
+    variables: Variables
+    nest: Nest
+    options: Options
+    path: str = ""
+
+    mechanism: Mechanism = Mechanism.AUTOMATIC
+    automatic: bool = True
+    epoch: Epoch = field(default_factory=Epoch)
+    validation: Validation | None = None
+    hooks: dict[str, list[Item]] = field(default_factory=dict)
+    claims: dict[ast.stmt, Claim] = field(default_factory=dict)
+    claimed_by: dict[ast.stmt, str] = field(default_factory=dict)
+    removals: dict[ast.stmt, Removal] = field(default_factory=dict)
+    united: list[Item] = field(default_factory=list)
+    """Items of which nothing is left because their variables are one."""
+
+    returned: ast.expr | None = None
+    """What `training_step` returns in automatic optimization."""
+    returned_name: str = ""
+    """A fresh name for it when the expression must be evaluated earlier than at the end."""
+    returned_at: ast.stmt | None = None
+    trainer: dict[str, str] = field(default_factory=dict)
+    methods: list[str] = field(default_factory=list)
+    """Whole extra methods of the module, as source."""
+    findings: list[Finding] = field(default_factory=list)
+    idioms: list[str] = field(default_factory=list)
+
+    def note(self, slug: str, node: ast.AST | int, message: str) -> None:
+        """Add a finding at a node (or a line)."""
+        line = node if isinstance(node, int) else getattr(node, "lineno", 0)
+        column = 1 if isinstance(node, int) else getattr(node, "col_offset", 0) + 1
+        found = finding(slug, line, message, column)
+        if found not in self.findings:
+            self.findings.append(found)
+
+    def refuse(self, slug: str, node: ast.AST | int, message: str) -> Refused:
+        """The exception to raise when the nest cannot be converted."""
+        line = node if isinstance(node, int) else getattr(node, "lineno", 0)
+        column = 1 if isinstance(node, int) else getattr(node, "col_offset", 0) + 1
+        return Refused(finding(slug, line, message, column))
+
+    def effects_of(self, item: Item) -> Effects:
+        """The effects of an item, whichever kind it is."""
+        if item.kind == "bind":
+            assert item.value is not None and item.frame.caller is not None
+            return self.effects.of(item.value, item.frame.caller.scope)
+        if item.kind == "result":
+            assert item.callee is not None
+            if item.value is None:
+                return Effects()
+            inner = self.effects.of(item.value, item.callee.scope)
+            if isinstance(item.node, ast.Assign | ast.AnnAssign | ast.Expr) and item.node.value is item.call:
+                return inner
+            outer = self.effects.of(item.node, item.frame.scope)
+            return Effects(
+                inner.model, inner.mode, inner.gradients, inner.optimizer or outer.optimizer,
+                inner.learning_rate or outer.learning_rate, inner.rng, inner.mutates | outer.mutates,
+            )  # fmt: skip
+        return self.effects.of(item.node, item.frame.scope)
+
+    def role(self, node: ast.expr, frame: Frame) -> Role | None:
+        """The role of an expression in a frame."""
+        return self.roles.of(node, frame.scope)
+
+    def variable(self, node: ast.expr | None, frame: Frame) -> Variable | None:
+        """The variable that a bare name stands for."""
+        return self.variables.of(frame, node.id) if isinstance(node, ast.Name) else None
+
+    def all_items(self) -> list[Item]:
+        """Every item of every hook, in the order of the hooks."""
+        return [item for hook in HOOKS for item in self.hooks.get(hook, [])]

@@ -1,0 +1,143 @@
+"""Ask every idiom for its claims on the statements of the hooks."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
+
+from ..program import Idiom
+from ..recover.items import Item
+from ..recover.loops import loop_names
+from ..recover.names import target_names
+from ..recover.nest import Frame
+from ..recover.syntax import walk_statements
+from ..recover.variables import Variable
+from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft, Removal
+from .optimizers import Configured
+from .steps import optimizes_all
+from .validation import at_entry
+
+
+@functools.cache
+def idioms() -> Sequence[Idiom]:
+    """All installed idioms, by name: torch2lit's own and those of other packages.
+
+    An entry point of the group ``torch2lit.codemods`` names an idiom or a package of them.
+    """
+    found: dict[str, Idiom] = {}
+    for point in sorted(entry_points(group="torch2lit.codemods"), key=lambda p: (p.name, p.value)):
+        for idiom in _idioms_in(point.load()):
+            found.setdefault(idiom.name, idiom)
+    return [found[name] for name in sorted(found)]
+
+
+def _idioms_in(thing: object) -> Iterator[Idiom]:
+    """A package's modules each offer an ``IDIOM``; anything else is an idiom itself."""
+    folders = getattr(thing, "__path__", None)
+    if folders is None:
+        yield thing  # type: ignore[misc]
+        return
+    for module in sorted(pkgutil.iter_modules(folders), key=lambda m: m.name):
+        idiom = getattr(importlib.import_module(f"{thing.__name__}.{module.name}"), "IDIOM", None)  # type: ignore[attr-defined]
+        if idiom is not None:
+            yield idiom
+
+
+def claim_statements(draft: Draft, configured: Configured) -> None:
+    """Give every statement of every hook, nested ones too, to the first idiom that claims it."""
+    batch_values = _batch_values(draft)
+    for hook, items in draft.hooks.items():
+        for item in items:
+            if item.kind != "statement":
+                continue
+            for statement in walk_statements([item.node]):
+                if statement in draft.removals or isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                    continue
+                site = StatementSite(draft, item, statement, hook, batch_values)
+                for idiom in idioms():
+                    claim = idiom.claim(site)
+                    if claim is not None:
+                        draft.claimed_by[statement] = idiom.name
+                        _accept(draft, statement, claim, idiom.name)
+                        break
+
+
+def _accept(draft: Draft, statement: ast.stmt, claim: object, name: str) -> None:
+    from ..program import Claim
+
+    assert isinstance(claim, Claim)
+    draft.trainer.update(claim.trainer)
+    draft.methods += [m for m in claim.methods if m not in draft.methods]
+    if name not in draft.idioms:
+        draft.idioms.append(name)
+    if claim.replace is None:
+        draft.removals[statement] = Removal(claim.target, name, claim.reason)
+    else:
+        draft.claims[statement] = claim
+
+
+def _batch_values(draft: Draft) -> set[Variable]:
+    found: set[Variable] = set()
+    nest = draft.nest
+    if TRAINING_STEP in draft.hooks and nest.batches is not None and draft.mechanism.value in ("automatic", "manual"):
+        names = target_names(nest.batches.items)
+        found |= {v for n in names if (v := draft.variables.of(nest.inner, n))}
+    if draft.validation is not None:
+        names = [n for n in loop_names(draft.validation.loop) if n != draft.validation.loop.index]
+        found |= {v for n in names if (v := draft.variables.of(draft.validation.frame, n))}
+    return found
+
+
+class StatementSite:
+    """One statement as the idioms see it (the protocol ``torch2lit.program.Site``)."""
+
+    def __init__(self, draft: Draft, item: Item, statement: ast.stmt, hook: str, batch_values: set[Variable]) -> None:
+        self._draft = draft
+        self._item = item
+        self._statement = statement
+        self._hook = hook
+        self._batch_values = batch_values
+
+    @property
+    def statement(self) -> ast.stmt:
+        return self._statement
+
+    @property
+    def hook(self) -> str:
+        return self._hook
+
+    @property
+    def automatic(self) -> bool:
+        return self._draft.automatic
+
+    @property
+    def between(self) -> bool:
+        return self._hook == BEFORE_STEP
+
+    @property
+    def _frame(self) -> Frame:
+        return self._item.frame
+
+    def role(self, node: ast.expr) -> str:
+        role = self._draft.roles.of(node, self._frame.scope)
+        return role.value if role else ""
+
+    def from_batch(self, node: ast.expr) -> bool:
+        if self._hook not in (TRAINING_STEP, VALIDATION_STEP):
+            return False
+        names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+        variables = [self._draft.variables.of(self._frame, n) for n in names]
+        return any(v in self._batch_values for v in variables if v) and all(
+            v is None or v in self._batch_values for v in variables
+        )
+
+    def at_entry(self, node: ast.expr) -> str:
+        return at_entry(self._draft, node, self._frame)
+
+    def optimizes_all(self, model: ast.expr) -> bool:
+        return optimizes_all(self._draft, model, self._item)
+

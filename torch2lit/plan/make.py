@@ -1,0 +1,248 @@
+"""Make the plan of one nest: the best mechanism whose conditions hold, and a place for every statement."""
+
+from __future__ import annotations
+
+import ast
+
+from ..program import Mechanism
+from ..recover.items import Item
+from ..recover.loops import Iterable
+from ..recover.phases import Epoch, NotStraight, take_apart
+from ..recover.roles import Role
+from ..recover.syntax import walk_scope
+from .draft import EPOCH_START, TRAINING_STEP, Draft
+from .idioms import claim_statements
+from .optimizers import Configured, configure
+from .state import State, settle
+from .steps import (
+    Obstacle,
+    automatic_obstacle,
+    controls,
+    find_step,
+    gradients_may_survive,
+    place_automatic,
+    place_manual,
+)
+from .trainer import trainer_arguments
+from .validation import place_after
+
+
+def make_plan(draft: Draft) -> tuple[Configured, State]:
+    """Fill in the draft. Raises Refused when no mechanism holds."""
+    obstacle = _try_batches(draft)
+    if obstacle is not None:
+        _fall_back_to_epochs(draft, obstacle)
+    configured = configure(draft)
+    if not draft.automatic:
+        _keep_carried_gradients(draft)
+    claim_statements(draft, configured)
+    state = settle(draft, configured)
+    draft.trainer = trainer_arguments(draft)
+    return configured, state
+
+
+def _try_batches(draft: Draft) -> Obstacle | None:
+    """Plan with one hook call per batch; an obstacle when the batch loop has to stay as it is."""
+    nest = draft.nest
+    if nest.epochs is not None and nest.epochs.kind is not Iterable.RANGE:
+        raise draft.refuse("unknown-epochs", nest.epochs.node, f"the epoch loop runs over `{ast.unparse(nest.epochs.base)[:60]}`, not over a range")
+    if nest.outermost.orelse:
+        raise draft.refuse("loop-else", nest.outermost, "the loop has an `else` block")
+    _check_entry(draft)
+    try:
+        draft.epoch = take_apart(draft.source, draft.roles, nest)
+    except NotStraight as problem:
+        return Obstacle(_line(problem.line), problem.reason)
+    _unite(draft, draft.epoch)
+    if nest.batches is not None:
+        if reason := _loader_obstacle(draft):
+            return reason
+        if reason := _epoch_obstacle(draft):
+            return reason
+    return _place_batches(draft)
+
+
+def _line(line: int) -> ast.AST:
+    return ast.Pass(lineno=line, col_offset=0)
+
+
+def _check_entry(draft: Draft) -> None:
+    scope = draft.nest.entry.scope
+    if not isinstance(scope, ast.Module) and draft.source.in_class(scope):
+        raise draft.refuse("loop-in-class", draft.nest.outermost, f"the loop is in a method, `{scope.name}`")
+    if isinstance(scope, ast.AsyncFunctionDef):
+        raise draft.refuse("loop-in-coroutine", draft.nest.outermost, "the loop is in a coroutine")
+    for node in walk_scope(scope.body):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("exec", "eval", "locals"):
+            if node.func.id == "exec" or node.lineno >= draft.nest.outermost.lineno:
+                raise draft.refuse("names-made-at-run-time", node, f"`{node.func.id}` makes or reads names that cannot be seen here")
+
+
+def _unite(draft: Draft, epoch: Epoch) -> None:
+    """Bring the names of functions and their callers together."""
+    epoch.before = draft.variables.unite_binds(epoch.before)
+    epoch.batch = draft.variables.unite_binds(epoch.batch)
+    for items in (epoch.batch, epoch.after):
+        for item in list(items):
+            if draft.variables.unite_result(item):
+                items.remove(item)
+                draft.united.append(item)
+
+
+def _loader_obstacle(draft: Draft) -> Obstacle | None:
+    from ..rewrite.entry import entry_text
+
+    nest = draft.nest
+    assert nest.batches is not None
+    loop = nest.batches
+    if loop.kind is Iterable.UNKNOWN:
+        return Obstacle(loop.node, f"the batches come from `{ast.unparse(loop.base)[:60]}`, which is no known loader")
+    written = draft.variables.sequence([*draft.epoch.before, *draft.epoch.batch, *draft.epoch.after]).written
+    for node in ast.walk(loop.base):
+        if isinstance(node, ast.Name):
+            variable = draft.variables.of(nest.inner, node.id)
+            if variable is not None and variable in written:
+                return Obstacle(loop.node, f"`{node.id}` is made anew in every epoch")
+    if isinstance(loop.base, ast.Call) and loop.kind is Iterable.LOADER:
+        return Obstacle(loop.node, "the loader is made anew in every epoch")
+    if not entry_text(draft, loop.base, nest.inner):
+        return Obstacle(loop.node, "the loader is not known where the epoch loop stands")
+    if loop.kind is Iterable.LOADER and (reason := _order_hazard(draft, loop.base)):
+        return Obstacle(loop.node, reason)
+    return None
+
+
+def _order_hazard(draft: Draft, base: ast.expr) -> str:
+    """Facts about the loader that make Lightning fetch in another order than the raw loop (SEMANTICS §2, facts 3 and 4)."""
+    variable = draft.variable(base, draft.nest.inner)
+    if variable is None:
+        return ""
+    for binding in draft.roles.bindings((variable.scope, variable.name)):
+        value = binding.value
+        if not isinstance(value, ast.Call):
+            continue
+        for keyword in value.keywords:
+            if keyword.arg == "generator" and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None):
+                return "its loader has a random generator of its own, which a loop asks once more at its end"
+        dataset = value.args[0] if value.args else next((k.value for k in value.keywords if k.arg == "dataset"), None)
+        if dataset is not None and _is_iterable_dataset(draft, dataset, variable.scope):
+            return "its dataset has no length, so that Lightning would fetch a batch ahead"
+    return ""
+
+
+def _is_iterable_dataset(draft: Draft, node: ast.expr, scope: object) -> bool:
+    assert isinstance(scope, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef)
+    if isinstance(node, ast.Name):
+        key = draft.roles.key(scope, node.id)
+        return any(_is_iterable_dataset(draft, b.value, key[0]) for b in (draft.roles.bindings(key) if key else []))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        definition = draft.source.classes.get(node.func.id)
+        return definition is not None and any(ast.unparse(b).endswith("IterableDataset") for b in definition.bases)
+    return False
+
+
+def _epoch_obstacle(draft: Draft) -> Obstacle | None:
+    """What stands before the batch loop and cannot be a hook at the epoch's start."""
+    nest = draft.nest
+    assert nest.batches is not None
+    for item in draft.epoch.before:
+        if item.kind == "statement" and controls(item.node):
+            return Obstacle(item.node, "control flow stands before the batch loop")
+        effects = draft.effects_of(item)
+        if nest.batches.kind is Iterable.LOADER and effects.rng:
+            return Obstacle(
+                item.node, "random numbers may be drawn before the batch loop, and Lightning starts the first epoch's loader before that"
+            )
+    for item in draft.epoch.after:
+        if item.kind == "statement":
+            for control in controls(item.node):
+                if isinstance(control, ast.Return):
+                    raise draft.refuse("return-in-loop", control, "`return` leaves the function from inside the epoch loop")
+    return None
+
+
+def _place_batches(draft: Draft) -> Obstacle | None:
+    nest = draft.nest
+    step = find_step(draft)
+    obstacle = step if isinstance(step, Obstacle) else automatic_obstacle(draft, step)
+    if obstacle is None and not isinstance(step, Obstacle):
+        obstacle = place_automatic(draft, step)
+    if nest.batches is None:
+        draft.mechanism = Mechanism.ITERATIONS
+        draft.note("one-step-per-turn", nest.outermost, "every turn of the loop is one step: the turns are the batches of one epoch")
+    if obstacle is not None:
+        draft.automatic = False
+        draft.hooks.clear()
+        draft.removals.clear()
+        draft.returned, draft.returned_name, draft.returned_at = None, "", None
+        if (left := place_manual(draft)) is not None:
+            if nest.batches is None:
+                raise draft.refuse("return-in-loop", left.node, left.reason)
+            return left
+        if nest.batches is not None:
+            draft.mechanism = Mechanism.MANUAL
+        draft.note("manual-optimization", obstacle.node, f"kept as manual optimization: {obstacle.reason}")
+    if nest.batches is not None and nest.epochs is not None:
+        draft.hooks[EPOCH_START] = list(draft.epoch.before)
+        place_after(draft)
+    return None
+
+
+def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
+    """One `training_step` per epoch that holds the raw loop as it stands."""
+    nest = draft.nest
+    if nest.batches is None:
+        raise draft.refuse("step-not-reached", obstacle.node, obstacle.reason)
+    draft.mechanism = Mechanism.EPOCHS
+    draft.automatic = False
+    draft.hooks.clear()
+    draft.removals.clear()
+    draft.united.clear()
+    draft.validation = None
+    draft.returned, draft.returned_name, draft.returned_at = None, "", None
+    draft.variables.forget()
+    draft.findings = [f for f in draft.findings if f.slug not in ("manual-optimization", "validation-kept", "one-step-per-turn")]
+    if nest.epochs is None:
+        items = [Item(nest.batches.node, nest.entry)]
+    else:
+        items = [Item(node, nest.entry) for node in nest.epochs.node.body]
+    if nest.inner is not nest.entry or nest.step_frame is not nest.inner:
+        if nest.epochs is None:
+            raise draft.refuse("function-not-inlined", obstacle.node, obstacle.reason)
+        try:
+            flat = take_apart(draft.source, draft.roles, nest)
+        except NotStraight as problem:
+            raise draft.refuse("function-not-inlined", problem.line, problem.reason) from problem
+        if nest.step_frame is not nest.inner:
+            raise draft.refuse("function-not-inlined", obstacle.node, obstacle.reason)
+        flat.before = draft.variables.unite_binds(flat.before)
+        for item in list(flat.after):
+            if draft.variables.unite_result(item):
+                flat.after.remove(item)
+                draft.united.append(item)
+        items = [*flat.before, Item(nest.batches.node, nest.inner), *flat.after]
+    for item in items:
+        if item.kind == "statement":
+            for control in controls(item.node):
+                if isinstance(control, ast.Return):
+                    raise draft.refuse("return-in-loop", control, "`return` leaves the function from inside the loop")
+    draft.hooks[TRAINING_STEP] = items
+    draft.note("epoch-kept", obstacle.node, f"the batch loop stays whole, one training_step per epoch: {obstacle.reason}")
+
+
+def _keep_carried_gradients(draft: Draft) -> None:
+    """Lightning clears gradients before validation; a script that carries them over wants them back."""
+    if draft.validation is not None and gradients_may_survive(draft):
+        draft.methods.append("def on_validation_model_zero_grad(self):\n    pass  # gradients are carried over, as in the script\n")
+
+
+def role_summary(draft: Draft) -> tuple[tuple[str, str], ...]:
+    """The roles and the names that play them in the nest's scopes."""
+    found: dict[tuple[str, str], None] = {}
+    for item in [*draft.epoch.before, *draft.epoch.batch, *draft.epoch.after]:
+        for node in walk_scope(item.node):
+            if isinstance(node, ast.Name):
+                role = draft.roles.role(item.frame.scope, node.id)
+                if isinstance(role, Role):
+                    found.setdefault((role.value, node.id))
+    return tuple(sorted(found))

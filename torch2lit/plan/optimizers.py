@@ -1,0 +1,318 @@
+"""Where optimizers and schedulers are made and who steps the schedulers."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from ..recover.items import Item
+from ..recover.roles import Binding, Role
+from ..recover.syntax import walk_scope
+from ..recover.variables import Variable
+from .draft import BATCH_END, EPOCH_END, EPOCH_START, TRAINING_STEP, VALIDATION_END, VALIDATION_START, Draft, Removal
+from .steps import controls, is_scheduler_step, optimizer_names
+
+
+@dataclass
+class Configured:
+    """What ``configure_optimizers`` is made of.
+
+    ``moved``: raw statements that now stand there, in their order. ``kept``: expressions of optimizers that the
+    script goes on making itself. ``scheduler`` with ``interval`` is the one that Lightning steps.
+    """
+
+    optimizers: list[Variable] = field(default_factory=list)
+    expressions: list[ast.expr] = field(default_factory=list)
+    moved: list[ast.stmt] = field(default_factory=list)
+    scheduler: Variable | None = None
+    interval: str = ""
+
+    @property
+    def from_script(self) -> bool:
+        """Whether the script itself makes the optimizers."""
+        return not self.moved
+
+
+def configure(draft: Draft) -> Configured:
+    """Decide how ``configure_optimizers`` looks."""
+    names = optimizer_names(draft)
+    variables: list[Variable] = []
+    for name in names:
+        variable = draft.variable(name, draft.nest.step_frame)
+        if variable is not None and variable not in variables:
+            variables.append(variable)
+    configured = Configured(variables, names)
+    if len(variables) != len(names):
+        return configured
+    _claim_scheduler(draft, configured)
+    _claim_construction(draft, configured)
+    if configured.scheduler is not None and not configured.moved:
+        pass
+    return configured
+
+
+# ---- schedulers
+
+
+def _schedulers(draft: Draft) -> dict[Variable, list[Item]]:
+    found: dict[Variable, list[Item]] = {}
+    for item in draft.all_items():
+        for node in walk_scope(item.node):
+            if isinstance(node, ast.Name) and draft.role(node, item.frame) is Role.SCHEDULER:
+                variable = draft.variable(node, item.frame)
+                if variable is not None and item not in found.setdefault(variable, []):
+                    found[variable].append(item)
+    return found
+
+
+def _claim_scheduler(draft: Draft, configured: Configured) -> None:
+    """Let Lightning step the one scheduler if it stands where Lightning would step it."""
+    if not draft.automatic:
+        return
+    schedulers = _schedulers(draft)
+    if len(schedulers) != 1:
+        return
+    variable, items = next(iter(schedulers.items()))
+    steps = [i for i in items if is_scheduler_step(draft, i)]
+    if len(steps) != 1 or not _plain_scheduler(draft, variable, configured):
+        return
+    step = steps[0]
+    assert isinstance(step.node, ast.Expr) and isinstance(step.node.value, ast.Call)
+    if step.node.value.args or step.node.value.keywords:
+        return
+    batch_end = draft.hooks.get(BATCH_END, [])
+    if step in batch_end:
+        if batch_end[0] is not step or any(i.kind != "statement" for i in batch_end[:1]):
+            return
+        if any(controls(i.node) for i in draft.hooks[TRAINING_STEP] if i.kind == "statement"):
+            return
+        configured.scheduler, configured.interval = variable, "step"
+    elif step in [*draft.hooks.get(VALIDATION_START, []), *draft.hooks.get(VALIDATION_END, []), *draft.hooks.get(EPOCH_END, [])]:
+        if draft.nest.batches is None or draft.nest.epochs is None:
+            return
+        if draft.validation is not None and draft.validation.every is not None and step not in draft.hooks.get(EPOCH_END, []):
+            return
+        if not _nothing_sees_rate(draft, step):
+            return
+        configured.scheduler, configured.interval = variable, "epoch"
+    else:
+        return
+    draft.removals[step.node] = Removal(
+        "configure_optimizers",
+        "scheduler",
+        f"Lightning steps the scheduler at the end of every {'batch' if configured.interval == 'step' else 'epoch'}",
+    )
+    for hook in draft.hooks.values():
+        if step in hook:
+            hook.remove(step)
+    if not draft.hooks.get(BATCH_END, [1]):
+        del draft.hooks[BATCH_END]
+
+
+def _nothing_sees_rate(draft: Draft, step: Item) -> bool:
+    """Whether nothing between the end of the batches and the script's own call looks at the learning rate.
+
+    Lightning steps a scheduler of interval "epoch" right after the last batch, before validation.
+    """
+    order = [
+        *draft.hooks.get(BATCH_END, []),
+        *draft.hooks.get(VALIDATION_START, []),
+        *(draft.hooks.get("validation_step", [])),
+        *draft.hooks.get(VALIDATION_END, []),
+        *draft.hooks.get(EPOCH_END, []),
+    ]
+    for item in order:
+        if item is step:
+            return True
+        effects = draft.effects_of(item)
+        if effects.optimizer or effects.learning_rate:
+            return False
+        if item.kind == "statement" and any(isinstance(c, ast.Continue) for c in controls(item.node)):
+            return False
+    return True
+
+
+def _plain_scheduler(draft: Draft, variable: Variable, configured: Configured) -> bool:
+    binding = construction(draft, variable)
+    if binding is None or not isinstance(binding.value, ast.Call) or not binding.value.args:
+        return False
+    name = ast.unparse(binding.value.func)
+    if "Plateau" in name or len(configured.optimizers) != 1:
+        return False
+    first = draft.variable(binding.value.args[0], draft.nest.entry)
+    return first is configured.optimizers[0]
+
+
+# ---- optimizers
+
+
+def construction(draft: Draft, variable: Variable) -> Binding | None:
+    """The one statement at the entry that makes the variable, before the loop and surely on the way to it."""
+    entry = draft.nest.entry
+    if variable.scope is not entry.scope:
+        return None
+    bindings = draft.roles.bindings((variable.scope, variable.name))
+    if len(bindings) != 1 or bindings[0].index is not None:
+        return None
+    binding = bindings[0]
+    statement = binding.statement
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1 or not isinstance(statement.targets[0], ast.Name):
+        return None
+    if not on_the_way(draft, statement):
+        return None
+    return binding
+
+
+def on_the_way(draft: Draft, statement: ast.stmt) -> bool:
+    """Whether a statement of the entry scope surely runs before the loop, as often as the loop runs."""
+    if statement.lineno >= draft.nest.outermost.lineno:
+        return False
+    block_owner = draft.source.parents[statement]
+    chain = [draft.nest.outermost, *draft.source.ancestors(draft.nest.outermost)]
+    if block_owner not in chain:
+        return False
+    below = chain[chain.index(block_owner) - 1]
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(block_owner, name, None)
+        if isinstance(block, list) and statement in block:
+            if below not in block:
+                return False
+            break
+    else:
+        return False
+    between = chain[: chain.index(block_owner)]
+    return not any(isinstance(a, ast.For | ast.While | ast.FunctionDef) for a in between[1:])
+
+
+def _claim_construction(draft: Draft, configured: Configured) -> None:
+    """Move the construction into ``configure_optimizers`` when nothing else needs the objects."""
+    variables = [*configured.optimizers]
+    schedulers = list(_schedulers(draft))
+    if any(s is not configured.scheduler for s in schedulers):
+        return
+    if configured.scheduler is not None:
+        variables.append(configured.scheduler)
+    statements: list[ast.stmt] = []
+    for variable in variables:
+        binding = construction(draft, variable)
+        if binding is None or not isinstance(binding.value, ast.Call) or not _movable_construction(draft, binding, variables):
+            return
+        statements.append(binding.statement)
+    if not _unused_elsewhere(draft, variables, statements):
+        return
+    configured.moved = sorted(statements, key=lambda s: s.lineno)
+    for statement in configured.moved:
+        draft.removals[statement] = Removal("configure_optimizers", "configure_optimizers", "Lightning asks the module for its optimizer")
+
+
+def _movable_construction(draft: Draft, binding: Binding, together: list[Variable]) -> bool:
+    """Whether the call gives the same object when it runs at the start of fit."""
+    scope = draft.nest.entry.scope
+    first = binding.statement.lineno
+    used: set[str] = set()
+    for node in ast.walk(binding.value):
+        if isinstance(node, ast.Lambda | ast.NamedExpr | ast.Await):
+            return False
+        if isinstance(node, ast.Name):
+            used.add(node.id)
+    models = {n for n in used if draft.roles.role(scope, n) is Role.MODEL}
+    own = {v.name for v in together}
+    for statement in _between(draft, first):
+        if binding.statement is statement:
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del) and node.id in used - own:
+                return False
+            if isinstance(node, ast.Name) and node.id in models and not _keeps_parameters(draft, node):
+                return False
+    changing = _rebound_in_loop(draft)
+    if used & changing - models:
+        return False
+    return not draft.effects.draws(binding.value, scope) or not used - models
+
+
+def _rebound_in_loop(draft: Draft) -> set[str]:
+    use = draft.variables.sequence(draft.all_items())
+    return {v.name for v in use.written if v.scope is draft.nest.entry.scope}
+
+
+def _between(draft: Draft, line: int) -> list[ast.stmt]:
+    """The statements of the entry scope between a line and the loop, whole blocks included."""
+    found = []
+    node: ast.AST = draft.nest.outermost
+    for ancestor in draft.source.ancestors(node):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(ancestor, name, None)
+            if isinstance(block, list) and node in block:
+                found.extend(s for s in block[: block.index(node)] if s.lineno > line)
+        if ancestor is draft.nest.entry.scope:
+            break
+        node = ancestor
+    return [s for s in found if not isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+
+
+def _keeps_parameters(draft: Draft, name: ast.Name) -> bool:
+    """Whether this mention of a model leaves the set of its parameters as it is."""
+    parent = draft.source.parents.get(name)
+    if isinstance(parent, ast.Attribute):
+        return parent.attr in ("parameters", "train", "eval", "state_dict", "named_parameters", "__class__", "load_state_dict") and not (
+            parent.attr == "load_state_dict" and False
+        )
+    if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name):
+        return parent.func.id in ("print", "len", "sum", "id", "type", "summary", "repr", "str")
+    return isinstance(parent, ast.FormattedValue)
+
+
+def _unused_elsewhere(draft: Draft, variables: list[Variable], statements: list[ast.stmt]) -> bool:
+    """Whether the objects are used by the loop alone, in ways that the module can offer.
+
+    ``self.optimizers()`` stands for an optimizer's step, zero_grad and ``param_groups``.
+    """
+    keys = {(v.scope, v.name) for v in variables}
+    inside = {id(n) for item in draft.all_items() for n in ast.walk(item.node)}
+    inside |= {id(n) for s in draft.removals for n in ast.walk(s)}
+    inside |= {id(n) for s in statements for n in ast.walk(s)}
+    inside |= {id(n) for item in draft.united for n in ast.walk(item.node)}
+    for frame_call in _entered_calls(draft):
+        inside |= {id(n) for n in ast.walk(frame_call)}
+    for node in ast.walk(draft.source.tree):
+        if not isinstance(node, ast.Name):
+            continue
+        scope = draft.source.scope_of(node)
+        if draft.roles.key(scope, node.id) in keys and id(node) not in inside:
+            return False
+    for item in draft.all_items():
+        if item.node in draft.removals:
+            continue
+        for node in walk_scope(item.node):
+            if isinstance(node, ast.Name) and (v := draft.variable(node, item.frame)) in variables:
+                if not _offered(draft, node, v):
+                    return False
+    return True
+
+
+def _entered_calls(draft: Draft) -> list[ast.AST]:
+    """The calls whose bodies were moved into hooks: what they pass is bound already."""
+    calls: list[ast.AST] = []
+    for frame in (draft.nest.inner, draft.nest.step_frame):
+        if frame.call is not None:
+            calls.append(frame.call)
+    if draft.validation is not None and draft.validation.call is not None:
+        calls.append(draft.validation.call)
+    return calls
+
+
+def _offered(draft: Draft, name: ast.Name, variable: Variable | None) -> bool:
+    parent = draft.source.parents.get(name)
+    if not isinstance(parent, ast.Attribute):
+        return False
+    if draft.role(name, draft.nest.entry) is Role.SCHEDULER or (variable and draft.roles.role_of((variable.scope, variable.name)) is Role.SCHEDULER):
+        return parent.attr == "get_last_lr"
+    if parent.attr == "param_groups":
+        return True
+    return parent.attr in ("step", "zero_grad") and not draft.automatic
+
+
+def epoch_start_items(draft: Draft) -> list[Item]:
+    """What runs at the start of an epoch."""
+    return draft.hooks.get(EPOCH_START, [])

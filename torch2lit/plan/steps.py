@@ -1,0 +1,364 @@
+"""How one batch is optimized: automatically where that is provably the same, by hand otherwise."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from ..recover.items import Item
+from ..recover.phases import has_backward
+from ..recover.roles import Key, Role
+from ..recover.syntax import dotted, root_name, walk_scope
+from ..recover.variables import Variable
+from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps a batch from automatic optimization."""
+
+    node: ast.AST
+    reason: str
+
+
+@dataclass
+class Step:
+    """The parts of a batch around its one backward and its one step."""
+
+    before: list[Item]
+    backward: Item
+    between: list[Item]
+    step: Item
+    after: list[Item]
+    optimizer: Variable
+    zero_grads: list[Item]
+
+
+def find_step(draft: Draft) -> Step | Obstacle:
+    """The one plain step of a batch, or what is in its way."""
+    nest = draft.nest
+    items = draft.epoch.batch
+    if len(nest.backwards) != 1:
+        return Obstacle(nest.backwards[-1], f"{len(nest.backwards)} backward passes per batch")
+    if len(nest.steps) != 1:
+        return Obstacle(nest.steps[-1], f"{len(nest.steps)} optimizer steps per batch")
+    backward, step = nest.backwards[0], nest.steps[0]
+    if backward.args or backward.keywords:
+        return Obstacle(backward, "`backward` has arguments")
+    if step.args or step.keywords:
+        return Obstacle(step, "`step` gets a closure or other arguments")
+    at_backward = _position(items, backward)
+    at_step = _position(items, step)
+    if at_backward is None or at_step is None:
+        node = backward if at_backward is None else step
+        return Obstacle(node, "backward or step stands inside a branch or a block")
+    if at_step < at_backward:
+        return Obstacle(step, "the step comes before the backward pass")
+    optimizer = _receiver(draft, items[at_step], step)
+    if optimizer is None:
+        return Obstacle(step, "the optimizer is not a plain variable")
+    if (other := _other_optimizer(draft, items, optimizer)) is not None:
+        return Obstacle(other, "a second optimizer is used")
+    zero_grads = [item for item in items if _is_zero_grad(draft, item, optimizer)]
+    if len(zero_grads) != 1:
+        node = zero_grads[-1].node if zero_grads else step
+        return Obstacle(node, f"gradients are zeroed {len(zero_grads)} times per batch")
+    if (wrong := _odd_zero_grad(draft, zero_grads[0])) is not None:
+        return wrong
+    rest = [i for i in items if i is not zero_grads[0]]
+    at_backward = next(n for n, i in enumerate(rest) if i is items[at_backward])
+    at_step = next(n for n, i in enumerate(rest) if i is items[at_step])
+    return Step(
+        rest[:at_backward], rest[at_backward], rest[at_backward + 1 : at_step], rest[at_step], rest[at_step + 1 :],
+        optimizer, zero_grads,
+    )  # fmt: skip
+
+
+def _position(items: list[Item], call: ast.Call) -> int | None:
+    for index, item in enumerate(items):
+        if item.kind == "statement" and isinstance(item.node, ast.Expr) and item.node.value is call:
+            return index
+    return None
+
+
+def _receiver(draft: Draft, item: Item, call: ast.Call) -> Variable | None:
+    assert isinstance(call.func, ast.Attribute)
+    if draft.role(call.func.value, item.frame) is Role.SCALER:
+        return None
+    return draft.variable(call.func.value, item.frame)
+
+
+def _other_optimizer(draft: Draft, items: list[Item], optimizer: Variable) -> ast.AST | None:
+    for item in items:
+        for node in walk_scope(item.node):
+            if isinstance(node, ast.Name) and draft.role(node, item.frame) is Role.OPTIMIZER:
+                if draft.variable(node, item.frame) is not optimizer:
+                    return node
+    return None
+
+
+def _zero_grad_call(item: Item) -> ast.Call | None:
+    node = item.node
+    if item.kind == "statement" and isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        if isinstance(node.value.func, ast.Attribute) and node.value.func.attr == "zero_grad":
+            return node.value
+    return None
+
+
+def _is_zero_grad(draft: Draft, item: Item, optimizer: Variable) -> bool:
+    call = _zero_grad_call(item)
+    if call is None:
+        return False
+    assert isinstance(call.func, ast.Attribute)
+    variable = draft.variable(call.func.value, item.frame)
+    return variable is optimizer or draft.role(call.func.value, item.frame) is Role.MODEL
+
+
+def _odd_zero_grad(draft: Draft, item: Item) -> Obstacle | None:
+    call = _zero_grad_call(item)
+    assert call is not None and isinstance(call.func, ast.Attribute)
+    arguments = [*call.args, *(k.value for k in call.keywords)]
+    if arguments and not all(isinstance(a, ast.Constant) and a.value in (True, None) for a in arguments):
+        return Obstacle(call, "gradients are set to zero instead of None")
+    if draft.role(call.func.value, item.frame) is Role.MODEL and not optimizes_all(draft, call.func.value, item):
+        return Obstacle(call, "the module's gradients are zeroed, and the optimizer may hold other parameters")
+    return None
+
+
+def optimizes_all(draft: Draft, model: ast.expr, item: Item) -> bool:
+    """Whether the nest's one optimizer holds exactly ``model.parameters()`` in one group."""
+    steps = draft.nest.steps
+    call = steps[0]
+    assert isinstance(call.func, ast.Attribute)
+    optimizer = draft.variable(call.func.value, draft.nest.step_frame)
+    wanted = draft.variable(model, item.frame)
+    if optimizer is None or wanted is None:
+        return False
+    bindings = draft.roles.bindings((optimizer.scope, optimizer.name))
+    if len(bindings) != 1 or not isinstance(bindings[0].value, ast.Call) or not bindings[0].value.args:
+        return False
+    parameters = bindings[0].value.args[0]
+    match parameters:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="parameters"), args=[], keywords=[]):
+            key = draft.roles.key(bindings[0].statement and optimizer.scope, name)
+            return key is not None and key == (wanted.scope, wanted.name)
+    return False
+
+
+# ---- automatic
+
+
+def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
+    """What keeps a plain step from automatic optimization, apart from what stands after it."""
+    for item in [*step.before, *step.between, *step.after]:
+        if item in step.between:
+            continue
+        if draft.effects_of(item).gradients and item in step.before:
+            return Obstacle(item.node, "gradients are touched before the backward pass")
+    for item in [*step.before, *step.between, *step.after]:
+        for node in walk_scope(item.node):
+            if isinstance(node, ast.Break | ast.Return) and item.kind == "statement" and _leaves(item.node, node):
+                return Obstacle(node, f"`{type(node).__name__.lower()}` leaves the batch")
+            if has_backward_call(node):
+                return Obstacle(node, "another gradient computation")
+    for item in [*step.between, *step.after]:
+        for node in walk_scope(item.node):
+            if isinstance(node, ast.Continue) and _leaves(item.node, node):
+                return Obstacle(node, "`continue` after the backward pass")
+    return None
+
+
+def has_backward_call(node: ast.AST) -> bool:
+    """Whether the node itself takes gradients by ``torch.autograd``."""
+    return isinstance(node, ast.Call) and "autograd." in dotted(node.func)
+
+
+def _leaves(statement: ast.stmt, control: ast.AST) -> bool:
+    """Whether a ``break`` or ``continue`` inside the statement belongs to the loop around the statement."""
+    return control in _controls(statement)
+
+
+def _controls(statement: ast.stmt) -> list[ast.AST]:
+    found: list[ast.AST] = []
+
+    def visit(node: ast.AST, looped: bool) -> None:
+        if isinstance(node, ast.Return):
+            found.append(node)
+        elif isinstance(node, ast.Break | ast.Continue) and not looped:
+            found.append(node)
+        for name, value in ast.iter_fields(node):
+            inner = looped or (isinstance(node, ast.For | ast.While) and name == "body")
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST) and not isinstance(
+                    child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+                ):
+                    visit(child, inner)
+
+    visit(statement, False)
+    return found
+
+
+def controls(statement: ast.stmt) -> list[ast.AST]:
+    """The ``break``, ``continue`` and ``return`` of a statement that leave the statement itself."""
+    return _controls(statement)
+
+
+def place_automatic(draft: Draft, step: Step) -> Obstacle | None:
+    """Give every item of the batch its hook; nothing is placed when an obstacle comes back."""
+    training = list(step.before)
+    before_step: list[Item] = []
+    graph = _graph_keys(draft, step.before)
+    for item in step.between:
+        if before_step or not _movable(draft, item, graph):
+            before_step.append(item)
+        else:
+            training.append(item)
+    tail: list[Item] = []
+    stepped = False
+    for item in step.after:
+        if _is_scheduler_step(draft, item):
+            stepped = True
+            tail.append(item)
+            continue
+        effects = draft.effects_of(item)
+        late = any(not _is_scheduler_step(draft, i) for i in tail) or (stepped and effects.learning_rate)
+        if late or not _movable(draft, item, graph):
+            tail.append(item)
+        else:
+            training.append(item)
+    if tail and any(isinstance(n, ast.Continue) for i in step.before for n in walk_scope(i.node)):
+        only_schedulers = all(_is_scheduler_step(draft, i) for i in tail)
+        return Obstacle(step.backward.node, "a skipped batch would still run what follows the step") if (
+            tail or only_schedulers
+        ) else None
+    if has_loop_carried_loss(draft, step):
+        return Obstacle(step.backward.node, "the loss is kept as a tensor with its graph")
+    _choose_return(draft, step, [i for i in training if i not in step.before])
+    draft.hooks[TRAINING_STEP] = training
+    if before_step:
+        draft.hooks[BEFORE_STEP] = before_step
+    if tail:
+        draft.hooks[BATCH_END] = tail
+    draft.removals[step.backward.node] = Removal("automatic optimization", "backward", "Lightning runs backward on the returned loss")
+    draft.removals[step.step.node] = Removal("automatic optimization", "optimizer_step", "Lightning steps the optimizer after backward")
+    for item in step.zero_grads:
+        draft.removals[item.node] = Removal("automatic optimization", "zero_grad", "Lightning zeroes the gradients before backward")
+    draft.returned_at = step.backward.node
+    return None
+
+
+def has_loop_carried_loss(draft: Draft, step: Step) -> bool:
+    """Whether backward is called on something built up over several batches."""
+    call = draft.nest.backwards[0]
+    assert isinstance(call.func, ast.Attribute)
+    names = {n.id for n in ast.walk(call.func.value) if isinstance(n, ast.Name)}
+    use = draft.variables.sequence(step.before)
+    for name in names:
+        variable = draft.variables.of(draft.nest.step_frame, name)
+        if variable in use.exposed and variable in use.written:
+            return True
+    return False
+
+
+def _choose_return(draft: Draft, step: Step, moved: list[Item]) -> None:
+    call = draft.nest.backwards[0]
+    assert isinstance(call.func, ast.Attribute)
+    draft.returned = call.func.value
+    use = draft.variables.sequence(moved)
+    names = {n.id for n in ast.walk(call.func.value) if isinstance(n, ast.Name)}
+    variables = {draft.variables.of(step.backward.frame, name) for name in names}
+    written = {draft.variables.find(v) for v in use.written}
+    mutated = {key for item in moved for key in draft.effects_of(item).mutates}
+    keys = {(v.scope, v.name) for v in variables if v}
+    if (variables & written) or (mutated & keys) or (moved and not isinstance(call.func.value, ast.Name)):
+        taken = {n for n in draft.source.names}
+        fresh = "loss" if "loss" not in taken else "batch_loss"
+        while fresh in taken:
+            fresh += "_"
+        draft.returned_name = fresh
+
+
+def _graph_keys(draft: Draft, before: list[Item]) -> set[Key]:
+    """Names that may take part in the graph: read or bound before backward, except by ``+=`` alone."""
+    found: set[Key] = set()
+    for item in before:
+        scope = item.frame.scope
+        plain = item.node
+        if item.kind == "statement" and isinstance(plain, ast.AugAssign):
+            found |= {k for n in ast.walk(plain.value) if isinstance(n, ast.Name) and (k := draft.roles.key(scope, n.id))}
+            continue
+        for node in walk_scope(plain):
+            if isinstance(node, ast.Name) and (key := draft.roles.key(scope, node.id)):
+                found.add(key)
+    loop = draft.nest.batches
+    if loop is not None:
+        for node in ast.walk(loop.items):
+            if isinstance(node, ast.Name) and (key := draft.roles.key(draft.nest.inner.scope, node.id)):
+                found.add(key)
+    return found
+
+
+def _movable(draft: Draft, item: Item, graph: set[Key]) -> bool:
+    """Whether an item that stands after backward may run before it: it must not read what backward and step change."""
+    effects = draft.effects_of(item)
+    if effects.model or effects.mode or effects.gradients or effects.optimizer:
+        return False
+    if effects.mutates & graph:
+        return False
+    if item.kind == "statement":
+        if controls(item.node):
+            return False
+        if any(isinstance(n, ast.Delete) for n in walk_scope(item.node)):
+            return False
+    return True
+
+
+def _is_scheduler_step(draft: Draft, item: Item) -> bool:
+    node = item.node
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=receiver, attr="step"))):
+            return item.kind == "statement" and draft.role(receiver, item.frame) is Role.SCHEDULER
+    return False
+
+
+def is_scheduler_step(draft: Draft, item: Item) -> bool:
+    """Whether the item is ``scheduler.step(...)``."""
+    return _is_scheduler_step(draft, item)
+
+
+def place_manual(draft: Draft) -> Obstacle | None:
+    """Everything in its order in ``training_step``; an obstacle when the loop is left from inside."""
+    for item in draft.epoch.batch:
+        if item.kind != "statement":
+            continue
+        for control in controls(item.node):
+            if isinstance(control, ast.Break | ast.Return) and draft.nest.batches is not None:
+                return Obstacle(control, f"`{type(control).__name__.lower()}` leaves the batch loop")
+            if isinstance(control, ast.Return):
+                return Obstacle(control, "`return` leaves the loop")
+    draft.hooks[TRAINING_STEP] = list(draft.epoch.batch)
+    return None
+
+
+def gradients_may_survive(draft: Draft) -> bool:
+    """Whether gradients may live from one batch to the next, so that validation must not clear them."""
+    for item in draft.epoch.batch:
+        if _zero_grad_call(item) is not None:
+            return False
+        if has_backward(item.node):
+            return True
+    return True
+
+
+def optimizer_names(draft: Draft) -> list[ast.expr]:
+    """The receivers of the nest's steps, each once, in source order."""
+    seen: dict[str, ast.expr] = {}
+    for call in draft.nest.steps:
+        assert isinstance(call.func, ast.Attribute)
+        seen.setdefault(ast.unparse(call.func.value), call.func.value)
+    return list(seen.values())
+
+
+def root_of(node: ast.expr) -> str:
+    """The name at the bottom of an expression."""
+    return root_name(node)

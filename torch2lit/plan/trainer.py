@@ -1,0 +1,151 @@
+"""The arguments of the Trainer: what the script means, and switches for what it does not do."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from ..program import Mechanism
+from ..recover.loops import Loop
+from ..recover.roles import Role
+from ..recover.syntax import dotted
+from .draft import Draft
+
+
+def trainer_arguments(draft: Draft) -> dict[str, str]:
+    """Names and source of the Trainer's arguments, in the order in which they are written."""
+    options = draft.options
+    arguments: dict[str, str] = {"max_epochs": _max_epochs(draft)}
+    arguments["accelerator"] = repr(options.accelerator) if options.accelerator else accelerator(draft)
+    arguments["devices"] = _devices(options.devices)
+    if options.num_nodes is not None:
+        arguments["num_nodes"] = str(options.num_nodes)
+    if options.strategy is not None:
+        arguments["strategy"] = repr(options.strategy)
+    if options.precision is not None:
+        arguments["precision"] = repr(options.precision)
+    arguments |= draft.trainer
+    arguments["logger"] = "False"
+    arguments["enable_checkpointing"] = "False"
+    arguments["enable_progress_bar"] = str(has_bar(draft))
+    if not has_bar(draft):
+        arguments["enable_model_summary"] = "False"
+    arguments["num_sanity_val_steps"] = "0"
+    return {name: value.replace("'", '"') if name in _QUOTED else value for name, value in arguments.items()}
+
+
+_QUOTED = {"accelerator", "strategy", "precision", "devices"}
+
+
+def _devices(value: str | None) -> str:
+    if value is None:
+        return "1"
+    return value if re.fullmatch(r"-?\d+", value) else repr(value)
+
+
+def has_bar(draft: Draft) -> bool:
+    """Whether the script shows a progress bar of its own around the loops that Lightning runs now."""
+    loops = [draft.nest.epochs, draft.nest.batches]
+    if any(loop is not None and loop.bar for loop in loops):
+        return draft.mechanism is not Mechanism.EPOCHS or bool(draft.nest.epochs and draft.nest.epochs.bar)
+    return bool(draft.epoch.unwrapped and any(isinstance(w, ast.With) and _opens_bar(w) for w in draft.epoch.unwrapped))
+
+
+def _opens_bar(node: ast.With) -> bool:
+    return any(isinstance(i.context_expr, ast.Call) and dotted(i.context_expr.func).endswith("tqdm") for i in node.items)
+
+
+def _max_epochs(draft: Draft) -> str:
+    nest = draft.nest
+    if nest.epochs is None or (nest.batches is None and draft.mechanism is Mechanism.ITERATIONS):
+        return "1"
+    return count_of(draft, nest.epochs)
+
+
+def count_of(draft: Draft, loop: Loop) -> str:
+    """How often a loop over a range turns, as source at the entry point."""
+    base = loop.base
+    if isinstance(base, ast.Name):
+        key = draft.roles.key(draft.nest.entry.scope, base.id)
+        bindings = draft.roles.bindings(key) if key else []
+        return f"len({base.id})" if bindings else base.id
+    assert isinstance(base, ast.Call)
+    parts = [_text(draft, a) for a in base.args]
+    if len(parts) == 1:
+        return parts[0]
+    if len(parts) == 2:
+        start, stop = base.args
+        if isinstance(start, ast.Constant) and start.value == 0:
+            return parts[1]
+        match stop:
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                if ast.unparse(right) == ast.unparse(start):
+                    return _text(draft, left)
+                if ast.unparse(left) == ast.unparse(start):
+                    return _text(draft, right)
+        if isinstance(start, ast.Constant) and isinstance(stop, ast.Constant):
+            return str(stop.value - start.value)
+        if isinstance(start, ast.Name | ast.Constant | ast.Attribute) and isinstance(
+            stop, ast.Name | ast.Constant | ast.Attribute | ast.BinOp
+        ):
+            return f"{parts[1]} - {parts[0]}"
+    return f"len(range({', '.join(parts)}))"
+
+
+def _text(draft: Draft, node: ast.expr) -> str:
+    if not hasattr(node, "lineno"):
+        return ast.unparse(node)
+    return draft.source.segment(node)
+
+
+def accelerator(draft: Draft) -> str:
+    """The accelerator that the script's own device handling means, as source at the entry point."""
+    moves = [n for n in ast.walk(draft.source.tree) if isinstance(n, ast.Call) and _moves(draft, n)]
+    scope = draft.nest.entry.scope
+    names = sorted(
+        {n for n in draft.roles.locals(scope) | draft.roles.locals(draft.source.tree) if draft.roles.role(scope, n) is Role.DEVICE}
+    )
+    for name in names:
+        key = draft.roles.key(scope, name)
+        bindings = draft.roles.bindings(key) if key else []
+        values = [ast.unparse(b.value) for b in bindings]
+        if len(values) == 1:
+            if re.fullmatch(r".*['\"](cuda|cuda:\d+)['\"] if (torch\.)?cuda\.is_available\(\) else ['\"]cpu['\"]\)?", values[0]):
+                return '"auto"'
+            if re.fullmatch(r"(torch\.device\()?['\"]cpu['\"]\)?", values[0]):
+                return '"cpu"'
+            if "is_available" in values[0] and " if " in values[0] and "args" not in values[0] and "opt" not in values[0]:
+                return '"auto"'
+        if values and all(re.match(r"(torch\.device\(|torch\.accelerator\.current_accelerator)", v) for v in values):
+            return f"{name}.type"
+        if not values and not isinstance(scope, ast.Module):
+            return '"auto"'
+        if values:
+            return '"auto"'
+    if not moves:
+        return '"cpu"'
+    conditions = {_condition(draft, n) for n in moves if isinstance(n.func, ast.Attribute) and n.func.attr == "cuda"}
+    if len(conditions) == 1 and (condition := conditions.pop()):
+        return f'"auto" if {condition} else "cpu"'
+    return '"auto"'
+
+
+def _moves(draft: Draft, node: ast.Call) -> bool:
+    if not isinstance(node.func, ast.Attribute):
+        return False
+    if node.func.attr == "cuda":
+        return True
+    return node.func.attr == "to" and any(
+        draft.roles.of(a, draft.source.scope_of(node)) is Role.DEVICE or (isinstance(a, ast.Constant) and isinstance(a.value, str))
+        for a in [*node.args, *(k.value for k in node.keywords)]
+    )
+
+
+def _condition(draft: Draft, node: ast.Call) -> str:
+    """The plain condition under which ``.cuda()`` is called, "" when there is none."""
+    for ancestor in draft.source.ancestors(node):
+        if isinstance(ancestor, ast.If) and isinstance(ancestor.test, ast.Name | ast.Attribute):
+            root = ast.unparse(ancestor.test).partition(".")[0]
+            if draft.roles.key(draft.nest.entry.scope, root):
+                return ast.unparse(ancestor.test)
+    return ""

@@ -1,0 +1,424 @@
+"""Whether the evaluation in an epoch can be Lightning's validation, and what must be mirrored for it."""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.items import Item, grad_mode
+from ..recover.loops import Iterable, loop_names
+from ..recover.names import parameter_names
+from ..recover.phases import Validation, find_validation
+from ..recover.roles import Key, Role
+from ..recover.syntax import Scope, walk_scope
+from ..recover.variables import Variable
+from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
+from .steps import controls
+
+
+def place_after(draft: Draft) -> None:
+    """Give everything after the batch loop its hook."""
+    after = draft.epoch.after
+    found = find_validation(draft.source, draft.roles, draft.nest, after)
+    if found is not None:
+        united = _unite(draft, found)
+        reason = _obstacle(draft, found)
+        if not reason:
+            _place(draft, found)
+            return
+        if united:
+            draft.united = [i for i in draft.united if i not in united]
+        draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {reason}")
+    draft.hooks[EPOCH_END] = list(after)
+
+
+def _unite(draft: Draft, found: Validation) -> list[Item]:
+    """Bring names of the validation's function and of the epoch together; give back the items that fall away."""
+    dropped: list[Item] = []
+    found.before = draft.variables.unite_binds(found.before)
+    for item in list(found.trailing):
+        if draft.variables.unite_result(item):
+            dropped.append(item)
+    found.trailing = [i for i in found.trailing if i not in dropped]
+    draft.united.extend(dropped)
+    return dropped
+
+
+def _obstacle(draft: Draft, found: Validation) -> str:
+    """Why this evaluation cannot be Lightning's validation; "" when it can."""
+    if found.loop.kind is not Iterable.LOADER:
+        return "it does not run over a loader"
+    if _other_evaluations(draft, found):
+        return "its function is used in another place too"
+    base = draft.variable(found.loop.base, found.frame)
+    if base is None and not _fixed(draft, found.loop.base, found):
+        return "its loader is not a plain variable"
+    if base is not None and base in _written(draft):
+        return "its loader is made anew in the loop"
+    for item in found.body:
+        for control in controls(item.node):
+            if not isinstance(control, ast.Continue):
+                return f"`{type(control).__name__.lower()}` leaves the loop"
+        if draft.effects_of(item).gradients:
+            return "it touches gradients"
+    for item in [*found.leading, *found.before]:
+        if item.kind == "statement" and controls(item.node):
+            return "control flow stands before it"
+        effects = draft.effects_of(item)
+        if effects.rng:
+            return f"line {item.node.lineno} before it may draw random numbers or run the model"
+        if effects.gradients:
+            return f"line {item.node.lineno} before it touches gradients"
+        if _switches_gradients(item):
+            return "gradients are switched by hand"
+    if found.every is not None:
+        if found.leading or not _every(draft, found):
+            return f"`if {ast.unparse(found.every)}` is no interval that the Trainer knows"
+    return ""
+
+
+def _switches_gradients(item: Item) -> bool:
+    return any(isinstance(n, ast.Call) and grad_mode(n) for n in walk_scope(item.node) if item.kind == "statement")
+
+
+def _other_evaluations(draft: Draft, found: Validation) -> bool:
+    """Whether the validation's function stays in use in the loop, so that moving it would double it."""
+    if found.call is None or not isinstance(found.call.func, ast.Name):
+        return False
+    name = found.call.func.id
+    others = [
+        call
+        for call in draft.source.calls
+        if isinstance(call.func, ast.Name) and call.func.id == name and call is not found.call
+    ]
+    outermost = draft.nest.outermost
+    inside = {id(n) for n in ast.walk(outermost)}
+    for frame in (draft.nest.inner, draft.nest.step_frame):
+        inside |= {id(n) for n in ast.walk(frame.scope)} if not isinstance(frame.scope, ast.Module) else set()
+    return any(id(call) in inside for call in others)
+
+
+def _written(draft: Draft) -> frozenset[Variable]:
+    everything = [*draft.epoch.before, *draft.epoch.batch, *draft.epoch.after]
+    return draft.variables.sequence(everything).written
+
+
+def _fixed(draft: Draft, base: ast.expr, found: Validation) -> bool:
+    if not isinstance(base, ast.Subscript | ast.Attribute):
+        return False
+    written = _written(draft)
+    for node in ast.walk(base):
+        if isinstance(node, ast.Call):
+            return False
+        if isinstance(node, ast.Name):
+            variable = draft.variables.of(found.frame, node.id)
+            if variable is None or variable in written or variable.frame is found.frame and found.frame.caller:
+                return False
+    return True
+
+
+def _every(draft: Draft, found: Validation) -> str:
+    """The interval of ``if (epoch + 1) % k == 0``, as source at the entry; "" for any other condition."""
+    test = found.every
+    modulo: ast.expr | None = None
+    match test:
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[ast.Constant(value=0)]):
+            modulo = left
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            modulo = operand
+    if not isinstance(modulo, ast.BinOp) or not isinstance(modulo.op, ast.Mod):
+        return ""
+    offset = 0
+    counter = modulo.left
+    if isinstance(counter, ast.BinOp) and isinstance(counter.op, ast.Add) and isinstance(counter.right, ast.Constant):
+        if not isinstance(counter.right.value, int):
+            return ""
+        offset, counter = counter.right.value, counter.left
+    assert draft.nest.epochs is not None
+    names = loop_names(draft.nest.epochs)
+    if not isinstance(counter, ast.Name) or len(names) != 1:
+        return ""
+    entry = draft.variables.of(draft.nest.entry, names[0])
+    if draft.variable(counter, found.frame if found.call else draft.nest.entry) is not entry and (
+        draft.variables.of(draft.nest.entry, counter.id) is not entry
+    ):
+        return ""
+    start = epoch_start(draft)
+    if start is None or start + offset != 1:
+        return ""
+    text = at_entry(draft, modulo.right, draft.nest.entry)
+    return text
+
+
+def epoch_start(draft: Draft) -> int | None:
+    """The first value of the epoch counter when it is a plain number."""
+    assert draft.nest.epochs is not None
+    base = draft.nest.epochs.base
+    if isinstance(base, ast.Name):
+        key = draft.roles.key(draft.nest.entry.scope, base.id)
+        base = draft.roles.bindings(key)[0].value if key else base
+    if not isinstance(base, ast.Call):
+        return None
+    if len(base.args) == 1:
+        return 0
+    first = base.args[0]
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, int) else None
+
+
+def at_entry(draft: Draft, node: ast.expr, frame: object) -> str:
+    """An expression as it reads at the entry point; "" when it changes in the loop or cannot be read there."""
+    from ..recover.nest import Frame
+
+    assert isinstance(frame, Frame)
+    written = _written(draft)
+    own = set(loop_names(draft.nest.epochs)) if draft.nest.epochs else set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call | ast.Await | ast.Lambda | ast.NamedExpr):
+            return ""
+        if isinstance(part, ast.Name):
+            variable = draft.variables.of(frame, part.id)
+            if variable is None:
+                continue
+            if variable in written or variable.scope is not draft.nest.entry.scope or variable.name != part.id:
+                if not (variable.is_global and variable not in written):
+                    return ""
+            if variable.scope is draft.nest.entry.scope and variable.name in own:
+                return ""
+    return draft.source.segment(node)
+
+
+def _place(draft: Draft, found: Validation) -> None:
+    draft.validation = found
+    trailing, rest = _divide_rest(draft, found)
+    draft.hooks[VALIDATION_START] = [*found.leading, *found.before]
+    draft.hooks[VALIDATION_STEP] = list(found.body)
+    draft.hooks[VALIDATION_END] = trailing
+    draft.hooks[EPOCH_END] = rest
+    if found.every is not None:
+        draft.trainer["check_val_every_n_epoch"] = _every(draft, found)
+    _mirror_modes(draft, found, trailing, rest)
+
+
+def _divide_rest(draft: Draft, found: Validation) -> tuple[list[Item], list[Item]]:
+    """What runs at the validation's end and what at the epoch's end: from the first control flow on, the latter."""
+    trailing: list[Item] = []
+    rest = [*found.trailing, *found.rest]
+    own = len(found.trailing)
+    written = draft.variables.sequence([*found.before, *found.body]).written
+    while rest:
+        item = rest[0]
+        if item.kind == "statement" and controls(item.node):
+            break
+        effects = draft.effects_of(item)
+        if effects.gradients or effects.optimizer or effects.rng:
+            break
+        use = draft.variables.use(item)
+        if len(trailing) >= own and not (found.call is None and use.read & written):
+            break
+        if len(trailing) >= own and effects.model:
+            break
+        trailing.append(rest.pop(0))
+    return trailing, rest
+
+
+# ---- train and eval mode
+
+
+def _mirror_modes(draft: Draft, found: Validation, trailing: list[Item], rest: list[Item]) -> None:
+    held = trained_models(draft)
+    start = draft.hooks[VALIDATION_START]
+    evaluated: dict[Variable, Item] = {}
+    for item in start:
+        for model, mode in mode_calls(draft, item):
+            if mode == "eval":
+                evaluated[model] = item
+            else:
+                evaluated.pop(model, None)
+    if held and held <= set(evaluated):
+        for item in evaluated.values():
+            if _only_mode_call(item):
+                draft.removals[item.node] = Removal("validation", "eval_mode", "Lightning switches the module to eval mode for validation")
+        draft.hooks[VALIDATION_START] = [i for i in start if i.node not in draft.removals]
+        if _mode_matters_after(draft, held, rest):
+            draft.methods.append(_KEEP_EVAL)
+        return
+    draft.methods.append(_KEEP_MODE)
+    if evaluated:
+        draft.methods.append(_KEEP_EVAL)
+
+
+_KEEP_MODE = """\
+def on_validation_model_eval(self):
+    pass  # the script validates in the mode that it is in
+"""
+_KEEP_EVAL = """\
+def on_validation_model_train(self):
+    pass  # the script stays in eval mode until it calls train() itself
+"""
+
+
+def trained_models(draft: Draft) -> set[Variable]:
+    """The models that the nest uses, as variables."""
+    found: set[Variable] = set()
+    for item in [*draft.epoch.batch]:
+        for node in walk_scope(item.node):
+            if isinstance(node, ast.Name) and draft.role(node, item.frame) is Role.MODEL:
+                variable = draft.variable(node, item.frame)
+                if variable is not None and variable not in draft.variables.use(item).written:
+                    found.add(variable)
+    return found
+
+
+def mode_calls(draft: Draft, item: Item) -> list[tuple[Variable, str]]:
+    """The models that a statement surely switches, with ``train`` or ``eval``."""
+    if item.kind != "statement":
+        return []
+    node = item.node
+    value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
+    match value:
+        case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="eval"), args=[]):
+            mode = "eval"
+        case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="train"), args=arguments):
+            mode = "train"
+            if arguments:
+                match arguments[0]:
+                    case ast.Constant(value=True):
+                        pass
+                    case ast.Constant(value=False):
+                        mode = "eval"
+                    case _:
+                        return []
+        case _:
+            return []
+    variable = draft.variable(name, item.frame)
+    return [(variable, mode)] if variable is not None else []
+
+
+def _only_mode_call(item: Item) -> bool:
+    node = item.node
+    if isinstance(node, ast.Expr):
+        return True
+    match node:
+        case ast.Assign(targets=[ast.Name(id=target)], value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
+            return target == name
+    return False
+
+
+def _mode_matters_after(draft: Draft, held: set[Variable], rest: list[Item]) -> bool:
+    """Whether the models may be used in eval mode after validation and before the script switches them back."""
+    state = _scan(draft, [*rest, *draft.epoch.before, *draft.epoch.batch], held)
+    if state == "used":
+        if not any(mode == "train" for i in draft.epoch.before for _, mode in mode_calls(draft, i)) and not any(
+            mode == "train" for i in [*rest, *draft.epoch.batch] for _, mode in mode_calls(draft, i)
+        ):
+            draft.note(
+                "never-back-to-train",
+                draft.validation.loop.node if draft.validation else 0,
+                "after the first validation the model is never switched back to train mode; the conversion keeps that",
+            )
+        return True
+    return _uses_after_training(draft, held)
+
+
+def _scan(draft: Draft, items: list[Item], held: set[Variable]) -> str:
+    switched: set[Variable] = set()
+    for item in items:
+        for model, _mode in mode_calls(draft, item):
+            switched.add(model)
+        if held <= switched:
+            return "switched"
+        effects = draft.effects_of(item)
+        if effects.rng and (effects.model or _names_model(draft, item, held - switched)):
+            return "used"
+    return ""
+
+
+def _names_model(draft: Draft, item: Item, models: set[Variable]) -> bool:
+    keys: set[Key] = {(m.scope, m.name) for m in models}
+    return bool(draft.effects.touched(item.node, item.frame.scope) & keys)
+
+
+def _uses_after_training(draft: Draft, held: set[Variable]) -> bool:
+    """Whether code after the epoch loop runs a model before it switches its mode."""
+    keys = {(m.scope, m.name) for m in held}
+    keys |= {(draft.nest.entry.scope, m.name) for m in held}
+    for statement in statements_after(draft):
+        first = first_model_use(draft, statement, draft.nest.entry.scope, keys)
+        if first:
+            return first == "forward"
+    return not isinstance(draft.nest.entry.scope, ast.Module) and _returned_model(draft, held)
+
+
+def _returned_model(draft: Draft, held: set[Variable]) -> bool:
+    names = {m.name for m in held}
+    return any(
+        isinstance(n, ast.Return) and n.value is not None
+        and any(isinstance(p, ast.Name) and p.id in names for p in ast.walk(n.value))
+        for n in walk_scope(draft.nest.entry.scope.body)
+    ) or bool(names & set(_parameters(draft.nest.entry.scope)))
+
+
+def _parameters(scope: Scope) -> list[str]:
+    return [] if isinstance(scope, ast.Module) else parameter_names(scope)
+
+
+def statements_after(draft: Draft) -> list[ast.stmt]:
+    """The statements of the entry scope that run after the epoch loop, in order."""
+    found: list[ast.stmt] = []
+    node: ast.AST = draft.nest.outermost
+    for ancestor in draft.source.ancestors(node):
+        for name in ("body", "orelse", "finalbody", "handlers"):
+            block = getattr(ancestor, name, None)
+            if isinstance(block, list) and node in block:
+                found.extend(s for s in block[block.index(node) + 1 :] if isinstance(s, ast.stmt))
+        if isinstance(ancestor, ast.Try):
+            found.extend(s for block in (ancestor.orelse, ancestor.finalbody) for s in block if s not in found)
+        if ancestor is draft.nest.entry.scope:
+            break
+        if isinstance(ancestor, ast.For | ast.While):
+            found.extend(s for s in ancestor.body if s.lineno < draft.nest.outermost.lineno)
+        node = ancestor
+    return found
+
+
+def first_model_use(draft: Draft, statement: ast.AST, scope: Scope, keys: set[Key], depth: int = 0) -> str:
+    """``mode`` or ``forward``: what the code does first with one of the models; "" when it does not use them."""
+    nodes = sorted(
+        (n for n in walk_scope(statement) if isinstance(n, ast.Call)), key=lambda n: (n.lineno, n.col_offset)
+    )
+    for node in nodes:
+        match node.func:
+            case ast.Attribute(value=ast.Name(id=name), attr="train" | "eval") if draft.roles.key(scope, name) in keys:
+                return "mode"
+            case ast.Name(id=name):
+                if draft.roles.key(scope, name) in keys:
+                    return "forward"
+                function = draft.source.function(name)
+                if function is not None and depth < 4:
+                    inner = set(keys)
+                    for parameter in parameter_names(function):
+                        for caller, argument in draft.roles.arguments(function, parameter):
+                            if isinstance(argument, ast.Name) and draft.roles.key(caller, argument.id) in keys:
+                                inner.add((function, parameter))
+                    for child in function.body:
+                        if first := first_model_use(draft, child, function, inner, depth + 1):
+                            return first
+                    continue
+        if any(
+            isinstance(a, ast.Name) and draft.roles.key(scope, a.id) in keys for a in node.args
+        ) and not _is_harmless_call(node):
+            return "forward"
+        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+            if draft.roles.key(scope, node.func.value.id) in keys and node.func.attr not in _HARMLESS:
+                return "forward"
+    return ""
+
+
+_HARMLESS = {
+    "state_dict", "parameters", "named_parameters", "load_state_dict", "to", "cpu", "cuda", "modules", "children",
+    "named_modules", "buffers", "save", "requires_grad_",
+}  # fmt: skip
+
+
+def _is_harmless_call(node: ast.Call) -> bool:
+    name = ast.unparse(node.func).rpartition(".")[2]
+    return name in ("print", "len", "id", "type", "save", "deepcopy", "isinstance", "summary")

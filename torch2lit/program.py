@@ -1,0 +1,170 @@
+"""The one model that everything speaks: pure data, no behaviour beyond small look-ups."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from .findings import Finding
+
+
+class Mechanism(str, Enum):
+    """How the converted loop runs (docs/ARCHITECTURE.md, "Mechanisms"), best first."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+    ITERATIONS = "iterations"
+    EPOCHS = "epochs"
+    FABRIC = "fabric"
+
+
+class Outcome(str, Enum):
+    """What became of one file."""
+
+    CONVERTED = "converted"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class Fate(str, Enum):
+    """What became of one raw statement."""
+
+    KEPT = "kept"
+    MOVED = "moved"
+    REPLACED = "replaced"
+    FLAGGED = "flagged"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The lines ``[start, end)`` of the text before, counted from 0, become ``text``.
+
+    An edit with ``start == end`` inserts. ``text`` holds complete lines that end in "\\n", whatever newline
+    the file uses.
+    """
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """Where one raw statement of the training program went, and why.
+
+    ``target`` is the hook (``training_step``), the place (``main``) or the Lightning mechanism that
+    replaces it; ``codemod`` names the rewrite in charge, "" when nothing was rewritten.
+    """
+
+    line: int
+    end_line: int
+    source: str
+    fate: Fate
+    target: str
+    codemod: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NestSummary:
+    """One nest as `analyze` shows it. Lines count from 1.
+
+    ``roles`` are pairs of a role and the name that plays it, ``phases`` pairs of a phase and its line.
+    """
+
+    line: int
+    function: str
+    loops: tuple[str, ...]
+    roles: tuple[tuple[str, str], ...]
+    phases: tuple[tuple[str, int], ...]
+    mechanism: str
+    module: str
+    idioms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The result for one file: what every report is a view of.
+
+    ``before`` and ``after`` are text with the file's own newlines; ``after`` equals ``before`` unless the
+    outcome is converted. ``edits`` lead from the one to the other; they may be left out. ``error`` is one
+    line when the outcome is failed: ``LINE:COLUMN: REASON`` when the place is known, the reason alone when
+    not. ``reason`` says why a file is unchanged.
+    """
+
+    path: str
+    outcome: Outcome
+    before: str = ""
+    after: str = ""
+    mechanism: Mechanism | None = None
+    findings: tuple[Finding, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
+    nests: tuple[NestSummary, ...] = ()
+    error: str = ""
+    reason: str = ""
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an idiom makes of one raw statement.
+
+    ``target`` names the Lightning mechanism that takes over, ``reason`` says why that is the same training.
+    ``replace`` gets the statement's LibCST node and answers what stands in its place, None to take it away; without
+    it the statement goes away. ``trainer`` holds arguments for the Trainer as (name, expression valid at the entry
+    point); ``methods`` whole methods of the LightningModule as source.
+    """
+
+    target: str
+    reason: str
+    replace: Callable[[Any], Any] | None = None
+    trainer: tuple[tuple[str, str], ...] = ()
+    methods: tuple[str, ...] = ()
+
+
+class Site(Protocol):
+    """What an idiom may ask about the statement that it looks at."""
+
+    @property
+    def statement(self) -> ast.stmt:
+        """The raw statement."""
+
+    @property
+    def hook(self) -> str:
+        """The hook where it would stand."""
+
+    @property
+    def automatic(self) -> bool:
+        """Whether Lightning does backward and step itself."""
+
+    @property
+    def between(self) -> bool:
+        """Whether it stands between backward and the optimizer's step."""
+
+    def role(self, node: ast.expr) -> str:
+        """The role of an expression (``model``, ``optimizer``, ...), "" when it has none."""
+
+    def from_batch(self, node: ast.expr) -> bool:
+        """Whether the expression is an element of the batch, or made of such elements only."""
+
+    def at_entry(self, node: ast.expr) -> str:
+        """The expression as it reads at the entry point, "" when it cannot be evaluated there or changes in training."""
+
+    def optimizes_all(self, model: ast.expr) -> bool:
+        """Whether the one optimizer holds exactly ``model.parameters()``, in one group."""
+
+
+class Idiom(Protocol):
+    """A raw construct for which Lightning has a mechanism of its own: one file in codemods/."""
+
+    @property
+    def name(self) -> str:
+        """The rewrite's name, the same as its file's."""
+
+    def claim(self, site: Site) -> Claim | None:
+        """The claim on the statement; None when the construct is another or its conditions do not hold."""

@@ -1,0 +1,353 @@
+"""What a statement touches besides its own names: parameters, gradients, learning rates, random numbers.
+
+The order of two statements may change only if neither touches what the other one changes. This module
+gives the facts; torch2lit/plan decides with them. Everything unknown counts as touching.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass
+
+from .names import free_names, parameter_names, target_names
+from .roles import Key, Role, Roles, bound_argument
+from .syntax import Scope, Source, dotted, root_name, walk_scope
+
+_ALIASING_METHODS = {
+    "parameters", "named_parameters", "state_dict", "modules", "named_modules", "children", "named_children",
+    "buffers", "named_buffers", "get_parameter", "get_submodule", "to", "cuda", "cpu", "train", "eval", "float",
+    "double", "half", "requires_grad_", "apply", "values", "items", "keys", "detach", "view", "data",
+}  # fmt: skip
+_ALIASING_FUNCTIONS = {
+    "list", "tuple", "dict", "set", "zip", "chain", "filter", "map", "iter", "enumerate", "cycle", "partial",
+    "reversed", "sorted", "next", "compile", "script", "vars", "itertools.chain", "getattr",
+}  # fmt: skip
+_VALUE_ATTRIBUTES = {"training", "shape", "device", "dtype", "ndim", "__class__", "__name__", "dataset", "batch_size"}
+_MODE_METHODS = {"train", "eval"}
+_RNG_CALLS = {
+    "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal", "bernoulli",
+    "multinomial", "poisson", "binomial", "dropout", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout",
+    "rrelu", "gumbel_softmax", "manual_seed", "manual_seed_all", "seed", "initial_seed", "set_rng_state", "fork_rng",
+    "seed_everything", "set_seed", "random_split", "uniform_", "normal_", "random_", "bernoulli_", "exponential_",
+    "cauchy_", "geometric_", "log_normal_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_",
+    "trunc_normal_", "orthogonal_", "sparse_", "reset_parameters", "sample", "rsample",
+}  # fmt: skip
+_NO_TORCH_RNG = {
+    "numpy", "np", "matplotlib", "plt", "pandas", "sklearn", "scipy", "PIL", "cv2", "tqdm", "wandb", "tensorboardX",
+    "yaml", "h5py", "imageio", "seaborn", "networkx", "visdom", "IPython", "psutil", "nltk", "skimage", "mlflow",
+    "click", "termcolor", "tabulate", "rich", "loguru", "torchinfo", "torchsummary", "ipdb", "dgl", "ogb", "plotly",
+}  # fmt: skip
+_IN_PLACE_SAFE = {"requires_grad_", "share_memory_", "__init__", "retain_grad"}
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What one statement does beyond its names."""
+
+    model: bool = False
+    """Touches parameters or buffers, in any way (a forward pass reads them)."""
+    mode: bool = False
+    """Switches a module between train and eval."""
+    gradients: bool = False
+    optimizer: bool = False
+    """Touches the optimizer or a scheduler in another way than reading a learning rate."""
+    learning_rate: bool = False
+    rng: bool = False
+    """May draw from, or set, torch's global random number generator."""
+    mutates: frozenset[Key] = frozenset()
+    """Names whose object may be changed in place."""
+
+
+class EffectAnalysis:
+    """Effects of statements of one file; call :meth:`of` for each. Works on demand and remembers."""
+
+    def __init__(self, source: Source, roles: Roles) -> None:
+        self.source = source
+        self.roles = roles
+        self._touched: dict[Scope, frozenset[Key]] = {}
+        self._rng: dict[Scope, bool] = {}
+        self._in_place: dict[Scope, frozenset[str]] = {}
+        self._grad: dict[Scope, bool] = {}
+        self.models, self.optimizers = self._carriers()
+
+    # ---- carriers: names from which parameters or an optimizer can be reached
+
+    def _carriers(self) -> tuple[set[Key], set[Key]]:
+        models: set[Key] = set()
+        optimizers: set[Key] = set()
+        scopes: list[Scope] = [self.source.tree, *self.source.functions]
+        steps: list[tuple[Scope, list[ast.AST], ast.expr]] = []
+        for scope in scopes:
+            for name in self.roles.locals(scope):
+                role = self.roles.role_of((scope, name))
+                if role is Role.MODEL:
+                    models.add((scope, name))
+                elif role in (Role.OPTIMIZER, Role.SCHEDULER):
+                    optimizers.add((scope, name))
+            for node in walk_scope(scope.body):
+                match node:
+                    case ast.Assign(targets=targets, value=value):
+                        steps.append((scope, list(targets), value))
+                    case ast.AnnAssign(target=target, value=ast.expr() as value):
+                        steps.append((scope, [target], value))
+                    case ast.For(target=target, iter=value):
+                        steps.append((scope, [target], value))
+                    case ast.With(items=items):
+                        steps.extend((scope, [i.optional_vars], i.context_expr) for i in items if i.optional_vars)
+        changed = True
+        while changed:
+            changed = False
+            for scope, targets, value in steps:
+                for carriers, other in ((models, optimizers), (optimizers, models)):
+                    if self._carries(value, scope, carriers):
+                        for name in (n for t in targets for n in target_names(t)):
+                            key = self.roles.key(scope, name)
+                            if key and key not in carriers and key not in other:
+                                carriers.add(key)
+                                changed = True
+            changed |= self._carry_into_functions(models, optimizers)
+        return models, optimizers
+
+    def _carry_into_functions(self, models: set[Key], optimizers: set[Key]) -> bool:
+        changed = False
+        for call in self.source.calls:
+            function = self.source.function(call.func.id) if isinstance(call.func, ast.Name) else None
+            if function is None:
+                continue
+            scope = self.source.scope_of(call)
+            for parameter in parameter_names(function):
+                argument = bound_argument(function, call, parameter)
+                if argument is None:
+                    continue
+                for carriers in (models, optimizers):
+                    if (function, parameter) not in carriers and self._carries(argument, scope, carriers):
+                        carriers.add((function, parameter))
+                        changed = True
+        return changed
+
+    def _carries(self, node: ast.AST | None, scope: Scope, carriers: set[Key]) -> bool:
+        match node:
+            case None | ast.Constant():
+                return False
+            case ast.Name(id=name):
+                return self.roles.key(scope, name) in carriers
+            case ast.Attribute(value=value, attr=attribute):
+                return attribute not in _VALUE_ATTRIBUTES and self._carries(value, scope, carriers)
+            case ast.Subscript(value=value) | ast.Starred(value=value) | ast.Await(value=value):
+                return self._carries(value, scope, carriers)
+            case ast.Call(func=function, args=arguments, keywords=keywords):
+                return self._call_carries(function, [*arguments, *(k.value for k in keywords)], scope, carriers)
+            case ast.BinOp() | ast.Compare() | ast.UnaryOp() | ast.JoinedStr():
+                return False
+            case ast.Lambda(body=body):
+                return any(self._carries(n, scope, carriers) for n in ast.walk(body) if isinstance(n, ast.Name))
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                values = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+                inner = {n for g in node.generators for n in target_names(g.target)}
+                looped = any(self._carries(g.iter, scope, carriers) for g in node.generators)
+                return any(self._carries(v, scope, carriers) for v in values) or (
+                    looped and any(root_name(v) in inner and not isinstance(v, ast.Call) for v in values)
+                )
+        return any(self._carries(child, scope, carriers) for child in ast.iter_child_nodes(node))
+
+    def _call_carries(self, function: ast.AST, arguments: list[ast.expr], scope: Scope, carriers: set[Key]) -> bool:
+        if isinstance(function, ast.Attribute) and self._carries(function.value, scope, carriers):
+            return function.attr in _ALIASING_METHODS
+        if not any(self._carries(a, scope, carriers) for a in arguments):
+            return False
+        name = dotted(function)
+        last = name.rpartition(".")[2]
+        return name in _ALIASING_FUNCTIONS or last in _ALIASING_FUNCTIONS or last[:1].isupper() or last in ("DDP",)
+
+    # ---- transitive facts of functions
+
+    def touched(self, node: ast.AST, scope: Scope) -> set[Key]:
+        """Every name that running the node may reach, through calls of the file's own functions too."""
+        found: set[Key] = set()
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name):
+                key = self.roles.key(scope, part.id)
+                if key:
+                    found.add(key)
+                    if isinstance(part.ctx, ast.Load) and (function := self.source.function(part.id)):
+                        found |= self._touched_by(function)
+        return found
+
+    def _touched_by(self, function: Scope) -> frozenset[Key]:
+        if function not in self._touched:
+            self._touched[function] = frozenset()  # guards against recursion
+            found: set[Key] = set()
+            assert isinstance(function, ast.FunctionDef)
+            for name in free_names(function):
+                key = self.roles.key(function, name)
+                if key:
+                    found.add(key)
+                    if inner := self.source.function(name):
+                        found |= self._touched_by(inner)
+            self._touched[function] = frozenset(found)
+        return self._touched[function]
+
+    def draws(self, node: ast.AST | list[ast.stmt], scope: Scope) -> bool:
+        """Whether running the node may draw from torch's global random number generator."""
+        nodes = node if isinstance(node, list) else [node]
+        return any(self._draws_here(part, scope) for root in nodes for part in ast.walk(root))
+
+    def _draws_here(self, node: ast.AST, scope: Scope) -> bool:
+        if isinstance(node, ast.For | ast.comprehension):
+            return self._is_loader(node.iter, scope)
+        if not isinstance(node, ast.Call):
+            return False
+        full = self.roles.full_name(node.func)
+        last = full.rpartition(".")[2] if full else getattr(node.func, "attr", "")
+        root = full.partition(".")[0]
+        if root in _NO_TORCH_RNG or root == "random":
+            return False
+        if last in _RNG_CALLS and (root == "torch" or isinstance(node.func, ast.Attribute) or last == "set_seed"):
+            return True
+        if last in ("iter", "next", "list", "enumerate", "tqdm", "zip") and any(
+            self._is_loader(a, scope) for a in node.args
+        ):
+            return True
+        if self._carries(node.func, scope, self.models):
+            return not (isinstance(node.func, ast.Attribute) and node.func.attr in _ALIASING_METHODS)
+        if full.startswith("torch.nn.") and last[:1].isupper() and not last.endswith("Loss"):
+            return True
+        if last in self.source.classes:
+            return self.roles.of(node, scope) is Role.MODEL
+        if isinstance(node.func, ast.Name) and (function := self.source.function(node.func.id)):
+            return self._function_draws(function)
+        return self._unknown_draws(node, full, root)
+
+    def _unknown_draws(self, node: ast.Call, full: str, root: str) -> bool:
+        """A function from a module of the user's own that cannot be seen from here may draw."""
+        head = dotted(node.func).partition(".")[0]
+        if not full or head not in self.roles.origins:
+            return False
+        if full.startswith("."):
+            return True
+        return root not in sys.stdlib_module_names and root not in _NO_TORCH_RNG and root not in ("torch", "torchvision")
+
+    def _function_draws(self, function: ast.FunctionDef) -> bool:
+        if function not in self._rng:
+            self._rng[function] = False  # guards against recursion
+            self._rng[function] = self.draws(function.body, function)
+        return self._rng[function]
+
+    def _is_loader(self, node: ast.expr, scope: Scope) -> bool:
+        while isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in ("enumerate", "tqdm", "iter", "zip"):
+            if not node.args:
+                return False
+            if any(self._is_loader(a, scope) for a in node.args[1:]):
+                return True
+            node = node.args[0]
+        return self.roles.of(node, scope) is Role.LOADER
+
+    def _function_gradients(self, function: ast.FunctionDef) -> bool:
+        if function not in self._grad:
+            self._grad[function] = False  # guards against recursion
+            self._grad[function] = any(_touches_gradients(n) for n in ast.walk(function)) or any(
+                isinstance(n, ast.Call)
+                and isinstance(n.func, ast.Name)
+                and (inner := self.source.function(n.func.id)) is not None
+                and self._function_gradients(inner)
+                for n in ast.walk(function)
+            )
+        return self._grad[function]
+
+    def _changed_parameters(self, function: ast.FunctionDef) -> frozenset[str]:
+        """The parameters whose object the function may change in place."""
+        if function not in self._in_place:
+            self._in_place[function] = frozenset()  # guards against recursion
+            own = set(parameter_names(function))
+            changed = {key[1] for node in walk_scope(function.body) for key in self._mutated_here(node, function)}
+            self._in_place[function] = frozenset(changed & own)
+        return self._in_place[function]
+
+    # ---- one statement
+
+    def of(self, statement: ast.AST, scope: Scope) -> Effects:
+        """The effects of running a statement (or an expression) once in its scope."""
+        mode = model = gradients = optimizer = learning_rate = False
+        mutated: set[Key] = set()
+        for node in ast.walk(statement):
+            gradients |= _touches_gradients(node)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                inner = self.source.function(node.func.id)
+                gradients |= inner is not None and self._function_gradients(inner)
+            mutated |= self._mutated_here(node, scope)
+        harmless = _harmless_uses(statement)
+        for node in ast.walk(statement):
+            if not isinstance(node, ast.Name):
+                continue
+            keys = {self.roles.key(scope, node.id)}
+            if (function := self.source.function(node.id)) and isinstance(node.ctx, ast.Load):
+                keys |= self._touched_by(function)
+            for key in keys:
+                if key in self.models:
+                    if harmless.get(node) == "mode":
+                        mode = True
+                    elif harmless.get(node) != "value":
+                        model = True
+                if key in self.optimizers:
+                    if harmless.get(node) == "lr":
+                        learning_rate = True
+                    else:
+                        optimizer = True
+        return Effects(
+            model, mode, gradients, optimizer, learning_rate, self.draws(statement, scope), frozenset(mutated)
+        )
+
+    def _mutated_here(self, node: ast.AST, scope: Scope) -> set[Key]:
+        names: list[str] = []
+        match node:
+            case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del()):
+                names.append(root_name(node))
+            case ast.AugAssign(target=target):
+                names.append(root_name(target))
+            case ast.Call(func=ast.Attribute(value=value, attr=method)) if (
+                method.endswith("_") and not method.startswith("_") and method not in _IN_PLACE_SAFE
+            ):
+                names.append(root_name(value))
+                if method.rstrip("_") in ("clip_grad_norm", "clip_grad_value"):
+                    names.extend(root_name(a) for a in node.args)
+            case ast.Call(func=ast.Name(id=name)):
+                if function := self.source.function(name):
+                    for parameter in self._changed_parameters(function):
+                        argument = bound_argument(function, node, parameter)
+                        names.append(root_name(argument) if argument is not None else "")
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg == "inplace" and not (
+                    isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+                ):
+                    names.extend(root_name(a) for a in node.args)
+                elif keyword.arg == "out":
+                    names.append(root_name(keyword.value))
+        keys = (self.roles.key(scope, name) for name in names if name)
+        return {key for key in keys if key}
+
+
+def _touches_gradients(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(attr="grad" | "backward" | "zero_grad" | "register_hook" | "retain_grad"):
+            return not isinstance(node.value, ast.Attribute) or node.attr != "grad" or node.value.attr != "autograd"
+        case ast.Call(func=function):
+            return dotted(function).rpartition(".")[2].startswith("clip_grad")
+    return False
+
+
+def _harmless_uses(statement: ast.AST) -> dict[ast.Name, str]:
+    """For names used in a way that does not touch parameters: how (``mode``, ``lr`` or ``value``)."""
+    found: dict[ast.Name, str] = {}
+    for node in ast.walk(statement):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr=method)) if method in _MODE_METHODS:
+                found[name] = "mode"
+            case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="get_last_lr" | "get_lr")):
+                found[name] = "lr"
+            case ast.Attribute(value=ast.Name() as name, attr="param_groups"):
+                found[name] = "lr"
+            case ast.Attribute(value=ast.Name() as name, attr=attribute) if attribute in _VALUE_ATTRIBUTES:
+                found[name] = "value"
+    return found

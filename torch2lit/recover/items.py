@@ -1,0 +1,129 @@
+"""The statements of a nest in the order in which they run, across the functions that they stand in."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .names import parameter_names, target_names
+from .nest import Frame, inline_problem, last_statement
+from .roles import bound_argument
+from .syntax import Source, dotted, walk_scope
+
+_GRAD_MODES = {"no_grad", "inference_mode", "enable_grad"}
+
+
+@dataclass(eq=False)
+class Item:
+    """One thing that runs: a raw statement, a parameter that gets its argument, or a call's result that is used.
+
+    ``kind`` is ``statement``; ``bind`` (``target = value``, the value read in the caller's frame); or ``result``: the
+    caller's statement ``node`` with its ``call`` replaced by ``value``, read in the frame ``callee``.
+    """
+
+    node: ast.stmt
+    frame: Frame
+    kind: str = "statement"
+    target: str = ""
+    value: ast.expr | None = None
+    call: ast.Call | None = None
+    callee: Frame | None = None
+    parent: ast.stmt | None = None
+    """The `with` or `if` that was unwrapped around it."""
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.target or ast.unparse(self.node).splitlines()[0][:50]}>"
+
+
+def items_of(body: list[ast.stmt], frame: Frame, parent: ast.stmt | None = None) -> list[Item]:
+    """A block's statements as items of a frame."""
+    return [Item(node, frame, parent=parent) for node in body]
+
+
+def enter_frame(source: Source, call: ast.Call, caller: Frame) -> Frame | str:
+    """The frame of a call of one of the file's own functions, or why it cannot be entered."""
+    function = source.function(call.func.id) if isinstance(call.func, ast.Name) else None
+    if function is None:
+        return "it is not a function of this file"
+    if problem := inline_problem(function, call):
+        return problem
+    scope: Frame | None = caller
+    while scope is not None:
+        if scope.scope is function:
+            return "it calls itself"
+        scope = scope.caller
+    arguments = {
+        name: value
+        for name in parameter_names(function)
+        if (value := bound_argument(function, call, name)) is not None
+    }
+    return Frame(function, caller, call, source.statement_of(call), arguments)
+
+
+def callee_items(frame: Frame, statement: ast.stmt) -> tuple[list[Item], list[Item], list[Item]]:
+    """A call's items: parameters bound, body, result used. The `return` is part of the result."""
+    assert frame.caller is not None and frame.call is not None
+    function = frame.scope
+    assert isinstance(function, ast.FunctionDef)
+    binds = [
+        Item(statement, frame, "bind", target=name, value=frame.arguments[name])
+        for name in parameter_names(function)
+        if name in frame.arguments
+    ]
+    body = [s for s in function.body if not _is_docstring(s, function)]
+    body = [s for s in body if not isinstance(s, ast.Global | ast.Nonlocal | ast.Pass)]
+    last = last_statement(function.body)
+    result: list[Item] = []
+    if isinstance(last, ast.Return):
+        result = [Item(statement, frame.caller, "result", value=last.value, call=frame.call, callee=frame)]
+    elif not isinstance(statement, ast.Expr) or statement.value is not frame.call:
+        result = [
+            Item(statement, frame.caller, "result", value=ast.Constant(None), call=frame.call, callee=frame)
+        ]
+    return binds, items_of(body, frame), result
+
+
+def _is_docstring(statement: ast.stmt, function: ast.FunctionDef) -> bool:
+    return (
+        statement is function.body[0]
+        and isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def no_grad_with(node: ast.stmt) -> bool:
+    """Whether the statement is a `with` that only switches gradients (``no_grad``, ``inference_mode``, ``enable_grad``)."""
+    if not isinstance(node, ast.With):
+        return False
+    return all(item.optional_vars is None and grad_mode(item.context_expr) for item in node.items)
+
+
+def grad_mode(node: ast.expr) -> str:
+    """``no_grad``, ``enable_grad`` or "" for a context expression."""
+    if not isinstance(node, ast.Call):
+        return ""
+    last = dotted(node.func).rpartition(".")[2]
+    if last == "set_grad_enabled" and node.args and isinstance(node.args[0], ast.Constant):
+        return "enable_grad" if node.args[0].value else "no_grad"
+    if last in _GRAD_MODES:
+        return "enable_grad" if last == "enable_grad" else "no_grad"
+    return ""
+
+
+def direct_calls(statement: ast.stmt) -> Iterator[ast.Call]:
+    """The calls by plain name that surely run when the statement runs, outermost expression first."""
+    if isinstance(statement, ast.Expr | ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return):
+        for node in walk_scope(statement):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                yield node
+
+
+def only_names(node: ast.expr | None) -> list[str] | None:
+    """The names of a name or a tuple of names; None for anything else."""
+    if isinstance(node, ast.Name):
+        return [node.id]
+    if isinstance(node, ast.Tuple) and all(isinstance(e, ast.Name) for e in node.elts):
+        return target_names(node) if isinstance(node.ctx, ast.Store) else [e.id for e in node.elts if isinstance(e, ast.Name)]
+    return None

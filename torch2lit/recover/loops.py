@@ -1,0 +1,109 @@
+"""What a `for` loop runs over: a loader, a range, or something unknown, with its wrappers taken off."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from enum import Enum
+
+from .names import target_names
+from .roles import Role, Roles
+from .syntax import Scope, dotted
+
+_BARS = {"tqdm", "trange", "track", "progress_bar", "tqdm_notebook", "master_bar", "ProgressBar", "progressbar"}
+
+
+class Iterable(str, Enum):
+    """The kind of thing that a loop runs over."""
+
+    LOADER = "loader"
+    RANGE = "range"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A `for` loop, seen through ``enumerate`` and progress bars.
+
+    ``items`` is the target for one element; ``index`` the counter of ``enumerate`` and ``first`` its start;
+    ``base`` the expression below all wrappers; ``bar_name`` the variable that holds the progress bar.
+    """
+
+    node: ast.For
+    kind: Iterable
+    base: ast.expr
+    items: ast.expr
+    index: str | None
+    first: ast.expr | None
+    bar: bool
+    bar_name: str | None
+
+
+def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
+    """Look through the wrappers of a loop's iterable."""
+    items: ast.expr = node.target
+    index: str | None = None
+    first: ast.expr | None = None
+    bar = False
+    bar_name: str | None = None
+    base: ast.expr = node.iter
+    seen = 0
+    while seen < 8:
+        seen += 1
+        if isinstance(base, ast.NamedExpr):
+            bar_name = base.target.id
+            base = base.value
+            continue
+        if isinstance(base, ast.Name) and roles.role(scope, base.id) is Role.BAR:
+            key = roles.key(scope, base.id)
+            bindings = roles.bindings(key) if key else []
+            if len(bindings) == 1 and bindings[0].index is None:
+                bar_name = base.id
+                base = bindings[0].value
+                continue
+        if not isinstance(base, ast.Call):
+            break
+        last = dotted(base.func).rpartition(".")[2]
+        if last == "enumerate" and base.args and isinstance(items, ast.Tuple) and len(items.elts) == 2 and index is None:
+            counter = items.elts[0]
+            if not isinstance(counter, ast.Name):
+                break
+            index = counter.id
+            first = base.args[1] if len(base.args) > 1 else next((k.value for k in base.keywords), None)
+            items = items.elts[1]
+            base = base.args[0]
+        elif last in _BARS and (base.args or any(k.arg == "iterable" for k in base.keywords)):
+            bar = True
+            if last == "trange":
+                call = ast.Call(ast.Name("range", ast.Load()), base.args[:3], [])
+                base = ast.copy_location(call, base)
+            else:
+                base = base.args[0] if base.args else next(k.value for k in base.keywords if k.arg == "iterable")
+        else:
+            break
+    return Loop(node, _kind(base, scope, roles), base, items, index, first, bar, bar_name)
+
+
+def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
+    if isinstance(base, ast.Call) and dotted(base.func) in ("range", "np.arange"):
+        return Iterable.RANGE if dotted(base.func) == "range" else Iterable.UNKNOWN
+    if isinstance(base, ast.Name):
+        key = roles.key(scope, base.id)
+        bindings = roles.bindings(key) if key else []
+        if len(bindings) == 1 and bindings[0].index is None and dotted_call(bindings[0].value) == "range":
+            return Iterable.RANGE
+    if isinstance(base, ast.Name | ast.Attribute | ast.Subscript) and roles.of(base, scope) is Role.LOADER:
+        return Iterable.LOADER
+    if isinstance(base, ast.Call) and roles.of(base, scope) is Role.LOADER:
+        return Iterable.LOADER
+    return Iterable.UNKNOWN
+
+
+def dotted_call(node: ast.expr) -> str:
+    """The dotted name of the function that an expression calls, "" when it is no call."""
+    return dotted(node.func) if isinstance(node, ast.Call) else ""
+
+
+def loop_names(loop: Loop) -> list[str]:
+    """The names that the loop itself binds for each element."""
+    return ([loop.index] if loop.index else []) + target_names(loop.items)

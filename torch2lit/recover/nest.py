@@ -1,0 +1,351 @@
+"""From the step sites up through loops and calls to the nest: epoch loop, batch loop, step site."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable as Many
+from dataclasses import dataclass, field
+
+from ..findings import Finding, finding
+from .loops import Iterable, Loop, describe
+from .names import parameter_names
+from .roles import Role, Roles, bound_argument
+from .syntax import Scope, Source, dotted, root_name, walk_scope
+
+_LIGHTNING_BASES = ("LightningModule", "LightningDataModule")
+
+
+@dataclass(eq=False)
+class Frame:
+    """One running of a scope: the entry scope, or a function as it is called from another frame.
+
+    ``arguments`` gives for each parameter the caller's expression.
+    """
+
+    scope: Scope
+    caller: Frame | None = None
+    call: ast.Call | None = None
+    statement: ast.stmt | None = None
+    arguments: dict[str, ast.expr] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The function's name, "" for a module."""
+        return "" if isinstance(self.scope, ast.Module) else self.scope.name
+
+
+@dataclass(eq=False)
+class Nest:
+    """The loops of one training program, outermost frame first.
+
+    ``epochs`` is the loop that the Trainer takes over, None when a function runs over its loader once;
+    ``batches`` the loop inside of it, None for a program that steps once per turn of a single loop.
+    """
+
+    entry: Frame
+    inner: Frame
+    epochs: Loop | None
+    batches: Loop | None
+    step_frame: Frame
+    backwards: list[ast.Call]
+    steps: list[ast.Call]
+
+    @property
+    def outermost(self) -> ast.For:
+        """The statement that becomes the Trainer call."""
+        loop = self.epochs or self.batches
+        assert loop is not None
+        return loop.node
+
+
+@dataclass
+class Recovered:
+    """What the step sites of a file lead to."""
+
+    nests: list[Nest]
+    findings: list[Finding]
+
+
+def step_calls(scope: Scope, roles: Roles) -> tuple[list[ast.Call], list[ast.Call]]:
+    """The ``backward()`` calls and the optimizer's ``step()`` calls in one scope, in source order."""
+    backwards: list[ast.Call] = []
+    steps: list[ast.Call] = []
+    for node in walk_scope(scope.body):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr in ("backward", "manual_backward"):
+            backwards.append(node)
+        elif node.func.attr == "step" and _is_optimizer(node.func.value, scope, roles):
+            steps.append(node)
+    return sorted(backwards, key=_position), sorted(steps, key=_position)
+
+
+def _position(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _is_optimizer(node: ast.expr, scope: Scope, roles: Roles) -> bool:
+    role = roles.of(node, scope)
+    if role in (Role.OPTIMIZER, Role.SCALER):
+        return True
+    return role is None and "sched" not in ast.unparse(node).lower() and root_name(node) not in ("env", "prof", "profiler")
+
+
+def recover_nests(source: Source, roles: Roles) -> Recovered:
+    """Find every nest of a file. A step site that cannot be followed to its loops leaves a finding of severity refused."""
+    result = Recovered([], [])
+    scopes: list[Scope] = [source.tree, *source.functions]
+    for scope in scopes:
+        backwards, steps = step_calls(scope, roles)
+        if not backwards:
+            continue
+        if _inside_lightning(source, scope) or any(b.func.attr == "manual_backward" for b in backwards if isinstance(b.func, ast.Attribute)):
+            continue
+        if not steps:
+            if not isinstance(scope, ast.Module) and source.in_class(scope):
+                continue
+            result.findings.append(_no_step(backwards[0]))
+            continue
+        owner = source.in_class(scope) if not isinstance(scope, ast.Module) else None
+        if owner is not None:
+            line = steps[0].lineno
+            result.findings.append(
+                finding("loop-in-class", line, f"the training step is in a method of class `{owner.name}`", end_line=line)
+            )
+            continue
+        found = _climb(source, roles, Frame(scope), backwards, steps)
+        if isinstance(found, Finding):
+            result.findings.append(found)
+        else:
+            result.nests.extend(found)
+    return result
+
+
+def _no_step(backward: ast.Call) -> Finding:
+    return finding(
+        "no-optimizer-step", backward.lineno, f"`{ast.unparse(backward)[:60]}` has no optimizer step beside it in its function"
+    )
+
+
+def _inside_lightning(source: Source, scope: Scope) -> bool:
+    if isinstance(scope, ast.Module):
+        return False
+    owner = source.in_class(scope)
+    return owner is not None and any(ast.unparse(b).endswith(_LIGHTNING_BASES) for b in owner.bases)
+
+
+def enclosing_loops(source: Source, node: ast.AST, scope: Scope) -> list[ast.For | ast.While]:
+    """The loops of the scope around a node, outermost first."""
+    found: list[ast.For | ast.While] = []
+    for ancestor in source.ancestors(node):
+        if ancestor is scope or isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            break
+        if isinstance(ancestor, ast.For | ast.While):
+            found.append(ancestor)
+    return found[::-1]
+
+
+def _common_loops(source: Source, nodes: Many[ast.AST], scope: Scope) -> list[ast.For | ast.While]:
+    chains = [enclosing_loops(source, node, scope) for node in nodes]
+    common: list[ast.For | ast.While] = []
+    for level in zip(*chains, strict=False):
+        if all(loop is level[0] for loop in level):
+            common.append(level[0])
+        else:
+            break
+    return common
+
+
+def _climb(
+    source: Source, roles: Roles, frame: Frame, backwards: list[ast.Call], steps: list[ast.Call]
+) -> list[Nest] | Finding:
+    """The nests whose innermost frame is this one."""
+    groups: dict[ast.AST | None, tuple[list[ast.Call], list[ast.Call]]] = {}
+    for call in [*backwards, *steps]:
+        loops = enclosing_loops(source, call, frame.scope)
+        top = loops[0] if loops else None
+        pair = groups.setdefault(top, ([], []))
+        pair[call in steps].append(call)
+    nests: list[Nest] = []
+    problem: Finding | None = None
+    for _top, (own_backwards, own_steps) in groups.items():
+        if not own_backwards or not own_steps:
+            continue
+        loops = _common_loops(source, [*own_backwards, *own_steps], frame.scope)
+        found = _from_loops(source, roles, frame, loops, own_backwards, own_steps)
+        if isinstance(found, Finding):
+            problem = problem or found
+        else:
+            nests.extend(found)
+    if problem and not nests:
+        return problem
+    if not nests:
+        return finding("step-outside-loop", steps[0].lineno, "backward and step are not in the same loop")
+    return nests
+
+
+def _from_loops(
+    source: Source,
+    roles: Roles,
+    frame: Frame,
+    loops: list[ast.For | ast.While],
+    backwards: list[ast.Call],
+    steps: list[ast.Call],
+) -> list[Nest] | Finding:
+    if any(isinstance(loop, ast.While) for loop in loops):
+        line = next(loop for loop in loops if isinstance(loop, ast.While)).lineno
+        return finding("while-loop", line, "the training loop is a `while` loop")
+    described = [describe(loop, frame.scope, roles) for loop in loops if isinstance(loop, ast.For)]
+    batch_at = next((i for i, loop in enumerate(described) if loop.kind is Iterable.LOADER), None)
+    if batch_at is None and len(described) >= 2:
+        batch_at = _nested_without_loader(source, described, frame, roles)
+    if batch_at is not None and batch_at > 0:
+        return [Nest(frame, frame, described[batch_at - 1], described[batch_at], frame, backwards, steps)]
+    callers = _callers(source, frame)
+    if batch_at == 0 or (len(described) == 1 and callers and any(c[1] for c in callers)):
+        batches = described[batch_at or 0]
+        return _with_epochs_in_caller(source, roles, frame, batches, callers, backwards, steps)
+    if described:
+        return [Nest(frame, frame, described[-1], None, frame, backwards, steps)]
+    return _step_function(source, roles, frame, callers, backwards, steps)
+
+
+def _nested_without_loader(source: Source, described: list[Loop], frame: Frame, roles: Roles) -> int | None:
+    """Which of several loops over ranges or unknown things is the batch loop.
+
+    A loop that builds the model or the optimizer is no epoch loop: it repeats whole trainings.
+    """
+    for index in range(1, len(described)):
+        parent = described[index - 1]
+        if not _builds_training(parent.node, frame.scope, roles):
+            return index
+    return None
+
+
+def _builds_training(loop: ast.For, scope: Scope, roles: Roles) -> bool:
+    for node in loop.body:
+        if isinstance(node, ast.Assign) and roles.of(node.value, scope) in (Role.MODEL, Role.OPTIMIZER):
+            if isinstance(node.value, ast.Call) and not isinstance(node.value.func, ast.Attribute):
+                return True
+            if isinstance(node.value, ast.Call) and dotted(node.value.func).rpartition(".")[2][:1].isupper():
+                return True
+    return False
+
+
+def _callers(source: Source, frame: Frame) -> list[tuple[ast.Call, list[ast.For | ast.While]]]:
+    if isinstance(frame.scope, ast.Module):
+        return []
+    found = []
+    for call in source.calls:
+        if isinstance(call.func, ast.Name) and call.func.id == frame.scope.name:
+            scope = source.scope_of(call)
+            if scope is not frame.scope:
+                found.append((call, enclosing_loops(source, call, scope)))
+    return found
+
+
+def _enter(source: Source, frame: Frame, call: ast.Call) -> tuple[Frame, Frame] | Finding:
+    """The caller's frame and the callee's frame below it."""
+    function = frame.scope
+    assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+    if problem := inline_problem(function, call):
+        return finding("function-not-inlined", call.lineno, f"`{function.name}` cannot be moved into hooks: {problem}")
+    caller = Frame(source.scope_of(call))
+    arguments = {
+        name: argument
+        for name in parameter_names(function)
+        if (argument := bound_argument(function, call, name)) is not None
+    }
+    return caller, Frame(function, caller, call, source.statement_of(call), arguments)
+
+
+def inline_problem(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call) -> str:
+    """Why a function's body cannot stand in place of the call; "" when it can."""
+    if isinstance(function, ast.AsyncFunctionDef):
+        return "it is a coroutine"
+    if function.args.vararg or function.args.kwarg:
+        return "it takes any number of arguments"
+    for decorator in function.decorator_list:
+        if dotted(decorator.func if isinstance(decorator, ast.Call) else decorator) not in _NO_GRAD:
+            return f"it is decorated with `{ast.unparse(decorator)}`"
+    for name in parameter_names(function):
+        if bound_argument(function, call, name) is None:
+            return f"the value of parameter `{name}` is not known"
+    for node in walk_scope(function.body):
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return "it is a generator"
+        if isinstance(node, ast.Name) and node.id in ("locals", "exec", "eval"):
+            return f"it uses `{node.id}`"
+    last = last_statement(function.body)
+    for node in walk_scope(function.body):
+        if isinstance(node, ast.Return) and node is not last:
+            return f"it returns early in line {node.lineno}"
+    return ""
+
+
+_NO_GRAD = {"torch.no_grad", "no_grad", "torch.inference_mode", "inference_mode", "torch.enable_grad"}
+
+
+def last_statement(body: list[ast.stmt]) -> ast.stmt:
+    """The last statement of a block, looking into `with` blocks, which end where their body ends."""
+    last = body[-1]
+    while isinstance(last, ast.With):
+        last = last.body[-1]
+    return last
+
+
+def _with_epochs_in_caller(
+    source: Source,
+    roles: Roles,
+    frame: Frame,
+    batches: Loop,
+    callers: list[tuple[ast.Call, list[ast.For | ast.While]]],
+    backwards: list[ast.Call],
+    steps: list[ast.Call],
+) -> list[Nest] | Finding:
+    looped = [(call, loops) for call, loops in callers if loops]
+    if not looped:
+        if callers or isinstance(frame.scope, ast.Module):
+            return [Nest(frame, frame, None, batches, frame, backwards, steps)]
+        return finding(
+            "no-entry-point", frame.scope.lineno, f"`{frame.name}` runs over batches, but nothing in this file calls it"
+        )
+    nests: list[Nest] = []
+    for call, loops in looped:
+        epochs = loops[-1]
+        if isinstance(epochs, ast.While):
+            return finding("while-loop", epochs.lineno, "the epoch loop is a `while` loop")
+        entered = _enter(source, frame, call)
+        if isinstance(entered, Finding):
+            return entered
+        caller, callee = entered
+        nests.append(Nest(caller, callee, describe(epochs, caller.scope, roles), batches, callee, backwards, steps))
+    return nests
+
+
+def _step_function(
+    source: Source,
+    roles: Roles,
+    frame: Frame,
+    callers: list[tuple[ast.Call, list[ast.For | ast.While]]],
+    backwards: list[ast.Call],
+    steps: list[ast.Call],
+) -> list[Nest] | Finding:
+    """A function without a loop that does one step: its caller's loops are the nest."""
+    looped = [(call, loops) for call, loops in callers if loops]
+    if not looped:
+        return finding("step-outside-loop", steps[0].lineno, "the optimizer step is not inside a loop")
+    nests: list[Nest] = []
+    for call, loops in looped:
+        entered = _enter(source, frame, call)
+        if isinstance(entered, Finding):
+            return entered
+        caller, callee = entered
+        above = _from_loops(source, roles, caller, loops, [call], [call])
+        if isinstance(above, Finding):
+            return above
+        for nest in above:
+            if nest.inner is not caller and nest.inner.scope is caller.scope:
+                callee.caller = nest.inner
+            nests.append(Nest(nest.entry, nest.inner, nest.epochs, nest.batches, callee, backwards, steps))
+    return nests

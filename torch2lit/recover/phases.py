@@ -1,0 +1,254 @@
+"""One epoch taken apart: what stands before, in and after the batch loop, and the validation among what stands after."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from .items import Item, callee_items, direct_calls, enter_frame, items_of, no_grad_with
+from .loops import Iterable, Loop, describe
+from .names import parameter_names
+from .nest import Frame, Nest, last_statement
+from .roles import Roles
+from .syntax import Source, dotted, walk_scope
+
+
+class NotStraight(Exception):
+    """The batch loop does not stand straight in the epoch's body; ``line`` and ``reason`` say where and why."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.reason = reason
+
+
+@dataclass
+class Epoch:
+    """The items of one epoch around the batch loop, and those of one batch."""
+
+    before: list[Item] = field(default_factory=list)
+    batch: list[Item] = field(default_factory=list)
+    after: list[Item] = field(default_factory=list)
+    unwrapped: list[ast.stmt] = field(default_factory=list)
+
+
+@dataclass
+class Validation:
+    """A loop over data without a step, after the batch loop of the same epoch.
+
+    ``leading`` are the items between the batch loop and it; ``trailing`` belong to it, ``rest`` to the epoch.
+    """
+
+    loop: Loop
+    frame: Frame
+    leading: list[Item]
+    before: list[Item]
+    body: list[Item]
+    trailing: list[Item]
+    rest: list[Item]
+    unwrapped: list[ast.stmt]
+    every: ast.expr | None = None
+    call: ast.Call | None = None
+
+
+def take_apart(source: Source, roles: Roles, nest: Nest) -> Epoch:
+    """The epoch of a nest. Raises NotStraight when a branch or an unknown block stands around the batch loop."""
+    epoch = Epoch()
+    if nest.batches is None:
+        body = nest.outermost.body
+        epoch.batch = _around_step(source, items_of(body, nest.entry), nest, epoch)
+        return epoch
+    epoch.batch = _around_step(source, items_of(nest.batches.node.body, nest.inner), nest, epoch)
+    if nest.epochs is None:
+        return epoch
+    items = items_of(nest.epochs.node.body, nest.entry)
+    before, after = _split(source, items, nest, epoch)
+    epoch.before, epoch.after = before, after
+    return epoch
+
+
+def _split(source: Source, items: list[Item], nest: Nest, epoch: Epoch) -> tuple[list[Item], list[Item]]:
+    assert nest.batches is not None
+    loop = nest.batches.node
+    for index, item in enumerate(items):
+        node = item.node
+        if node is loop:
+            if loop.orelse:
+                raise NotStraight(loop.lineno, "the batch loop has an `else`")
+            return items[:index], items[index + 1 :]
+        if nest.inner is not nest.entry and item.frame is nest.entry and node is nest.inner.statement:
+            _check_call_first(node, nest.inner.call)
+            binds, body, result = callee_items(nest.inner, node)
+            before, after = _split(source, body, nest, epoch)
+            return [*items[:index], *binds, *before], [*_without_return(after), *result, *items[index + 1 :]]
+        if _holds(node, loop, nest):
+            if isinstance(node, ast.With) and (_enables_grad(node) or _is_bar(node)):
+                epoch.unwrapped.append(node)
+                before, after = _split(source, items_of(node.body, item.frame, node), nest, epoch)
+                return [*items[:index], *before], [*after, *items[index + 1 :]]
+            raise NotStraight(node.lineno, f"the batch loop stands inside a `{type(node).__name__.lower()}` block")
+    raise NotStraight(loop.lineno, "the batch loop could not be reached from the epoch loop")
+
+
+def _around_step(source: Source, items: list[Item], nest: Nest, epoch: Epoch) -> list[Item]:
+    """Replace the call of a step function by its body."""
+    if nest.step_frame is nest.inner or nest.step_frame is nest.entry:
+        return items
+    frame = nest.step_frame
+    for index, item in enumerate(items):
+        if item.node is frame.statement:
+            _check_call_first(item.node, frame.call)
+            frame.caller = item.frame
+            binds, body, result = callee_items(frame, item.node)
+            return [*items[:index], *binds, *_without_return(body), *result, *items[index + 1 :]]
+    line = frame.statement.lineno if frame.statement else 0
+    raise NotStraight(line, f"`{frame.name}` is not called straight in the loop's body")
+
+
+def _check_call_first(statement: ast.stmt, call: ast.Call | None) -> None:
+    if not isinstance(statement, ast.Expr | ast.Assign | ast.AugAssign | ast.AnnAssign):
+        raise NotStraight(statement.lineno, f"the call stands in a `{type(statement).__name__.lower()}` statement")
+    for node in walk_scope(statement):
+        if isinstance(node, ast.IfExp | ast.BoolOp | ast.ListComp | ast.GeneratorExp | ast.Lambda):
+            raise NotStraight(statement.lineno, "the call may run not at all or several times")
+
+
+def _without_return(items: list[Item]) -> list[Item]:
+    if items and isinstance(items[-1].node, ast.Return) and items[-1].kind == "statement":
+        return items[:-1]
+    return items
+
+
+def _holds(node: ast.stmt, loop: ast.stmt, nest: Nest) -> bool:
+    call = nest.inner.call if nest.inner is not nest.entry else None
+    return any(inner is loop or (call is not None and inner is call) for inner in ast.walk(node))
+
+
+def _enables_grad(node: ast.With) -> bool:
+    return all(
+        isinstance(i.context_expr, ast.Call)
+        and i.optional_vars is None
+        and dotted(i.context_expr.func).rpartition(".")[2] in ("enable_grad", "set_grad_enabled")
+        and all(isinstance(a, ast.Constant) and a.value is True for a in i.context_expr.args)
+        for i in node.items
+    )
+
+
+def _is_bar(node: ast.With) -> bool:
+    return all(
+        isinstance(i.context_expr, ast.Call) and dotted(i.context_expr.func).rpartition(".")[2] in ("tqdm", "trange")
+        for i in node.items
+    )
+
+
+# ---- validation
+
+
+def find_validation(source: Source, roles: Roles, nest: Nest, after: list[Item]) -> Validation | None:
+    """The first evaluation loop after the batch loop that stands straight in the epoch (or under an epoch condition)."""
+    for index, item in enumerate(after):
+        if item.kind != "statement":
+            continue
+        found = _validation_at(source, roles, item)
+        if found is not None:
+            found.leading = after[:index]
+            found.rest = [*found.rest, *after[index + 1 :]]
+            return found
+        if _breaks_order(item):
+            return None
+    return None
+
+
+def _breaks_order(item: Item) -> bool:
+    return any(isinstance(n, ast.Break | ast.Continue | ast.Return) for n in ast.walk(item.node))
+
+
+def _validation_at(source: Source, roles: Roles, item: Item) -> Validation | None:
+    node = item.node
+    if isinstance(node, ast.If) and not node.orelse:
+        inner = items_of(node.body, item.frame, node)
+        for position, child in enumerate(inner):
+            found = _validation_at(source, roles, child)
+            if found is not None and found.every is None:
+                found.every = node.test
+                found.before = [*inner[:position], *found.before]
+                found.trailing = [*found.trailing, *found.rest, *inner[position + 1 :]]
+                found.rest = []
+                found.unwrapped.append(node)
+                return found
+        return None
+    if isinstance(node, ast.For):
+        loop = describe(node, item.frame.scope, roles)
+        if loop.kind is not Iterable.LOADER or node.orelse or has_backward(node):
+            return None
+        return Validation(loop, item.frame, [], [], items_of(node.body, item.frame), [], [], [])
+    if no_grad_with(node):
+        assert isinstance(node, ast.With)
+        inner = items_of(node.body, item.frame, node)
+        for position, child in enumerate(inner):
+            found = _validation_at(source, roles, child)
+            if found is not None and found.every is None:
+                found.before = [*inner[:position], *found.before]
+                found.trailing = [*found.trailing, *found.rest, *inner[position + 1 :]]
+                found.rest = []
+                found.unwrapped.append(node)
+                return found
+        return None
+    return _validation_in_call(source, roles, item)
+
+
+def _validation_in_call(source: Source, roles: Roles, item: Item) -> Validation | None:
+    calls = list(direct_calls(item.node))
+    for call in calls:
+        function = source.function(dotted(call.func))
+        if function is None or not any(isinstance(n, ast.For) for n in walk_scope(function.body)):
+            continue
+        frame = enter_frame(source, call, item.frame)
+        if isinstance(frame, str):
+            return None
+        try:
+            _check_call_first(item.node, call)
+        except NotStraight:
+            return None
+        if len(calls) > 1 and not _only_call(item.node, call):
+            return None
+        binds, body, result = callee_items(frame, item.node)
+        for position, child in enumerate(body):
+            found = _validation_at(source, roles, child)
+            if found is not None and found.every is None:
+                found.before = [*binds, *body[:position], *found.before]
+                found.trailing = [*_drop_return([*found.trailing, *found.rest, *body[position + 1 :]], frame), *result]
+                found.rest = []
+                found.call = call
+                return found
+        return None
+    return None
+
+
+def _only_call(statement: ast.stmt, call: ast.Call) -> bool:
+    """Whether every other call in the statement runs after this one (it is the innermost first argument)."""
+    value = getattr(statement, "value", None)
+    if isinstance(value, ast.Call) and value is not call:
+        return call in value.args and not any(isinstance(a, ast.Call) for a in value.args if a is not call)
+    return True
+
+
+def _drop_return(items: list[Item], frame: Frame) -> list[Item]:
+    function = frame.scope
+    assert not isinstance(function, ast.Module)
+    last = last_statement(function.body)
+    return [i for i in items if not (i.kind == "statement" and i.node is last and isinstance(last, ast.Return))]
+
+
+def has_backward(node: ast.AST) -> bool:
+    """Whether something below the node runs a backward pass or takes gradients."""
+    return any(
+        isinstance(n, ast.Attribute) and n.attr in ("backward", "manual_backward") or
+        isinstance(n, ast.Call) and dotted(n.func).endswith("autograd.grad")
+        for n in ast.walk(node)
+    )
+
+
+def parameters_of(frame: Frame) -> list[str]:
+    """The parameters of a frame's function."""
+    return [] if isinstance(frame.scope, ast.Module) else parameter_names(frame.scope)

@@ -1,0 +1,385 @@
+"""What a value is for, found from how it is built and from how it is used."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from .names import local_names, parameter_names, target_names
+from .syntax import Scope, Source, dotted, walk_scope
+
+Key = tuple[Scope, str]
+
+
+class Role(str, Enum):
+    """The part that a value plays in training."""
+
+    MODEL = "model"
+    OPTIMIZER = "optimizer"
+    SCHEDULER = "scheduler"
+    LOADER = "loader"
+    CRITERION = "criterion"
+    DEVICE = "device"
+    CONFIG = "config"
+    SCALER = "scaler"
+    WRITER = "writer"
+    BAR = "bar"
+
+
+_KEEPS_MODEL = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "requires_grad_", "apply", "module"}
+_WRAPS_MODEL = {"DataParallel", "DistributedDataParallel", "DDP", "compile", "script", "convert_sync_batchnorm"}
+_MODEL_USES = {"parameters", "named_parameters", "state_dict", "load_state_dict", "train", "eval", "zero_grad"}
+_OPTIMIZER_NAME = re.compile(r"opt(im(izer)?)?s?(_|\d|$)|.*_opt(im(izer)?)?$|.*optimi[sz]er", re.I)
+_SCHEDULER_NAME = re.compile(r".*sched(uler)?", re.I)
+_LOADER_NAME = re.compile(r".*(loader|iterator|dataloader|_dl|_iter|batches)(s|_.*|\d*)?$", re.I)
+_LOADER_CLASS = re.compile(r"(DataLoader|[A-Z]\w*Loader|BucketIterator|\w*DataLoader)$")
+_NOT_LOADERS = {"FileSystemLoader", "ConfigLoader", "Loader", "SafeLoader", "FullLoader"}
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One place where a name gets a value; ``index`` is its place when a tuple is unpacked, -1 when the name is looped over."""
+
+    value: ast.expr
+    index: int | None
+    statement: ast.stmt
+
+
+class Roles:
+    """Answers what a name in a scope is for. Works on demand and remembers."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._locals: dict[Scope, set[str]] = {}
+        self._bindings: dict[Scope, dict[str, list[Binding]]] = {}
+        self._roles: dict[Key, Role | None] = {}
+        self._uses: dict[Key, set[str]] | None = None
+        self._called: set[Key] = set()
+        self._origins: dict[str, str] | None = None
+
+    # ---- names
+
+    def locals(self, scope: Scope) -> set[str]:
+        """The names that live in the scope."""
+        if scope not in self._locals:
+            self._locals[scope] = local_names(scope)
+        return self._locals[scope]
+
+    def key(self, scope: Scope, name: str) -> Key | None:
+        """The scope in which the name, read in ``scope``, lives; None for builtins and unknown names."""
+        current: Scope = scope
+        while True:
+            if name in self.locals(current):
+                return current, name
+            if isinstance(current, ast.Module):
+                return (current, name) if name in self._global_writes() else None
+            current = self.source.scope_of(current)
+
+    def _global_writes(self) -> set[str]:
+        if not hasattr(self, "_globals"):
+            self._globals = {
+                name
+                for function in self.source.functions
+                for node in walk_scope(function.body)
+                if isinstance(node, ast.Global)
+                for name in node.names
+            }
+        return self._globals
+
+    def bindings(self, key: Key) -> list[Binding]:
+        """The places that give the name its values, in source order (those in functions by ``global`` left out)."""
+        scope, name = key
+        if scope not in self._bindings:
+            self._bindings[scope] = _collect_bindings(scope)
+        return self._bindings[scope].get(name, [])
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """For each imported name the dotted thing that it stands for: ``F`` → ``torch.nn.functional``."""
+        if self._origins is None:
+            self._origins = {}
+            for node in ast.walk(self.source.tree):
+                if isinstance(node, ast.Import):
+                    for alias in node.names:
+                        self._origins[alias.asname or alias.name.split(".")[0]] = (
+                            alias.name if alias.asname else alias.name.split(".")[0]
+                        )
+                elif isinstance(node, ast.ImportFrom):
+                    for alias in node.names:
+                        prefix = "." * node.level + (node.module or "")
+                        self._origins[alias.asname or alias.name] = f"{prefix}.{alias.name}"
+        return self._origins
+
+    def full_name(self, function: ast.AST) -> str:
+        """The dotted name of a called thing with import aliases resolved: ``optim.SGD`` → ``torch.optim.SGD``."""
+        name = dotted(function)
+        if not name:
+            return ""
+        head, _, rest = name.partition(".")
+        head = self.origins.get(head, head)
+        return f"{head}.{rest}" if rest else head
+
+    # ---- uses
+
+    def uses(self, key: Key) -> set[str]:
+        """The attributes that are read from the name anywhere, and ``()`` when it is called."""
+        if self._uses is None:
+            self._uses = {}
+            for node in ast.walk(self.source.tree):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                    self._add_use(node.value, node.attr)
+                elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    self._add_use(node.func, "()")
+        return self._uses.get(key, set())
+
+    def _add_use(self, node: ast.Name, attribute: str) -> None:
+        assert self._uses is not None
+        key = self.key(self.source.scope_of(node), node.id)
+        if key is not None:
+            self._uses.setdefault(key, set()).add(attribute)
+
+    # ---- roles
+
+    def role(self, scope: Scope, name: str) -> Role | None:
+        """The role of a name as read in a scope."""
+        key = self.key(scope, name)
+        return self.role_of(key) if key else None
+
+    def role_of(self, key: Key) -> Role | None:
+        """The role of a name in the scope where it lives."""
+        if key not in self._roles:
+            self._roles[key] = None  # guards against recursion
+            self._roles[key] = self._find_role(key)
+        return self._roles[key]
+
+    def _find_role(self, key: Key) -> Role | None:
+        scope, name = key
+        for binding in self.bindings(key):
+            if binding.index is None and (role := self.of(binding.value, scope)):
+                return role
+            if binding.index is not None and (role := self._unpacked(binding, scope)):
+                return role
+        if not isinstance(scope, ast.Module) and name in parameter_names(scope):
+            for caller, argument in self.arguments(scope, name):
+                if role := self.of(argument, caller):
+                    return role
+        return self._role_from_use(key)
+
+    def _role_from_use(self, key: Key) -> Role | None:
+        uses, name = self.uses(key), key[1]
+        if {"zero_grad", "step"} <= uses or ("step" in uses and {"param_groups", "add_param_group"} & uses):
+            return Role.OPTIMIZER
+        if "step" in uses and _SCHEDULER_NAME.fullmatch(name):
+            return Role.SCHEDULER
+        if "step" in uses and _OPTIMIZER_NAME.fullmatch(name):
+            return Role.OPTIMIZER
+        if len(_MODEL_USES & uses) >= 2 or ("()" in uses and _MODEL_USES & uses):
+            return Role.MODEL
+        if name in ("args", "opt", "cfg", "config", "hparams") and not uses & {"zero_grad", "step"}:
+            return Role.CONFIG if uses else None
+        if name == "device":
+            return Role.DEVICE
+        if _LOADER_NAME.fullmatch(name):
+            return Role.LOADER
+        if name in ("criterion", "loss_fn", "loss_func", "loss_function", "criterium") and "()" in uses:
+            return Role.CRITERION
+        return None
+
+    def _unpacked(self, binding: Binding, scope: Scope) -> Role | None:
+        value = binding.value
+        if isinstance(value, ast.Call) and binding.index is not None:
+            function = self.source.function(dotted(value.func))
+            for expression in self._returned(function):
+                if isinstance(expression, ast.Tuple) and 0 <= binding.index < len(expression.elts):
+                    return self.of(expression.elts[binding.index], function or scope)
+        if isinstance(value, ast.Tuple) and 0 <= (binding.index or 0) < len(value.elts):
+            return self.of(value.elts[binding.index or 0], scope)
+        if binding.index == -1 and isinstance(value, ast.Name):  # looping over a container of such things
+            container = self.key(scope, value.id)
+            for inner in self.bindings(container) if container else []:
+                if isinstance(inner.value, ast.List | ast.Tuple) and inner.value.elts:
+                    return self.of(inner.value.elts[0], scope)
+                if isinstance(inner.value, ast.ListComp):
+                    return self.of(inner.value.elt, scope)
+        return None
+
+    def _returned(self, function: ast.FunctionDef | None) -> list[ast.expr]:
+        if function is None:
+            return []
+        return [n.value for n in walk_scope(function.body) if isinstance(n, ast.Return) and n.value is not None]
+
+    def arguments(self, function: Scope, parameter: str) -> list[tuple[Scope, ast.expr]]:
+        """What the file's own calls pass for a parameter, with the scope of each call."""
+        if isinstance(function, ast.Module):
+            return []
+        found = []
+        for call in self.source.calls:
+            if isinstance(call.func, ast.Name) and call.func.id == function.name:
+                argument = bound_argument(function, call, parameter)
+                if argument is not None:
+                    found.append((self.source.scope_of(call), argument))
+        return found
+
+    def of(self, node: ast.expr, scope: Scope) -> Role | None:
+        """The role of an expression's value."""
+        match node:
+            case ast.Name(id=name):
+                return self.role(scope, name)
+            case ast.Attribute():
+                return self._of_attribute(node, scope)
+            case ast.Subscript(value=ast.Name(id=name)):
+                return self._of_container(scope, name)
+            case ast.IfExp(body=body, orelse=orelse):
+                return self.of(body, scope) or self.of(orelse, scope)
+            case ast.Call():
+                return self._of_call(node, scope)
+            case ast.BoolOp(values=values):
+                return self.of(values[-1], scope)
+        return None
+
+    def _of_attribute(self, node: ast.Attribute, scope: Scope) -> Role | None:
+        if node.attr == "device":
+            return Role.DEVICE
+        if node.attr == "module":
+            return self.of(node.value, scope)
+        if isinstance(node.value, ast.Name) and self.role(scope, node.value.id) is Role.CONFIG:
+            return None
+        if _LOADER_NAME.fullmatch(node.attr):
+            return Role.LOADER
+        return None
+
+    def _of_container(self, scope: Scope, name: str) -> Role | None:
+        key = self.key(scope, name)
+        for binding in self.bindings(key) if key else []:
+            value = binding.value
+            if isinstance(value, ast.DictComp):
+                return self.of(value.value, scope)
+            if isinstance(value, ast.Dict) and value.values:
+                return self.of(value.values[0], scope)
+            if isinstance(value, ast.ListComp):
+                return self.of(value.elt, scope)
+            if isinstance(value, ast.List | ast.Tuple) and value.elts:
+                return self.of(value.elts[0], scope)
+        return Role.LOADER if _LOADER_NAME.fullmatch(name) else None
+
+    def _of_call(self, node: ast.Call, scope: Scope) -> Role | None:
+        full = self.full_name(node.func)
+        last = full.rpartition(".")[2] or (node.func.attr if isinstance(node.func, ast.Attribute) else "")
+        if isinstance(node.func, ast.Attribute):
+            if last in _KEEPS_MODEL and (role := self.of(node.func.value, scope)):
+                return role
+            if last in ("parse_args", "parse_known_args"):
+                return Role.CONFIG
+        if last in _WRAPS_MODEL and node.args:
+            return self.of(node.args[0], scope) or Role.MODEL
+        if "lr_scheduler" in full or re.search(r"(Scheduler|^StepLR|LR)$", last) or re.fullmatch(r"get_\w*schedule\w*", last):
+            return Role.SCHEDULER
+        if re.search(r"(^|\.)optim\.\w", full) and last[:1].isupper():
+            return Role.OPTIMIZER
+        if last in _OPTIMIZER_CLASSES or re.fullmatch(r"(get|create|build|make|configure)_optimi[sz]ers?", last):
+            return Role.OPTIMIZER
+        if isinstance(node.func, ast.Call) and dotted(node.func.func) == "getattr" and node.func.args:
+            return Role.OPTIMIZER if self.full_name(node.func.args[0]).endswith("optim") else None
+        if full == "torch.device" or last == "current_accelerator":
+            return Role.DEVICE
+        if last == "GradScaler":
+            return Role.SCALER
+        if last == "SummaryWriter":
+            return Role.WRITER
+        if last in ("tqdm", "trange"):
+            return Role.BAR
+        if _LOADER_CLASS.match(last) and last not in _NOT_LOADERS:
+            return Role.LOADER
+        if last.endswith("Loss") or (full.startswith("torch.nn.") and last.endswith("Loss")):
+            return Role.CRITERION
+        if self._is_module_class(last) or full.startswith("torch.nn.") and last[:1].isupper():
+            return Role.MODEL
+        if full.startswith(("torchvision.models.", "timm.create_model", "segmentation_models_pytorch.")):
+            return Role.MODEL
+        if last == "from_pretrained" and "Model" in full:
+            return Role.MODEL
+        return self._of_own_function(node, full)
+
+    def _of_own_function(self, node: ast.Call, full: str) -> Role | None:
+        function = self.source.function(full) if "." not in full else None
+        for expression in self._returned(function):
+            assert function is not None
+            if role := self.of(expression, function):
+                return role
+        return None
+
+    def _is_module_class(self, name: str, depth: int = 0) -> bool:
+        definition = self.source.classes.get(name)
+        if definition is None or depth > 8:
+            return False
+        for base in definition.bases:
+            full = self.full_name(base)
+            if full.endswith(("nn.Module", "nn.Sequential", "nn.ModuleList")) or full == "Module":
+                return True
+            if self._is_module_class(full.rpartition(".")[2], depth + 1):
+                return True
+        return False
+
+
+_OPTIMIZER_CLASSES = {
+    "SGD", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "ASGD", "LBFGS", "NAdam", "RAdam", "RMSprop", "Rprop",
+    "SparseAdam", "Adafactor", "SAM", "Lion", "LARS", "LAMB", "AdamP", "SGDP", "Muon", "Lamb", "Ranger", "RangerLars",
+}  # fmt: skip
+
+
+def bound_argument(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call, parameter: str
+) -> ast.expr | None:
+    """The expression that a call passes for a parameter; its default when it passes none; None when unknown."""
+    a = function.args
+    positional = [p.arg for p in (*a.posonlyargs, *a.args)]
+    for keyword in call.keywords:
+        if keyword.arg == parameter:
+            return keyword.value
+    if any(isinstance(argument, ast.Starred) for argument in call.args) or any(k.arg is None for k in call.keywords):
+        return None
+    if parameter in positional:
+        index = positional.index(parameter)
+        if index < len(call.args):
+            return call.args[index]
+        offset = index - (len(positional) - len(a.defaults))
+        return a.defaults[offset] if offset >= 0 else None
+    for keyword_only, default in zip(a.kwonlyargs, a.kw_defaults, strict=True):
+        if keyword_only.arg == parameter:
+            return default
+    return None
+
+
+def _collect_bindings(scope: Scope) -> dict[str, list[Binding]]:
+    found: dict[str, list[Binding]] = {}
+
+    def add(target: ast.AST, value: ast.expr, statement: ast.stmt, index: int | None) -> None:
+        if isinstance(target, ast.Name):
+            found.setdefault(target.id, []).append(Binding(value, index, statement))
+        elif isinstance(target, ast.Tuple | ast.List):
+            for position, element in enumerate(target.elts):
+                add(element, value, statement, position if index is None else -2)
+
+    for node in sorted(
+        (n for n in walk_scope(scope.body) if isinstance(n, ast.stmt)), key=lambda s: (s.lineno, s.col_offset)
+    ):
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+                        for element, part in zip(target.elts, value.elts, strict=False):
+                            add(element, part, node, None)
+                    else:
+                        add(target, value, node, None)
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                add(target, value, node, None)
+            case ast.For(target=target, iter=value):
+                for name in target_names(target):
+                    found.setdefault(name, []).append(Binding(value, -1, node))
+            case ast.With(items=items):
+                for item in items:
+                    if item.optional_vars is not None:
+                        add(item.optional_vars, item.context_expr, node, None)
+    return found

@@ -1,0 +1,227 @@
+"""One variable, one thing: names of several functions that stand for the same value are brought together."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from .items import Item, only_names
+from .names import Flow, bound_names, declared, flow
+from .nest import Frame
+from .roles import Key, Roles
+from .syntax import Scope, walk_statements
+
+
+@dataclass(eq=False)
+class Variable:
+    """A value under one name in one running of a scope. ``frame`` is None for a scope that is not part of the nest."""
+
+    frame: Frame | None
+    scope: Scope
+    name: str
+
+    def __repr__(self) -> str:
+        owner = "module" if isinstance(self.scope, ast.Module) else self.scope.name
+        return f"<{owner}.{self.name}>"
+
+    @property
+    def is_global(self) -> bool:
+        """Whether it lives at module level."""
+        return isinstance(self.scope, ast.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one item does with variables, as :class:`torch2lit.recover.names.Flow` says it of names."""
+
+    exposed: frozenset[Variable]
+    definite: frozenset[Variable]
+    written: frozenset[Variable]
+    read: frozenset[Variable]
+
+
+class Variables:
+    """The variables of a nest."""
+
+    def __init__(self, roles: Roles) -> None:
+        self.roles = roles
+        self._by_frame: dict[tuple[int, str], Variable] = {}
+        self._by_key: dict[Key, Variable] = {}
+        self._same: dict[Variable, Variable] = {}
+        self._rebound: dict[Scope, set[str]] = {}
+        self._static: dict[Key, bool] = {}
+        self._defined: dict[Scope, set[str]] = {}
+
+    def find(self, variable: Variable) -> Variable:
+        """The one variable that stands for all that are the same."""
+        while variable in self._same:
+            variable = self._same[variable]
+        return variable
+
+    def unite(self, one: Variable, other: Variable) -> None:
+        """From now on ``one`` is another name of ``other``."""
+        one, other = self.find(one), self.find(other)
+        if one is not other:
+            self._same[one] = other
+
+    def forget(self) -> None:
+        """Take back every unification: another plan is tried."""
+        self._same.clear()
+
+    def of(self, frame: Frame, name: str) -> Variable | None:
+        """The variable that a name stands for in a frame; None for builtins, imports, functions and classes."""
+        key = self.roles.key(frame.scope, name)
+        if key is None or self.is_static(key):
+            return None
+        owner: Frame | None = frame
+        while owner is not None and owner.scope is not key[0]:
+            owner = owner.caller
+        if owner is None:
+            variable = self._by_key.setdefault(key, Variable(None, *key))
+            return self.find(variable)
+        entry = (id(owner), name)
+        if entry not in self._by_frame:
+            if owner.caller is None:
+                self._by_frame[entry] = self._by_key.setdefault(key, Variable(owner, *key))
+            else:
+                self._by_frame[entry] = Variable(owner, *key)
+        return self.find(self._by_frame[entry])
+
+    def is_static(self, key: Key) -> bool:
+        """Whether a name only ever stands for an import, a function or a class."""
+        if key not in self._static:
+            scope, name = key
+            if scope not in self._defined:
+                self._defined[scope] = {n for s in _definitions(scope) for n in _defined(s)}
+            self._static[key] = name in self._defined[scope] and not self.roles.bindings(key)
+        return self._static[key]
+
+    def names(self, frame: Frame, names: frozenset[str]) -> frozenset[Variable]:
+        """The variables of several names."""
+        return frozenset(v for name in names if (v := self.of(frame, name)) is not None)
+
+    def unite_binds(self, items: list[Item]) -> list[Item]:
+        """Drop the parameter bindings that only give a caller's variable another name; unite the two."""
+        kept: list[Item] = []
+        for item in items:
+            if item.kind == "bind" and isinstance(item.value, ast.Name) and self._unchanging(item):
+                assert item.frame.caller is not None
+                outer = self.of(item.frame.caller, item.value.id)
+                inner = self.of(item.frame, item.target)
+                if outer is not None and inner is not None:
+                    self.unite(inner, outer)
+                    continue
+            kept.append(item)
+        return kept
+
+    def _unchanging(self, item: Item) -> bool:
+        scope = item.frame.scope
+        if scope not in self._rebound:
+            self._rebound[scope] = bound_names(scope.body)
+        assert isinstance(item.value, ast.Name)
+        if item.target in self._rebound[scope]:
+            return False
+        return item.value.id not in declared(scope.body, ast.Global) | declared(scope.body, ast.Nonlocal)
+
+    def unite_result(self, item: Item) -> bool:
+        """Unite what a call returns with what it is assigned to. True when nothing else is left of the statement."""
+        if item.kind != "result" or item.callee is None:
+            return False
+        node = item.node
+        if isinstance(node, ast.Expr) and node.value is item.call:
+            return item.value is None or not any(isinstance(n, ast.Call) for n in ast.walk(item.value))
+        if not isinstance(node, ast.Assign) or len(node.targets) != 1 or node.value is not item.call:
+            return False
+        outer, inner = only_names(node.targets[0]), only_names(item.value)
+        if not outer or not inner or len(outer) != len(inner) or len(set(inner)) != len(inner):
+            return False
+        pairs = []
+        passed = {n.id for a in item.callee.arguments.values() for n in ast.walk(a) if isinstance(n, ast.Name)}
+        touched = declared(item.callee.scope.body, ast.Global)
+        for outside, inside in zip(outer, inner, strict=True):
+            target, value = self.of(item.frame, outside), self.of(item.callee, inside)
+            if target is None or value is None or value.scope is not item.callee.scope or value.frame is not item.callee:
+                return False
+            if outside in passed or outside in touched or self._read_as_global(item.callee.scope, target):
+                return False
+            pairs.append((value, target))
+        for value, target in pairs:
+            self.unite(value, target)
+        return True
+
+    def _read_as_global(self, scope: Scope, variable: Variable) -> bool:
+        return variable.is_global and variable.name not in self.roles.locals(scope) and variable.name in flow(scope.body).read
+
+    def use(self, item: Item) -> Use:
+        """What the item does with variables."""
+        if item.kind == "bind":
+            assert item.frame.caller is not None and item.value is not None
+            value = flow([item.value])
+            read = self.names(item.frame.caller, value.read)
+            target = self.of(item.frame, item.target)
+            bound = frozenset([target] if target else [])
+            return Use(read, bound, bound, read)
+        if item.kind == "result":
+            assert item.callee is not None
+            outer = flow([_without_call(item.node, item.call)])
+            exposed = self.names(item.frame, outer.exposed)
+            read = self.names(item.frame, outer.read)
+            if item.value is not None:
+                inner = self.names(item.callee, flow([item.value]).read)
+                exposed, read = exposed | inner, read | inner
+            return Use(exposed, self.names(item.frame, outer.definite), self.names(item.frame, outer.written), read)
+        return self._from_flow(item.frame, flow([item.node]))
+
+    def _from_flow(self, frame: Frame, found: Flow) -> Use:
+        return Use(
+            self.names(frame, found.exposed),
+            self.names(frame, found.definite),
+            self.names(frame, found.written),
+            self.names(frame, found.read),
+        )
+
+    def sequence(self, items: list[Item]) -> Use:
+        """What several items do one after the other."""
+        exposed: set[Variable] = set()
+        definite: set[Variable] = set()
+        written: set[Variable] = set()
+        read: set[Variable] = set()
+        for item in items:
+            use = self.use(item)
+            exposed |= use.exposed - definite
+            definite |= use.definite
+            written |= use.written
+            read |= use.read
+        return Use(frozenset(exposed), frozenset(definite), frozenset(written), frozenset(read))
+
+
+def _without_call(node: ast.stmt, call: ast.Call | None) -> ast.AST:
+    """A copy of the statement with the call taken out."""
+    if call is None:
+        return node
+    return _copy_without(node, call)
+
+
+def _copy_without(node: ast.AST, call: ast.Call) -> ast.AST:
+    if node is call:
+        return ast.Constant(None)
+    fields = {}
+    for name, value in ast.iter_fields(node):
+        if isinstance(value, ast.AST):
+            fields[name] = _copy_without(value, call)
+        elif isinstance(value, list):
+            fields[name] = [_copy_without(v, call) if isinstance(v, ast.AST) else v for v in value]
+        else:
+            fields[name] = value
+    return type(node)(**fields)
+
+
+def _definitions(scope: Scope) -> list[ast.stmt]:
+    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return [s for s in walk_statements(scope.body) if isinstance(s, kinds)]
+
+
+def _defined(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
+    return {statement.name} if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else set()

@@ -1,0 +1,1 @@
+"""The result for people, programs and reviews: pure functions of conversions."""

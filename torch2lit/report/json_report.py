@@ -1,0 +1,85 @@
+"""The result for programs, after the schema in ``schema.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from .. import __version__
+from ..findings import Finding
+from ..program import Conversion, LedgerEntry, NestSummary, Outcome
+from .diff import render_diff
+from .places import error_parts
+
+SCHEMA_VERSION = 1
+
+
+def render_json(conversions: Sequence[Conversion], *, diff: bool = False) -> str:
+    """All conversions as one JSON text; ``diff`` adds each file's unified diff."""
+    return json.dumps(to_dict(conversions, diff=diff), indent=2, ensure_ascii=False) + "\n"
+
+
+def to_dict(conversions: Sequence[Conversion], *, diff: bool = False) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "version": SCHEMA_VERSION,
+        "tool": {"name": "torch2lit", "version": __version__},
+        "summary": {outcome.value: sum(one.outcome is outcome for one in conversions) for outcome in Outcome},
+        "files": [_file(one, diff) for one in conversions],
+    }
+
+
+def _file(one: Conversion, diff: bool) -> dict[str, Any]:
+    line, column, message = error_parts(one)
+    entry: dict[str, Any] = {
+        "path": one.path,
+        "outcome": one.outcome.value,
+        "mechanism": one.mechanism.value if one.mechanism else None,
+        "reason": one.reason,
+        "error": {"line": line, "column": column, "message": message} if one.error else None,
+        "findings": [_finding(finding) for finding in one.findings],
+        "ledger": [_entry(item) for item in one.ledger],
+        "nests": [_nest(nest) for nest in one.nests],
+    }
+    if diff:
+        entry["diff"] = render_diff(one)
+    return entry
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "slug": finding.slug,
+        "severity": finding.severity,
+        "line": finding.line,
+        "column": finding.column,
+        "end_line": finding.end_line or finding.line,
+        "message": finding.message,
+        "remedy": finding.remedy,
+    }
+
+
+def _entry(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "line": entry.line,
+        "end_line": entry.end_line,
+        "source": entry.source,
+        "fate": entry.fate.value,
+        "target": entry.target,
+        "codemod": entry.codemod,
+        "reason": entry.reason,
+    }
+
+
+def _nest(nest: NestSummary) -> dict[str, Any]:
+    return {
+        "line": nest.line,
+        "function": nest.function,
+        "loops": list(nest.loops),
+        "roles": [{"role": role, "name": name} for role, name in nest.roles],
+        "phases": [{"phase": phase, "line": line} for phase, line in nest.phases],
+        "mechanism": nest.mechanism,
+        "module": nest.module,
+        "idioms": list(nest.idioms),
+    }

@@ -1,0 +1,135 @@
+"""All edits of one nest: the module, the Trainer call, the import, and the user's lines that change."""
+
+from __future__ import annotations
+
+import ast
+
+from ..plan.draft import Draft
+from ..plan.optimizers import Configured
+from ..plan.state import State
+from ..program import Edit
+from ..recover.syntax import Source
+from .device import unused_devices
+from .entry import EntryEditor, loop_edit, moved_functions, trainer_source
+from .formatting import format_code, line_length
+from .module import Names, choose_names, module_source
+
+
+def nest_edits(draft: Draft, configured: Configured, state: State, taken: set[str], lightning: str) -> tuple[list[Edit], Names]:
+    """The edits of one nest, without the import."""
+    source = draft.source
+    width = line_length(source.lines)
+    names = choose_names(draft, taken)
+    names.lightning = lightning
+    removed = moved_functions(draft)
+    class_code = format_code(module_source(draft, configured, state, names), width).rstrip("\n") + "\n"
+    editor = EntryEditor(draft, state, names)
+    edits = [loop_edit(draft, source, trainer_source(draft, configured, state, names), width)]
+    edits += editor.edits()
+    edits = unused_devices(draft, state, editor, edits)
+    edits += _class_and_functions(draft, state, removed, class_code)
+    return edits, names
+
+
+def _class_and_functions(draft: Draft, state: State, removed: list[ast.FunctionDef], code: str) -> list[Edit]:
+    source = draft.source
+    edits: list[Edit] = []
+    top = [f for f in removed if source.parents[f] is source.tree]
+    place = top[0] if top and not state.inside else None
+    for function in removed:
+        start, end = _lines_of(source, function)
+        if function is place:
+            if place.lineno < _last_import(source):
+                place = None
+            else:
+                edits.append(Edit(start, end, code))
+                continue
+        if start > 0 and not source.lines[start - 1].strip():
+            while end < len(source.lines) - 1 and not source.lines[end].strip():
+                end += 1
+        edits.append(Edit(start, end, _pass_if_empty(source, function, set(removed))))
+    if place is None:
+        edits.append(_insertion(draft, state, code))
+    return edits
+
+
+def _last_import(source: Source) -> int:
+    return 0
+
+
+def _pass_if_empty(source: Source, function: ast.FunctionDef, removed: set[ast.FunctionDef]) -> str:
+    parent = source.parents[function]
+    body = getattr(parent, "body", [])
+    if parent is not source.tree and body and all(s in removed for s in body):
+        return " " * function.col_offset + "pass\n"
+    return ""
+
+
+def _lines_of(source: Source, function: ast.FunctionDef) -> tuple[int, int]:
+    start = min([function.lineno, *(d.lineno for d in function.decorator_list)]) - 1
+    return start, function.end_lineno or function.lineno
+
+
+def _insertion(draft: Draft, state: State, code: str) -> Edit:
+    """Where the class stands when no function made room for it: before the statement that holds the loop."""
+    source = draft.source
+    statement: ast.AST = draft.nest.outermost
+    stop = draft.nest.entry.scope if state.inside else source.tree
+    while source.parents[statement] is not stop:
+        statement = source.parents[statement]
+    assert isinstance(statement, ast.stmt)
+    decorators = getattr(statement, "decorator_list", [])
+    line = min([statement.lineno, *(d.lineno for d in decorators)]) - 1
+    while line > 0 and source.lines[line - 1].lstrip().startswith("#"):
+        line -= 1
+    indent = " " * statement.col_offset if state.inside else ""
+    if indent:
+        raw = source.lines[statement.lineno - 1]
+        indent = raw[: len(raw) - len(raw.lstrip())]
+        code = "".join(f"{indent}{part}\n" if part else "\n" for part in code.splitlines())
+        return Edit(line, line, code + "\n")
+    blank = 0
+    while blank < 2 and line - 1 - blank >= 0 and not source.lines[line - 1 - blank].strip():
+        blank += 1
+    before = "\n" * (2 - blank) if line > 0 else ""
+    return Edit(line, line, f"{before}{code}\n\n")
+
+
+def import_edit(source: Source, alias: str) -> Edit | None:
+    """``import lightning as L`` in the first block of imports, before torch where it is sorted there."""
+    statement = "import lightning as L\n" if alias == "L" else f"import lightning as {alias}\n" if alias != "lightning" else "import lightning\n"
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import) and any(a.name == "lightning" and (a.asname or a.name) == alias for a in node.names):
+            return None
+    imports = [s for s in source.tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
+    for node in imports:
+        module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        if module and module.partition(".")[0] == "torch" and _starts_line(source, node):
+            return Edit(node.lineno - 1, node.lineno - 1, statement)
+    plain = [s for s in imports if not (isinstance(s, ast.ImportFrom) and s.module == "__future__")]
+    if plain:
+        line = plain[-1].end_lineno or plain[-1].lineno
+        first = next((i for i, s in enumerate(plain) if not _follows(plain, i)), len(plain))
+        line = plain[first - 1].end_lineno or line
+        return Edit(line, line, statement)
+    body = source.tree.body
+    after = 0
+    for node in body:
+        is_doc = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        if is_doc or (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+            after = node.end_lineno or node.lineno
+        else:
+            break
+    if after == 0:
+        while after < len(source.lines) and source.lines[after].startswith("#"):
+            after += 1
+    return Edit(after, after, statement)
+
+
+def _starts_line(source: Source, node: ast.stmt) -> bool:
+    return not source.lines[node.lineno - 1][: node.col_offset].strip()
+
+
+def _follows(imports: list[ast.Import | ast.ImportFrom], index: int) -> bool:
+    """Whether an import belongs to the first block of imports."""
+    return index == 0 or imports[index].lineno - (imports[index - 1].end_lineno or 0) <= 2

@@ -1,0 +1,275 @@
+"""The entry point: the Trainer call where the loop stood, and the user's lines around it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+
+import libcst as cst
+
+from ..plan.draft import Draft
+from ..plan.optimizers import Configured
+from ..plan.state import State
+from ..plan.validation import statements_after
+from ..program import Edit, Mechanism
+from ..recover.roles import Role
+from ..recover.syntax import Source, walk_scope
+from .formatting import format_code
+from .module import Names
+from .rename import rename
+from .statements import standalone
+
+
+def trainer_source(draft: Draft, configured: Configured, state: State, names: Names) -> str:
+    """Module, Trainer and fit as source, not yet formatted."""
+    arguments = [argument for _p, _a, argument in state.parameters]
+    if state.hyperparameters:
+        arguments.append(state.hyperparameters)
+    lines = [f"{names.instance} = {names.module}({', '.join(arguments)})"]
+    settings = ", ".join(f"{name}={value}" for name, value in draft.trainer.items())
+    lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")
+    lines.append(f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft)])})")
+    lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
+    return "\n".join(lines) + "\n"
+
+
+def _loaders(draft: Draft) -> list[str]:
+    nest = draft.nest
+    if draft.mechanism is Mechanism.EPOCHS:
+        return ["[0]"]
+    if nest.batches is None:
+        assert nest.epochs is not None
+        return [draft.source.segment(nest.epochs.base) if not _is_made_up(nest.epochs.base) else ast.unparse(nest.epochs.base)]
+    texts = [entry_text(draft, nest.batches.base, nest.inner)]
+    if draft.validation is not None:
+        texts.append(entry_text(draft, draft.validation.loop.base, draft.validation.frame))
+    return [t or "None" for t in texts]
+
+
+def _is_made_up(node: ast.expr) -> bool:
+    """Whether the expression was made from ``trange`` and has no text of its own."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not hasattr(node.func, "lineno")
+
+
+def entry_text(draft: Draft, node: ast.expr, frame: object) -> str:
+    """An expression with its names as the entry point knows them; "" when it cannot be read there."""
+    from ..recover.nest import Frame
+
+    assert isinstance(frame, Frame)
+    names: dict[str, str] = {}
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            key = draft.roles.key(frame.scope, part.id)
+            if key is None or (draft.variables.is_static(key) and isinstance(key[0], ast.Module)):
+                continue
+            variable = draft.variables.of(frame, part.id)
+            if variable is None:
+                return ""
+            if not (variable.frame is draft.nest.entry or variable.is_global or variable.frame is None):
+                return ""
+            if variable.name != part.id:
+                names[part.id] = variable.name
+    text = ast.unparse(node) if _is_made_up(node) else draft.source.segment(node)
+    return cst.Module([]).code_for_node(rename(cst.parse_expression(text), names)) if names else text
+
+
+def loop_edit(draft: Draft, source: Source, code: str, width: int) -> Edit:
+    """The edit that puts the Trainer call in place of the loop."""
+    loop = draft.nest.outermost
+    indent = source.lines[loop.lineno - 1][: loop.col_offset]
+    formatted = format_code(code, max(40, width - len(indent)))
+    text = "".join(f"{indent}{line}\n" if line else "\n" for line in formatted.splitlines())
+    return Edit(loop.lineno - 1, loop.end_lineno or loop.lineno, text)
+
+
+class EntryEditor:
+    """Edits of the user's own statements around the loop: some leave, some read attributes of the module now."""
+
+    def __init__(self, draft: Draft, state: State, names: Names) -> None:
+        self.draft = draft
+        self.source = draft.source
+        self.state = state
+        self.names = names
+
+    def edits(self) -> list[Edit]:
+        """All of them, one per statement or line."""
+        gone = self._gone()
+        result = [self._remove(s) for s in gone if self._alone(s)]
+        result += self._shared_lines(gone)
+        result += self._after(set(gone))
+        return [e for e in result if e is not None]
+
+    def _gone(self) -> list[ast.stmt]:
+        inside = _inside(self.draft)
+        return [s for s in self.draft.removals if id(s) not in inside]
+
+    def _alone(self, statement: ast.stmt) -> bool:
+        twin = self.source.twins[statement]
+        return not isinstance(twin.node, cst.SimpleStatementLine) or len(twin.node.body) == 1
+
+    def _remove(self, statement: ast.stmt) -> Edit:
+        start, end = statement.lineno - 1, statement.end_lineno or statement.lineno
+        lines = self.source.lines
+        while start > 0 and lines[start - 1].lstrip().startswith("#") and self._travels(statement):
+            start -= 1
+        above = start == 0 or not lines[start - 1].strip()
+        if above and end < len(lines) and not lines[end].strip() and end + 1 <= len(lines) - 1:
+            end += 1
+        block = self._block(statement)
+        if len([s for s in block if s not in self.draft.removals]) == 0:
+            indent = lines[statement.lineno - 1][: statement.col_offset]
+            return Edit(start, end, f"{indent}pass\n")
+        return Edit(start, end, "")
+
+    def _travels(self, statement: ast.stmt) -> bool:
+        """Whether the comments above a statement go where the statement goes."""
+        return self.draft.removals[statement].target in ("configure_optimizers", "__init__")
+
+    def _block(self, statement: ast.stmt) -> list[ast.stmt]:
+        parent = self.source.parents[statement]
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(parent, name, None)
+            if isinstance(block, list) and statement in block:
+                return block
+        return [statement, statement]
+
+    def _shared_lines(self, gone: list[ast.stmt]) -> list[Edit]:
+        """Lines with several statements of which some leave."""
+        lines: dict[int, tuple[ast.stmt, cst.SimpleStatementLine]] = {}
+        for statement in gone:
+            twin = self.source.twins[statement]
+            if isinstance(twin.node, cst.SimpleStatementLine) and len(twin.node.body) > 1:
+                lines[id(twin.node)] = (statement, twin.node)
+        result = []
+        for statement, line in lines.values():
+            out = {self.source.twins[s].index for s in gone if self.source.twins[s].node is line}
+            kept = [small for index, small in enumerate(line.body) if index not in out]
+            if not kept:
+                result.append(Edit(statement.lineno - 1, statement.end_lineno or statement.lineno, ""))
+                continue
+            kept[-1] = kept[-1].with_changes(semicolon=cst.MaybeSentinel.DEFAULT)
+            text = cst.Module([line.with_changes(body=kept, leading_lines=[])]).code
+            raw = self.source.lines[statement.lineno - 1]
+            indent = raw[: len(raw) - len(raw.lstrip())]
+            result.append(Edit(statement.lineno - 1, statement.end_lineno or statement.lineno, indent + _unix(text)))
+        return result
+
+    def _after(self, gone: set[ast.stmt]) -> list[Edit]:
+        names = {name: f"{self.names.instance}.{attribute}" for name, attribute in self.state.after.items()}
+        if not names:
+            return []
+        result = []
+        done: set[int] = set()
+        for statement in statements_after(self.draft):
+            if statement in gone:
+                continue
+            if not any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(statement)):
+                continue
+            twin = self.source.twins[statement]
+            if id(twin.node) in done:
+                continue
+            done.add(id(twin.node))
+            result.append(self.rewritten(statement, names))
+        return result
+
+    def rewritten(self, statement: ast.stmt, names: Mapping[str, str]) -> Edit:
+        """The edit of one user statement with names renamed and its formatting kept."""
+        twin = self.source.twins[statement]
+        node = twin.node
+        assert isinstance(node, cst.BaseStatement)
+        renamed = rename(node, names)
+        text = self.code(statement, renamed)
+        return Edit(self._first_line(statement), self._last_line(statement), text)
+
+    def code(self, statement: ast.stmt, node: cst.BaseStatement) -> str:
+        """The text of a changed statement at the place of the old one."""
+        raw = self.source.lines[statement.lineno - 1]
+        indent = re.match(r"\s*", raw).group()  # type: ignore[union-attr]
+        node = node.with_changes(leading_lines=[])
+        module = self.source.module
+        if indent:
+            holder = cst.If(cst.Name("_"), cst.IndentedBlock([node], indent=indent))
+            text = cst.Module([holder], default_indent=module.default_indent).code
+            text = _unix(text).partition("\n")[2]
+        else:
+            text = _unix(cst.Module([node], default_indent=module.default_indent).code)
+        return text if text.endswith("\n") else text + "\n"
+
+    def _first_line(self, statement: ast.stmt) -> int:
+        decorators = getattr(statement, "decorator_list", [])
+        return min([statement.lineno, *(d.lineno for d in decorators)]) - 1
+
+    def _last_line(self, statement: ast.stmt) -> int:
+        twin = self.source.twins[statement]
+        if isinstance(twin.node, cst.SimpleStatementLine) and len(twin.node.body) > 1:
+            return max(
+                s.end_lineno or s.lineno for s, t in self.source.twins.items() if t.node is twin.node
+            )
+        return statement.end_lineno or statement.lineno
+
+
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _inside(draft: Draft) -> set[int]:
+    """The ids of all nodes that stand in moved code: they are gone with it."""
+    found = {id(n) for n in ast.walk(draft.nest.outermost)}
+    frames = [draft.nest.inner, draft.nest.step_frame]
+    if draft.validation is not None:
+        frames.append(draft.validation.frame)
+    for frame in frames:
+        if frame.caller is not None:
+            found |= {id(n) for n in ast.walk(frame.scope)}
+    return found
+
+
+def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
+    """The functions whose bodies stand in hooks now and that nothing else calls: they leave the text."""
+    frames = [draft.nest.inner, draft.nest.step_frame]
+    if draft.validation is not None:
+        frames.append(draft.validation.frame)
+    functions = []
+    for frame in frames:
+        if frame.caller is not None and isinstance(frame.scope, ast.FunctionDef) and frame.scope not in functions:
+            functions.append(frame.scope)
+    inside = {id(n) for n in ast.walk(draft.nest.outermost)}
+    for function in functions:
+        inside |= {id(n) for n in ast.walk(function)}
+    kept = []
+    for function in functions:
+        used = any(
+            isinstance(n, ast.Name) and n.id == function.name and id(n) not in inside
+            for n in ast.walk(draft.source.tree)
+        ) or _still_called(draft, function)
+        exported = f'"{function.name}"' in draft.source.text and "__all__" in draft.source.text
+        if not used and not exported:
+            kept.append(function)
+    return kept
+
+
+def _still_called(draft: Draft, function: ast.FunctionDef) -> bool:
+    """Whether a moved statement still calls the function."""
+    calls = {draft.nest.inner.call, draft.nest.step_frame.call}
+    if draft.validation is not None:
+        calls.add(draft.validation.call)
+    for item in draft.all_items():
+        for node in walk_scope(item.node):
+            if isinstance(node, ast.Name) and node.id == function.name:
+                if not any(isinstance(c, ast.Call) and c.func is node for c in calls if c):
+                    return True
+    return False
+
+
+def uses_device(draft: Draft) -> bool:
+    """Whether the program moves anything to a device."""
+    return any(
+        isinstance(n, ast.Attribute) and n.attr in ("cuda", "to") or isinstance(n, ast.keyword) and n.arg == "device"
+        for n in ast.walk(draft.source.tree)
+    )
+
+
+def devices_of(draft: Draft) -> list[str]:
+    """The names that hold a device in the entry scope."""
+    return [n for n in draft.roles.locals(draft.nest.entry.scope) if draft.roles.role(draft.nest.entry.scope, n) is Role.DEVICE]

@@ -1,0 +1,20 @@
+"""Format new code, and only new code, with black."""
+
+from __future__ import annotations
+
+
+def line_length(lines: list[str]) -> int:
+    """The width that the user's own code keeps: at least black's 88, at most 120."""
+    longest = max((len(line.rstrip()) for line in lines), default=0)
+    return min(120, max(88, longest))
+
+
+def format_code(text: str, width: int) -> str:
+    """New code in black's style; the user's quotes stay. Text that black cannot parse raises ValueError."""
+    import black
+
+    mode = black.Mode(line_length=width, string_normalization=False)
+    try:
+        return black.format_str(text, mode=mode)
+    except black.InvalidInput as error:
+        raise ValueError(f"new code cannot be parsed: {error}") from error

@@ -1,0 +1,296 @@
+"""The body of one hook, from the raw statements that were moved there."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import libcst as cst
+
+from ..plan.draft import BATCH_END, EPOCH_END, EPOCH_START, TRAINING_STEP, Draft
+from ..plan.state import State
+from ..plan.steps import controls
+from ..program import Mechanism
+from ..recover.items import Item
+from ..recover.names import flow
+from ..recover.nest import Frame
+from .rename import rename
+from .statements import Replacement, replace_statements, standalone
+
+_RESULT = "_result_of_the_call_"
+
+
+class HookWriter:
+    """Writes hooks of one draft."""
+
+    def __init__(self, draft: Draft, state: State) -> None:
+        self.draft = draft
+        self.state = state
+        self._names: dict[tuple[int, str], dict[str, str]] = {}
+
+    def names(self, frame: Frame, hook: str, node: ast.AST) -> dict[str, str]:
+        """What the names of a node stand for in a hook."""
+        found: dict[str, str] = {}
+        uses = flow([node])
+        for name in uses.read | uses.written:
+            variable = self.draft.variables.of(frame, name)
+            if variable is None:
+                continue
+            text = self.state.in_hook.get((hook, variable)) or self.state.homes.get(variable)
+            if text is None and variable.name != name:
+                text = variable.name
+            if text is not None and text != name:
+                found[name] = text
+        return found
+
+    def expression(self, node: ast.expr, frame: Frame, hook: str) -> cst.BaseExpression:
+        """An expression as it reads in a hook."""
+        parsed = cst.parse_expression(self._one_line(node))
+        return rename(parsed, self.names(frame, hook, node))
+
+    def _one_line(self, node: ast.expr) -> str:
+        text = self.draft.source.segment(node)
+        if "\n" in text and not text.lstrip().startswith(("(", "[", "{")):
+            return f"({text})"
+        return text
+
+    def text(self, node: ast.expr, frame: Frame, hook: str) -> str:
+        """An expression as it reads in a hook, as source."""
+        return cst.Module([]).code_for_node(self.expression(node, frame, hook))
+
+    # ---- items
+
+    def body(self, hook: str, items: list[Item]) -> list[cst.BaseStatement]:
+        """The statements of a hook, its prologue first."""
+        lines: list[cst.BaseStatement] = []
+        if declared := sorted(self.state.global_names.get(hook, ())):
+            lines.append(_parse(f"global {', '.join(declared)}"))
+        for text in self.state.prologue.get(hook, []):
+            lines.append(_parse(text))
+        if unpacking := self.state.unpacked.get(hook, ""):
+            lines.append(_parse(unpacking))
+        start = len(lines)
+        carried: list[cst.EmptyLine] = []
+        for item in items:
+            if item.node in self.draft.removals and item.kind == "statement":
+                if item.node is self.draft.returned_at and self.draft.returned_name:
+                    lines.append(self._returned_line())
+                carried += self._footer(item)
+                continue
+            for line in self.item(item, hook):
+                if carried:
+                    line = line.with_changes(leading_lines=[*carried, *_leading(line)])
+                    carried = []
+                lines.append(line)
+            carried += self._footer(item)
+        if hook == TRAINING_STEP and self.draft.automatic:
+            lines.append(self._return(carried))
+            carried = []
+        if carried and lines:
+            self.trailing = carried
+        if len(lines) > start and start < len(lines):
+            first = lines[start]
+            lines[start] = first.with_changes(leading_lines=_without_blank_start(_leading(first)))
+        return lines
+
+    trailing: list[cst.EmptyLine] | None = None
+
+    def _returned_line(self) -> cst.BaseStatement:
+        assert self.draft.returned is not None
+        text = self.text(self.draft.returned, self.draft.nest.step_frame, TRAINING_STEP)
+        return _parse(f"{self.draft.returned_name} = {text}")
+
+    def returned_text(self) -> str:
+        """What ``training_step`` returns in automatic optimization."""
+        if self.draft.returned_name:
+            return self.draft.returned_name
+        assert self.draft.returned is not None
+        return self.text(self.draft.returned, self.draft.nest.step_frame, TRAINING_STEP)
+
+    def _return(self, comments: list[cst.EmptyLine]) -> cst.BaseStatement:
+        line = _parse(f"return {self.returned_text()}")
+        return line.with_changes(leading_lines=[c for c in comments if c.comment])
+
+    def _footer(self, item: Item) -> list[cst.EmptyLine]:
+        """The comments that end the block whose last statement this is, when the block itself is taken apart."""
+        if item.kind != "statement":
+            return []
+        parent = self.draft.source.parents.get(item.node)
+        flattened = {self.draft.nest.outermost, item.parent}
+        if self.draft.nest.batches is not None:
+            flattened.add(self.draft.nest.batches.node)
+        if self.draft.validation is not None:
+            flattened.add(self.draft.validation.loop.node)
+        if not (parent in flattened or (isinstance(parent, ast.FunctionDef) and parent is item.frame.scope and item.frame.caller)):
+            return []
+        body = getattr(parent, "body", [])
+        if not body or body[-1] is not item.node:
+            return []
+        if isinstance(parent, ast.FunctionDef | ast.For | ast.With | ast.If):
+            twin = self.draft.source.twins.get(parent)
+            block: Any = getattr(twin.node, "body", None) if twin else None
+            if isinstance(block, cst.IndentedBlock):
+                return [line for line in block.footer if line.comment]
+        return []
+
+    def item(self, item: Item, hook: str) -> list[cst.BaseStatement]:
+        """One item as statements of a hook."""
+        if item.kind == "bind":
+            return [self._bind(item, hook)]
+        if item.kind == "result":
+            return self._result(item, hook)
+        twin = self.draft.source.twins[item.node]
+        node = standalone(twin.node, twin.index)
+        changed = self._replaced(node, item.node, hook)
+        names = self.names(item.frame, hook, item.node)
+        return [rename(line, names) for line in changed]
+
+    def _replaced(self, node: cst.BaseStatement, statement: ast.stmt, hook: str) -> list[cst.BaseStatement]:
+        changes: dict[int, Replacement | None] = {}
+        leaving = {id(c) for c in controls(statement)}
+        for inner in _inner(statement):
+            twin = self.draft.source.twins.get(inner)
+            if twin is None:
+                continue
+            target: Any = twin.small if twin.small is not None else twin.node
+            if inner in self.draft.removals:
+                changes[id(target)] = None
+            elif inner in self.draft.claims:
+                changes[id(target)] = self.draft.claims[inner].replace
+            elif id(inner) in leaving:
+                changes[id(target)] = self._leave(inner, hook)
+            elif isinstance(inner, ast.Global):
+                changes[id(target)] = None
+        if not changes:
+            return self._manual(node)
+        lines = [node] if not isinstance(node, cst.SimpleStatementLine) else None
+        if lines is None:
+            holder = cst.Module([node]).visit(_as_transformer(changes))
+            assert isinstance(holder, cst.Module)
+            result = list(holder.body)
+        else:
+            replaced = replace_statements(node, changes)
+            result = [replaced] if replaced is not None else []
+        return [line for part in result for line in self._manual(part)]  # type: ignore[arg-type]
+
+    def _leave(self, control: ast.AST, hook: str) -> Replacement:
+        """What ``break``, ``continue`` and ``return`` become when their loop is Lightning's."""
+        if isinstance(control, ast.Break) and (hook in (EPOCH_END, EPOCH_START) or hook == TRAINING_STEP):
+            return lambda _node: [_parse("self.trainer.should_stop = True"), _parse("return")]
+        return lambda _node: cst.Return()
+
+    def _manual(self, node: cst.BaseStatement) -> list[cst.BaseStatement]:
+        if self.draft.automatic:
+            return [node]
+        return [node.visit(_ManualBackward())]  # type: ignore[list-item]
+
+    def _bind(self, item: Item, hook: str) -> cst.BaseStatement:
+        assert item.value is not None and item.frame.caller is not None
+        variable = self.draft.variables.of(item.frame, item.target)
+        target = item.target
+        if variable is not None:
+            target = self.state.in_hook.get((hook, variable)) or self.state.homes.get(variable) or variable.name
+        value = self.text(item.value, item.frame.caller, hook)
+        return _parse(f"{target} = {value}")
+
+    def _result(self, item: Item, hook: str) -> list[cst.BaseStatement]:
+        assert item.callee is not None
+        twin = self.draft.source.twins[item.node]
+        node = standalone(twin.node, twin.index)
+        assert item.call is not None and isinstance(item.call.func, ast.Name)
+        swap = _Swap(item.call.func.id)
+        swapped = node.visit(swap)
+        value = cst.parse_expression("None")
+        if item.value is not None:
+            value = self.expression(item.value, item.callee, hook)
+        names = self.names(item.frame, hook, item.node)
+        renamed = rename(swapped, names)
+        assert isinstance(renamed, cst.BaseStatement)
+        if _needs_parentheses(value) and not swap.alone:
+            value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+        final = renamed.visit(_PutResult(value))
+        return self._manual(final)  # type: ignore[arg-type]
+
+
+def _needs_parentheses(node: cst.BaseExpression) -> bool:
+    return not isinstance(node, cst.Name | cst.Attribute | cst.Call | cst.Subscript | cst.BaseNumber | cst.BaseString) and not node.lpar
+
+
+class _Swap(cst.CSTTransformer):
+    """Put a mark in place of the first call of a function."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__()
+        self.function = function
+        self.done = False
+        self.alone = False
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
+        if not self.done and isinstance(original_node.func, cst.Name) and original_node.func.value == self.function:
+            self.done = True
+            return cst.Name(_RESULT)
+        return updated_node
+
+    def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
+        self.alone = isinstance(updated_node.value, cst.Name) and updated_node.value.value == _RESULT
+        return updated_node
+
+    def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:
+        if isinstance(updated_node.value, cst.Name) and updated_node.value.value == _RESULT:
+            self.alone = True
+        return updated_node
+
+
+class _PutResult(cst.CSTTransformer):
+    def __init__(self, value: cst.BaseExpression) -> None:
+        super().__init__()
+        self.value = value
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
+        return self.value if original_node.value == _RESULT else updated_node
+
+
+class _ManualBackward(cst.CSTTransformer):
+    """``loss.backward(...)`` → ``self.manual_backward(loss, ...)``."""
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
+        function = updated_node.func
+        if not isinstance(function, cst.Attribute) or function.attr.value != "backward":
+            return updated_node
+        if isinstance(function.value, cst.Attribute) and function.value.attr.value == "autograd":
+            return updated_node
+        arguments = [cst.Arg(function.value.with_changes(lpar=[], rpar=[])), *updated_node.args]
+        return updated_node.with_changes(
+            func=cst.Attribute(cst.Name("self"), cst.Name("manual_backward")), args=arguments
+        )
+
+
+def _as_transformer(changes: dict[int, Replacement | None]) -> cst.CSTTransformer:
+    from .statements import _Replacer
+
+    return _Replacer(changes)
+
+
+def _inner(statement: ast.stmt) -> list[ast.stmt]:
+    return [n for n in ast.walk(statement) if isinstance(n, ast.stmt)]
+
+
+def _parse(text: str) -> cst.BaseStatement:
+    statement = cst.parse_statement(text)
+    assert isinstance(statement, cst.BaseStatement)
+    return statement
+
+
+def _leading(line: cst.BaseStatement) -> list[cst.EmptyLine]:
+    return list(getattr(line, "leading_lines", []))
+
+
+def _without_blank_start(lines: list[cst.EmptyLine]) -> list[cst.EmptyLine]:
+    while lines and lines[0].comment is None:
+        lines = lines[1:]
+    return lines
+
+
+def trims_hook(hook: str, draft: Draft) -> bool:
+    """Whether a hook with no statements is left out."""
+    return hook not in (TRAINING_STEP,) or (hook == BATCH_END and draft.mechanism is Mechanism.EPOCHS)

@@ -1,0 +1,195 @@
+"""The LightningModule as source."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from ..plan.draft import (
+    BATCH_END,
+    BEFORE_STEP,
+    HOOKS,
+    TRAINING_STEP,
+    VALIDATION_STEP,
+    Draft,
+)
+from ..plan.optimizers import Configured
+from ..plan.state import State
+from ..plan.validation import trained_models
+from ..recover.roles import Role
+from .hooks import HookWriter
+from .rename import rename
+from .statements import standalone
+
+_BATCH_HOOKS = {TRAINING_STEP, VALIDATION_STEP}
+
+
+@dataclass
+class Names:
+    """Names that torch2lit brings into a file: none of them was there before."""
+
+    lightning: str = "L"
+    module: str = "LitModel"
+    instance: str = "lit_model"
+    trainer: str = "trainer"
+    taken: set[str] = field(default_factory=set)
+
+
+def choose_names(draft: Draft, taken: set[str]) -> Names:
+    """Names in the user's own words: `LitNet` for `Net`."""
+    names = Names(taken=taken)
+    names.module = _free("Lit" + _model_word(draft), taken)
+    names.instance = _free(_snake(names.module), taken)
+    names.trainer = _free("trainer", taken)
+    taken |= {names.module, names.instance, names.trainer}
+    return names
+
+
+def _free(name: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    number = 2
+    while f"{name}{number}" in taken or f"{name}_{number}" in taken:
+        number += 1
+    return f"{name}{number}" if name[:1].isupper() else f"{name}_{number}"
+
+
+def _model_word(draft: Draft) -> str:
+    models = sorted(trained_models(draft), key=lambda v: v.name)
+    preferred = [v for v in models if v.name in ("model", "net", "network")] or models
+    words: set[str] = set()
+    for variable in preferred[:1]:
+        for binding in draft.roles.bindings((variable.scope, variable.name)):
+            for node in ast.walk(binding.value):
+                if isinstance(node, ast.Call):
+                    last = ast.unparse(node.func).rpartition(".")[2]
+                    if last in draft.source.classes or (last[:1].isupper() and last not in _CONTAINERS and last.isidentifier()):
+                        words.add(last)
+        if len(words) == 1:
+            return words.pop()
+        return "".join(p[:1].upper() + p[1:] for p in variable.name.split("_") if p) or "Model"
+    return "Model"
+
+
+_CONTAINERS = {"Sequential", "DataParallel", "DistributedDataParallel", "DDP", "ModuleList", "ModuleDict", "Module"}
+
+
+def _snake(name: str) -> str:
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return text.lower()
+
+
+def module_source(draft: Draft, configured: Configured, state: State, names: Names) -> str:
+    """The class definition, not yet formatted."""
+    writer = HookWriter(draft, state)
+    methods: list[str] = [_constructor(draft, state, writer)]
+    if not draft.automatic:
+        pass
+    for hook in HOOKS:
+        items = draft.hooks.get(hook, [])
+        body = writer.body(hook, items) if items or hook == TRAINING_STEP or hook in state.prologue else []
+        if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):
+            continue
+        methods.append(_function(_signature(hook, state), body, writer))
+    methods += draft.methods
+    methods.append(_configure(draft, configured, state, writer))
+    body_text = "\n".join(_indent(m) for m in methods)
+    return f"class {names.module}({names.lightning}.LightningModule):\n{body_text}"
+
+
+def _signature(hook: str, state: State) -> str:
+    if hook in _BATCH_HOOKS:
+        return f"def {hook}(self, {state.batch_parameter.get(hook, 'batch')}, batch_idx):"
+    if hook == BEFORE_STEP:
+        return f"def {hook}(self, optimizer):"
+    if hook == BATCH_END:
+        return f"def {hook}(self, outputs, batch, batch_idx):"
+    return f"def {hook}(self):"
+
+
+def _function(signature: str, body: list[cst.BaseStatement], writer: HookWriter) -> str:
+    function = cst.parse_statement(f"{signature}\n    pass\n")
+    assert isinstance(function, cst.FunctionDef)
+    footer = [line for line in writer.trailing or [] if line.comment]
+    writer.trailing = None
+    if body:
+        function = function.with_changes(body=cst.IndentedBlock(body, footer=footer))
+    module = cst.Module([function], default_indent=writer.draft.source.module.default_indent)
+    return module.code.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _indent(text: str) -> str:
+    """Put a method into the class. Lines inside of multi-line strings must not move, so LibCST does it."""
+    parsed = cst.parse_module("class _:\n    pass\n")
+    method = cst.parse_module(text)
+    definition = parsed.body[0]
+    assert isinstance(definition, cst.ClassDef)
+    block = cst.IndentedBlock(list(method.body), indent="    ")
+    moved = cst.Module([definition.with_changes(body=block)], default_indent=method.default_indent).code
+    return moved.partition("\n")[2]
+
+
+def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
+    parameters = [p for p, _attribute, _argument in state.parameters]
+    if state.hyperparameters:
+        parameters.append(state.hyperparameters)
+    lines = [f"def __init__({', '.join(['self', *parameters])}):", "    super().__init__()"]
+    if not draft.automatic:
+        lines.append("    self.automatic_optimization = False")
+    if state.hyperparameters:
+        lines.append(f"    self.save_hyperparameters(vars({state.hyperparameters}))")
+    lines += [f"    self.{attribute} = {parameter}" for parameter, attribute, _argument in state.parameters]
+    text = "\n".join(lines) + "\n"
+    for attribute, statement in state.initial:
+        twin = draft.source.twins[statement]
+        line = rename(standalone(twin.node, twin.index), {statement.targets[0].id: f"self.{attribute}"})  # type: ignore[attr-defined]
+        line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])  # type: ignore[attr-defined]
+        code = cst.Module([line]).code.replace("\r\n", "\n")
+        text += "".join(f"    {part}\n" for part in code.splitlines())
+    return text
+
+
+def _configure(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> str:
+    lines = ["def configure_optimizers(self):"]
+    if not configured.moved:
+        texts = [
+            writer.text(e, draft.nest.step_frame, "configure_optimizers")
+            for e in configured.expressions
+            if draft.roles.of(e, draft.nest.step_frame.scope) is not Role.SCALER
+        ]
+        if configured.scheduler is not None:
+            scheduler = state.homes[configured.scheduler]
+            inner = f'{{"scheduler": {scheduler}, "interval": "{configured.interval}"}}'
+            lines.append(f'    return {{"optimizer": {texts[0]}, "lr_scheduler": {inner}}}')
+        elif len(texts) == 1:
+            lines.append(f"    return {texts[0]}")
+        else:
+            lines.append(f"    return [{', '.join(texts)}]")
+        return "\n".join(lines) + "\n"
+    own = {v: v.name for v in [*configured.optimizers, *([configured.scheduler] if configured.scheduler else [])]}
+    single = len(configured.moved) == 1 and configured.scheduler is None
+    for statement in configured.moved:
+        assert isinstance(statement, ast.Assign)
+        found = writer.names(draft.nest.entry, "configure_optimizers", statement.value)
+        for variable, name in own.items():
+            found.pop(name, None)
+            found.pop(variable.name, None)
+        twin = draft.source.twins[statement]
+        line = rename(standalone(twin.node, twin.index), found)
+        line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])  # type: ignore[attr-defined]
+        code = cst.Module([line]).code.replace("\r\n", "\n").rstrip("\n")
+        if single:
+            target = ast.unparse(statement.targets[0])
+            code = re.sub(rf"^{re.escape(target)}\s*=\s*", "return ", code, count=1, flags=re.M)
+        lines += [f"    {part}" for part in code.splitlines()]
+    if not single:
+        optimizers = [v.name for v in configured.optimizers]
+        if configured.scheduler is not None:
+            inner = f'{{"scheduler": {configured.scheduler.name}, "interval": "{configured.interval}"}}'
+            lines.append(f'    return {{"optimizer": {optimizers[0]}, "lr_scheduler": {inner}}}')
+        else:
+            lines.append(f"    return [{', '.join(optimizers)}]" if len(optimizers) > 1 else f"    return {optimizers[0]}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,151 @@
+"""Replace, drop and leave statements inside the blocks that are moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import libcst as cst
+
+Replacement = Callable[[Any], Any]
+
+
+def replace_statements(node: cst.BaseStatement, changes: Mapping[int, Replacement | None]) -> cst.BaseStatement | None:
+    """The statement with some of its inner statements changed, or None when nothing is left of it.
+
+    ``changes`` is keyed by the ``id`` of LibCST statement nodes: a small statement, or a compound one. A replacement gets
+    the node and answers a small or compound statement, several of them, or None.
+    """
+    if not changes:
+        return node
+    result = node.visit(_Replacer(changes))
+    if isinstance(result, cst.RemovalSentinel) or result is None:
+        return None
+    if isinstance(result, cst.FlattenSentinel):
+        nodes = list(result)
+        if len(nodes) != 1:
+            raise ValueError("a statement at the top of a hook became several")
+        return nodes[0]  # type: ignore[no-any-return]
+    return result  # type: ignore[return-value]
+
+
+def as_lines(answer: Any) -> list[cst.BaseStatement]:
+    """Whatever a replacement answers, as whole statements."""
+    if answer is None:
+        return []
+    if isinstance(answer, list | tuple):
+        return [line for part in answer for line in as_lines(part)]
+    if isinstance(answer, cst.BaseSmallStatement):
+        return [cst.SimpleStatementLine([answer])]
+    assert isinstance(answer, cst.BaseStatement)
+    return [answer]
+
+
+class _Replacer(cst.CSTTransformer):
+    def __init__(self, changes: Mapping[int, Replacement | None]) -> None:
+        super().__init__()
+        self.changes = changes
+
+    def on_leave(self, original_node: Any, updated_node: Any) -> Any:
+        if isinstance(original_node, cst.SimpleStatementLine):
+            return self._line(original_node, updated_node)
+        if isinstance(original_node, cst.SimpleStatementSuite):
+            return self._suite(original_node, updated_node)
+        if isinstance(original_node, cst.BaseCompoundStatement):
+            if id(original_node) in self.changes:
+                change = self.changes[id(original_node)]
+                lines = as_lines(change(updated_node)) if change else []
+                return cst.FlattenSentinel(lines) if lines else cst.RemoveFromParent()
+            return _without_empty_parts(updated_node)
+        return super().on_leave(original_node, updated_node)
+
+    def _line(self, original: cst.SimpleStatementLine, updated: cst.SimpleStatementLine) -> Any:
+        if not any(id(small) in self.changes for small in original.body):
+            return updated
+        lines = self._small(original.body, updated.body)
+        if not lines:
+            return cst.RemoveFromParent()
+        first = lines[0]
+        lines[0] = first.with_changes(leading_lines=[*updated.leading_lines, *first.leading_lines])  # type: ignore[attr-defined]
+        if isinstance(lines[-1], cst.SimpleStatementLine):
+            lines[-1] = lines[-1].with_changes(trailing_whitespace=updated.trailing_whitespace)
+        return cst.FlattenSentinel(lines)
+
+    def _small(self, originals: Any, updated: Any) -> list[cst.BaseStatement]:
+        lines: list[cst.BaseStatement] = []
+        kept: list[cst.BaseSmallStatement] = []
+        for original, small in zip(originals, updated, strict=True):
+            if id(original) not in self.changes:
+                kept.append(small)
+                continue
+            change = self.changes[id(original)]
+            if kept:
+                lines.append(_line_of(kept))
+                kept = []
+            lines += as_lines(change(small)) if change else []
+        if kept:
+            lines.append(_line_of(kept))
+        return lines
+
+    def _suite(self, original: cst.SimpleStatementSuite, updated: cst.SimpleStatementSuite) -> Any:
+        if not any(id(small) in self.changes for small in original.body):
+            return updated
+        return cst.IndentedBlock(self._small(original.body, updated.body))
+
+
+def _line_of(smalls: list[cst.BaseSmallStatement]) -> cst.SimpleStatementLine:
+    last = smalls[-1].with_changes(semicolon=cst.MaybeSentinel.DEFAULT)
+    return cst.SimpleStatementLine([*smalls[:-1], last])
+
+
+def _without_empty_parts(node: Any) -> Any:
+    """A compound statement whose blocks became empty: `pass` where it must stay, nothing where it may go."""
+    orelse = getattr(node, "orelse", None)
+    if isinstance(orelse, cst.Else) and _is_empty(orelse.body):
+        node = node.with_changes(orelse=None)
+        orelse = None
+    if not _is_empty(node.body) if hasattr(node, "body") else True:
+        return node
+    if isinstance(node, cst.If) and orelse is None and not _has_call(node.test):
+        return cst.RemoveFromParent()
+    if isinstance(node, cst.With):
+        return cst.RemoveFromParent()
+    return node.with_changes(body=cst.IndentedBlock([cst.SimpleStatementLine([cst.Pass()])]))
+
+
+def _is_empty(body: cst.CSTNode) -> bool:
+    return isinstance(body, cst.IndentedBlock) and not body.body
+
+
+class _Calls(cst.CSTVisitor):
+    found = False
+
+    def visit_Call(self, node: cst.Call) -> None:
+        self.found = True
+
+
+def _has_call(node: cst.CSTNode) -> bool:
+    calls = _Calls()
+    node.visit(calls)
+    return calls.found
+
+
+def standalone(node: Any, index: int) -> cst.BaseStatement:
+    """One statement by itself: a compound one as it is, a small one on a line of its own with its comments."""
+    if isinstance(node, cst.SimpleStatementLine):
+        if len(node.body) == 1:
+            return node
+        small = node.body[index].with_changes(semicolon=cst.MaybeSentinel.DEFAULT)
+        return cst.SimpleStatementLine(
+            [small],
+            leading_lines=node.leading_lines if index == 0 else [],
+            trailing_whitespace=node.trailing_whitespace if index == len(node.body) - 1 else cst.TrailingWhitespace(),
+        )
+    if isinstance(node, cst.SimpleStatementSuite):
+        small = node.body[index].with_changes(semicolon=cst.MaybeSentinel.DEFAULT)
+        last = index == len(node.body) - 1
+        return cst.SimpleStatementLine(
+            [small], trailing_whitespace=node.trailing_whitespace if last else cst.TrailingWhitespace()
+        )
+    assert isinstance(node, cst.BaseStatement)
+    return node

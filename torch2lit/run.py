@@ -1,0 +1,120 @@
+"""A whole run: find the files, convert them in memory, write what was converted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .destinations import destinations, is_folder
+from .files.discovery import Excludes, discover
+from .files.errors import WriteError
+from .files.git import HeldByGit
+from .files.writing import write_file
+from .options import Options
+from .parallel import process_files
+from .process import Processed, failed, unchanged_at_sight
+from .program import Conversion, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run did. ``kept`` are pairs of a written file and the copy of its original, where needed."""
+
+    conversions: tuple[Conversion, ...]
+    kept: tuple[tuple[Path, Path], ...] = ()
+
+
+def run_files(
+    paths: Sequence[Path],
+    options: Options,
+    *,
+    excludes: Excludes | None = None,
+    write: bool = False,
+    output: str | None = None,
+    jobs: int | None = None,
+) -> Run:
+    """Convert files and everything below folders.
+
+    Raises FileNotFoundError for a path that does not exist, ExcludeProblem for a wrong exclude and
+    DestinationProblem for an output that cannot take the files. One bad file is a failed conversion and stops
+    nothing.
+    """
+    found = discover(paths, excludes or Excludes())
+    files = _outside_of(found.files, paths, output)
+    places = destinations(files, paths, output) if write else {}
+    done = _process(files, options, jobs)
+    conversions = [failed(path.as_posix(), f"cannot read: {reason}") for path, reason in found.unreadable]
+    kept: list[tuple[Path, Path]] = []
+    if write:
+        conversions += _write(files, done, places, kept)
+    else:
+        conversions += [one.conversion for one in done]
+    conversions.sort(key=lambda conversion: Path(conversion.path).parts)
+    return Run(tuple(conversions), tuple(kept))
+
+
+def _outside_of(files: list[Path], arguments: Sequence[Path], output: str | None) -> list[Path]:
+    """The files without what an earlier run put into the output folder, unless that was named."""
+    if output is None or not is_folder(output):
+        return files
+    folder = Path(os.path.realpath(output))
+    if any(Path(os.path.realpath(argument)).is_relative_to(folder) for argument in arguments):
+        return files
+    return [file for file in files if not Path(os.path.realpath(file)).is_relative_to(folder)]
+
+
+def _process(files: Sequence[Path], options: Options, jobs: int | None) -> list[Processed]:
+    # Most files of a repository hold no training: they are told by their bytes, before any process starts.
+    results: dict[Path, Processed] = {}
+    for file in files:
+        try:
+            reason = unchanged_at_sight(file.read_bytes())
+        except OSError as error:
+            results[file] = Processed(failed(file.as_posix(), f"cannot read: {error.strerror or error}"))
+            continue
+        if reason is not None:
+            results[file] = Processed(Conversion(file.as_posix(), Outcome.UNCHANGED, reason=reason))
+    left = [file for file in files if file not in results]
+    results.update(zip(left, process_files(left, options, jobs), strict=True))
+    return [results[file] for file in files]
+
+
+def _write(
+    files: Sequence[Path], done: Sequence[Processed], places: dict[Path, Path], kept: list[tuple[Path, Path]]
+) -> list[Conversion]:
+    targets = [
+        Path(os.path.realpath(places[file])) for file, one in zip(files, done, strict=True) if one.result
+    ]
+    is_held = HeldByGit(targets)
+    conversions: list[Conversion] = []
+    for file, one in zip(files, done, strict=True):
+        conversion = one.conversion
+        if one.result is not None:
+            place = places[file]
+            try:
+                if original := _write_one(place, file, one, one.result, is_held):
+                    beside = place.with_name(original.name)
+                    kept.append((place, beside if beside.exists() else original))
+            except (WriteError, OSError) as error:
+                reason = (
+                    str(error)
+                    if isinstance(error, WriteError)
+                    else f"cannot write: {error.strerror or error}"
+                )
+                conversion = replace(
+                    conversion, outcome=Outcome.FAILED, after=conversion.before, error=reason, mechanism=None
+                )
+        conversions.append(conversion)
+    return conversions
+
+
+def _write_one(place: Path, file: Path, one: Processed, result: bytes, is_held: HeldByGit) -> Path | None:
+    expected: bytes | None = one.read
+    if place != file and os.path.realpath(place) != os.path.realpath(file):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        expected = place.read_bytes() if place.exists() else None
+    if expected == result:
+        return None
+    return write_file(place, result, expected=expected, is_held=is_held)

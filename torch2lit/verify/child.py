@@ -1,0 +1,84 @@
+"""The program of the child process: run a script as ``python SCRIPT ARGS`` would, and record it.
+
+Called as ``python child.py CONTROL SCRIPT ARGS...`` where CONTROL is a JSON file. torch2lit need not be
+installed for the interpreter: the modules beside this file are loaded by their path.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = "_torch2lit_verify"
+
+
+def main() -> None:
+    """Set the process up, run the script under the tracer, and leave with the script's own exit status."""
+    control: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    here = os.path.dirname(os.path.abspath(__file__))
+    package = types.ModuleType(_PACKAGE)
+    package.__path__ = [here]
+    sys.modules[_PACKAGE] = package
+    trace, copy_on_write, notebook = (
+        importlib.import_module(f"{_PACKAGE}.{name}") for name in ("trace", "copy_on_write", "notebook")
+    )
+    script = Path(control["script"])
+    is_notebook = script.suffix == ".ipynb"
+    if is_notebook:
+        code: str | bytes = notebook.code_of(script.read_text(encoding="utf-8"))
+    else:
+        code = script.read_bytes()
+    program = compile(code, str(script), "exec", dont_inherit=True)
+    _pin_to_cpu()
+    namespace = _become(script, is_notebook, [here], control["search_after"])
+    with open(control["trace"], "w", encoding="utf-8", buffering=1) as events:
+        copy_on_write.guard(control["mirror"], control["protected"])
+        with trace.record(
+            control["steps"],
+            control["seed"],
+            sink=events.write,
+            exit_hard=lambda: os._exit(0),
+            dump_step=control["dump_step"],
+            dump_to=control["dump_to"],
+        ) as recorded:
+            exec(program, namespace)
+        if recorded.ended == "limit":
+            sys.stdout.flush()
+            sys.stderr.flush()
+            events.flush()
+            os._exit(0)  # threads and workers of a run that was cut short may never end
+
+
+def _pin_to_cpu() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    torch.backends.mps.is_available = lambda: False
+
+
+def _become(script: Path, is_notebook: bool, leave_out: list[str], search_after: list[str]) -> dict[str, Any]:
+    """Make this process look as if the script had been started directly; the namespace to run it in."""
+    main_module = types.ModuleType("__main__")
+    sys.modules[_PACKAGE + ".launcher"] = sys.modules[
+        "__main__"
+    ]  # kept alive: its functions are still in use
+    sys.modules["__main__"] = main_module
+    sys.argv = sys.argv[2:]
+    start = os.getcwd() if is_notebook else str(script.parent)
+    sys.path[:] = [start, *(entry for entry in sys.path if entry not in leave_out), *search_after]
+    namespace = vars(main_module)
+    namespace["__builtins__"] = __builtins__
+    if is_notebook:
+        namespace["display"] = print
+    else:
+        namespace["__file__"] = str(script)
+    return namespace
+
+
+if __name__ == "__main__":
+    main()

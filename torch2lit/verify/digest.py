@@ -1,0 +1,105 @@
+"""Digests of tensors, bit for bit, for every dtype and layout. Runs in the child: torch is at hand there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+_DEEPEST = 12
+
+
+def tensor_sha1(tensor: Any) -> str:
+    """sha1 over dtype, shape and bits of a tensor; dense, sparse, quantized, complex or half."""
+    digest = hashlib.sha1()
+    _feed(digest, tensor)
+    return digest.hexdigest()
+
+
+def joined_sha1(digests: Iterable[str]) -> str:
+    """One sha1 for a sequence of digests."""
+    return hashlib.sha1("".join(digests).encode()).hexdigest()
+
+
+def values_of(tensor: Any) -> Any:
+    """The numbers of a tensor as one dense float64 (or complex128) vector on the CPU, for norms and
+    differences.
+    """
+    import torch
+
+    plain = tensor.detach().cpu()
+    if plain.layout != torch.strided:
+        plain = (plain.coalesce() if plain.layout == torch.sparse_coo else plain).values()
+    if plain.is_quantized:
+        plain = plain.dequantize()
+    return plain.reshape(-1).to(torch.complex128 if plain.is_complex() else torch.float64)
+
+
+def content_sha1(value: object) -> str:
+    """sha1 over all tensors and arrays in nested containers, modules and plain objects."""
+    return joined_sha1(_digests(value, 0, set()))
+
+
+def _digests(value: Any, depth: int, seen: set[int]) -> Iterator[str]:
+    import torch
+
+    if depth > _DEEPEST or isinstance(value, (str, bytes, int, float, complex, type(None))):
+        return
+    if isinstance(value, torch.Tensor):
+        yield tensor_sha1(value)
+    elif id(value) not in seen:
+        seen.add(id(value))
+        if hasattr(value, "tobytes") and getattr(getattr(value, "dtype", None), "kind", "") != "O":
+            yield hashlib.sha1(f"{getattr(value, 'dtype', '')}".encode() + value.tobytes()).hexdigest()
+        for item in _items(value):
+            yield from _digests(item, depth + 1, seen)
+
+
+def _items(value: Any) -> Iterable[Any]:
+    import torch
+
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, (torch.nn.Module, torch.optim.Optimizer)):
+        return [value.state_dict()]
+    if getattr(getattr(value, "dtype", None), "kind", "") == "O":
+        objects: list[Any] = value.ravel().tolist()
+        return objects
+    return list(vars(value).values()) if hasattr(value, "__dict__") and not isinstance(value, type) else ()
+
+
+def _feed(digest: Any, tensor: Any) -> None:
+    import torch
+
+    if torch.nn.parameter.is_lazy(tensor) or tensor.device.type == "meta":
+        digest.update(b"without values")
+        return
+    plain = tensor.detach().cpu()
+    digest.update(f"{plain.dtype}{tuple(plain.shape)}{plain.layout}".encode())
+    if plain.layout == torch.sparse_coo:
+        plain = plain.coalesce()
+        parts = [plain.indices(), plain.values()]
+    elif plain.layout in (torch.sparse_csr, torch.sparse_bsr):
+        parts = [plain.crow_indices(), plain.col_indices(), plain.values()]
+    elif plain.layout in (torch.sparse_csc, torch.sparse_bsc):
+        parts = [plain.ccol_indices(), plain.row_indices(), plain.values()]
+    else:
+        parts = [plain.int_repr() if plain.is_quantized else plain]
+    for part in parts:
+        _feed_dense(digest, part)
+
+
+def _feed_dense(digest: Any, tensor: Any) -> None:
+    import torch
+
+    flat = tensor.resolve_conj().resolve_neg().contiguous().reshape(-1)
+    if flat.numel() == 0:
+        return
+    raw = torch.view_as_real(flat).reshape(-1) if flat.is_complex() else flat
+    octets = raw.view(torch.uint8)
+    try:
+        digest.update(octets.numpy())
+    except RuntimeError:  # torch without numpy
+        digest.update(bytes(octets.tolist()))

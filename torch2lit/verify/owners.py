@@ -1,0 +1,62 @@
+"""Which model owns the parameters of an optimizer: their names, and whether it is in training mode."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+_WRAPPERS = ("lightning.", "pytorch_lightning.", "torch.nn.parallel.")
+
+
+class Owners:
+    """The outermost models of the user that hold some of these parameters.
+
+    Lightning's and DDP's own wrappers are passed over, so that raw and converted run name a parameter the
+    same.
+    """
+
+    def __init__(self, parameters: Sequence[Any]) -> None:
+        wanted = {id(p): index for index, p in enumerate(parameters)}
+        names = [""] * len(parameters)
+        owning: list[Any] = []
+        inner: set[int] = set()
+        for module in _modules():
+            named = [(name, wanted[id(p)]) for name, p in _named_parameters(module) if id(p) in wanted]
+            for name, index in named:
+                if not names[index] or name.count(".") > names[index].count("."):
+                    names[index] = name
+            if named:
+                owning.append(module)
+                inner.update(id(m) for m in _submodules(module) if m is not module)
+        self.names = tuple(names)
+        self._roots = [weakref.ref(m) for m in owning if id(m) not in inner]
+
+    def training(self) -> tuple[int, int]:
+        """(modules in training mode, all modules) of the owners that still live."""
+        modules = [m for root in self._roots if (owner := root()) is not None for m in _submodules(owner)]
+        return sum(m.training for m in modules), len(modules)
+
+
+def _named_parameters(module: Any) -> Iterator[tuple[str, Any]]:
+    import torch
+
+    yield from torch.nn.Module.named_parameters(module)  # past overrides by the user
+
+
+def _submodules(module: Any) -> Iterator[Any]:
+    import torch
+
+    yield from torch.nn.Module.modules(module)
+
+
+def _modules() -> Iterator[Any]:
+    import torch
+
+    for candidate in gc.get_objects():
+        kind = type(candidate)
+        if not issubclass(kind, torch.nn.Module) or "_modules" not in vars(candidate):
+            continue
+        if not any(base.__module__.startswith(_WRAPPERS) for base in kind.__mro__):
+            yield candidate

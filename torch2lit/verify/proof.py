@@ -1,0 +1,182 @@
+"""The verification itself: convert if asked, run both, compare, name causes."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch2lit.findings import Finding
+from torch2lit.options import Options
+
+from .causes import likely_causes
+from .compare import Comparison, compare, tensor_name
+from .conversion import Unconverted, convert
+from .errors import VerifyError
+from .result import VerifyResult
+from .rules import RAW_DID_NOT_STEP
+from .run import Request, Run, require_modules, run_script, tensor_differences
+from .workspace import OWN_PREFIX, build
+
+_FAST_STEPS = 2
+_KINDS = {".py", ".ipynb", ""}
+
+
+def verify(
+    raw: Path,
+    converted: Path | None,
+    arguments: Sequence[str],
+    *,
+    options: Options,
+    steps: int | None = None,
+    fast_dev_run: bool = False,
+    timeout: float = 600.0,
+    python: str = sys.executable,
+) -> VerifyResult:
+    """Prove that a converted script trains as the raw one does: same losses, rates and parameters, bit for
+    bit.
+
+    With ``converted`` None the raw script is converted first, with ``options``. ``arguments`` are the
+    command line of both, ``steps`` ends both after that many optimizer steps, ``timeout`` is in seconds and
+    per run. ``fast_dev_run`` only checks that the converted script trains, for two steps. ``python`` is the
+    interpreter that has torch and lightning. Scripts run in copies of their folders. Raises VerifyError
+    when the proof cannot be attempted.
+    """
+    scripts = [path for path in (raw, converted) if path is not None]
+    for path in scripts:
+        _check_script(path)
+    findings: tuple[Finding, ...] = ()
+    content: bytes | None = None
+    if converted is None:
+        conversion = convert(raw, options)
+        if isinstance(conversion, Unconverted):
+            return VerifyResult(conversion.status, problem=conversion.problem)
+        content, findings = conversion.content, conversion.findings
+    require_modules(
+        python, "torch", *_lightning(content if content is not None else scripts[-1].read_bytes())
+    )
+    first = Request(raw, tuple(arguments), steps=steps, timeout=timeout, python=python)
+    second = replace(first, script=scripts[-1], content=content)
+    if converted is not None and converted.resolve().parent != raw.resolve().parent:
+        second = replace(second, search_after=(raw.resolve().parent,))
+    with _stage(scripts) as stage:
+        if fast_dev_run:
+            return _quick(stage.run("converted", replace(second, steps=_FAST_STEPS)))
+        return _prove(stage, first, second, findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Where runs take place: one after the other at the same path, so that nothing that depends on the path
+    differs.
+    """
+
+    root: Path
+    scripts: Sequence[Path]
+
+    def run(self, name: str, request: Request) -> Run:
+        mirror = self.root / "copy"
+        if mirror.exists():
+            shutil.rmtree(mirror, ignore_errors=True)
+        mirror.mkdir(exist_ok=True)
+        return run_script(build(mirror, self.scripts, Path.cwd()), request, self.root / name)
+
+
+@contextmanager
+def _stage(scripts: Sequence[Path]) -> Iterator[_Stage]:
+    root = Path(tempfile.mkdtemp(prefix=OWN_PREFIX)).resolve()
+    try:
+        yield _Stage(root, scripts)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Finding]) -> VerifyResult:
+    raw = stage.run("raw", first)
+    if raw.failed:
+        return VerifyResult("failed", raw=raw, problem=_why_failed("raw", raw, first))
+    if not raw.trace.steps:
+        problem = "The raw run came to its end without an optimizer step."
+        return VerifyResult("failed", causes=(RAW_DID_NOT_STEP,), raw=raw, problem=problem)
+    converted = stage.run("converted", second)
+    if converted.failed:
+        return VerifyResult(
+            "failed", raw=raw, converted=converted, problem=_why_failed("converted", converted, second)
+        )
+    comparison = compare(raw.trace, converted.trace, raw.stdout, converted.stdout)
+    if comparison.identical:
+        return VerifyResult("identical", comparison, raw=raw, converted=converted, notes=_notes(comparison))
+    causes = likely_causes(raw.trace, converted.trace, comparison, findings)
+    tensors = _largest_differences(stage, first, second, raw, comparison)
+    return VerifyResult(
+        "differs", comparison, causes, raw, converted, tensors=tensors, notes=_notes(comparison)
+    )
+
+
+def _quick(run: Run) -> VerifyResult:
+    if run.failed:
+        return VerifyResult("failed", converted=run, problem=_why_failed("converted", run, None))
+    if not run.trace.steps:
+        return VerifyResult(
+            "failed", converted=run, problem="The converted script ran to its end without an optimizer step."
+        )
+    return VerifyResult("trains", converted=run)
+
+
+def _largest_differences(
+    stage: _Stage, first: Request, second: Request, raw: Run, comparison: Comparison
+) -> tuple[tuple[str, float], ...]:
+    """Run both again up to the step at which parameters part, and measure them."""
+    difference = comparison.first
+    if difference is None or difference.what != "parameters":
+        return ()
+    index = difference.step - 1
+    dumps = []
+    for name, request in (("raw-again", first), ("converted-again", second)):
+        dump = stage.root / f"{name}.pt"
+        stage.run(name, replace(request, steps=difference.step, dump_step=index, dump_to=dump))
+        dumps.append(dump)
+    optimizer = raw.trace.steps[index].optimizer
+    rows = sorted(tensor_differences(first.python, *dumps), key=lambda row: (-row[1], row[0]))
+    return tuple((tensor_name(raw.trace, optimizer, number), amount) for number, amount in rows)
+
+
+def _notes(comparison: Comparison) -> tuple[str, ...]:
+    notes = []
+    if not comparison.decimals_identical:
+        notes.append("other decimal numbers were printed (this does not decide)")
+    if comparison.saves[1] > comparison.saves[0]:
+        notes.append(
+            f"the converted run saves more: {comparison.saves[1]} times, the raw run {comparison.saves[0]}"
+        )
+    return tuple(notes)
+
+
+def _why_failed(name: str, run: Run, request: Request | None) -> str:
+    taken = f"after {len(run.trace.steps)} optimizer steps"
+    if run.timed_out:
+        limit = f" of {request.timeout:g} s" if request is not None else ""
+        return f"The {name} run did not end within its time limit{limit}, {taken}. Try --steps or more time."
+    if run.returncode < 0:
+        return f"The {name} run was ended by signal {-run.returncode} {taken}."
+    return f"The {name} run failed with exit status {run.returncode} {taken}."
+
+
+def _check_script(path: Path) -> None:
+    if not path.is_file():
+        raise VerifyError(f"{path} is not a file.")
+    if path.suffix not in _KINDS:
+        raise VerifyError(f"{path} is neither a Python script nor a notebook.")
+
+
+def _lightning(content: bytes) -> list[str]:
+    """The Lightning packages that a script imports, by their text."""
+    return [
+        name
+        for name in ("lightning", "pytorch_lightning")
+        if b"import " + name.encode() in content or b"from " + name.encode() in content
+    ]

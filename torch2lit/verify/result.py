@@ -1,0 +1,205 @@
+"""The result of a verification and how it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .compare import Comparison
+from .evidence import Cause
+from .run import Run
+
+VERSION = 1
+Status = Literal["identical", "differs", "failed", "trains", "refused", "unchanged", "unconverted"]
+_EXIT_CODES: dict[Status, int] = {
+    "identical": 0,
+    "trains": 0,
+    "differs": 1,
+    "failed": 1,
+    "refused": 123,
+    "unchanged": 123,
+    "unconverted": 123,
+}
+_STDERR_LINES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """What a verification found.
+
+    ``status`` is identical, differs, failed (a run did), trains (a quick run of the converted script did),
+    or one of refused, unchanged, unconverted (there is no conversion to verify). ``problem`` says why when
+    nothing could be compared, ``tensors`` lists (name, largest absolute difference) of the parameters that
+    part at the first differing step, worst first.
+    """
+
+    status: Status
+    comparison: Comparison | None = None
+    causes: tuple[Cause, ...] = ()
+    raw: Run | None = None
+    converted: Run | None = None
+    problem: str = ""
+    tensors: tuple[tuple[str, float], ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def passed(self) -> bool:
+        """Whether the proof succeeded (or, of a quick run, whether the converted script trains)."""
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 differs or a run failed, 123 there was no conversion to verify."""
+        return _EXIT_CODES[self.status]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON data; ``version`` grows when the meaning of a key changes."""
+        return {
+            "version": VERSION,
+            "status": self.status,
+            "passed": self.passed,
+            "problem": self.problem,
+            "raw": _run_data(self.raw),
+            "converted": _run_data(self.converted),
+            "comparison": _comparison_data(self.comparison),
+            "tensors": [{"name": name, "difference": _number(amount)} for name, amount in self.tensors],
+            "causes": [{"name": c.name, "why": c.why, "remedy": c.remedy} for c in self.causes],
+            "notes": list(self.notes),
+        }
+
+    def render(self, color: bool = False) -> str:
+        """The result for people, indented by two, ending in a newline."""
+        lines = self._summary()
+        if self.problem:
+            lines.append(self.problem)
+        lines += self._first_difference()
+        lines += self._failed_runs()
+        for number, cause in enumerate(self.causes):
+            lines += [
+                f"{'likely cause' if not number else 'or'}: {cause.name}",
+                f"  {cause.why}",
+                f"  Try: {cause.remedy}",
+            ]
+        lines += [f"note: {note}" for note in self.notes]
+        lines.append(self._verdict(color))
+        return "".join(f"  {line}\n" for line in lines)
+
+    def _summary(self) -> list[str]:
+        c = self.comparison
+        if c is None:
+            return []
+        steps = (
+            f"{c.steps[0]} steps"
+            if c.steps[0] == c.steps[1]
+            else f"{c.steps[0]} steps raw, {c.steps[1]} converted"
+        )
+        parts = [
+            steps,
+            f"losses {_same(c.losses_identical)}",
+            f"{c.tensors} tensors {_same(c.parameters_identical)}",
+            f"learning rates {_same(c.learning_rates_identical)}",
+        ]
+        if c.saves[0]:
+            parts.append(f"saved files {_same(c.saves_identical)}")
+        return [" · ".join(parts)]
+
+    def _first_difference(self) -> list[str]:
+        if self.comparison is None or self.comparison.first is None:
+            return []
+        d = self.comparison.first
+        where = f" ({d.where})" if d.where else ""
+        by = f", by {d.amount:.3g}" if d.amount is not None else ""
+        if d.what == "steps":
+            lines = [
+                f"parts at step {d.step}: only one run goes on ({d.raw} steps raw, {d.converted} converted)"
+            ]
+        elif d.what == "losses":
+            lines = [f"parts at step {d.step}: made of {d.raw} backward calls raw, {d.converted} converted"]
+        elif d.what == "parameters" and self.tensors:
+            lines = [f"parts at step {d.step}: parameters{where}"]
+        else:
+            lines = [f"parts at step {d.step}: {d.what}{where} {d.raw} raw, {d.converted} converted{by}"]
+        worst = self.tensors[:3]
+        lines += [f"  {name}: largest difference {amount:.3g}" for name, amount in worst]
+        if len(self.tensors) > len(worst):
+            lines.append(f"  and {len(self.tensors) - len(worst)} more")
+        return lines
+
+    def _failed_runs(self) -> list[str]:
+        lines: list[str] = []
+        for name, run in (("raw", self.raw), ("converted", self.converted)):
+            if run is not None and run.failed and self.status == "failed":
+                lines.append(f"last lines of the {name} run:")
+                lines += [f"  {line}" for line in run.stderr.strip().splitlines()[-_STDERR_LINES:]]
+        return lines
+
+    def _verdict(self, color: bool) -> str:
+        word, text = {
+            "identical": ("PASS", "bit-identical (CPU)"),
+            "trains": ("PASS", "the converted script trains (quick run, nothing compared)"),
+            "differs": (
+                "FAIL",
+                "trains differently" if self._training_differs() else "trains the same, but is not the same",
+            ),
+            "failed": ("FAIL", "a run failed"),
+            "refused": ("FAIL", "not converted, so there is nothing to verify"),
+            "unconverted": ("FAIL", "not converted, so there is nothing to verify"),
+            "unchanged": ("FAIL", "nothing to convert, so there is nothing to verify"),
+        }[self.status]
+        return f"\033[1;{'32' if self.passed else '31'}m{word}\033[0m  {text}" if color else f"{word}  {text}"
+
+    def _training_differs(self) -> bool:
+        first = self.comparison.first if self.comparison else None
+        return first is None or first.what != "saved files"
+
+
+def _same(identical: bool) -> str:
+    return "identical" if identical else "differ"
+
+
+def _run_data(run: Run | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    return {
+        "steps": len(run.trace.steps),
+        "losses": len(run.trace.backwards),
+        "seconds": round(run.seconds, 3),
+        "exit_status": run.returncode,
+        "timed_out": run.timed_out,
+        "failed": run.failed,
+        "ended": run.trace.ended,
+    }
+
+
+def _comparison_data(c: Comparison | None) -> dict[str, Any] | None:
+    if c is None:
+        return None
+    first = None
+    if c.first is not None:
+        d = c.first
+        first = {
+            "what": d.what,
+            "step": d.step,
+            "raw": d.raw,
+            "converted": d.converted,
+            "where": d.where,
+            "amount": None if d.amount is None else _number(d.amount),
+        }
+    return {
+        "steps": list(c.steps),
+        "losses": list(c.losses),
+        "saves": list(c.saves),
+        "tensors": c.tensors,
+        "losses_identical": c.losses_identical,
+        "learning_rates_identical": c.learning_rates_identical,
+        "optimizers_identical": c.optimizers_identical,
+        "parameters_identical": c.parameters_identical,
+        "saves_identical": c.saves_identical,
+        "decimals_identical": c.decimals_identical,
+        "first_difference": first,
+    }
+
+
+def _number(value: float) -> float | str:
+    """JSON has no NaN and no infinity."""
+    return value if value == value and abs(value) != float("inf") else str(value)
