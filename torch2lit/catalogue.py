@@ -208,6 +208,20 @@ conversion. A result that fails is thrown away.
     )
 )
 
+register(
+    Rule(
+        code="T2L116",
+        slug="optimizer-made-in-loop",
+        severity="refused",
+        why="The optimizer is made inside the loop that the Trainer takes over.",
+        remedy="Make the optimizer before the loop.",
+        text="""\
+Lightning asks `configure_optimizers` once, at the start of `fit`. An optimizer that is made or replaced while the
+loop runs has no place there.
+""",
+    )
+)
+
 # ---- to be reviewed
 
 register(

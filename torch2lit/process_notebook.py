@@ -54,8 +54,13 @@ def _converted(raw: Conversion, source: NotebookSource) -> str | None:
         edits = edits_between(source.text, raw.after)
     after = source.replace(edits)
     again = NotebookSource(after)
-    same = again.restore_magics(again.text) == source.restore_magics(raw.after)
+    same = _code(again.restore_magics(again.text)) == _code(source.restore_magics(raw.after))
     return after if same else None
+
+
+def _code(text: str) -> list[str]:
+    """The lines that hold something: a cell whose last line left may end in a newline that it had not."""
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
 def _unread(source: NotebookSource) -> tuple[Finding, ...]:

@@ -155,6 +155,9 @@ class Site(Protocol):
     def at_entry(self, node: ast.expr) -> str:
         """The expression as it reads at the entry point, "" when it cannot be evaluated there or changes in training."""
 
+    def is_loop_bar(self, node: ast.expr) -> bool:
+        """Whether the name is a progress bar around a loop that Lightning runs now."""
+
     def optimizes_all(self, model: ast.expr) -> bool:
         """Whether the one optimizer holds exactly ``model.parameters()``, in one group."""
 

@@ -9,7 +9,7 @@ import pkgutil
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 
-from ..program import Idiom
+from ..program import Idiom, Mechanism
 from ..recover.items import Item
 from ..recover.loops import loop_names
 from ..recover.names import target_names
@@ -64,6 +64,23 @@ def claim_statements(draft: Draft, configured: Configured) -> None:
                         draft.claimed_by[statement] = idiom.name
                         _accept(draft, statement, claim, idiom.name)
                         break
+
+
+def loop_bars(draft: Draft) -> set[Variable]:
+    """The variables that hold progress bars around loops that Lightning runs now."""
+    nest = draft.nest
+    loops = [(nest.epochs, nest.entry)]
+    if draft.mechanism is not Mechanism.EPOCHS:
+        loops.append((nest.batches, nest.inner))
+    if draft.validation is not None:
+        loops.append((draft.validation.loop, draft.validation.frame))
+    found = {v for loop, frame in loops if loop and loop.bar_name and (v := draft.variables.of(frame, loop.bar_name))}
+    for node in draft.epoch.unwrapped:
+        if isinstance(node, ast.With):
+            for item in node.items:
+                if isinstance(item.optional_vars, ast.Name) and (v := draft.variables.of(nest.inner, item.optional_vars.id)):
+                    found.add(v)
+    return found
 
 
 def _accept(draft: Draft, statement: ast.stmt, claim: object, name: str) -> None:
@@ -137,6 +154,9 @@ class StatementSite:
 
     def at_entry(self, node: ast.expr) -> str:
         return at_entry(self._draft, node, self._frame)
+
+    def is_loop_bar(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and self._draft.variables.of(self._frame, node.id) in loop_bars(self._draft)
 
     def optimizes_all(self, model: ast.expr) -> bool:
         return optimizes_all(self._draft, model, self._item)

@@ -10,6 +10,7 @@ from ..recover.loops import Iterable
 from ..recover.phases import Epoch, NotStraight, take_apart
 from ..recover.roles import Role
 from ..recover.syntax import walk_scope
+from .breaks import claim_breaks
 from .draft import EPOCH_START, TRAINING_STEP, Draft
 from .idioms import claim_statements
 from .optimizers import Configured, configure
@@ -163,6 +164,8 @@ def _epoch_obstacle(draft: Draft) -> Obstacle | None:
 
 def _place_batches(draft: Draft) -> Obstacle | None:
     nest = draft.nest
+    claim_breaks(draft)
+    kept = dict(draft.removals)
     step = find_step(draft)
     obstacle = step if isinstance(step, Obstacle) else automatic_obstacle(draft, step)
     if obstacle is None and not isinstance(step, Obstacle):
@@ -173,7 +176,7 @@ def _place_batches(draft: Draft) -> Obstacle | None:
     if obstacle is not None:
         draft.automatic = False
         draft.hooks.clear()
-        draft.removals.clear()
+        draft.removals = kept
         draft.returned, draft.returned_name, draft.returned_at = None, "", None
         if (left := place_manual(draft)) is not None:
             if nest.batches is None:
@@ -197,6 +200,7 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
     draft.automatic = False
     draft.hooks.clear()
     draft.removals.clear()
+    draft.trainer.clear()
     draft.united.clear()
     draft.validation = None
     draft.returned, draft.returned_name, draft.returned_at = None, "", None

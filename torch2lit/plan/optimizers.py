@@ -37,8 +37,12 @@ def configure(draft: Draft) -> Configured:
     """Decide how ``configure_optimizers`` looks."""
     names = optimizer_names(draft)
     variables: list[Variable] = []
-    for name in names:
+    written = draft.variables.sequence(draft.all_items()).written
+    for index, name in enumerate(names):
         variable = draft.variable(name, draft.nest.step_frame)
+        if variable is not None and variable in written:
+            names[index] = _container(draft, name, written)
+            variable = None
         if variable is not None and variable not in variables:
             variables.append(variable)
     configured = Configured(variables, names)
@@ -46,9 +50,21 @@ def configure(draft: Draft) -> Configured:
         return configured
     _claim_scheduler(draft, configured)
     _claim_construction(draft, configured)
-    if configured.scheduler is not None and not configured.moved:
-        pass
     return configured
+
+
+def _container(draft: Draft, name: ast.expr, written: frozenset[Variable]) -> ast.expr:
+    """What holds the optimizers from before the loop when the loop only runs over them."""
+    for item in draft.all_items():
+        for node in walk_scope(item.node):
+            if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+                continue
+            variable = draft.variable(node, item.frame)
+            if variable is None or variable in written:
+                continue
+            if draft.roles.key(item.frame.scope, node.id) in draft.effects.optimizers:
+                return node
+    raise draft.refuse("optimizer-made-in-loop", name, f"`{ast.unparse(name)}` gets its value inside the loop")
 
 
 # ---- schedulers

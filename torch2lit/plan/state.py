@@ -457,6 +457,8 @@ class _Settler:
                 self.state.prologue.setdefault(TRAINING_STEP, []).append(f"{', '.join(names)} = self.optimizers()")
             return
         for variable in [*configured.optimizers, *([configured.scheduler] if configured.scheduler else [])]:
+            if variable.is_global and not isinstance(self.entry.scope, ast.Module):
+                continue
             attribute = self.attribute_of(variable)
             self.state.homes[variable] = f"self.{attribute}"
             if variable.scope is self.entry.scope:

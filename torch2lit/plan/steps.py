@@ -157,7 +157,7 @@ def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
             return Obstacle(item.node, "gradients are touched before the backward pass")
     for item in [*step.before, *step.between, *step.after]:
         for node in walk_scope(item.node):
-            if isinstance(node, ast.Break | ast.Return) and item.kind == "statement" and _leaves(item.node, node):
+            if isinstance(node, ast.Break | ast.Return) and item.kind == "statement" and node in _open_controls(draft, item.node):
                 return Obstacle(node, f"`{type(node).__name__.lower()}` leaves the batch")
             if has_backward_call(node):
                 return Obstacle(node, "another gradient computation")
@@ -171,6 +171,12 @@ def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
 def has_backward_call(node: ast.AST) -> bool:
     """Whether the node itself takes gradients by ``torch.autograd``."""
     return isinstance(node, ast.Call) and "autograd." in dotted(node.func)
+
+
+def _open_controls(draft: Draft, statement: ast.stmt) -> list[ast.AST]:
+    """The controls that leave a statement, without those that the Trainer took over."""
+    gone = {id(n) for s in draft.removals for n in ast.walk(s)}
+    return [c for c in _controls(statement) if id(c) not in gone]
 
 
 def _leaves(statement: ast.stmt, control: ast.AST) -> bool:
@@ -306,7 +312,7 @@ def _movable(draft: Draft, item: Item, graph: set[Key]) -> bool:
     if effects.mutates & graph:
         return False
     if item.kind == "statement":
-        if controls(item.node):
+        if _open_controls(draft, item.node):
             return False
         if any(isinstance(n, ast.Delete) for n in walk_scope(item.node)):
             return False
@@ -331,7 +337,7 @@ def place_manual(draft: Draft) -> Obstacle | None:
     for item in draft.epoch.batch:
         if item.kind != "statement":
             continue
-        for control in controls(item.node):
+        for control in _open_controls(draft, item.node):
             if isinstance(control, ast.Break | ast.Return) and draft.nest.batches is not None:
                 return Obstacle(control, f"`{type(control).__name__.lower()}` leaves the batch loop")
             if isinstance(control, ast.Return):
@@ -355,7 +361,10 @@ def optimizer_names(draft: Draft) -> list[ast.expr]:
     seen: dict[str, ast.expr] = {}
     for call in draft.nest.steps:
         assert isinstance(call.func, ast.Attribute)
-        seen.setdefault(ast.unparse(call.func.value), call.func.value)
+        receiver: ast.expr = call.func.value
+        if draft.role(receiver, draft.nest.step_frame) is Role.SCALER and call.args:
+            receiver = call.args[0]
+        seen.setdefault(ast.unparse(receiver), receiver)
     return list(seen.values())
 
 

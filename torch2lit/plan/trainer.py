@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from ..lightning_values import devices_code
 from ..program import Mechanism
 from ..recover.loops import Loop
 from ..recover.roles import Role
@@ -17,7 +18,7 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
     options = draft.options
     arguments: dict[str, str] = {"max_epochs": _max_epochs(draft)}
     arguments["accelerator"] = repr(options.accelerator) if options.accelerator else accelerator(draft)
-    arguments["devices"] = _devices(options.devices)
+    arguments["devices"] = devices_code(options.devices) if options.devices is not None else "1"
     if options.num_nodes is not None:
         arguments["num_nodes"] = str(options.num_nodes)
     if options.strategy is not None:
@@ -35,12 +36,6 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
 
 
 _QUOTED = {"accelerator", "strategy", "precision", "devices"}
-
-
-def _devices(value: str | None) -> str:
-    if value is None:
-        return "1"
-    return value if re.fullmatch(r"-?\d+", value) else repr(value)
 
 
 def has_bar(draft: Draft) -> bool:

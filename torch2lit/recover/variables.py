@@ -170,7 +170,10 @@ class Variables:
                 inner = self.names(item.callee, flow([item.value]).read)
                 exposed, read = exposed | inner, read | inner
             return Use(exposed, self.names(item.frame, outer.definite), self.names(item.frame, outer.written), read)
-        return self._from_flow(item.frame, flow([item.node]))
+        found = self._from_flow(item.frame, flow([item.node]))
+        if switches_itself(item.node):
+            return Use(found.exposed, frozenset(), frozenset(), found.read)
+        return found
 
     def _from_flow(self, frame: Frame, found: Flow) -> Use:
         return Use(
@@ -193,6 +196,17 @@ class Variables:
             written |= use.written
             read |= use.read
         return Use(frozenset(exposed), frozenset(definite), frozenset(written), frozenset(read))
+
+
+def switches_itself(node: ast.stmt) -> bool:
+    """Whether the statement is ``x = x.train()`` or the like: the call gives back ``x`` itself."""
+    match node:
+        case ast.Assign(
+            targets=[ast.Name(id=target)],
+            value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="train" | "eval")),
+        ):
+            return target == name
+    return False
 
 
 def _without_call(node: ast.stmt, call: ast.Call | None) -> ast.AST:

@@ -197,9 +197,8 @@ class _Recorder:
     def _on_save(self, obj: Any, f: Any = None, *_: Any, **__: Any) -> None:
         name = os.path.basename(os.fspath(f)) if isinstance(f, (str, os.PathLike)) else ""
         if name:
-            sys.audit(
-                "torch2lit.write", os.fspath(f)
-            )  # torch opens the file in C++, which audit hooks do not see
+            # torch opens the file in C++, which no audit event tells
+            sys.audit("torch2lit.write", os.fspath(f))
         keys = tuple(str(key) for key in obj) if isinstance(obj, dict) else ()
         self._add(Save(str(name), type(obj).__name__, keys, content_sha1(obj), len(self.trace.steps)))
 
