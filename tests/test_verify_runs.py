@@ -134,15 +134,19 @@ def test_a_script_that_never_steps_proves_nothing(project: Path) -> None:
     assert "without an optimizer step" in result.render()
 
 
-def test_a_run_that_does_not_end_is_stopped_with_all_it_started(project: Path) -> None:
-    child = (
-        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])\n"
-    )
+def test_a_run_that_does_not_end_is_stopped_with_all_it_started(project: Path, tmp_path: Path) -> None:
+    pulse = tmp_path / "pulse"
+    beating = f"while True: open({str(pulse)!r}, 'a').write('x'); time.sleep(0.1)"
+    code = f"import time\n{beating}"
+    child = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {code!r}])\n"
     started = time.monotonic()
     result = prove(project, LOOP + child + "import time; time.sleep(99)\n", LOOP, timeout=20.0)
     assert time.monotonic() - started < 60
     assert (result.status, result.exit_code) == ("failed", 1)
     assert "did not end within its time limit of 20 s, after 6 optimizer steps" in result.render()
+    beats = pulse.stat().st_size
+    time.sleep(1)
+    assert pulse.stat().st_size == beats > 0
 
 
 @pytest.mark.parametrize("swallow", ["except:\n        pass", "except BaseException:\n        continue"])

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .findings import Finding
     from .plan.draft import Draft
     from .plan.state import State
+    from .recover.nest import Nest
     from .recover.syntax import Source
 
 _RANK = {Mechanism.AUTOMATIC: 0, Mechanism.ITERATIONS: 1, Mechanism.MANUAL: 2, Mechanism.EPOCHS: 3, Mechanism.FABRIC: 4}
@@ -60,12 +61,11 @@ class _Converter:
         self.options = options
         self.effects = EffectAnalysis(source, roles)
 
-    def run(self, nests: list[object], findings: list[Finding]) -> Conversion:
+    def run(self, nests: list[Nest], findings: list[Finding]) -> Conversion:
         from .files.edits import apply_edits
         from .files.lines import split_lines
         from .plan.draft import Draft, Refused
         from .plan.make import make_plan
-        from .recover.nest import Nest
         from .recover.variables import Variables
         from .plan.ledger import ledger_of
         from .rewrite.assemble import import_edit, nest_edits
@@ -77,8 +77,10 @@ class _Converter:
         summaries: list[NestSummary] = []
         all_findings = list(findings)
         for nest in nests:
-            assert isinstance(nest, Nest)
-            draft = Draft(self.source, self.roles, self.effects, Variables(self.roles), nest, self.options, self.path)
+            others = frozenset(n.outermost for n in nests if n is not nest)
+            draft = Draft(
+                self.source, self.roles, self.effects, Variables(self.roles), nest, self.options, self.path, others
+            )
             try:
                 configured, state = make_plan(draft)
                 new, names = nest_edits(draft, configured, state, taken, lightning)

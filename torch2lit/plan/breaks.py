@@ -17,8 +17,8 @@ import ast
 from ..recover.items import Item
 from ..recover.roles import Role
 from .draft import Draft, Removal
+from .entry_names import at_entry
 from .steps import controls
-from .validation import at_entry
 
 
 def claim_breaks(draft: Draft) -> None:

@@ -64,6 +64,8 @@ class Draft:
     nest: Nest
     options: Options
     path: str = ""
+    other_loops: frozenset[ast.AST] = frozenset()
+    """The outermost loops of the file's other nests."""
 
     mechanism: Mechanism = Mechanism.AUTOMATIC
     automatic: bool = True

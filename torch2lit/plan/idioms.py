@@ -17,9 +17,9 @@ from ..recover.nest import Frame
 from ..recover.syntax import walk_statements
 from ..recover.variables import Variable
 from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft, Removal
+from .entry_names import at_entry
 from .optimizers import Configured
 from .steps import optimizes_all
-from .validation import at_entry
 
 
 @functools.cache

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 
 from ..program import Mechanism
-from ..recover.items import Item
+from ..recover.items import Item, callee_items, items_of
 from ..recover.loops import Iterable
-from ..recover.phases import Epoch, NotStraight, take_apart
+from ..recover.phases import Epoch, NotStraight, check_call_first, take_apart, without_return
 from ..recover.roles import Role
 from ..recover.syntax import walk_scope
 from .breaks import claim_breaks
 from .draft import EPOCH_START, TRAINING_STEP, Draft
+from .entry_names import entry_text
 from .idioms import claim_statements
 from .optimizers import Configured, configure
 from .state import State, settle
@@ -37,6 +38,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
     if not draft.automatic:
         _keep_carried_gradients(draft)
     claim_statements(draft, configured)
+    draft.variables.gone = draft.removals
     state = settle(draft, configured)
     draft.trainer = trainer_arguments(draft)
     return configured, state
@@ -91,8 +93,6 @@ def _unite(draft: Draft, epoch: Epoch) -> None:
 
 
 def _loader_obstacle(draft: Draft) -> Obstacle | None:
-    from ..rewrite.entry import entry_text
-
     nest = draft.nest
     assert nest.batches is not None
     loop = nest.batches
@@ -206,25 +206,7 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
     draft.returned, draft.returned_name, draft.returned_at = None, "", None
     draft.variables.forget()
     draft.findings = [f for f in draft.findings if f.slug not in ("manual-optimization", "validation-kept", "one-step-per-turn")]
-    if nest.epochs is None:
-        items = [Item(nest.batches.node, nest.entry)]
-    else:
-        items = [Item(node, nest.entry) for node in nest.epochs.node.body]
-    if nest.inner is not nest.entry or nest.step_frame is not nest.inner:
-        if nest.epochs is None:
-            raise draft.refuse("function-not-inlined", obstacle.node, obstacle.reason)
-        try:
-            flat = take_apart(draft.source, draft.roles, nest)
-        except NotStraight as problem:
-            raise draft.refuse("function-not-inlined", problem.line, problem.reason) from problem
-        if nest.step_frame is not nest.inner:
-            raise draft.refuse("function-not-inlined", obstacle.node, obstacle.reason)
-        flat.before = draft.variables.unite_binds(flat.before)
-        for item in list(flat.after):
-            if draft.variables.unite_result(item):
-                flat.after.remove(item)
-                draft.united.append(item)
-        items = [*flat.before, Item(nest.batches.node, nest.inner), *flat.after]
+    items = _whole_epoch(draft, obstacle)
     for item in items:
         if item.kind == "statement":
             for control in controls(item.node):
@@ -232,6 +214,38 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
                     raise draft.refuse("return-in-loop", control, "`return` leaves the function from inside the loop")
     draft.hooks[TRAINING_STEP] = items
     draft.note("epoch-kept", obstacle.node, f"the batch loop stays whole, one training_step per epoch: {obstacle.reason}")
+
+
+def _whole_epoch(draft: Draft, obstacle: Obstacle) -> list[Item]:
+    """An epoch's statements as they stand, the training function's body in place of its call."""
+    nest = draft.nest
+    assert nest.batches is not None
+    if nest.epochs is None:
+        if nest.inner is not nest.entry or nest.step_frame is not nest.inner:
+            raise draft.refuse("function-not-inlined", obstacle.node, obstacle.reason)
+        return [Item(nest.batches.node, nest.entry)]
+    if nest.step_frame is not nest.inner:
+        raise draft.refuse("function-not-inlined", obstacle.node, obstacle.reason)
+    items = items_of(nest.epochs.node.body, nest.entry)
+    if nest.inner is nest.entry:
+        return items
+    for index, item in enumerate(items):
+        if item.node is nest.inner.statement:
+            try:
+                check_call_first(item.node, nest.inner.call)
+            except NotStraight as problem:
+                raise draft.refuse("function-not-inlined", item.node, problem.reason) from problem
+            binds, body, result = callee_items(nest.inner, item.node)
+            binds = draft.variables.unite_binds(binds)
+            for used in list(result):
+                if draft.variables.unite_result(used):
+                    result.remove(used)
+                    draft.united.append(used)
+            return [*items[:index], *binds, *without_return(body), *result, *items[index + 1 :]]
+    assert nest.inner.statement is not None
+    raise draft.refuse(
+        "step-not-reached", nest.inner.statement, f"`{nest.inner.name}` is called inside a branch or a block of the epoch loop"
+    )
 
 
 def _keep_carried_gradients(draft: Draft) -> None:

@@ -14,13 +14,18 @@ from ..recover.syntax import walk_scope, walk_statements
 from ..recover.variables import Variable
 from .draft import (
     BATCH_END,
+    BEFORE_STEP,
+    EPOCH_END,
     EPOCH_START,
     HOOKS,
     TRAINING_STEP,
+    VALIDATION_END,
+    VALIDATION_START,
     VALIDATION_STEP,
     Draft,
     Removal,
 )
+from .idioms import loop_bars
 from .module_names import RESERVED
 from .optimizers import Configured, on_the_way
 from .validation import statements_after
@@ -104,7 +109,8 @@ class _Settler:
                 continue
             bound = self.loop_variables(hook)
             use = self.variables.sequence(items)
-            exposed, read = set(use.exposed) - bound, set(use.read)
+            bars = loop_bars(self.draft)
+            exposed, read = set(use.exposed) - bound - bars, set(use.read) - bars
             if hook == TRAINING_STEP and self.draft.returned is not None:
                 names = flow([self.draft.returned]).read
                 loss = self.variables.names(self.draft.nest.step_frame, names)
@@ -195,7 +201,6 @@ class _Settler:
         if not hasattr(self, "_names_after"):
             statements = statements_after(self.draft)
             names = set(flow(statements).exposed)
-            names |= {n for n in flow(statements).read if self.looped_outside()}
             for function in self.remaining_functions():
                 names |= free_names(function) if isinstance(self.entry.scope, ast.Module) else set()
             self._names_after = names
@@ -278,17 +283,25 @@ class _Settler:
 
     def needs_initial(self, variable: Variable) -> bool:
         """Whether some hook may read the variable before any hook has surely written it."""
-        written: set[Variable] = set()
         for hook in HOOKS:
-            if variable in self.exposed.get(hook, ()) and variable not in written:
+            if variable in self.exposed.get(hook, ()):
                 return True
-            written |= self.definite.get(hook, set()) if hook == EPOCH_START else set()
+            if variable in self.definite.get(hook, ()) and hook in self.surely_run():
+                return False
         return self.read_after(variable)
+
+    def surely_run(self) -> set[str]:
+        """The hooks that run in every epoch; a loader holds at least one batch."""
+        validation = self.draft.validation
+        always = {EPOCH_START, TRAINING_STEP, BEFORE_STEP, BATCH_END, EPOCH_END}
+        if validation is not None and validation.every is None:
+            always |= {VALIDATION_START, VALIDATION_END}
+        return always
 
     def statements_before(self, variable: Variable) -> list[ast.stmt]:
         found = []
         for statement in walk_statements(self.entry.scope.body):
-            if statement.lineno >= self.draft.nest.outermost.lineno and not self.looped_outside():
+            if statement.lineno >= self.draft.nest.outermost.lineno:
                 break
             if variable.name in _own_targets(statement):
                 found.append(statement)
@@ -323,10 +336,14 @@ class _Settler:
         functions = [f for f in self.remaining_functions() if variable.name in free_names(f)]
         statements = statements_after(self.draft)
         rebound = variable.name in flow(statements).written
-        if functions or rebound or self.looped_outside():
+        if functions or rebound or self.looped_outside() or self.another_loop_follows(statements):
             self.state.written_back.append((variable.name, attribute))
         else:
             self.state.after[variable.name] = attribute
+
+    def another_loop_follows(self, statements: list[ast.stmt]) -> bool:
+        """Whether another training loop stands among the statements: it goes on with plain names."""
+        return any(node in self.draft.other_loops for s in statements for node in ast.walk(s))
 
     # ---- values that come from outside
 

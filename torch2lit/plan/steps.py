@@ -211,7 +211,7 @@ def controls(statement: ast.stmt) -> list[ast.AST]:
 
 def place_automatic(draft: Draft, step: Step) -> Obstacle | None:
     """Give every item of the batch its hook; nothing is placed when an obstacle comes back."""
-    training = list(step.before)
+    training = [*step.before, step.backward]
     before_step: list[Item] = []
     graph = _graph_keys(draft, step.before)
     for item in step.between:
@@ -239,7 +239,7 @@ def place_automatic(draft: Draft, step: Step) -> Obstacle | None:
         ) else None
     if has_loop_carried_loss(draft, step):
         return Obstacle(step.backward.node, "the loss is kept as a tensor with its graph")
-    _choose_return(draft, step, [i for i in training if i not in step.before])
+    _choose_return(draft, step, [i for i in training if i not in step.before and i is not step.backward])
     draft.hooks[TRAINING_STEP] = training
     if before_step:
         draft.hooks[BEFORE_STEP] = before_step

@@ -12,6 +12,7 @@ from ..recover.roles import Key, Role
 from ..recover.syntax import Scope, walk_scope
 from ..recover.variables import Variable
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
+from .entry_names import at_entry, written_in_loop
 from .steps import controls
 
 
@@ -52,7 +53,7 @@ def _obstacle(draft: Draft, found: Validation) -> str:
     base = draft.variable(found.loop.base, found.frame)
     if base is None and not _fixed(draft, found.loop.base, found):
         return "its loader is not a plain variable"
-    if base is not None and base in _written(draft):
+    if base is not None and base in written_in_loop(draft):
         return "its loader is made anew in the loop"
     for item in found.body:
         for control in controls(item.node):
@@ -97,15 +98,10 @@ def _other_evaluations(draft: Draft, found: Validation) -> bool:
     return any(id(call) in inside for call in others)
 
 
-def _written(draft: Draft) -> frozenset[Variable]:
-    everything = [*draft.epoch.before, *draft.epoch.batch, *draft.epoch.after]
-    return draft.variables.sequence(everything).written
-
-
 def _fixed(draft: Draft, base: ast.expr, found: Validation) -> bool:
     if not isinstance(base, ast.Subscript | ast.Attribute):
         return False
-    written = _written(draft)
+    written = written_in_loop(draft)
     for node in ast.walk(base):
         if isinstance(node, ast.Call):
             return False
@@ -162,28 +158,6 @@ def epoch_start(draft: Draft) -> int | None:
         return 0
     first = base.args[0]
     return first.value if isinstance(first, ast.Constant) and isinstance(first.value, int) else None
-
-
-def at_entry(draft: Draft, node: ast.expr, frame: object) -> str:
-    """An expression as it reads at the entry point; "" when it changes in the loop or cannot be read there."""
-    from ..recover.nest import Frame
-
-    assert isinstance(frame, Frame)
-    written = _written(draft)
-    own = set(loop_names(draft.nest.epochs)) if draft.nest.epochs else set()
-    for part in ast.walk(node):
-        if isinstance(part, ast.Call | ast.Await | ast.Lambda | ast.NamedExpr):
-            return ""
-        if isinstance(part, ast.Name):
-            variable = draft.variables.of(frame, part.id)
-            if variable is None:
-                continue
-            if variable in written or variable.scope is not draft.nest.entry.scope or variable.name != part.id:
-                if not (variable.is_global and variable not in written):
-                    return ""
-            if variable.scope is draft.nest.entry.scope and variable.name in own:
-                return ""
-    return draft.source.segment(node)
 
 
 def _place(draft: Draft, found: Validation) -> None:

@@ -69,13 +69,14 @@ class EffectAnalysis:
         self._rng: dict[Scope, bool] = {}
         self._in_place: dict[Scope, frozenset[str]] = {}
         self._grad: dict[Scope, bool] = {}
-        self.models, self.optimizers = self._carriers()
+        self.models: set[Key] = set()
+        self.optimizers: set[Key] = set()
+        self._find_carriers()
 
     # ---- carriers: names from which parameters or an optimizer can be reached
 
-    def _carriers(self) -> tuple[set[Key], set[Key]]:
-        models: set[Key] = set()
-        optimizers: set[Key] = set()
+    def _find_carriers(self) -> None:
+        models, optimizers = self.models, self.optimizers
         scopes: list[Scope] = [self.source.tree, *self.source.functions]
         steps: list[tuple[Scope, list[ast.AST], ast.expr]] = []
         for scope in scopes:
@@ -107,7 +108,6 @@ class EffectAnalysis:
                                 carriers.add(key)
                                 changed = True
             changed |= self._carry_into_functions(models, optimizers)
-        return models, optimizers
 
     def _carry_into_functions(self, models: set[Key], optimizers: set[Key]) -> bool:
         changed = False
@@ -136,6 +136,10 @@ class EffectAnalysis:
                 return attribute not in _VALUE_ATTRIBUTES and self._carries(value, scope, carriers)
             case ast.Subscript(value=value) | ast.Starred(value=value) | ast.Await(value=value):
                 return self._carries(value, scope, carriers)
+            case ast.Call() if self.roles.of(node, scope) in (
+                (Role.OPTIMIZER, Role.SCHEDULER) if carriers is self.optimizers else (Role.MODEL,)
+            ):
+                return True
             case ast.Call(func=function, args=arguments, keywords=keywords):
                 return self._call_carries(function, [*arguments, *(k.value for k in keywords)], scope, carriers)
             case ast.BinOp() | ast.Compare() | ast.UnaryOp() | ast.JoinedStr():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from .syntax import Scope, walk_scope
@@ -103,9 +103,9 @@ class Flow:
     read: frozenset[str]
 
 
-def flow(statements: Iterable[ast.AST]) -> Flow:
-    """The flow of names through statements (or expressions) in their order."""
-    walk = _Walk()
+def flow(statements: Iterable[ast.AST], gone: Container[ast.AST] = ()) -> Flow:
+    """The flow of names through statements (or expressions) in their order; those in ``gone`` are passed over."""
+    walk = _Walk(gone)
     walk.block(list(statements))
     return Flow(frozenset(walk.exposed), frozenset(walk.bound), frozenset(walk.written), frozenset(walk.all_read))
 
@@ -126,7 +126,8 @@ def free_names(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) ->
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, gone: Container[ast.AST] = ()) -> None:
+        self.gone = gone
         self.bound: set[str] = set()
         self.exposed: set[str] = set()
         self.written: set[str] = set()
@@ -166,7 +167,7 @@ class _Walk:
             self.dead = True
 
     def node(self, node: ast.AST | None) -> None:
-        if node is None:
+        if node is None or node in self.gone:
             return
         method = getattr(self, "visit_" + type(node).__name__, None)
         if method is not None:

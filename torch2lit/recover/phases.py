@@ -77,10 +77,10 @@ def _split(source: Source, items: list[Item], nest: Nest, epoch: Epoch) -> tuple
                 raise NotStraight(loop.lineno, "the batch loop has an `else`")
             return items[:index], items[index + 1 :]
         if nest.inner is not nest.entry and item.frame is nest.entry and node is nest.inner.statement:
-            _check_call_first(node, nest.inner.call)
+            check_call_first(node, nest.inner.call)
             binds, body, result = callee_items(nest.inner, node)
             before, after = _split(source, body, nest, epoch)
-            return [*items[:index], *binds, *before], [*_without_return(after), *result, *items[index + 1 :]]
+            return [*items[:index], *binds, *before], [*without_return(after), *result, *items[index + 1 :]]
         if _holds(node, loop, nest):
             if isinstance(node, ast.With) and (_enables_grad(node) or _is_bar(node)):
                 epoch.unwrapped.append(node)
@@ -97,15 +97,16 @@ def _around_step(source: Source, items: list[Item], nest: Nest, epoch: Epoch) ->
     frame = nest.step_frame
     for index, item in enumerate(items):
         if item.node is frame.statement:
-            _check_call_first(item.node, frame.call)
+            check_call_first(item.node, frame.call)
             frame.caller = item.frame
             binds, body, result = callee_items(frame, item.node)
-            return [*items[:index], *binds, *_without_return(body), *result, *items[index + 1 :]]
+            return [*items[:index], *binds, *without_return(body), *result, *items[index + 1 :]]
     line = frame.statement.lineno if frame.statement else 0
     raise NotStraight(line, f"`{frame.name}` is not called straight in the loop's body")
 
 
-def _check_call_first(statement: ast.stmt, call: ast.Call | None) -> None:
+def check_call_first(statement: ast.stmt, call: ast.Call | None) -> None:
+    """Raise NotStraight unless the statement surely runs the call, once."""
     if not isinstance(statement, ast.Expr | ast.Assign | ast.AugAssign | ast.AnnAssign):
         raise NotStraight(statement.lineno, f"the call stands in a `{type(statement).__name__.lower()}` statement")
     for node in walk_scope(statement):
@@ -113,7 +114,8 @@ def _check_call_first(statement: ast.stmt, call: ast.Call | None) -> None:
             raise NotStraight(statement.lineno, "the call may run not at all or several times")
 
 
-def _without_return(items: list[Item]) -> list[Item]:
+def without_return(items: list[Item]) -> list[Item]:
+    """A function's items without its last `return`, which is part of the call's result."""
     if items and isinstance(items[-1].node, ast.Return) and items[-1].kind == "statement":
         return items[:-1]
     return items
@@ -207,7 +209,7 @@ def _validation_in_call(source: Source, roles: Roles, item: Item) -> Validation 
         if isinstance(frame, str):
             return None
         try:
-            _check_call_first(item.node, call)
+            check_call_first(item.node, call)
         except NotStraight:
             return None
         if len(calls) > 1 and not _only_call(item.node, call):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Container
 from dataclasses import dataclass
 
 from .items import Item, only_names
@@ -48,6 +49,8 @@ class Variables:
         self._by_frame: dict[tuple[int, str], Variable] = {}
         self._by_key: dict[Key, Variable] = {}
         self._same: dict[Variable, Variable] = {}
+        self.gone: Container[ast.AST] = ()
+        """Statements that leave the program: what they read and write does not count."""
         self._rebound: dict[Scope, set[str]] = {}
         self._static: dict[Key, bool] = {}
         self._defined: dict[Scope, set[str]] = {}
@@ -170,7 +173,7 @@ class Variables:
                 inner = self.names(item.callee, flow([item.value]).read)
                 exposed, read = exposed | inner, read | inner
             return Use(exposed, self.names(item.frame, outer.definite), self.names(item.frame, outer.written), read)
-        found = self._from_flow(item.frame, flow([item.node]))
+        found = self._from_flow(item.frame, flow([item.node], self.gone))
         if switches_itself(item.node):
             return Use(found.exposed, frozenset(), frozenset(), found.read)
         return found

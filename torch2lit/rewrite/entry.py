@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 from ..plan.draft import Draft
+from ..plan.entry_names import entry_text, is_made_up
 from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..plan.validation import statements_after
@@ -40,38 +41,11 @@ def _loaders(draft: Draft) -> list[str]:
         return ["[0]"]
     if nest.batches is None:
         assert nest.epochs is not None
-        return [draft.source.segment(nest.epochs.base) if not _is_made_up(nest.epochs.base) else ast.unparse(nest.epochs.base)]
+        return [draft.source.segment(nest.epochs.base) if not is_made_up(nest.epochs.base) else ast.unparse(nest.epochs.base)]
     texts = [entry_text(draft, nest.batches.base, nest.inner)]
     if draft.validation is not None:
         texts.append(entry_text(draft, draft.validation.loop.base, draft.validation.frame))
     return [t or "None" for t in texts]
-
-
-def _is_made_up(node: ast.expr) -> bool:
-    """Whether the expression was made from ``trange`` and has no text of its own."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not hasattr(node.func, "lineno")
-
-
-def entry_text(draft: Draft, node: ast.expr, frame: object) -> str:
-    """An expression with its names as the entry point knows them; "" when it cannot be read there."""
-    from ..recover.nest import Frame
-
-    assert isinstance(frame, Frame)
-    names: dict[str, str] = {}
-    for part in ast.walk(node):
-        if isinstance(part, ast.Name):
-            key = draft.roles.key(frame.scope, part.id)
-            if key is None or (draft.variables.is_static(key) and isinstance(key[0], ast.Module)):
-                continue
-            variable = draft.variables.of(frame, part.id)
-            if variable is None:
-                return ""
-            if not (variable.frame is draft.nest.entry or variable.is_global or variable.frame is None):
-                return ""
-            if variable.name != part.id:
-                names[part.id] = variable.name
-    text = ast.unparse(node) if _is_made_up(node) else draft.source.segment(node)
-    return cst.Module([]).code_for_node(rename(cst.parse_expression(text), names)) if names else text
 
 
 def loop_edit(draft: Draft, source: Source, code: str, width: int) -> Edit:
@@ -124,7 +98,8 @@ class EntryEditor:
 
     def _travels(self, statement: ast.stmt) -> bool:
         """Whether the comments above a statement go where the statement goes."""
-        return self.draft.removals[statement].target in ("configure_optimizers", "__init__")
+        removal = self.draft.removals.get(statement)
+        return removal is not None and removal.target in ("configure_optimizers", "__init__")
 
     def _block(self, statement: ast.stmt) -> list[ast.stmt]:
         parent = self.source.parents[statement]

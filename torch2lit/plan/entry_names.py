@@ -1,0 +1,65 @@
+"""Expressions of the loop as they read at the entry point, where the Trainer is made."""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.loops import loop_names
+from ..recover.nest import Frame
+from ..recover.variables import Variable
+from .draft import Draft
+
+
+def written_in_loop(draft: Draft) -> frozenset[Variable]:
+    """Every variable that a turn of the epoch loop may bind."""
+    everything = [*draft.epoch.before, *draft.epoch.batch, *draft.epoch.after]
+    return draft.variables.sequence(everything).written
+
+
+def entry_text(draft: Draft, node: ast.expr, frame: Frame) -> str:
+    """An expression with its names as the entry point knows them; "" when it cannot be read there."""
+    names: dict[str, str] = {}
+    for part in ast.walk(node):
+        if not isinstance(part, ast.Name):
+            continue
+        key = draft.roles.key(frame.scope, part.id)
+        if key is None or (draft.variables.is_static(key) and isinstance(key[0], ast.Module)):
+            continue
+        variable = draft.variables.of(frame, part.id)
+        if variable is None or not (variable.frame in (None, draft.nest.entry) or variable.is_global):
+            return ""
+        if variable.name != part.id:
+            names[part.id] = variable.name
+    if is_made_up(node):
+        return ast.unparse(node)
+    text = draft.source.segment(node)
+    if not names:
+        return text
+    import libcst as cst
+
+    from ..rewrite.rename import rename
+
+    return cst.Module([]).code_for_node(rename(cst.parse_expression(text), names))
+
+
+def is_made_up(node: ast.expr) -> bool:
+    """Whether the expression was made from ``trange`` and has no text of its own."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not hasattr(node.func, "lineno")
+
+
+def at_entry(draft: Draft, node: ast.expr, frame: Frame) -> str:
+    """An expression as it reads at the entry point; "" when it changes in the loop or cannot be read there."""
+    written = written_in_loop(draft)
+    counters: set[Variable | None] = set()
+    if draft.nest.epochs is not None:
+        counters = {draft.variables.of(draft.nest.entry, n) for n in loop_names(draft.nest.epochs)}
+    if draft.nest.batches is not None:
+        counters |= {draft.variables.of(draft.nest.inner, n) for n in loop_names(draft.nest.batches)}
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call | ast.Await | ast.Lambda | ast.NamedExpr):
+            return ""
+        if isinstance(part, ast.Name):
+            variable = draft.variables.of(frame, part.id)
+            if variable is not None and (variable in written or variable in counters):
+                return ""
+    return entry_text(draft, node, frame)
