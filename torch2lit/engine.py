@@ -59,7 +59,7 @@ class _Converter:
         self.roles = roles
         self.path = path
         self.options = options
-        self.effects = EffectAnalysis(source, roles)
+        self.effects = EffectAnalysis(source, roles, path)
 
     def run(self, nests: list[Nest], findings: list[Finding]) -> Conversion:
         from .files.edits import apply_edits

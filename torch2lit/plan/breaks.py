@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import ast
 
+from ..program import Claim
 from ..recover.items import Item
+from ..recover.loops import Loop
 from ..recover.roles import Role
 from .draft import Draft, Removal
 from .entry_names import at_entry
@@ -26,20 +28,66 @@ def claim_breaks(draft: Draft) -> None:
     nest = draft.nest
     if nest.batches is None or nest.epochs is None:
         return
-    items = draft.epoch.batch
-    leaving = [(i, c) for i in items if i.kind == "statement" for c in controls(i.node) if isinstance(c, ast.Break)]
-    if len(leaving) != 1 or leaving[0][0] is not items[-1]:
+    found = _last_break(draft.epoch.batch)
+    if found is None or not _after_step(draft, found[0]):
         return
-    item, control = leaving[0]
-    if not _after_step(draft, item):
-        return
+    item, control = found
     path = _branches_to(item.node, control)
     if path is None:
         return
-    limit = _limit(draft, item, path)
-    if limit:
-        draft.removals[path[-1]] = Removal("Trainer(limit_train_batches=...)", "break_after_batches", "the Trainer ends the epoch there")
+    if limit := _limit(draft, item, path, nest.batches):
+        _remove(draft, path[-1], "limit_train_batches")
         draft.trainer["limit_train_batches"] = limit
+    elif _stops_epochs_too(draft, item, path):
+        draft.claims[control] = Claim("trainer.should_stop", "the same condition ends the epochs too", _stop)  # type: ignore[index]
+        draft.claimed_by[control] = "break_after_batches"  # type: ignore[index]
+
+
+def claim_validation_break(draft: Draft, items: list[Item], loop: Loop) -> None:
+    """The same for a validation loop: ``limit_val_batches``."""
+    found = _last_break(items)
+    if found is None:
+        return
+    path = _branches_to(found[0].node, found[1])
+    if path is not None and (limit := _limit(draft, found[0], path, loop)):
+        _remove(draft, path[-1], "limit_val_batches")
+        draft.trainer["limit_val_batches"] = limit
+
+
+def _remove(draft: Draft, statement: ast.stmt, argument: str) -> None:
+    draft.removals[statement] = Removal(f"Trainer({argument}=...)", "break_after_batches", "the Trainer ends the loop there")
+
+
+def _last_break(items: list[Item]) -> tuple[Item, ast.AST] | None:
+    leaving = [(i, c) for i in items if i.kind == "statement" for c in controls(i.node) if isinstance(c, ast.Break)]
+    if len(leaving) != 1 or leaving[0][0] is not items[-1]:
+        return None
+    return leaving[0]
+
+
+def _stops_epochs_too(draft: Draft, item: Item, path: list[ast.If]) -> bool:
+    """Whether the epoch loop is left under the very same condition, which nothing changes in between.
+
+    Then stopping is Lightning's ``should_stop``: it ends the epoch after this batch, and validation and the end of
+    the epoch still run, as they do in the script.
+    """
+    test = ast.unparse(path[-1].test)
+    if len(path) != 1 or item.frame is not draft.nest.entry:
+        return False
+    names = {n.id for n in ast.walk(path[-1].test) if isinstance(n, ast.Name)}
+    for later in draft.epoch.after:
+        node = later.node
+        if isinstance(node, ast.If) and later.frame is item.frame and ast.unparse(node.test) == test:
+            return any(isinstance(c, ast.Break) for c in controls(node)) and isinstance(node.body[-1], ast.Break)
+        if any(v.name in names for v in draft.variables.use(later).written):
+            return False
+    return False
+
+
+def _stop(_node: object) -> object:
+    import libcst as cst
+
+    return cst.parse_statement("self.trainer.should_stop = True")
 
 
 def _after_step(draft: Draft, item: Item) -> bool:
@@ -59,11 +107,10 @@ def _branches_to(statement: ast.stmt, control: ast.AST) -> list[ast.If] | None:
     return path if path and len(path[-1].body) == 1 else None
 
 
-def _limit(draft: Draft, item: Item, path: list[ast.If]) -> str:
+def _limit(draft: Draft, item: Item, path: list[ast.If], loop: Loop) -> str:
     """The number of batches as source at the entry point; "" when it is not known."""
-    assert draft.nest.batches is not None
-    index = draft.nest.batches.index
-    first = draft.nest.batches.first
+    index = loop.index
+    first = loop.first
     if first is not None and not (isinstance(first, ast.Constant) and first.value == 0):
         return ""
     *outer, inner = path
@@ -85,8 +132,12 @@ def _mentions_data(draft: Draft, node: ast.expr, item: Item) -> bool:
 
 
 def _holds_at_first(test: ast.expr, index: str) -> bool:
-    """Whether ``index % n == 0``: true for the first batch, whatever n."""
+    """Whether the test is true for the first batch, whatever else is in it: ``index % n == 0``, ``index == 0``."""
     match test:
+        case ast.BoolOp(op=ast.Or(), values=values):
+            return any(_holds_at_first(v, index) for v in values)
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[ast.Constant(value=0)]):
+            return name == index
         case ast.Compare(left=ast.BinOp(left=ast.Name(id=name), op=ast.Mod()), ops=[ast.Eq()], comparators=[ast.Constant(value=0)]):
             return name == index
         case ast.UnaryOp(op=ast.Not(), operand=ast.BinOp(left=ast.Name(id=name), op=ast.Mod())):

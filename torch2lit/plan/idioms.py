@@ -75,10 +75,12 @@ def loop_bars(draft: Draft) -> set[Variable]:
     if draft.validation is not None:
         loops.append((draft.validation.loop, draft.validation.frame))
     found = {v for loop, frame in loops if loop and loop.bar_name and (v := draft.variables.of(frame, loop.bar_name))}
-    for node in draft.epoch.unwrapped:
+    unwrapped = [*draft.epoch.unwrapped, *(draft.validation.unwrapped if draft.validation else [])]
+    frames = [nest.inner, draft.validation.frame] if draft.validation else [nest.inner]
+    for node, frame in ((n, f) for n in unwrapped for f in frames):
         if isinstance(node, ast.With):
             for item in node.items:
-                if isinstance(item.optional_vars, ast.Name) and (v := draft.variables.of(nest.inner, item.optional_vars.id)):
+                if isinstance(item.optional_vars, ast.Name) and (v := draft.variables.of(frame, item.optional_vars.id)):
                     found.add(v)
     return found
 

@@ -77,6 +77,8 @@ def _check_entry(draft: Draft) -> None:
         raise draft.refuse("loop-in-coroutine", draft.nest.outermost, "the loop is in a coroutine")
     for node in walk_scope(scope.body):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("exec", "eval", "locals"):
+            if draft.roles.key(scope, node.func.id) is not None:
+                continue
             if node.func.id == "exec" or node.lineno >= draft.nest.outermost.lineno:
                 raise draft.refuse("names-made-at-run-time", node, f"`{node.func.id}` makes or reads names that cannot be seen here")
 
@@ -165,7 +167,7 @@ def _epoch_obstacle(draft: Draft) -> Obstacle | None:
 def _place_batches(draft: Draft) -> Obstacle | None:
     nest = draft.nest
     claim_breaks(draft)
-    kept = dict(draft.removals)
+    kept, kept_claims = dict(draft.removals), dict(draft.claims)
     step = find_step(draft)
     obstacle = step if isinstance(step, Obstacle) else automatic_obstacle(draft, step)
     if obstacle is None and not isinstance(step, Obstacle):
@@ -176,7 +178,7 @@ def _place_batches(draft: Draft) -> Obstacle | None:
     if obstacle is not None:
         draft.automatic = False
         draft.hooks.clear()
-        draft.removals = kept
+        draft.removals, draft.claims = kept, kept_claims
         draft.returned, draft.returned_name, draft.returned_at = None, "", None
         if (left := place_manual(draft)) is not None:
             if nest.batches is None:
@@ -201,6 +203,7 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
     draft.hooks.clear()
     draft.removals.clear()
     draft.trainer.clear()
+    draft.claims.clear()
     draft.united.clear()
     draft.validation = None
     draft.returned, draft.returned_name, draft.returned_at = None, "", None

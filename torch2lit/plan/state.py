@@ -365,6 +365,7 @@ class _Settler:
             return
         if role is Role.LOADER and (text := self.loader_of_trainer(variable)):
             self.state.homes[variable] = text
+            self.name_often_used(variable, text)
             return
         if role is Role.CONFIG and self.only_plain_attributes(variable) and not self.state.hyperparameters:
             self.state.homes[variable] = "self.hparams"
@@ -376,6 +377,21 @@ class _Settler:
         attribute = self.attribute_of(variable)
         self.state.homes[variable] = f"self.{attribute}"
         self.add_parameter(variable.name, attribute, variable.name)
+
+    def name_often_used(self, variable: Variable, text: str) -> None:
+        """Where a hook reads a long expression twice, it goes on calling it as the script does."""
+        for hook in HOOKS:
+            uses = [
+                node
+                for item in self.draft.hooks.get(hook, [])
+                if item.node not in self.draft.removals
+                for node in walk_scope(item.node)
+                if isinstance(node, ast.Name) and self.draft.variable(node, item.frame) is variable
+            ]
+            clash = any(v.name == variable.name for v in self.read.get(hook, set()) if v is not variable)
+            if len(uses) > 1 and not clash:
+                self.state.in_hook[(hook, variable)] = variable.name
+                self.prepend(hook, f"{variable.name} = {text}")
 
     def used_in_hooks(self, variable: Variable) -> bool:
         return any(variable in read for read in self.read.values())
@@ -418,8 +434,7 @@ class _Settler:
         return ""
 
     def only_plain_attributes(self, variable: Variable) -> bool:
-        bindings = self.draft.roles.bindings((variable.scope, variable.name))
-        if len(bindings) != 1 or not ast.unparse(bindings[0].value).endswith("parse_args()"):
+        if not self.parsed_arguments(variable):
             return False
         for node in ast.walk(self.draft.source.tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == variable.name:
@@ -432,6 +447,19 @@ class _Settler:
                     if not isinstance(parent, ast.Attribute) or parent.attr in _DICT_METHODS:
                         return self.passed_on(node)
         return True
+
+    def parsed_arguments(self, variable: Variable) -> bool:
+        """Whether the variable holds what an argument parser gave, directly or as a parameter of the entry function."""
+        roles = self.draft.roles
+        bindings = roles.bindings((variable.scope, variable.name))
+        if bindings:
+            return len(bindings) == 1 and ast.unparse(bindings[0].value).endswith("parse_args()")
+        passed = roles.arguments(variable.scope, variable.name)
+        values: list[ast.expr] = []
+        for scope, argument in passed:
+            key = roles.key(scope, argument.id) if isinstance(argument, ast.Name) else None
+            values += [b.value for b in roles.bindings(key)] if key else [argument]
+        return bool(values) and all(ast.unparse(v).endswith("parse_args()") for v in values)
 
     def passed_on(self, node: ast.Name) -> bool:
         """Whether a bare mention is only an argument of a call whose body was moved into the hooks."""

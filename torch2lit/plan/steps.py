@@ -157,7 +157,7 @@ def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
             return Obstacle(item.node, "gradients are touched before the backward pass")
     for item in [*step.before, *step.between, *step.after]:
         for node in walk_scope(item.node):
-            if isinstance(node, ast.Break | ast.Return) and item.kind == "statement" and node in _open_controls(draft, item.node):
+            if isinstance(node, ast.Break | ast.Return) and item.kind == "statement" and node in open_controls(draft, item.node):
                 return Obstacle(node, f"`{type(node).__name__.lower()}` leaves the batch")
             if has_backward_call(node):
                 return Obstacle(node, "another gradient computation")
@@ -173,9 +173,9 @@ def has_backward_call(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and "autograd." in dotted(node.func)
 
 
-def _open_controls(draft: Draft, statement: ast.stmt) -> list[ast.AST]:
-    """The controls that leave a statement, without those that the Trainer took over."""
-    gone = {id(n) for s in draft.removals for n in ast.walk(s)}
+def open_controls(draft: Draft, statement: ast.stmt) -> list[ast.AST]:
+    """The ``break``, ``continue`` and ``return`` that leave a statement, without those that the Trainer took over."""
+    gone = {id(n) for s in draft.removals for n in ast.walk(s)} | {id(s) for s in draft.claims}
     return [c for c in _controls(statement) if id(c) not in gone]
 
 
@@ -312,7 +312,7 @@ def _movable(draft: Draft, item: Item, graph: set[Key]) -> bool:
     if effects.mutates & graph:
         return False
     if item.kind == "statement":
-        if _open_controls(draft, item.node):
+        if open_controls(draft, item.node):
             return False
         if any(isinstance(n, ast.Delete) for n in walk_scope(item.node)):
             return False
@@ -337,7 +337,7 @@ def place_manual(draft: Draft) -> Obstacle | None:
     for item in draft.epoch.batch:
         if item.kind != "statement":
             continue
-        for control in _open_controls(draft, item.node):
+        for control in open_controls(draft, item.node):
             if isinstance(control, ast.Break | ast.Return) and draft.nest.batches is not None:
                 return Obstacle(control, f"`{type(control).__name__.lower()}` leaves the batch loop")
             if isinstance(control, ast.Return):

@@ -13,7 +13,7 @@ from ..recover.syntax import Scope, walk_scope
 from ..recover.variables import Variable
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry, written_in_loop
-from .steps import controls
+from .steps import controls, open_controls
 
 
 def place_after(draft: Draft) -> None:
@@ -55,8 +55,11 @@ def _obstacle(draft: Draft, found: Validation) -> str:
         return "its loader is not a plain variable"
     if base is not None and base in written_in_loop(draft):
         return "its loader is made anew in the loop"
+    from .breaks import claim_validation_break
+
+    claim_validation_break(draft, found.body, found.loop)
     for item in found.body:
-        for control in controls(item.node):
+        for control in open_controls(draft, item.node):
             if not isinstance(control, ast.Continue):
                 return f"`{type(control).__name__.lower()}` leaves the loop"
         if draft.effects_of(item).gradients:

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 
 from .names import free_names, parameter_names, target_names
+from .neighbours import Neighbours
 from .roles import Key, Role, Roles, bound_argument
 from .syntax import Scope, Source, dotted, root_name, walk_scope
 
@@ -62,9 +63,11 @@ class Effects:
 class EffectAnalysis:
     """Effects of statements of one file; call :meth:`of` for each. Works on demand and remembers."""
 
-    def __init__(self, source: Source, roles: Roles) -> None:
+    def __init__(self, source: Source, roles: Roles, path: str = "") -> None:
         self.source = source
         self.roles = roles
+        self.neighbours = Neighbours(path)
+        self._foreign: dict[str, bool] = {}
         self._touched: dict[Scope, frozenset[Key]] = {}
         self._rng: dict[Scope, bool] = {}
         self._in_place: dict[Scope, frozenset[str]] = {}
@@ -228,9 +231,25 @@ class EffectAnalysis:
         head = dotted(node.func).partition(".")[0]
         if not full or head not in self.roles.origins:
             return False
+        if (known := self._neighbour_draws(full)) is not None:
+            return known
         if full.startswith("."):
             return True
         return root not in sys.stdlib_module_names and root not in _NO_TORCH_RNG and root not in ("torch", "torchvision")
+
+    def _neighbour_draws(self, full: str) -> bool | None:
+        """Whether a function of a file beside the script draws; None when there is no such function."""
+        if full not in self._foreign:
+            found = self.neighbours.function(full)
+            if found is None:
+                return None
+            self._foreign[full] = True  # guards against recursion
+            module, function = found
+            source = Source(self.neighbours.source(module))
+            inner = EffectAnalysis(source, Roles(source), str(self.neighbours.folder / "_"))  # type: ignore[operator]
+            twin = source.function(function.name)
+            self._foreign[full] = twin is None or inner._function_draws(twin)
+        return self._foreign[full]
 
     def _function_draws(self, function: ast.FunctionDef) -> bool:
         if function not in self._rng:

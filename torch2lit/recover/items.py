@@ -97,7 +97,14 @@ def no_grad_with(node: ast.stmt) -> bool:
     """Whether the statement is a `with` that only switches gradients (``no_grad``, ``inference_mode``, ``enable_grad``)."""
     if not isinstance(node, ast.With):
         return False
-    return all(item.optional_vars is None and grad_mode(item.context_expr) for item in node.items)
+    return all(
+        (item.optional_vars is None and grad_mode(item.context_expr)) or is_bar(item.context_expr) for item in node.items
+    )
+
+
+def is_bar(node: ast.expr) -> bool:
+    """Whether the expression makes a progress bar."""
+    return isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in ("tqdm", "trange")
 
 
 def grad_mode(node: ast.expr) -> str:

@@ -61,6 +61,9 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
                 bar_name = base.id
                 base = bindings[0].value
                 continue
+        if isinstance(base, ast.IfExp) and (inner := _same_below(base)) is not None:
+            bar, base = True, inner
+            continue
         if not isinstance(base, ast.Call):
             break
         last = dotted(base.func).rpartition(".")[2]
@@ -82,6 +85,16 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
         else:
             break
     return Loop(node, _kind(base, scope, roles), base, items, index, first, bar, bar_name)
+
+
+def _same_below(node: ast.IfExp) -> ast.expr | None:
+    """``loader`` for ``tqdm(loader) if rank == 0 else loader``."""
+    sides = []
+    for side in (node.body, node.orelse):
+        if isinstance(side, ast.Call) and dotted(side.func).rpartition(".")[2] in _BARS and side.args:
+            side = side.args[0]
+        sides.append(side)
+    return sides[0] if ast.unparse(sides[0]) == ast.unparse(sides[1]) else None
 
 
 def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from .items import Item, callee_items, direct_calls, enter_frame, items_of, no_grad_with
+from .items import Item, callee_items, direct_calls, enter_frame, is_bar, items_of, no_grad_with
 from .loops import Iterable, Loop, describe
 from .names import parameter_names
 from .nest import Frame, Nest, last_statement
@@ -137,10 +137,7 @@ def _enables_grad(node: ast.With) -> bool:
 
 
 def _is_bar(node: ast.With) -> bool:
-    return all(
-        isinstance(i.context_expr, ast.Call) and dotted(i.context_expr.func).rpartition(".")[2] in ("tqdm", "trange")
-        for i in node.items
-    )
+    return all(is_bar(i.context_expr) for i in node.items)
 
 
 # ---- validation
