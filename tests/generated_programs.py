@@ -73,12 +73,28 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "late": ("none", "loss", "batch", "index", "after_run", "epoch", "index_after_run"),
     "after": ("none", "eval", "predict", "test", "test_function", "train_again", "history"),
     "shuffle": ("yes", "no", "val_too"),
+    "config": ("none", "namespace", "argparse", "dict"),
+    "val_use": ("assign", "append", "print_call", "subscript", "condition", "fstring"),
+    "train_use": ("assign", "append", "print_call", "ignored"),
+    "call": ("positional", "keywords", "defaults"),
+    "probe": ("none", "training", "parts", "random", "gradients", "rate", "weights", "gradient_mode"),
+    "probe_at": ("batch_end", "start", "batch_start", "middle", "val_start", "val_batch", "val_end", "end", "run_end"),
+    "epoch_action": ("none", "freeze", "unfreeze", "new_loader", "set_noise", "skip_epoch", "replace_criterion"),
+    "phases": ("one", "two_loops"),
+    "accumulate": ("none", "three", "three_divided", "three_or_last"),
+    "val_model": ("model", "ema", "both"),
+    "last_batch": ("none", "previous_loss", "kept_output", "kept_list"),
+    "in_batch_save": ("none", "every_three"),
+    "epoch_try": ("none", "try"),
+    "second_net": ("none", "frozen_teacher", "joint", "gan"),
+    "wording": ("none", "docstrings", "comments"),
 }  # fmt: skip
 
 ENTRY_VARIABLES = (
     "model", "device", "train_loader", "val_loader", "criterion", "optimizer", "scheduler", "ema", "epoch", "steps",
     "history", "lowest", "stats", "best", "bad", "stop", "epochs", "start", "x_all", "y_all", "x_val", "y_val",
-    "top", "kept", "train_loss",
+    "top", "kept", "train_loss", "args", "accuracies", "losses_of_epochs", "previous",
+    "outputs", "teacher", "other", "other_optimizer",
 )  # fmt: skip
 RENAMED = {"model": "net", "train_loader": "loader", "val_loader": "loader", "criterion": "loss_fn", "optimizer": "opt"}
 CLASHES: dict[str, dict[str, str]] = {
@@ -161,8 +177,17 @@ class _Program:
             self.c["train_form"] = "params"
         if self.at("epochs", "underscore") and self.needs_epoch():
             self.c["epochs"] = "range"
-        if self.at("optimizer", "subset") and self.at("model", "sequential"):
-            self.c["optimizer"] = "sgd"
+        if self.at("model", "sequential") and not self.at("loss", "returned"):
+            if self.at("optimizer", "subset"):
+                self.c["optimizer"] = "sgd"
+            if self.at("epoch_action", "freeze", "unfreeze"):
+                self.c["epoch_action"] = "none"
+        if self.at("optimizer", "subset") and self.at("epoch_action", "freeze", "unfreeze"):
+            self.c["epoch_action"] = "none"
+        if self.at("epoch_action", "new_loader", "set_noise") and self.at("loader", "full_batch"):
+            self.c["epoch_action"] = "none"
+        if not self.at("train_form", "inline") and not self.at("last_batch", "kept_list"):
+            self.c["last_batch"] = "none"
         self.full = self.at("loader", "full_batch")
         self.functions: list[Lines] = []
         self.closures: list[Lines] = []
@@ -178,6 +203,7 @@ class _Program:
             or self.at("late", "epoch")
             or self.at("rng", "seed_epoch")
             or self.at("resume", "checkpoint")
+            or self.at("epoch_action", "freeze", "unfreeze", "set_noise", "skip_epoch", "replace_criterion")
         )
 
     # ---- the whole
@@ -202,7 +228,17 @@ class _Program:
         text = "\n".join(lines) + "\n"
         for old, new in CLASHES.get(self.c["clash"], {}).items():
             text = re.sub(rf"(?<![\w.\"]){old}\b(?!=)(?!\")", new, text) if old != new else text
-        return re.sub(r"\n{4,}", "\n\n\n", text)
+        return self.worded(re.sub(r"\n{4,}", "\n\n\n", text))
+
+    def worded(self, text: str) -> str:
+        """Comments and docstrings that have to travel with the code."""
+        if self.at("wording", "docstrings"):
+            return re.sub(r"(?m)^( *)(def (?:train|evaluate|fit|main)\(.*\):)$", r'\1\2\n\1    """What it does."""', text)
+        if self.at("wording", "comments"):
+            text = re.sub(r"(?m)^( +)(loss\.backward\(\))$", r"\1# gradients\n\1\2  # of the loss", text)
+            text = re.sub(r"(?m)^( *)(for .*loader.*:)$", r"\1# all batches\n\1\2  # of the loader", text)
+            return re.sub(r"(?m)^( +)(print\(.*\))$", r"\1# tell\n\1\2", text)
+        return text
 
     def monolith(self, setup: Lines, run: Lines, seed: Lines) -> Lines:
         known = _stored(setup)
@@ -219,8 +255,10 @@ class _Program:
 
     def imports(self) -> Lines:
         return [
+            "import argparse",
             "import copy",
             "import random",
+            "import types",
             "",
             "import numpy as np",
             "import torch",
@@ -283,7 +321,7 @@ class _Program:
         else:
             data += ["x_all, y_all = x_all.to(device), y_all.to(device)"]
         optimizer, scheduler = self.optimizer(), self.scheduler()
-        more = ["criterion = nn.CrossEntropyLoss()", "epochs = 3" if not self.full else "epochs = 6"]
+        more = ["criterion = nn.CrossEntropyLoss()", *self.config()]
         more += self.state()
         resumed = self.resumed()
         device = ['device = torch.device("cpu")']
@@ -292,6 +330,26 @@ class _Program:
         if self.at("optimizer_place", "last"):
             return [*device, *data, *more[:2], *model, *more[2:], *optimizer, *scheduler, *resumed]
         return [*device, *data, *model, *optimizer, *scheduler, *more, *resumed]
+
+    def config(self) -> Lines:
+        """How the number of epochs is known."""
+        number = "3" if not self.full else "6"
+        values = f"epochs={number}, log_interval=2"
+        return {
+            "namespace": [f"args = types.SimpleNamespace({values})"],
+            "argparse": [
+                "parser = argparse.ArgumentParser()",
+                f'parser.add_argument("--epochs", type=int, default={number})',
+                'parser.add_argument("--log-interval", type=int, default=2)',
+                "args = parser.parse_args()",
+            ],
+            "dict": [f"args = dict({values})"],
+        }.get(self.c["config"], [f"epochs = {number}"])
+
+    def setting(self, name: str) -> str:
+        if self.at("config", "none"):
+            return name
+        return f'args["{name}"]' if self.at("config", "dict") else f"args.{name}"
 
     def optimizer(self) -> Lines:
         match self.c["optimizer"]:
@@ -347,7 +405,18 @@ class _Program:
             "dictionary": 'stats = {"steps": 0, "losses": []}',
         }
         lines += [counters[self.c["run_counter"]]] if self.c["run_counter"] in counters else []
-        lines += ["ema = copy.deepcopy(model)"] if self.at("post", "ema") else []
+        if self.at("post", "ema") or self.at("val_model", "ema", "both"):
+            lines += ["ema = copy.deepcopy(model)"]
+        lines += ["accuracies = []"] if self.at("val_use", "append") else []
+        lines += ["losses_of_epochs = []"] if self.at("train_use", "append") else []
+        lines += ["previous = None"] if self.at("last_batch", "previous_loss") else []
+        lines += ["outputs = []"] if self.at("last_batch", "kept_list") else []
+        if self.at("second_net", "frozen_teacher"):
+            lines += ["teacher = Net().to(device)", "teacher.eval()"]
+        elif self.at("second_net", "joint", "gan"):
+            lines += ["other = Net().to(device)", "other_optimizer = torch.optim.Adam(other.parameters(), lr=0.01)"]
+        if self.at("epoch_action", "unfreeze"):
+            lines += ["for p in model.b.parameters():", "    p.requires_grad = False"]
         if self.at("stop", "patience") or self.at("save", "best", "best_weights", "state"):
             lines += ["best = 0.0"]
         lines += ["bad = 0"] if self.at("stop", "patience") else []
@@ -376,7 +445,14 @@ class _Program:
             lines += ["model.train()"]
         if self.at("clash", "device"):
             lines += ["print(device)"]
-        loop = [f"for {self.counter()} in {self.epoch_range()}:", *_in(self.epoch())]
+        epoch = self.epoch()
+        if self.at("epoch_try", "try"):
+            epoch = ["try:", *_in(epoch), "except KeyboardInterrupt:", "    break"]
+        loop = [f"for {self.counter()} in {self.epoch_range()}:", *_in(epoch)]
+        if self.at("phases", "two_loops"):
+            again = epoch if not self.at("stop", "none") or self.at("epoch_try", "try") else [*epoch, 'print("second")']
+            between = ["for group in optimizer.param_groups:", '    group["lr"] = 0.03']
+            loop = [*loop, *between, f"for {self.counter()} in range(2):", *_in(again)]
         if self.at("around", "with") and not self.at("entry", "monolith"):
             loop = ["with torch.autograd.set_detect_anomaly(False):", *_in(loop)]
         lines += [*loop, *self.after_run()]
@@ -387,13 +463,14 @@ class _Program:
 
     def epoch_range(self) -> str:
         if self.at("resume", "checkpoint") and not self.at("epochs", "from_start", "from_one"):
-            return "range(start, epochs)"
+            return f"range(start, {self.setting('epochs')})"
+        n = self.setting("epochs")
         return {
-            "from_one": "range(1, epochs + 1)",
-            "from_start": "range(start, start + epochs)",
+            "from_one": f"range(1, {n} + 1)",
+            "from_start": f"range(start, start + {n})",
             "constant": "range(3)",
-            "tqdm": "tqdm(range(epochs))",
-        }.get(self.c["epochs"], "range(epochs)")
+            "tqdm": f"tqdm(range({n}))",
+        }.get(self.c["epochs"], f"range({n})")
 
     def epoch(self) -> Lines:
         start: Lines = []
@@ -402,6 +479,8 @@ class _Program:
             "seed_epoch": ["torch.manual_seed(epoch)"],
             "python": ["drop_first = random.random() < 0.5", "print(drop_first)"],
         }.get(self.c["rng"], [])
+        start += self.probe("start")
+        start += self.epoch_action()
         start += ["scheduler.step()"] if self.at("scheduler", "epoch_start") else []
         if self.at("scheduler", "hand_epoch"):
             start += ["for group in optimizer.param_groups:", '    group["lr"] = 0.1 * 0.7 ** epoch']
@@ -412,6 +491,7 @@ class _Program:
         middle += ["scheduler.step()"] if self.at("scheduler", "after_batches", "milestones") else []
         middle += ["scheduler.step(train_loss)"] if self.plateau_on_train() else []
         middle += [self.rate("middle")] if self.at("lr_print", "after_batches") else []
+        middle += self.probe("middle")
         after = validation if not self.at("validation", "before", "inside_batch") else []
         end: Lines = []
         end += ["scheduler.step()"] if self.at("scheduler", "after_validation") else []
@@ -423,15 +503,41 @@ class _Program:
         end += ["scheduler.step()"] if self.at("scheduler", "epoch_end") else []
         end += [self.rate("end")] if self.at("lr_print", "epoch_end") else []
         end += ["print(np.random.rand(), torch.rand(1).item())"] if self.at("rng", "epoch_end", "numpy") else []
+        end += self.probe("end")
         end += self.leave()
-        if self.full:
-            return [*start, *before, *self.train_phase(), *middle, *after, *end]
         return [*start, *before, *self.train_phase(), *middle, *after, *end]
+
+    def epoch_action(self) -> Lines:
+        return {
+            "freeze": ["if epoch == 1:", "    for p in model.a.parameters():", "        p.requires_grad = False"],
+            "unfreeze": ["if epoch == 1:", "    for p in model.b.parameters():", "        p.requires_grad = True"],
+            "new_loader": ["train_loader = DataLoader(Data(x_all, y_all), batch_size=8, shuffle=True)"],
+            "set_noise": ["train_loader.dataset.noisy = epoch > 1"],
+            "skip_epoch": ["if epoch == 1:", "    continue"],
+            "replace_criterion": ["if epoch == 2:", "    criterion = nn.CrossEntropyLoss(label_smoothing=0.1)"],
+        }.get(self.c["epoch_action"], [])
+
+    def probe(self, where: str) -> Lines:
+        """Show something that a conversion may change without changing names."""
+        if not self.at("probe_at", where):
+            return []
+        net = "model"
+        return {
+            "training": [f'print("{where}", {net}.training)'],
+            "parts": [f'print("{where}", [m.training for m in {net}.modules()])'],
+            "random": [f'print("{where}", torch.rand(1).item())'],
+            "gradients": [f'print("{where}", [p.grad is None for p in {net}.parameters()])'],
+            "rate": [f'print("{where}", optimizer.param_groups[0]["lr"])'],
+            "weights": [f'print("{where}", next({net}.parameters()).abs().sum().item())'],
+            "gradient_mode": [f'print("{where}", torch.is_grad_enabled())'] if not where.startswith("val") else [],
+        }.get(self.c["probe"], [])
 
     def plateau_on_train(self) -> bool:
         return self.at("scheduler", "plateau_train") or (self.at("scheduler", "plateau") and not self.val_value())
 
     def val_value(self) -> bool:
+        if not self.at("val_form", "inline") and self.at("val_use", "print_call", "fstring", "condition"):
+            return False
         return self.at("validation", "after", "before", "twice", "train_data_too")
 
     def rate(self, where: str) -> str:
@@ -456,6 +562,8 @@ class _Program:
         return lines
 
     def late(self) -> Lines:
+        if self.at("last_batch", "kept_output") and self.at("train_form", "inline"):
+            return ["print(kept_out.sum().item())"]
         if self.at("late", "epoch"):
             return ['print("epoch", epoch)']
         if not self.at("train_form", "inline"):
@@ -486,8 +594,11 @@ class _Program:
         return []
 
     def after_run(self) -> Lines:
-        lines: Lines = []
+        lines: Lines = self.probe("run_end")
         inline = self.at("train_form", "inline")
+        lines += ["print(accuracies)"] if self.at("val_use", "append") and self.evaluates_by_call() else []
+        lines += ["print(losses_of_epochs)"] if self.at("train_use", "append") and not inline else []
+        lines += ["print(len(outputs))"] if self.at("last_batch", "kept_list") else []
         if self.at("late", "after_run") and inline:
             lines += ["print(float(loss))"]
         if self.at("late", "index_after_run") and inline and self.index():
@@ -530,7 +641,7 @@ class _Program:
         return "i" if self.at("batches", "enumerate", "from_one", "tqdm_enumerate", "enumerate_tqdm", "counted") else ""
 
     def has_train_loss(self) -> bool:
-        return True
+        return self.at("train_form", "inline") or self.at("train_use", "assign", "append")
 
     def train_phase(self) -> Lines:
         lines: Lines = []
@@ -569,7 +680,19 @@ class _Program:
         }[self.c["train_sums"]]
         if self.at("train_form", "inline"):
             return lines
-        return self.as_function("train", lines, "train_form", ["train_loss"])
+        return self.used(self.as_function("train", lines, "train_form", ["train_loss"]))
+
+    def used(self, call: Lines) -> Lines:
+        """What the epoch does with the result of ``train``."""
+        left, _, right = call[0].partition(" = ")
+        needed = not self.at("save", "none", "end", "epoch") or not self.at("stop", "none") or self.plateau_on_train()
+        if left != "train_loss" or (needed and not self.at("train_use", "append")):
+            return call
+        return {
+            "append": [f"losses_of_epochs.append({right})", "train_loss = losses_of_epochs[-1]"],
+            "print_call": [f'print("trained", {right})'],
+            "ignored": [right],
+        }.get(self.c["train_use"], call)
 
     def as_function(self, name: str, body: Lines, form: str, results: list[str]) -> Lines:
         """Make a function of the body; what comes back is the call, with the results assigned."""
@@ -594,7 +717,13 @@ class _Program:
                     parameters = [new if p == old else p for p in parameters]
         decorator = ["@torch.no_grad()"] if kind == "decorated" else []
         self.functions.append([*decorator, f"def {name}({', '.join(parameters)}):", *_in(text.split("\n"))])
-        return [f"{', '.join([*results, *carried])} = {name}({', '.join(used)})"]
+        return [f"{', '.join([*results, *carried])} = {name}({self.arguments(used, parameters)})"]
+
+    def arguments(self, given: list[str], parameters: list[str]) -> str:
+        if self.at("call", "keywords"):
+            pairs = [f"{p}={g}" for p, g in zip(parameters, given, strict=True)]
+            return ", ".join([*given[:1], *pairs[1:]])
+        return ", ".join(given)
 
     def batch_header(self) -> str:
         target = {
@@ -629,6 +758,8 @@ class _Program:
         lines += ["model.train()"] if self.at("train_mode", "batch") else []
         if c["syntax"] == "continue" and not self.full:
             lines += ["if len(x) < 8:", "    continue"]
+        lines += self.probe("batch_start")
+        lines += ["if previous is not None:", "    print(previous)"] if c["last_batch"] == "previous_loss" else []
         lines += ["x = x + 0.1 * torch.randn_like(x)"] if c["rng"] == "batch" else []
         lines += ["scheduler.step()"] if c["scheduler"] == "batch_first" else []
         lines += ["optimizer.zero_grad()"] if c["zero"] in ("before_forward", "top") else []
@@ -637,7 +768,27 @@ class _Program:
         lines += self.forward()
         lines += ["optimizer.zero_grad()"] if c["zero"] == "between" else []
         step = ["loss.backward()", *self.between(), "optimizer.step()"]
+        if c["accumulate"] != "none" and (self.index() or self.full):
+            if c["zero"] != "after_step":
+                lines = [n for n in lines if ".zero_grad(" not in n]
+            number = "epoch" if self.full else self.index()
+            if self.full and self.at("epochs", "underscore"):
+                self.c["epochs"] = "range"
+            test = f"({number} + 1) % 3 == 0"
+            if c["accumulate"] == "three_or_last" and not self.full:
+                test += f" or {number} + 1 == len(train_loader)"
+            if c["accumulate"] == "three_divided":
+                lines += ["loss = loss / 3"]
+            lines += ["loss.backward()"]
+            step = [f"if {test}:", *_in([*self.between(), "optimizer.step()", "optimizer.zero_grad()"])]
+        if c["second_net"] == "joint":
+            lines += ["other_optimizer.zero_grad()"]
+            step += ["other_optimizer.step()"]
+        elif c["second_net"] == "gan":
+            step += ["other_optimizer.zero_grad()", "F.cross_entropy(other(x), y).backward()", "other_optimizer.step()"]
         lines += ["loss.backward(); optimizer.step()"] if c["syntax"] == "semicolons" and len(step) == 2 else step
+        if c["in_batch_save"] == "every_three" and self.index():
+            lines += [f"if {self.index()} % 3 == 0:", '    torch.save(model.state_dict(), "step.pt")']
         lines += ["optimizer.zero_grad()"] if c["zero"] == "after_step" else []
         lines += ["model.zero_grad()"] if c["zero"] == "model_after" else []
         lines += self.per_batch_schedule()
@@ -680,6 +831,10 @@ class _Program:
                 loss = ["loss = criterion(out, y)", "for p in model.parameters():", "    loss += 0.001 * p.abs().sum()"]
             case _:
                 loss = ["loss = criterion(out, y)"]
+        if self.at("second_net", "frozen_teacher"):
+            loss += ["with torch.no_grad():", "    wanted = teacher(x)", "loss = loss + 0.1 * F.mse_loss(out, wanted)"]
+        elif self.at("second_net", "joint"):
+            loss += ["loss = loss + 0.1 * criterion(other(x) + out, y)"]
         return [*mixed, *out, *loss]
 
     def between(self) -> Lines:
@@ -749,6 +904,12 @@ class _Program:
         if self.at("between", "accuracy"):
             lines += ["print(right)"]
         lines += [self.rate("batch")] if self.at("lr_print", "batch") else []
+        lines += {
+            "previous_loss": [f"previous = {value}"],
+            "kept_output": ["kept_out = out"],
+            "kept_list": ["outputs.append(out.detach())"],
+        }.get(self.c["last_batch"], [])
+        lines += self.probe("batch_end")
         return lines
 
     def tail(self) -> Lines:
@@ -778,9 +939,10 @@ class _Program:
         if self.at("validation", "none", "inside_batch"):
             return []
         once = self.validation_once()
-        if self.at("val_print", "after", "both") and not self.val_value():
+        unnamed = not self.at("val_form", "inline") and self.at("val_use", "print_call", "fstring", "condition")
+        if self.at("val_print", "after", "both") and not self.val_value() and not unnamed:
             once = [*once, "print(accuracy)"]
-        last = "epochs - 1"
+        last = f"{self.setting('epochs')} - 1"
         tests = {
             "every_two": "(epoch + 1) % 2 == 0",
             "every_two_from_first": "epoch % 2 == 0",
@@ -816,7 +978,21 @@ class _Program:
             self.define_evaluate(own, parameter)
             self.val_arguments = tuple(parameter)
         given = [loader if p == "val_loader" else p for p in parameter]
-        return [f"val_loss, accuracy = evaluate({', '.join(given)})"]
+        call = f"evaluate({self.arguments(given, self.val_parameters)})"
+        if loader == "train_loader" or self.at("validation", "inside_batch"):
+            return [f"val_loss, accuracy = {call}"]
+        return {
+            "append": [f"accuracies.append({call})", "val_loss, accuracy = accuracies[-1]"],
+            "print_call": [f'print("result", {call})'],
+            "subscript": [f"accuracy = {call}[1]", "val_loss = -accuracy"],
+            "fstring": [f'print(f"result {{{call}}}")'],
+            "condition": [f"if {call}[1] > 0.4:", '    print("good")'],
+        }.get(self.c["val_use"], [f"val_loss, accuracy = {call}"])
+
+    def evaluates_by_call(self) -> bool:
+        return not self.at("val_form", "inline")
+
+    val_parameters: tuple[str, ...] = ()
 
     made = False
 
@@ -830,6 +1006,9 @@ class _Program:
         elif self.at("val_form", "globals", "closure"):
             text = re.sub(r"\bval_loader\b", "loader", text)
             names = ["loader" if p == "val_loader" else p for p in names]
+        self.val_parameters = tuple(names)
+        if self.at("call", "defaults"):
+            names = [f"{n}=None" if n == "epoch" else n for n in names]
         decorator = ["@torch.no_grad()"] if self.at("val_form", "decorated") else []
         function = [*decorator, f"def evaluate({', '.join(names)}):", *_in(text.split("\n"))]
         (self.closures if self.at("val_form", "closure") else self.functions).append(function)
@@ -846,7 +1025,8 @@ class _Program:
             "concatenated": ["outs, ys = [], []"],
             "meter": ["val_meter, hit_meter = Meter(), Meter()"],
         }.get(self.c["val_sums"], ["hits, val_sum, seen = 0, 0.0, 0"])
-        inner = [f"{out} = model({x})", f"{loss} = F.cross_entropy({out}, {y})"]
+        net = {"ema": "ema({0})", "both": "(model({0}) + ema({0})) / 2"}.get(self.c["val_model"], "model({0})").format(x)
+        inner = [f"{out} = {net}", f"{loss} = F.cross_entropy({out}, {y})", *self.probe("val_batch")]
         size = f"len({x})"
         inner += {
             "tensors": [f"hits += ({out}.argmax(1) == {y}).sum()", f"val_sum += {loss} * {size}"],
@@ -886,7 +1066,7 @@ class _Program:
                 "inference": ["with torch.inference_mode():", *_in(loop)],
                 "switched": ["torch.set_grad_enabled(False)", *loop, "torch.set_grad_enabled(True)"],
             }.get(self.c["no_grad"], loop)
-        lines += [*sums, *covered, *finish]
+        lines += [*self.probe("val_start"), *sums, *covered, *finish, *self.probe("val_end")]
         if self.at("val_print", "inside", "both"):
             lines += ['print("validation", val_loss, accuracy)']
         if self.at("lr_print", "in_validation"):

@@ -102,6 +102,12 @@ class _Converter:
             edits.append(edit)
         lines = split_lines(self.source.text)
         after = apply_edits(lines, edits)
+        edits += self._unused_imports(after, edits)
+        after = apply_edits(lines, edits)
+        if problem := self._problem(after):
+            from .findings import finding
+
+            return _refused(self.source.text, self.path, [finding("output-not-valid", drafts[0][0].nest.outermost.lineno, problem)])
         all_findings = [self._softer(f) for f in all_findings]
         mechanism = max((d.mechanism for d, _ in drafts), key=_RANK.__getitem__)
         ledger = ledger_of(self.source, [d for d, _ in drafts], [(e.start, e.end) for e in edits])
@@ -109,6 +115,43 @@ class _Converter:
             self.path, Outcome.CONVERTED, self.source.text, after, mechanism, _ordered(all_findings), ledger,
             tuple(summaries), edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
         )  # fmt: skip
+
+    def _unused_imports(self, after: str, edits: list[Edit]) -> list[Edit]:
+        """Imports whose last use was in replaced code leave with it."""
+        import ast
+
+        from .checks import imported_but_unused
+        from .rewrite.assemble import without_names
+
+        try:
+            tree = ast.parse(after)
+        except SyntaxError:
+            return []
+        new = [without_names(self.source, s, names) for s, names in imported_but_unused(self.source.tree, tree)]
+        return [e for e in new if e is not None and not _overlap(edits, [e])]
+
+    def _problem(self, after: str) -> str:
+        """What is wrong with the converted text; "" when every check holds."""
+        from .checks import unbound_names
+        from .recover.nest import recover_nests
+        from .recover.roles import Roles
+        from .recover.syntax import Source
+
+        try:
+            new = unbound_names(after) - unbound_names(self.source.text)
+            again = Source(after)
+        except SyntaxError as error:
+            return f"the converted text does not compile: line {error.lineno}: {error.msg}"
+        if new:
+            return f"names would be unbound: {', '.join(sorted(new))}"
+        lines = {n.outermost.lineno for n in recover_nests(again, Roles(again)).nests}
+        if lines - self._left_over(after):
+            return "a second conversion would change the file again"
+        return ""
+
+    def _left_over(self, after: str) -> set[int]:
+        """Lines of training loops that were refused and so stay for a second conversion to refuse again."""
+        return set()
 
     def _alias(self, taken: set[str]) -> str:
         for alias in ("L", "lightning", "pl"):

@@ -36,25 +36,26 @@ def claim_breaks(draft: Draft) -> None:
     if path is None:
         return
     if limit := _limit(draft, item, path, nest.batches):
-        _remove(draft, path[-1], "limit_train_batches")
+        remove_break(draft, path[-1], "limit_train_batches")
         draft.trainer["limit_train_batches"] = limit
     elif _stops_epochs_too(draft, item, path):
         draft.claims[control] = Claim("trainer.should_stop", "the same condition ends the epochs too", _stop)  # type: ignore[index]
         draft.claimed_by[control] = "break_after_batches"  # type: ignore[index]
 
 
-def claim_validation_break(draft: Draft, items: list[Item], loop: Loop) -> None:
-    """The same for a validation loop: ``limit_val_batches``."""
+def validation_break(draft: Draft, items: list[Item], loop: Loop) -> tuple[ast.stmt, str] | None:
+    """The same for a validation loop: the statement that falls away, and the value of ``limit_val_batches``."""
     found = _last_break(items)
     if found is None:
-        return
+        return None
     path = _branches_to(found[0].node, found[1])
     if path is not None and (limit := _limit(draft, found[0], path, loop)):
-        _remove(draft, path[-1], "limit_val_batches")
-        draft.trainer["limit_val_batches"] = limit
+        return path[-1], limit
+    return None
 
 
-def _remove(draft: Draft, statement: ast.stmt, argument: str) -> None:
+def remove_break(draft: Draft, statement: ast.stmt, argument: str) -> None:
+    """Take the break's statement away: the Trainer's argument says the same."""
     draft.removals[statement] = Removal(f"Trainer({argument}=...)", "break_after_batches", "the Trainer ends the loop there")
 
 

@@ -186,6 +186,8 @@ def _leaves(statement: ast.stmt, control: ast.AST) -> bool:
 
 def _controls(statement: ast.stmt) -> list[ast.AST]:
     found: list[ast.AST] = []
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return found
 
     def visit(node: ast.AST, looped: bool) -> None:
         if isinstance(node, ast.Return):
@@ -215,7 +217,7 @@ def place_automatic(draft: Draft, step: Step) -> Obstacle | None:
     before_step: list[Item] = []
     graph = _graph_keys(draft, step.before)
     for item in step.between:
-        if before_step or not _movable(draft, item, graph):
+        if not _movable(draft, item, graph) or depends(draft, item, before_step):
             before_step.append(item)
         else:
             training.append(item)
@@ -228,15 +230,13 @@ def place_automatic(draft: Draft, step: Step) -> Obstacle | None:
             continue
         effects = draft.effects_of(item)
         late = any(not _is_scheduler_step(draft, i) for i in tail) or (stepped and effects.learning_rate)
+        late = late or depends(draft, item, [*before_step, *tail])
         if late or not _movable(draft, item, graph):
             tail.append(item)
         else:
             training.append(item)
-    if tail and any(isinstance(n, ast.Continue) for i in step.before for n in walk_scope(i.node)):
-        only_schedulers = all(_is_scheduler_step(draft, i) for i in tail)
-        return Obstacle(step.backward.node, "a skipped batch would still run what follows the step") if (
-            tail or only_schedulers
-        ) else None
+    if (tail or before_step) and any(isinstance(c, ast.Continue) for i in step.before for c in open_controls(draft, i.node)):
+        return Obstacle(step.backward.node, "a skipped batch would still run what follows the step")
     if has_loop_carried_loss(draft, step):
         return Obstacle(step.backward.node, "the loss is kept as a tensor with its graph")
     _choose_return(draft, step, [i for i in training if i not in step.before and i is not step.backward])
@@ -251,6 +251,20 @@ def place_automatic(draft: Draft, step: Step) -> Obstacle | None:
         draft.removals[item.node] = Removal("automatic optimization", "zero_grad", "Lightning zeroes the gradients before backward")
     draft.returned_at = step.backward.node
     return None
+
+
+def depends(draft: Draft, item: Item, others: list[Item]) -> bool:
+    """Whether an item reads or changes what others change, or changes what they read: then their order must stay."""
+    if not others:
+        return False
+    use, theirs = draft.variables.use(item), draft.variables.sequence(others)
+    changed = {(v.scope, v.name) for v in use.written} | draft.effects_of(item).mutates
+    read = {(v.scope, v.name) for v in use.read}
+    they_change = {(v.scope, v.name) for v in theirs.written}
+    for other in others:
+        they_change |= draft.effects_of(other).mutates
+    they_read = {(v.scope, v.name) for v in theirs.read}
+    return bool(changed & (they_read | they_change) or read & they_change)
 
 
 def has_loop_carried_loss(draft: Draft, step: Step) -> bool:
@@ -314,8 +328,8 @@ def _movable(draft: Draft, item: Item, graph: set[Key]) -> bool:
     if item.kind == "statement":
         if open_controls(draft, item.node):
             return False
-        if any(isinstance(n, ast.Delete) for n in walk_scope(item.node)):
-            return False
+        if isinstance(item.node, ast.Delete):
+            return all(isinstance(t, ast.Name) for t in item.node.targets)
     return True
 
 

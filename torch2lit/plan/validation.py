@@ -11,6 +11,7 @@ from ..recover.phases import Validation, find_validation
 from ..recover.roles import Key, Role
 from ..recover.syntax import Scope, walk_scope
 from ..recover.variables import Variable
+from .breaks import remove_break, validation_break
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry, written_in_loop
 from .steps import controls, open_controls
@@ -55,12 +56,11 @@ def _obstacle(draft: Draft, found: Validation) -> str:
         return "its loader is not a plain variable"
     if base is not None and base in written_in_loop(draft):
         return "its loader is made anew in the loop"
-    from .breaks import claim_validation_break
-
-    claim_validation_break(draft, found.body, found.loop)
+    limited = validation_break(draft, found.body, found.loop)
+    taken = {id(n) for n in ast.walk(limited[0])} if limited else set()
     for item in found.body:
         for control in open_controls(draft, item.node):
-            if not isinstance(control, ast.Continue):
+            if id(control) not in taken and not isinstance(control, ast.Continue):
                 return f"`{type(control).__name__.lower()}` leaves the loop"
         if draft.effects_of(item).gradients:
             return "it touches gradients"
@@ -165,6 +165,9 @@ def epoch_start(draft: Draft) -> int | None:
 
 def _place(draft: Draft, found: Validation) -> None:
     draft.validation = found
+    if limited := validation_break(draft, found.body, found.loop):
+        remove_break(draft, limited[0], "limit_val_batches")
+        draft.trainer["limit_val_batches"] = limited[1]
     trailing, rest = _divide_rest(draft, found)
     draft.hooks[VALIDATION_START] = [*found.leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)

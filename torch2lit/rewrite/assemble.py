@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+import libcst as cst
+
 from ..plan.draft import Draft
 from ..plan.optimizers import Configured
 from ..plan.state import State
@@ -124,6 +126,25 @@ def import_edit(source: Source, alias: str) -> Edit | None:
         while after < len(source.lines) and source.lines[after].startswith("#"):
             after += 1
     return Edit(after, after, statement)
+
+
+def without_names(source: Source, statement: ast.Import | ast.ImportFrom, names: set[str]) -> Edit | None:
+    """The edit that takes names out of an import, or the whole import when none is left."""
+    if not _starts_line(source, statement) or ";" in source.lines[statement.lineno - 1]:
+        return None
+    start, end = statement.lineno - 1, statement.end_lineno or statement.lineno
+    kept = [a for a in statement.names if (a.asname or a.name).split(".")[0] not in names]
+    if not kept:
+        return Edit(start, end, "")
+    twin = source.twins[statement]
+    line = twin.node
+    assert isinstance(line, cst.SimpleStatementLine)
+    small = line.body[0]
+    assert isinstance(small, cst.Import | cst.ImportFrom) and not isinstance(small.names, cst.ImportStar)
+    left = [a for a, raw in zip(small.names, statement.names, strict=True) if raw in kept]
+    left[-1] = left[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+    text = cst.Module([line.with_changes(body=[small.with_changes(names=left)], leading_lines=[])]).code
+    return Edit(start, end, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _starts_line(source: Source, node: ast.stmt) -> bool:

@@ -1,0 +1,57 @@
+"""What must hold of a conversion before anything is written (DESIGN: checks)."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+
+
+def unbound_names(text: str) -> set[str]:
+    """The names that some scope reads and that neither the module nor Python binds.
+
+    Raises SyntaxError when the text is not Python.
+    """
+    top = symtable.symtable(text, "<checks>", "exec")
+    bound = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+    bound |= {child.get_name() for child in top.get_children()}
+    used: set[str] = set()
+    _collect(top, bound, used, is_module=True)
+    return used - bound - set(dir(builtins)) - _MODULE_NAMES
+
+
+_MODULE_NAMES = {"__file__", "__name__", "__doc__", "__spec__", "__loader__", "__package__", "__builtins__", "__class__"}
+
+
+def _collect(table: symtable.SymbolTable, bound: set[str], used: set[str], *, is_module: bool = False) -> None:
+    for symbol in table.get_symbols():
+        if symbol.is_declared_global() and symbol.is_assigned():
+            bound.add(symbol.get_name())
+        if symbol.is_referenced() and (is_module or symbol.is_global()):
+            used.add(symbol.get_name())
+    for child in table.get_children():
+        _collect(child, bound, used)
+
+
+def imported_but_unused(before: ast.Module, after: ast.Module) -> list[tuple[ast.Import | ast.ImportFrom, set[str]]]:
+    """Top-level imports of the raw text with the names whose last use went away in the conversion."""
+    used_before, used_after = _read_names(before), _read_names(after)
+    exported = {
+        e.value
+        for s in before.body
+        if isinstance(s, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in s.targets)
+        for e in ast.walk(s.value)
+        if isinstance(e, ast.Constant)
+    }
+    found = []
+    for statement in before.body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            names = {(a.asname or a.name).split(".")[0] for a in statement.names}
+            gone = {n for n in names if n in used_before and n not in used_after and n not in exported}
+            if gone:
+                found.append((statement, gone))
+    return found
+
+
+def _read_names(tree: ast.Module) -> set[str]:
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
