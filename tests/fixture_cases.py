@@ -16,7 +16,7 @@ from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
 
-from torch2lit.engine import convert_text
+from torch2lit.api import convert_source
 from torch2lit.findings import SEVERITIES, Finding
 from torch2lit.options import Options
 from torch2lit.program import Conversion, Fate, LedgerEntry, Mechanism, Outcome
@@ -128,7 +128,7 @@ def case(name: str) -> Case:
 def conversion(name: str) -> Conversion:
     """The engine's answer for a case, computed once per session."""
     c = case(name)
-    return convert_text(c.raw, "raw.py", c.options)
+    return convert_source(c.raw, "raw.py", c.options)
 
 
 def digest(result: Conversion) -> str:

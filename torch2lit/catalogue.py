@@ -222,6 +222,20 @@ loop runs has no place there.
     )
 )
 
+register(
+    Rule(
+        code="T2L117",
+        slug="framework-wrapped",
+        severity="refused",
+        why="Another framework runs backward or the optimizer step, so the script is no raw PyTorch any more.",
+        remedy="Go back to plain `loss.backward()` and `optimizer.step()`, then convert; see the message for how.",
+        text="""\
+Accelerate, apex, Horovod and DeepSpeed wrap the model, the optimizer or backward. Lightning has strategies and
+precision plugins for what they do, but the wrapper has to go first: two of them would scale or reduce twice.
+""",
+    )
+)
+
 # ---- to be reviewed
 
 register(
@@ -247,6 +261,21 @@ register(
         text="""\
 Lightning 2.6 catches KeyboardInterrupt inside of `fit`, tears down and exits. What the script does after ^C needs
 another way.
+""",
+    )
+)
+
+register(
+    Rule(
+        code="T2L203",
+        slug="own-processes",
+        severity="review",
+        why="The script starts or joins several processes itself, and each of them makes a Trainer with one device.",
+        remedy="To let Lightning start the processes, drop the script's own set-up and pass `--strategy ddp --devices N`.",
+        text="""\
+`init_process_group`, `mp.spawn` and DistributedDataParallel go on working as the script set them up: Lightning runs one
+device in every process and leaves the wrapped module alone. That is the same training, but none of Lightning's own
+distributed features.
 """,
     )
 )

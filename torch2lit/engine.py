@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .plan.draft import Draft
     from .plan.state import State
     from .recover.nest import Nest
+    from .recover.roles import Roles
     from .recover.syntax import Source
 
 _RANK = {Mechanism.AUTOMATIC: 0, Mechanism.ITERATIONS: 1, Mechanism.MANUAL: 2, Mechanism.EPOCHS: 3, Mechanism.FABRIC: 4}
@@ -24,21 +25,65 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
 
     ``text`` may have any newline style; untouched lines come back as they are.
     """
-    if not _TRAINS.search(text) or "step" not in text:
+    if not _TRAINS.search(text) or "step" not in text or "torch" not in text:
         return Conversion(path, Outcome.UNCHANGED, text, text, reason="no training loop")
     from . import catalogue  # noqa: F401  (registers the findings)
+    from .files.prefilter import SKIP_FILE, asks_to_skip
+    from .findings import finding
+    from .recover.frameworks import wrapping_framework
     from .recover.nest import recover_nests
     from .recover.roles import Roles
     from .recover.syntax import Source
 
+    if asks_to_skip(text):
+        return Conversion(path, Outcome.UNCHANGED, text, text, reason=SKIP_FILE)
     source = Source(text)
     roles = Roles(source)
-    recovered = recover_nests(source, roles)
-    if not recovered.nests and not recovered.findings:
+    if not _knows_torch(roles):
         return Conversion(path, Outcome.UNCHANGED, text, text, reason="no training loop")
+    if (wrapped := wrapping_framework(source, roles)) is not None:
+        framework, place = wrapped
+        if not framework.remedy:
+            return Conversion(path, Outcome.UNCHANGED, text, text, reason=f"uses {framework.name} already")
+        message = f"{framework.name} wraps the training step: {framework.remedy}"
+        return _refused(text, path, [finding("framework-wrapped", getattr(place, "lineno", 0), message)])
+    recovered = recover_nests(source, roles)
+    skipped = _skipped(source, recovered.nests)
+    recovered.nests = [n for n in recovered.nests if n not in skipped]
+    if not recovered.nests and not recovered.findings:
+        return Conversion(path, Outcome.UNCHANGED, text, text, reason="skip" if skipped else "no training loop")
     if not recovered.nests:
         return _refused(text, path, recovered.findings)
     return _Converter(source, roles, path, options).run(recovered.nests, recovered.findings)
+
+
+def _knows_torch(roles: Roles) -> bool:
+    """Whether the file imports torch, a package that builds on it, or whatever a star import brings."""
+    origins = set(roles.origins.values())
+    return any("torch" in o.lower() or o.endswith(".*") or o.partition(".")[0] in _ON_TORCH for o in origins)
+
+
+_ON_TORCH = {"dgl", "transformers", "timm", "fastai", "monai", "lightning"}
+
+
+def _skipped(source: Source, nests: list[Nest]) -> list[Nest]:
+    """The nests that a ``# torch2lit: skip`` on the loop, or on the function or class around it, leaves alone."""
+    import ast
+
+    from .comments import skip_lines
+
+    lines = skip_lines(source.text)
+    if not lines:
+        return []
+    found = []
+    for nest in nests:
+        marked = [nest.outermost, nest.inner.scope, nest.step_frame.scope, nest.entry.scope]
+        marked += [a for a in source.ancestors(nest.outermost) if isinstance(a, ast.stmt)]
+        if nest.batches is not None:
+            marked.append(nest.batches.node)
+        if any(isinstance(m, ast.stmt) and m.lineno in lines for m in marked):
+            found.append(nest)
+    return found
 
 
 def _refused(text: str, path: str, findings: list[Finding], nests: tuple[NestSummary, ...] = ()) -> Conversion:
@@ -109,6 +154,7 @@ class _Converter:
 
             return _refused(self.source.text, self.path, [finding("output-not-valid", drafts[0][0].nest.outermost.lineno, problem)])
         all_findings = [self._softer(f) for f in all_findings]
+        all_findings += _removed_comments(self.source.text, after)
         mechanism = max((d.mechanism for d, _ in drafts), key=_RANK.__getitem__)
         ledger = ledger_of(self.source, [d for d, _ in drafts], [(e.start, e.end) for e in edits])
         return Conversion(
@@ -183,6 +229,13 @@ class _Converter:
             module,
             tuple(draft.idioms),
         )
+
+
+def _removed_comments(before: str, after: str) -> list[Finding]:
+    from .comments import lost_comments
+    from .findings import finding
+
+    return [finding("comment-removed", line, f"gone with its statement: {text}") for line, text in lost_comments(before, after)]
 
 
 def _overlap(edits: list[Edit], new: list[Edit]) -> bool:

@@ -9,11 +9,11 @@ from ..recover.items import Item, callee_items, items_of
 from ..recover.loops import Iterable
 from ..recover.phases import Epoch, NotStraight, check_call_first, take_apart, without_return
 from ..recover.roles import Role
-from ..recover.syntax import walk_scope
+from ..recover.syntax import dotted, walk_scope
 from .breaks import claim_breaks
 from .draft import EPOCH_START, TRAINING_STEP, Draft
 from .entry_names import entry_text
-from .idioms import claim_statements
+from .idioms import claim_statements, loop_bars
 from .optimizers import Configured, configure
 from .state import State, settle
 from .steps import (
@@ -41,6 +41,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
     draft.variables.gone = draft.removals
     state = settle(draft, configured)
     draft.trainer = trainer_arguments(draft)
+    _look_for_troubles(draft)
     return configured, state
 
 
@@ -49,7 +50,7 @@ def _try_batches(draft: Draft) -> Obstacle | None:
     nest = draft.nest
     if nest.epochs is not None and nest.epochs.kind is not Iterable.RANGE:
         raise draft.refuse("unknown-epochs", nest.epochs.node, f"the epoch loop runs over `{ast.unparse(nest.epochs.base)[:60]}`, not over a range")
-    if nest.outermost.orelse:
+    if nest.outermost.orelse and any(isinstance(n, ast.Break) for n in walk_scope(nest.outermost.body)):
         raise draft.refuse("loop-else", nest.outermost, "the loop has an `else` block")
     _check_entry(draft)
     try:
@@ -152,7 +153,7 @@ def _epoch_obstacle(draft: Draft) -> Obstacle | None:
         if item.kind == "statement" and controls(item.node):
             return Obstacle(item.node, "control flow stands before the batch loop")
         effects = draft.effects_of(item)
-        if nest.batches.kind is Iterable.LOADER and effects.rng:
+        if nest.batches.kind is Iterable.LOADER and effects.rng and not _feeds_bar(draft, item):
             return Obstacle(
                 item.node, "random numbers may be drawn before the batch loop, and Lightning starts the first epoch's loader before that"
             )
@@ -162,6 +163,14 @@ def _epoch_obstacle(draft: Draft) -> Obstacle | None:
                 if isinstance(control, ast.Return):
                     raise draft.refuse("return-in-loop", control, "`return` leaves the function from inside the epoch loop")
     return None
+
+
+def _feeds_bar(draft: Draft, item: Item) -> bool:
+    """Whether the item makes or labels the progress bar of a loop that Lightning runs now."""
+    match item.node:
+        case ast.Assign(targets=[ast.Name() as name]) | ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as name))):
+            return draft.variable(name, item.frame) in loop_bars(draft)
+    return False
 
 
 def _place_batches(draft: Draft) -> Obstacle | None:
@@ -249,6 +258,21 @@ def _whole_epoch(draft: Draft, obstacle: Obstacle) -> list[Item]:
     raise draft.refuse(
         "step-not-reached", nest.inner.statement, f"`{nest.inner.name}` is called inside a branch or a block of the epoch loop"
     )
+
+
+def _look_for_troubles(draft: Draft) -> None:
+    """Findings on what Lightning does otherwise around the loop."""
+    for ancestor in draft.source.ancestors(draft.nest.outermost):
+        if isinstance(ancestor, ast.Try):
+            for handler in ancestor.handlers:
+                caught = ast.unparse(handler.type) if handler.type else ""
+                if "KeyboardInterrupt" in caught:
+                    draft.note("interrupt-not-caught", handler, "`except KeyboardInterrupt` does not see ^C during `trainer.fit`")
+    for call in draft.source.calls:
+        last = dotted(call.func).rpartition(".")[2]
+        if last in ("init_process_group", "spawn") and draft.options.strategy is None:
+            draft.note("own-processes", call, f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own")
+            break
 
 
 def _keep_carried_gradients(draft: Draft) -> None:

@@ -518,26 +518,26 @@ class _Settler:
             assert isinstance(statement, ast.Assign)
             for name in sorted(flow([statement.value]).read - own):
                 variable = self.variables.of(self.entry, name)
-                if variable is None or variable in self.state.homes:
+                if variable is None:
                     continue
                 role = self.role(variable)
+                if variable in self.state.homes and "self.trainer" not in self.state.homes[variable]:
+                    continue
                 if variable.is_global and role not in (Role.MODEL, Role.CRITERION):
                     continue
                 if self.state.inside and role is not Role.MODEL:
                     continue
-                if role is Role.LOADER and self.loader_of_trainer(variable):
-                    text = self.loader_of_trainer(variable)
-                    if "train" in text:
-                        self.state.in_hook[("configure_optimizers", variable)] = text
-                        continue
                 if role is Role.CONFIG and self.config_attributes_only(statement.value, name) and self.only_plain_attributes(variable) and not self.state.hyperparameters:
                     self.state.homes[variable] = "self.hparams"
                     self.state.hyperparameters = variable.name
                     self.parameters.add(variable.name)
                     continue
                 attribute = self.attribute_of(variable)
-                self.state.homes[variable] = f"self.{attribute}"
                 self.add_parameter(variable.name, attribute, variable.name)
+                if variable in self.state.homes:  # the Trainer knows its loader only after this hook
+                    self.state.in_hook[("configure_optimizers", variable)] = f"self.{attribute}"
+                else:
+                    self.state.homes[variable] = f"self.{attribute}"
 
     def config_attributes_only(self, value: ast.expr, name: str) -> bool:
         for node in ast.walk(value):
@@ -743,6 +743,8 @@ class _Homes(ast.NodeTransformer):
         variable = self.settler.variables.of(self.frame, node.id)
         if variable is None:
             return node
+        if variable in self.settler.counter_variables() and variable not in self.settler.state.homes:
+            return ast.parse(self.settler.epoch_text(), mode="eval").body
         text = self.settler.state.in_hook.get((self.hook, variable)) or self.settler.state.homes.get(variable)
         return ast.parse(text, mode="eval").body if text else node
 

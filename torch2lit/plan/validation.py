@@ -343,7 +343,7 @@ def _parameters(scope: Scope) -> list[str]:
 
 def statements_after(draft: Draft) -> list[ast.stmt]:
     """The statements of the entry scope that run after the epoch loop, in order."""
-    found: list[ast.stmt] = []
+    found: list[ast.stmt] = list(draft.nest.outermost.orelse)
     node: ast.AST = draft.nest.outermost
     for ancestor in draft.source.ancestors(node):
         for name in ("body", "orelse", "finalbody", "handlers"):

@@ -80,6 +80,34 @@ def step_calls(scope: Scope, roles: Roles) -> tuple[list[ast.Call], list[ast.Cal
     return sorted(backwards, key=_position), sorted(steps, key=_position)
 
 
+def _closures(source: Source, scope: Scope) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The functions defined in a scope that are handed to an optimizer's ``step``."""
+    handed = {
+        argument.id
+        for node in walk_scope(scope.body)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "step"
+        for argument in [*node.args, *(k.value for k in node.keywords)]
+        if isinstance(argument, ast.Name)
+    }
+    return [f for f in source.functions if f.name in handed and source.scope_of(f) is scope] if handed else []
+
+
+def _is_closure(source: Source, scope: Scope) -> bool:
+    return not isinstance(scope, ast.Module) and scope in _closures(source, source.scope_of(scope))
+
+
+def _in_closures(source: Source, scope: Scope, steps: list[ast.Call]) -> list[ast.Call]:
+    """The ``backward()`` calls in closures that the scope's own steps run."""
+    if not any(call.args or call.keywords for call in steps):
+        return []
+    return [
+        node
+        for function in _closures(source, scope)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "backward"
+    ]
+
+
 def _position(node: ast.expr) -> tuple[int, int]:
     return node.lineno, node.col_offset
 
@@ -95,8 +123,13 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
     """Find every nest of a file. A step site that cannot be followed to its loops leaves a finding of severity refused."""
     result = Recovered([], [])
     scopes: list[Scope] = [source.tree, *source.functions]
+    lonely: list[Finding] = []
+    stepped = False
     for scope in scopes:
+        if _is_closure(source, scope):
+            continue
         backwards, steps = step_calls(scope, roles)
+        backwards += _in_closures(source, scope, steps)
         if not backwards:
             continue
         if _inside_lightning(source, scope) or any(b.func.attr == "manual_backward" for b in backwards if isinstance(b.func, ast.Attribute)):
@@ -104,8 +137,9 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
         if not steps:
             if not isinstance(scope, ast.Module) and source.in_class(scope):
                 continue
-            result.findings.append(_no_step(backwards[0]))
+            lonely.append(_no_step(backwards[0]))
             continue
+        stepped = True
         owner = source.in_class(scope) if not isinstance(scope, ast.Module) else None
         if owner is not None:
             line = steps[0].lineno
@@ -118,6 +152,8 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
             result.findings.append(found)
         else:
             result.nests.extend(found)
+    if stepped or any(step_calls(scope, roles)[1] for scope in scopes if lonely):
+        result.findings.extend(lonely)
     return result
 
 
@@ -162,7 +198,8 @@ def _climb(
     """The nests whose innermost frame is this one."""
     groups: dict[ast.AST | None, tuple[list[ast.Call], list[ast.Call]]] = {}
     for call in [*backwards, *steps]:
-        loops = enclosing_loops(source, call, frame.scope)
+        anchor = call if source.scope_of(call) is frame.scope else steps[0]  # a closure runs where its step stands
+        loops = enclosing_loops(source, anchor, frame.scope)
         top = loops[0] if loops else None
         pair = groups.setdefault(top, ([], []))
         pair[call in steps].append(call)
@@ -171,7 +208,8 @@ def _climb(
     for _top, (own_backwards, own_steps) in groups.items():
         if not own_backwards or not own_steps:
             continue
-        loops = _common_loops(source, [*own_backwards, *own_steps], frame.scope)
+        own = [c for c in [*own_backwards, *own_steps] if source.scope_of(c) is frame.scope]
+        loops = _common_loops(source, own, frame.scope)
         found = _from_loops(source, roles, frame, loops, own_backwards, own_steps)
         if isinstance(found, Finding):
             problem = problem or found
@@ -200,7 +238,9 @@ def _from_loops(
     if batch_at is None and len(described) >= 2:
         batch_at = _nested_without_loader(source, described, frame, roles)
     if batch_at is not None and batch_at > 0:
-        return [Nest(frame, frame, described[batch_at - 1], described[batch_at], frame, backwards, steps)]
+        above = described[:batch_at]
+        epochs = next((loop for loop in reversed(above) if loop.kind is Iterable.RANGE), above[-1])
+        return [Nest(frame, frame, epochs, described[batch_at], frame, backwards, steps)]
     callers = _callers(source, frame)
     if batch_at == 0 or (len(described) == 1 and callers and any(c[1] for c in callers)):
         batches = described[batch_at or 0]

@@ -73,9 +73,9 @@ def _split(source: Source, items: list[Item], nest: Nest, epoch: Epoch) -> tuple
     for index, item in enumerate(items):
         node = item.node
         if node is loop:
-            if loop.orelse:
-                raise NotStraight(loop.lineno, "the batch loop has an `else`")
-            return items[:index], items[index + 1 :]
+            if loop.orelse and any(isinstance(n, ast.Break) for n in walk_scope(loop.body)):
+                raise NotStraight(loop.lineno, "the batch loop has an `else` and may be left by `break`")
+            return items[:index], [*items_of(loop.orelse, item.frame), *items[index + 1 :]]
         if nest.inner is not nest.entry and item.frame is nest.entry and node is nest.inner.statement:
             check_call_first(node, nest.inner.call)
             binds, body, result = callee_items(nest.inner, node)

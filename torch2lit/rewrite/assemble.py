@@ -26,7 +26,7 @@ def nest_edits(draft: Draft, configured: Configured, state: State, taken: set[st
     removed = moved_functions(draft)
     class_code = format_code(module_source(draft, configured, state, names), width).rstrip("\n") + "\n"
     editor = EntryEditor(draft, state, names)
-    edits = [loop_edit(draft, source, trainer_source(draft, configured, state, names), width)]
+    edits = [loop_edit(draft, source, trainer_source(draft, configured, state, names), width, editor)]
     edits += editor.edits()
     edits = unused_devices(draft, state, editor, edits)
     edits += _class_and_functions(draft, state, removed, class_code)

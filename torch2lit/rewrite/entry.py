@@ -48,13 +48,13 @@ def _loaders(draft: Draft) -> list[str]:
     return [t or "None" for t in texts]
 
 
-def loop_edit(draft: Draft, source: Source, code: str, width: int) -> Edit:
-    """The edit that puts the Trainer call in place of the loop."""
+def loop_edit(draft: Draft, source: Source, code: str, width: int, editor: EntryEditor) -> Edit:
+    """The edit that puts the Trainer call in place of the loop; an `else` that always ran follows it."""
     loop = draft.nest.outermost
     indent = source.lines[loop.lineno - 1][: loop.col_offset]
     formatted = format_code(code, max(40, width - len(indent)))
     text = "".join(f"{indent}{line}\n" if line else "\n" for line in formatted.splitlines())
-    return Edit(loop.lineno - 1, loop.end_lineno or loop.lineno, text)
+    return Edit(loop.lineno - 1, loop.end_lineno or loop.lineno, text + "".join(editor.at_indent(s, indent) for s in loop.orelse))
 
 
 class EntryEditor:
@@ -137,7 +137,7 @@ class EntryEditor:
         result = []
         done: set[int] = set()
         for statement in statements_after(self.draft):
-            if statement in gone:
+            if statement in gone or statement in self.draft.nest.outermost.orelse:
                 continue
             if not any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(statement)):
                 continue
@@ -170,6 +170,14 @@ class EntryEditor:
         else:
             text = _unix(cst.Module([node], default_indent=module.default_indent).code)
         return text if text.endswith("\n") else text + "\n"
+
+    def at_indent(self, statement: ast.stmt, indent: str) -> str:
+        """A statement of the loop's `else`, out of its block."""
+        twin = self.source.twins[statement]
+        node = standalone(twin.node, twin.index)
+        names = {name: f"{self.names.instance}.{attribute}" for name, attribute in self.state.after.items()}
+        code = cst.Module([rename(node, names)], default_indent=self.source.module.default_indent).code
+        return "".join(f"{indent}{line}\n" if line else "\n" for line in _unix(code).splitlines())
 
     def _first_line(self, statement: ast.stmt) -> int:
         decorators = getattr(statement, "decorator_list", [])
