@@ -10,93 +10,94 @@ from __future__ import annotations
 import ast
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 Choices = dict[str, str]
 Lines = list[str]
 
-DIMENSIONS: dict[str, tuple[str, ...]] = {
-    "entry": ("module", "main", "guard", "monolith"),
-    "around": ("none", "for", "with", "two_calls"),
-    "train_form": ("inline", "params", "globals", "closure"),
-    "rename": ("no", "yes"),
-    "loader": ("loader", "full_batch"),
-    "clash": (
-        "none", "log", "trainer", "lightning", "device", "batch", "epoch_names", "shadow", "optimizers", "module",
-    ),
-    "same_locals": ("no", "yes"),
-    "epochs": ("range", "from_one", "from_start", "constant", "tqdm", "underscore"),
-    "batches": ("plain", "enumerate", "from_one", "tqdm", "bar", "tqdm_enumerate", "enumerate_tqdm", "counted"),
-    "unpack": ("tuple", "later", "index", "dict", "single", "ignored", "moved"),
-    "model": ("mlp", "norm", "functional", "sequential", "stateful"),
-    "loss": ("module", "functional", "statements", "regularised", "returned"),
-    "optimizer": ("sgd", "momentum", "adam", "decay", "groups", "subset", "chosen"),
-    "optimizer_place": ("after_model", "before_data", "last"),
+_GRAMMAR = {
+    "entry": "module main guard monolith",
+    "around": "none for with two_calls",
+    "train_form": "inline params globals closure",
+    "rename": "no yes",
+    "loader": "loader full_batch",
+    "clash": "none log trainer lightning device batch epoch_names shadow optimizers module",
+    "same_locals": "no yes",
+    "epochs": "range from_one from_start constant tqdm underscore",
+    "batches": "plain enumerate from_one tqdm bar tqdm_enumerate enumerate_tqdm counted",
+    "unpack": "tuple later index dict single ignored moved",
+    "model": "mlp norm functional sequential stateful",
+    "loss": "module functional statements regularised returned",
+    "optimizer": "sgd momentum adam decay groups subset chosen",
+    "optimizer_place": "after_model before_data last",
     "scheduler": (
-        "none", "after_batches", "epoch_end", "epoch_start", "batch", "batch_first", "batch_fraction", "plateau",
-        "plateau_train", "hand_epoch", "hand_batch", "after_validation", "warmup", "milestones",
+        "none after_batches epoch_end epoch_start batch batch_first batch_fraction plateau "
+        "plateau_train hand_epoch hand_batch after_validation warmup milestones"
     ),
-    "lr_print": ("none", "epoch_start", "batch", "after_batches", "in_validation", "after_validation", "epoch_end"),
-    "zero": ("before_forward", "between", "after_step", "model", "model_after", "never", "not_none", "top"),
-    "clip": ("none", "norm", "value", "norm_kept"),
-    "train_mode": ("epoch_start", "none", "before_loop", "batch", "after_eval", "first_line_of_run"),
-    "eval_mode": ("before", "none", "inside_no_grad", "before_and_back", "false_argument"),
+    "lr_print": "none epoch_start batch after_batches in_validation after_validation epoch_end",
+    "zero": "before_forward between after_step model model_after never not_none top",
+    "clip": "none norm value norm_kept",
+    "train_mode": "epoch_start none before_loop batch after_eval first_line_of_run",
+    "eval_mode": "before none inside_no_grad before_and_back false_argument",
     "validation": (
-        "after", "none", "before", "twice", "train_data_too", "every_two", "every_two_from_first", "first_only",
-        "not_first", "inside_batch", "last_only",
+        "after none before twice train_data_too every_two every_two_from_first first_only not_first "
+        "inside_batch last_only"
     ),
-    "val_form": ("inline", "params", "globals", "decorated", "closure"),
-    "no_grad": ("with", "none", "inference", "switched", "inside_loop"),
-    "val_leave": ("none", "break", "continue", "enumerate_break"),
-    "val_sums": ("floats", "tensors", "lists", "concatenated", "meter"),
-    "val_print": ("after", "inside", "both", "none"),
-    "train_sums": (
-        "floats", "none", "tensor_without_item", "detached", "list", "window", "meter", "mean_in_loop", "dict",
-    ),
-    "run_counter": ("none", "steps", "history", "best_loss", "dictionary"),
+    "val_form": "inline params globals decorated closure",
+    "no_grad": "with none inference switched inside_loop",
+    "val_leave": "none break continue enumerate_break",
+    "val_sums": "floats tensors lists concatenated meter",
+    "val_print": "after inside both none",
+    "train_sums": "floats none tensor_without_item detached list window meter mean_in_loop dict",
+    "run_counter": "none steps history best_loss dictionary",
     "post": (
-        "none", "print_loss", "every_two", "rebind_item", "inplace_output", "parameter", "ema", "clamp",
-        "grad_norm", "output_of_new_weights", "accuracy", "inplace_input", "detach_output", "loss_times",
+        "none print_loss every_two rebind_item inplace_output parameter ema clamp grad_norm "
+        "output_of_new_weights accuracy inplace_input detach_output loss_times"
     ),
-    "between": ("none", "print", "grad_norm", "scale_grads", "accuracy"),
+    "between": "none print grad_norm scale_grads accuracy",
     "syntax": (
-        "none", "lambda", "comprehension", "fstring", "del", "semicolons", "continue", "nested_function", "walrus",
-        "conditional", "with_block", "try_block", "inner_loop", "continue_after", "break_after", "multiline", "assert",
+        "none lambda comprehension fstring del semicolons continue nested_function walrus conditional "
+        "with_block try_block inner_loop continue_after break_after multiline assert"
     ),
-    "stop": ("none", "patience", "threshold", "flag", "in_batches"),
-    "save": ("none", "best", "epoch", "end", "state", "best_weights"),
-    "resume": ("none", "checkpoint"),
+    "stop": "none patience threshold flag in_batches",
+    "save": "none best epoch end state best_weights",
+    "resume": "none checkpoint",
     "rng": (
-        "none", "epoch_start", "between", "after_validation", "batch", "dataset", "python", "seed_epoch", "mixup",
-        "numpy", "epoch_end",
+        "none epoch_start between after_validation batch dataset python seed_epoch mixup numpy epoch_end"
     ),
-    "late": ("none", "loss", "batch", "index", "after_run", "epoch", "index_after_run"),
-    "after": ("none", "eval", "predict", "test", "test_function", "train_again", "history"),
-    "shuffle": ("yes", "no", "val_too"),
-    "config": ("none", "namespace", "argparse", "dict"),
-    "val_use": ("assign", "append", "print_call", "subscript", "condition", "fstring"),
-    "train_use": ("assign", "append", "print_call", "ignored"),
-    "call": ("positional", "keywords", "defaults"),
-    "probe": ("none", "training", "parts", "random", "gradients", "rate", "weights", "gradient_mode"),
-    "probe_at": ("batch_end", "start", "batch_start", "middle", "val_start", "val_batch", "val_end", "end", "run_end"),
-    "epoch_action": ("none", "freeze", "unfreeze", "new_loader", "set_noise", "skip_epoch", "replace_criterion"),
-    "phases": ("one", "two_loops"),
-    "accumulate": ("none", "three", "three_divided", "three_or_last"),
-    "val_model": ("model", "ema", "both"),
-    "last_batch": ("none", "previous_loss", "kept_output", "kept_list"),
-    "in_batch_save": ("none", "every_three"),
-    "epoch_try": ("none", "try"),
-    "second_net": ("none", "frozen_teacher", "joint", "gan"),
-    "wording": ("none", "docstrings", "comments"),
-}  # fmt: skip
-
-ENTRY_VARIABLES = (
-    "model", "device", "train_loader", "val_loader", "criterion", "optimizer", "scheduler", "ema", "epoch", "steps",
-    "history", "lowest", "stats", "best", "bad", "stop", "epochs", "start", "x_all", "y_all", "x_val", "y_val",
-    "top", "kept", "train_loss", "args", "accuracies", "losses_of_epochs", "previous",
-    "outputs", "teacher", "other", "other_optimizer",
-)  # fmt: skip
-RENAMED = {"model": "net", "train_loader": "loader", "val_loader": "loader", "criterion": "loss_fn", "optimizer": "opt"}
+    "late": "none loss batch index after_run epoch index_after_run",
+    "after": "none eval predict test test_function train_again history",
+    "shuffle": "yes no val_too",
+    "config": "none namespace argparse dict",
+    "val_use": "assign append print_call subscript condition fstring",
+    "train_use": "assign append print_call ignored",
+    "call": "positional keywords defaults",
+    "probe": "none training parts random gradients rate weights gradient_mode",
+    "probe_at": "batch_end start batch_start middle val_start val_batch val_end end run_end",
+    "epoch_action": "none freeze unfreeze new_loader set_noise skip_epoch replace_criterion",
+    "phases": "one two_loops",
+    "accumulate": "none three three_divided three_or_last",
+    "val_model": "model ema both",
+    "last_batch": "none previous_loss kept_output kept_list",
+    "in_batch_save": "none every_three",
+    "epoch_try": "none try",
+    "second_net": "none frozen_teacher joint gan",
+    "wording": "none docstrings comments",
+}
+DIMENSIONS = {name: tuple(options.split()) for name, options in _GRAMMAR.items()}
+_NAMES = (
+    "model device train_loader val_loader criterion optimizer scheduler ema epoch steps history "
+    "lowest stats best bad stop epochs start x_all y_all x_val y_val kept train_loss args accuracies "
+    "losses_of_epochs previous outputs teacher other other_optimizer "
+)
+ENTRY_VARIABLES = tuple(_NAMES.split())
+RENAMED = {
+    "model": "net",
+    "train_loader": "loader",
+    "val_loader": "loader",
+    "criterion": "loss_fn",
+    "optimizer": "opt",
+}
 CLASHES: dict[str, dict[str, str]] = {
     "log": {"total": "log", "history": "logger"},
     "trainer": {"model": "trainer"},
@@ -111,7 +112,7 @@ CLASHES: dict[str, dict[str, str]] = {
 
 
 def draw(seed: int) -> Choices:
-    """The choices of a seed. Every dimension has a generator of its own; some programs are plainer than others."""
+    """The choices of a seed, by a generator per dimension; some programs are plainer than others."""
     chosen = {}
     plainness = random.Random(seed).choice((0.6, 0.75, 0.85, 0.9))
     for name, options in DIMENSIONS.items():
@@ -233,7 +234,11 @@ class _Program:
     def worded(self, text: str) -> str:
         """Comments and docstrings that have to travel with the code."""
         if self.at("wording", "docstrings"):
-            return re.sub(r"(?m)^( *)(def (?:train|evaluate|fit|main)\(.*\):)$", r'\1\2\n\1    """What it does."""', text)
+            return re.sub(
+                r"(?m)^( *)(def (?:train|evaluate|fit|main)\(.*\):)$",
+                r'\1\2\n\1    """What it does."""',
+                text,
+            )
         if self.at("wording", "comments"):
             text = re.sub(r"(?m)^( +)(loss\.backward\(\))$", r"\1# gradients\n\1\2  # of the loss", text)
             text = re.sub(r"(?m)^( *)(for .*loader.*:)$", r"\1# all batches\n\1\2  # of the loader", text)
@@ -283,7 +288,9 @@ class _Program:
         lines += ["        self.calls = 0"] if self.at("model", "stateful") else []
         lines += ["", "    def forward(self, x, y=None):" if returned else "    def forward(self, x):"]
         lines += ["        self.calls += 1"] if self.at("model", "stateful") else []
-        lines += ["        h = torch.relu(self.norm(self.a(x)))" if norm else "        h = torch.relu(self.a(x))"]
+        lines += [
+            "        h = torch.relu(self.norm(self.a(x)))" if norm else "        h = torch.relu(self.a(x))"
+        ]
         if self.at("model", "functional"):
             lines += ["        h = F.dropout(h, 0.3, training=self.training)"]
         else:
@@ -308,15 +315,19 @@ class _Program:
     def setup(self) -> Lines:
         model = ["model = Net().to(device)"]
         if self.at("model", "sequential") and not self.at("loss", "returned"):
-            model = ["model = nn.Sequential(nn.Linear(6, 10), nn.ReLU(), nn.Dropout(0.3), nn.Linear(10, 3)).to(device)"]
+            model = [
+                "model = nn.Sequential(nn.Linear(6, 10), nn.ReLU(), nn.Dropout(0.3), nn.Linear(10, 3))",
+                "model = model.to(device)",
+            ]
         data = ["x_all, x_val = torch.randn(37, 6), torch.randn(17, 6)"]
         data += ["y_all, y_val = x_all[:, :3].argmax(1), x_val[:, :3].argmax(1)"]
         if not self.full:
             noisy = ", noisy=True" if self.at("rng", "dataset") else ""
             shuffle = self.c["shuffle"] != "no"
+            both = self.at("shuffle", "val_too")
             data += [
                 f"train_loader = DataLoader(Data(x_all, y_all{noisy}), batch_size=8, shuffle={shuffle})",
-                f"val_loader = DataLoader(Data(x_val, y_val), batch_size=6, shuffle={self.at('shuffle', 'val_too')})",
+                f"val_loader = DataLoader(Data(x_val, y_val), batch_size=6, shuffle={both})",
             ]
         else:
             data += ["x_all, y_all = x_all.to(device), y_all.to(device)"]
@@ -371,9 +382,8 @@ class _Program:
             case "chosen":
                 adam = "torch.optim.Adam(model.parameters(), lr=0.02)"
                 sgd = "torch.optim.SGD(model.parameters(), lr=0.1)"
-                return ['name = "adam"', 'if name == "adam":', f"    optimizer = {adam}", "else:"] + [
-                    f"    optimizer = {sgd}"
-                ]
+                choice = ['name = "adam"', 'if name == "adam":', f"    optimizer = {adam}"]
+                return [*choice, "else:", f"    optimizer = {sgd}"]
             case _:
                 made = "torch.optim.SGD(model.parameters(), lr=0.1)"
         return [f"optimizer = {made}"]
@@ -414,7 +424,10 @@ class _Program:
         if self.at("second_net", "frozen_teacher"):
             lines += ["teacher = Net().to(device)", "teacher.eval()"]
         elif self.at("second_net", "joint", "gan"):
-            lines += ["other = Net().to(device)", "other_optimizer = torch.optim.Adam(other.parameters(), lr=0.01)"]
+            lines += [
+                "other = Net().to(device)",
+                "other_optimizer = torch.optim.Adam(other.parameters(), lr=0.01)",
+            ]
         if self.at("epoch_action", "unfreeze"):
             lines += ["for p in model.b.parameters():", "    p.requires_grad = False"]
         if self.at("stop", "patience") or self.at("save", "best", "best_weights", "state"):
@@ -429,8 +442,9 @@ class _Program:
     def resumed(self) -> Lines:
         if not self.at("resume", "checkpoint"):
             return []
+        state = '{"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 0}'
         return [
-            'torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 0}, "last.pt")',
+            f'torch.save({state}, "last.pt")',
             'checkpoint = torch.load("last.pt")',
             'model.load_state_dict(checkpoint["model"])',
             'optimizer.load_state_dict(checkpoint["optimizer"])',
@@ -450,7 +464,11 @@ class _Program:
             epoch = ["try:", *_in(epoch), "except KeyboardInterrupt:", "    break"]
         loop = [f"for {self.counter()} in {self.epoch_range()}:", *_in(epoch)]
         if self.at("phases", "two_loops"):
-            again = epoch if not self.at("stop", "none") or self.at("epoch_try", "try") else [*epoch, 'print("second")']
+            again = (
+                epoch
+                if not self.at("stop", "none") or self.at("epoch_try", "try")
+                else [*epoch, 'print("second")']
+            )
             between = ["for group in optimizer.param_groups:", '    group["lr"] = 0.03']
             loop = [*loop, *between, f"for {self.counter()} in range(2):", *_in(again)]
         if self.at("around", "with") and not self.at("entry", "monolith"):
@@ -502,19 +520,32 @@ class _Program:
         end += self.epoch_end()
         end += ["scheduler.step()"] if self.at("scheduler", "epoch_end") else []
         end += [self.rate("end")] if self.at("lr_print", "epoch_end") else []
-        end += ["print(np.random.rand(), torch.rand(1).item())"] if self.at("rng", "epoch_end", "numpy") else []
+        end += (
+            ["print(np.random.rand(), torch.rand(1).item())"] if self.at("rng", "epoch_end", "numpy") else []
+        )
         end += self.probe("end")
         end += self.leave()
         return [*start, *before, *self.train_phase(), *middle, *after, *end]
 
     def epoch_action(self) -> Lines:
         return {
-            "freeze": ["if epoch == 1:", "    for p in model.a.parameters():", "        p.requires_grad = False"],
-            "unfreeze": ["if epoch == 1:", "    for p in model.b.parameters():", "        p.requires_grad = True"],
+            "freeze": [
+                "if epoch == 1:",
+                "    for p in model.a.parameters():",
+                "        p.requires_grad = False",
+            ],
+            "unfreeze": [
+                "if epoch == 1:",
+                "    for p in model.b.parameters():",
+                "        p.requires_grad = True",
+            ],
             "new_loader": ["train_loader = DataLoader(Data(x_all, y_all), batch_size=8, shuffle=True)"],
             "set_noise": ["train_loader.dataset.noisy = epoch > 1"],
             "skip_epoch": ["if epoch == 1:", "    continue"],
-            "replace_criterion": ["if epoch == 2:", "    criterion = nn.CrossEntropyLoss(label_smoothing=0.1)"],
+            "replace_criterion": [
+                "if epoch == 2:",
+                "    criterion = nn.CrossEntropyLoss(label_smoothing=0.1)",
+            ],
         }.get(self.c["epoch_action"], [])
 
     def probe(self, where: str) -> Lines:
@@ -529,11 +560,15 @@ class _Program:
             "gradients": [f'print("{where}", [p.grad is None for p in {net}.parameters()])'],
             "rate": [f'print("{where}", optimizer.param_groups[0]["lr"])'],
             "weights": [f'print("{where}", next({net}.parameters()).abs().sum().item())'],
-            "gradient_mode": [f'print("{where}", torch.is_grad_enabled())'] if not where.startswith("val") else [],
+            "gradient_mode": [f'print("{where}", torch.is_grad_enabled())']
+            if not where.startswith("val")
+            else [],
         }.get(self.c["probe"], [])
 
     def plateau_on_train(self) -> bool:
-        return self.at("scheduler", "plateau_train") or (self.at("scheduler", "plateau") and not self.val_value())
+        return self.at("scheduler", "plateau_train") or (
+            self.at("scheduler", "plateau") and not self.val_value()
+        )
 
     def val_value(self) -> bool:
         if not self.at("val_form", "inline") and self.at("val_use", "print_call", "fstring", "condition"):
@@ -546,18 +581,28 @@ class _Program:
     def epoch_end(self) -> Lines:
         """What an epoch ends with: printing, keeping the best, and saving."""
         names = ["train_loss"] if self.has_train_loss() else []
-        names += ["val_loss", "accuracy"] if self.val_value() and self.at("val_print", "after", "both") else []
+        names += (
+            ["val_loss", "accuracy"] if self.val_value() and self.at("val_print", "after", "both") else []
+        )
         lines = [f"print({', '.join(names)})"] if names else []
         lines += self.late()
         value = "accuracy" if self.val_value() else "-train_loss"
         if self.at("save", "best"):
-            lines += [f"if {value} > best:", f"    best = {value}", '    torch.save(model.state_dict(), "best.pt")']
+            lines += [
+                f"if {value} > best:",
+                f"    best = {value}",
+                '    torch.save(model.state_dict(), "best.pt")',
+            ]
         elif self.at("save", "best_weights"):
-            lines += [f"if {value} > best:", f"    best = {value}", "    kept = copy.deepcopy(model.state_dict())"]
+            lines += [
+                f"if {value} > best:",
+                f"    best = {value}",
+                "    kept = copy.deepcopy(model.state_dict())",
+            ]
         elif self.at("save", "epoch"):
             lines += ['torch.save(model.state_dict(), f"model_{epoch}.pt")']
         elif self.at("save", "state"):
-            state = '{"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "best": best}'
+            state = '{"epoch": epoch, "model": model.state_dict(), "best": best}'
             lines += [f"best = max(best, {value})", f'torch.save({state}, "state.pt")']
         return lines
 
@@ -623,7 +668,11 @@ class _Program:
             case "predict":
                 lines += ["print(model(x_val).sum().item())"]
             case "train_again":
-                again = ["loss = F.cross_entropy(model(x_val), y_val)", "optimizer.zero_grad()", "loss.backward()"]
+                again = [
+                    "loss = F.cross_entropy(model(x_val), y_val)",
+                    "optimizer.zero_grad()",
+                    "loss.backward()",
+                ]
                 lines += [*again, "optimizer.step()", "print(loss.item())"]
             case "test":
                 lines += ["model.eval()", "hits = 0", "with torch.no_grad():"]
@@ -638,7 +687,11 @@ class _Program:
     # ---- training phase
 
     def index(self) -> str:
-        return "i" if self.at("batches", "enumerate", "from_one", "tqdm_enumerate", "enumerate_tqdm", "counted") else ""
+        return (
+            "i"
+            if self.at("batches", "enumerate", "from_one", "tqdm_enumerate", "enumerate_tqdm", "counted")
+            else ""
+        )
 
     def has_train_loss(self) -> bool:
         return self.at("train_form", "inline") or self.at("train_use", "assign", "append")
@@ -665,7 +718,11 @@ class _Program:
             if self.at("batches", "bar"):
                 lines += ["bar = tqdm(train_loader)"]
             lines += [self.batch_header(), *_in([*self.unpacking(), *self.body()])]
-            lines += ["    i += 1"] if self.at("batches", "counted") and not self.at("syntax", "continue_after") else []
+            lines += (
+                ["    i += 1"]
+                if self.at("batches", "counted") and not self.at("syntax", "continue_after")
+                else []
+            )
         n = "1" if self.full else "len(train_loader)"
         lines += {
             "floats": ["train_loss = total / count"],
@@ -685,7 +742,11 @@ class _Program:
     def used(self, call: Lines) -> Lines:
         """What the epoch does with the result of ``train``."""
         left, _, right = call[0].partition(" = ")
-        needed = not self.at("save", "none", "end", "epoch") or not self.at("stop", "none") or self.plateau_on_train()
+        needed = (
+            not self.at("save", "none", "end", "epoch")
+            or not self.at("stop", "none")
+            or self.plateau_on_train()
+        )
         if left != "train_loss" or (needed and not self.at("train_use", "append")):
             return call
         return {
@@ -719,7 +780,7 @@ class _Program:
         self.functions.append([*decorator, f"def {name}({', '.join(parameters)}):", *_in(text.split("\n"))])
         return [f"{', '.join([*results, *carried])} = {name}({self.arguments(used, parameters)})"]
 
-    def arguments(self, given: list[str], parameters: list[str]) -> str:
+    def arguments(self, given: list[str], parameters: Sequence[str]) -> str:
         if self.at("call", "keywords"):
             pairs = [f"{p}={g}" for p, g in zip(parameters, given, strict=True)]
             return ", ".join([*given[:1], *pairs[1:]])
@@ -759,7 +820,9 @@ class _Program:
         if c["syntax"] == "continue" and not self.full:
             lines += ["if len(x) < 8:", "    continue"]
         lines += self.probe("batch_start")
-        lines += ["if previous is not None:", "    print(previous)"] if c["last_batch"] == "previous_loss" else []
+        lines += (
+            ["if previous is not None:", "    print(previous)"] if c["last_batch"] == "previous_loss" else []
+        )
         lines += ["x = x + 0.1 * torch.randn_like(x)"] if c["rng"] == "batch" else []
         lines += ["scheduler.step()"] if c["scheduler"] == "batch_first" else []
         lines += ["optimizer.zero_grad()"] if c["zero"] in ("before_forward", "top") else []
@@ -785,8 +848,14 @@ class _Program:
             lines += ["other_optimizer.zero_grad()"]
             step += ["other_optimizer.step()"]
         elif c["second_net"] == "gan":
-            step += ["other_optimizer.zero_grad()", "F.cross_entropy(other(x), y).backward()", "other_optimizer.step()"]
-        lines += ["loss.backward(); optimizer.step()"] if c["syntax"] == "semicolons" and len(step) == 2 else step
+            step += [
+                "other_optimizer.zero_grad()",
+                "F.cross_entropy(other(x), y).backward()",
+                "other_optimizer.step()",
+            ]
+        lines += (
+            ["loss.backward(); optimizer.step()"] if c["syntax"] == "semicolons" and len(step) == 2 else step
+        )
         if c["in_batch_save"] == "every_three" and self.index():
             lines += [f"if {self.index()} % 3 == 0:", '    torch.save(model.state_dict(), "step.pt")']
         lines += ["optimizer.zero_grad()"] if c["zero"] == "after_step" else []
@@ -794,7 +863,10 @@ class _Program:
         lines += self.per_batch_schedule()
         lines += self.post()
         if self.at("validation", "inside_batch") and self.index():
-            lines += [f"if {self.index()} % 3 == 1:", *_in([*self.validation_once(), "print(val_loss)", "model.train()"])]
+            lines += [
+                f"if {self.index()} % 3 == 1:",
+                *_in([*self.validation_once(), "print(val_loss)", "model.train()"]),
+            ]
         lines += self.tail()
         return lines
 
@@ -828,11 +900,19 @@ class _Program:
             case "statements":
                 loss = ["loss = criterion(out, y)", "loss = loss + 0.01 * out.pow(2).mean()"]
             case "regularised":
-                loss = ["loss = criterion(out, y)", "for p in model.parameters():", "    loss += 0.001 * p.abs().sum()"]
+                loss = [
+                    "loss = criterion(out, y)",
+                    "for p in model.parameters():",
+                    "    loss += 0.001 * p.abs().sum()",
+                ]
             case _:
                 loss = ["loss = criterion(out, y)"]
         if self.at("second_net", "frozen_teacher"):
-            loss += ["with torch.no_grad():", "    wanted = teacher(x)", "loss = loss + 0.1 * F.mse_loss(out, wanted)"]
+            loss += [
+                "with torch.no_grad():",
+                "    wanted = teacher(x)",
+                "loss = loss + 0.1 * F.mse_loss(out, wanted)",
+            ]
         elif self.at("second_net", "joint"):
             loss += ["loss = loss + 0.1 * criterion(other(x) + out, y)"]
         return [*mixed, *out, *loss]
@@ -845,8 +925,14 @@ class _Program:
         }.get(self.c["clip"], [])
         between = {
             "print": ['print("loss", loss.item())'],
-            "grad_norm": ['print("grads", sum(p.grad.norm().item() for p in model.parameters() if p.grad is not None))'],
-            "scale_grads": ["for p in model.parameters():", "    if p.grad is not None:", "        p.grad.mul_(0.5)"],
+            "grad_norm": [
+                'print("grads", sum(p.grad.norm().item() for p in model.parameters() if p.grad is not None))'
+            ],
+            "scale_grads": [
+                "for p in model.parameters():",
+                "    if p.grad is not None:",
+                "        p.grad.mul_(0.5)",
+            ],
             "accuracy": ["right = (out.argmax(1) == y).float().mean().item()"],
         }.get(self.c["between"], [])
         return [*between, *clip]
@@ -864,12 +950,23 @@ class _Program:
         index = self.index()
         lines = {
             "print_loss": ["print(loss.item())"],
-            "every_two": [f"if {index} % 2 == 0:", f"    print({index}, loss.item(), len(train_loader))"] if index else [],
+            "every_two": [f"if {index} % 2 == 0:", f"    print({index}, loss.item(), len(train_loader))"]
+            if index
+            else [],
             "inplace_output": ["out.data.clamp_(-0.1, 0.1)", "print(out.sum().item())"],
             "parameter": ["print(next(model.parameters()).sum().item())"],
-            "ema": ["for e, p in zip(ema.parameters(), model.parameters()):", "    e.data.mul_(0.9).add_(p.data, alpha=0.1)"],
-            "clamp": ["with torch.no_grad():", "    for p in model.parameters():", "        p.clamp_(-0.3, 0.3)"],
-            "grad_norm": ["print(sum(p.grad.abs().sum().item() for p in model.parameters() if p.grad is not None))"],
+            "ema": [
+                "for e, p in zip(ema.parameters(), model.parameters()):",
+                "    e.data.mul_(0.9).add_(p.data, alpha=0.1)",
+            ],
+            "clamp": [
+                "with torch.no_grad():",
+                "    for p in model.parameters():",
+                "        p.clamp_(-0.3, 0.3)",
+            ],
+            "grad_norm": [
+                "print(sum(p.grad.abs().sum().item() for p in model.parameters() if p.grad is not None))"
+            ],
             "output_of_new_weights": ["with torch.no_grad():", "    print(model(x).sum().item())"],
             "accuracy": ["hits = (out.argmax(1) == y).sum().item()", "print(hits / len(y))"],
             "inplace_input": ["x.mul_(0.0)", "print(x.sum().item(), out.sum().item())"],
@@ -899,9 +996,10 @@ class _Program:
             "best_loss": [f"lowest = min(lowest, {value})"],
             "dictionary": ['stats["steps"] += 1', f'stats["losses"].append({value})'],
         }.get(self.c["run_counter"], [])
-        if self.at("clip", "norm_kept"):
+        every_step = self.at("accumulate", "none") or not (index or self.full)
+        if self.at("clip", "norm_kept") and every_step:
             lines += ["print(norm.item())"]
-        if self.at("between", "accuracy"):
+        if self.at("between", "accuracy") and every_step:
             lines += ["print(right)"]
         lines += [self.rate("batch")] if self.at("lr_print", "batch") else []
         lines += {
@@ -915,8 +1013,14 @@ class _Program:
     def tail(self) -> Lines:
         lines = {
             "comprehension": ["sizes = [int(v) for v in y if v > 0]", "print(sizes)"],
-            "fstring": ['print(f"{loss=:.4f} {len(x)=}")' if self.at("post", "rebind_item") else 'print(f"{loss.item()=:.4f}")'],
-            "del": ["del x, out"] if self.at("late", "none", "loss", "after_run", "epoch") and not self.full else [],
+            "fstring": [
+                'print(f"{loss=:.4f} {len(x)=}")'
+                if self.at("post", "rebind_item")
+                else 'print(f"{loss.item()=:.4f}")'
+            ],
+            "del": ["del x, out"]
+            if self.at("late", "none", "loss", "after_run", "epoch") and not self.full
+            else [],
             "walrus": ["if (n := len(y)) < 8:", "    print(n)"],
             "inner_loop": ["for k in range(2):", "    print(k, out[0, k].item())"],
             "continue_after": ["if len(x) < 8:", "    continue", 'print("full batch")'],
@@ -939,7 +1043,9 @@ class _Program:
         if self.at("validation", "none", "inside_batch"):
             return []
         once = self.validation_once()
-        unnamed = not self.at("val_form", "inline") and self.at("val_use", "print_call", "fstring", "condition")
+        unnamed = not self.at("val_form", "inline") and self.at(
+            "val_use", "print_call", "fstring", "condition"
+        )
         if self.at("val_print", "after", "both") and not self.val_value() and not unnamed:
             once = [*once, "print(accuracy)"]
         last = f"{self.setting('epochs')} - 1"
@@ -966,8 +1072,6 @@ class _Program:
         """One evaluation that leaves ``val_loss`` and ``accuracy``."""
         if self.at("val_form", "inline"):
             return self.val_phase(loader)
-        if not self.val_arguments and not any("evaluate(" in f[0] or "evaluate(" in f[-1] for f in self.functions):
-            pass
         own = self.val_phase("val_loader")
         closure = self.at("val_form", "globals", "closure")
         parameter = [v for v in ENTRY_VARIABLES if v in _names(own)]
@@ -1025,7 +1129,9 @@ class _Program:
             "concatenated": ["outs, ys = [], []"],
             "meter": ["val_meter, hit_meter = Meter(), Meter()"],
         }.get(self.c["val_sums"], ["hits, val_sum, seen = 0, 0.0, 0"])
-        net = {"ema": "ema({0})", "both": "(model({0}) + ema({0})) / 2"}.get(self.c["val_model"], "model({0})").format(x)
+        net = {"ema": "ema({0})", "both": "(model({0}) + ema({0})) / 2"}.get(
+            self.c["val_model"], "model({0})"
+        ).format(x)
         inner = [f"{out} = {net}", f"{loss} = F.cross_entropy({out}, {y})", *self.probe("val_batch")]
         size = f"len({x})"
         inner += {
@@ -1038,7 +1144,11 @@ class _Program:
             ],
         }.get(
             self.c["val_sums"],
-            [f"val_sum += {loss}.item() * {size}", f"hits += ({out}.argmax(1) == {y}).sum().item()", f"seen += {size}"],
+            [
+                f"val_sum += {loss}.item() * {size}",
+                f"hits += ({out}.argmax(1) == {y}).sum().item()",
+                f"seen += {size}",
+            ],
         )
         finish = {
             "tensors": ["val_loss, accuracy = float(val_sum) / 17, float(hits) / 17"],
@@ -1088,7 +1198,11 @@ class _Program:
         elif self.at("val_leave", "break"):
             ending = [f"if len({x}) < 6:", "    break"]
         elif self.at("val_leave", "continue"):
-            inner = [*inner[:2], f"if len({x}) < 6:", "    continue", *inner[2:]] if "with" not in inner[0] else inner
+            inner = (
+                [*inner[:2], f"if len({x}) < 6:", "    continue", *inner[2:]]
+                if "with" not in inner[0]
+                else inner
+            )
         return [header, *_in([*first.get(self.c["unpack"], []), *inner, *ending])]
 
 
@@ -1117,4 +1231,6 @@ def _names(lines: Lines) -> set[str]:
 
 
 def _stored(lines: Lines) -> set[str]:
-    return {n.id for n in ast.walk(_parsed(lines)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return {
+        n.id for n in ast.walk(_parsed(lines)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }

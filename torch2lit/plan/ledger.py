@@ -106,6 +106,8 @@ class _Writer:
         nest = self.draft.nest
         if nest.epochs is not None:
             self.add(nest.epochs.node, Fate.REPLACED, "Trainer(max_epochs=...)", "trainer_entry", "the Trainer runs the epochs")
+        for statement in walk_statements(nest.outermost.orelse):
+            self.add(statement, Fate.MOVED, "after trainer.fit", "trainer_entry", "the loop is never left early, so its `else` always ran")
         if nest.batches is not None and self.draft.mechanism is not Mechanism.EPOCHS:
             self.add(nest.batches.node, Fate.REPLACED, "Trainer.fit", "trainer_entry", "the Trainer runs over the loader")
         if self.draft.validation is not None:
