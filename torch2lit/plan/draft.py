@@ -9,7 +9,7 @@ from ..findings import Finding, finding
 from ..options import Options
 from ..program import Claim, Mechanism
 from ..recover.effects import EffectAnalysis, Effects
-from ..recover.items import Item
+from ..recover.items import Item, parts
 from ..recover.nest import Frame, Nest
 from ..recover.phases import Epoch, Validation
 from ..recover.roles import Role, Roles
@@ -115,10 +115,11 @@ class Draft:
             inner = self.effects.of(item.value, item.callee.scope)
             if isinstance(item.node, ast.Assign | ast.AnnAssign | ast.Expr) and item.node.value is item.call:
                 return inner
-            outer = self.effects.of(item.node, item.frame.scope)
+            whole = [self.effects.of(part, frame.scope) for part, frame in parts(item)]
             return Effects(
-                inner.model, inner.mode, inner.gradients, inner.optimizer or outer.optimizer,
-                inner.learning_rate or outer.learning_rate, inner.rng, inner.mutates | outer.mutates,
+                any(e.model for e in whole), any(e.mode for e in whole), any(e.gradients for e in whole),
+                any(e.optimizer for e in whole), any(e.learning_rate for e in whole), any(e.rng for e in whole),
+                frozenset().union(*(e.mutates for e in whole)),
             )  # fmt: skip
         return self.effects.of(item.node, item.frame.scope)
 

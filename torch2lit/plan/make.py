@@ -10,6 +10,7 @@ from ..recover.loops import Iterable
 from ..recover.phases import Epoch, NotStraight, check_call_first, take_apart, without_return
 from ..recover.roles import Role
 from ..recover.syntax import dotted, walk_scope
+from ..recover.variables import Variable
 from .breaks import claim_breaks
 from .draft import EPOCH_START, TRAINING_STEP, Draft
 from .entry_names import entry_text
@@ -22,11 +23,12 @@ from .steps import (
     controls,
     find_step,
     gradients_may_survive,
+    optimizes_all,
     place_automatic,
     place_manual,
 )
 from .trainer import trainer_arguments
-from .validation import place_after
+from .validation import place_after, statements_after, trained_models
 
 
 def make_plan(draft: Draft) -> tuple[Configured, State]:
@@ -35,8 +37,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
     if obstacle is not None:
         _fall_back_to_epochs(draft, obstacle)
     configured = configure(draft)
-    if not draft.automatic:
-        _keep_carried_gradients(draft)
+    _keep_carried_gradients(draft)
     claim_statements(draft, configured)
     draft.variables.gone = draft.removals
     state = settle(draft, configured)
@@ -276,9 +277,28 @@ def _look_for_troubles(draft: Draft) -> None:
 
 
 def _keep_carried_gradients(draft: Draft) -> None:
-    """Lightning clears gradients before validation; a script that carries them over wants them back."""
-    if draft.validation is not None and gradients_may_survive(draft):
+    """Lightning clears all gradients before validation; a script that carries them over or reads them wants them kept."""
+    if draft.validation is None:
+        return
+    if draft.automatic:
+        outside = [*draft.epoch.before, *draft.epoch.after]
+        reads = any(draft.effects_of(i).gradients for i in outside) or _gradients_after(draft)
+        kept = reads or not all(_zeroed(draft, m) for m in trained_models(draft))
+    else:
+        kept = gradients_may_survive(draft) or _gradients_after(draft)
+    if kept:
         draft.methods.append("def on_validation_model_zero_grad(self):\n    pass  # gradients are carried over, as in the script\n")
+
+
+def _zeroed(draft: Draft, model: Variable) -> bool:
+    """Whether the optimizer holds all of a model's parameters, so that its own zero_grad clears the same ones."""
+    return model.frame is not None and optimizes_all(draft, ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, model.frame))
+
+
+def _gradients_after(draft: Draft) -> bool:
+    """Whether code after the loop looks at gradients."""
+    scope = draft.nest.entry.scope
+    return any(draft.effects.of(s, scope).gradients for s in statements_after(draft))
 
 
 def role_summary(draft: Draft) -> tuple[tuple[str, str], ...]:

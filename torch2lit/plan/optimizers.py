@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from ..recover.items import Item
+from ..recover.items import Item, names_in
 from ..recover.roles import Binding, Role
 from ..recover.syntax import walk_scope
 from ..recover.variables import Variable
@@ -73,9 +73,9 @@ def _container(draft: Draft, name: ast.expr, written: frozenset[Variable]) -> as
 def _schedulers(draft: Draft) -> dict[Variable, list[Item]]:
     found: dict[Variable, list[Item]] = {}
     for item in draft.all_items():
-        for node in walk_scope(item.node):
-            if isinstance(node, ast.Name) and draft.role(node, item.frame) is Role.SCHEDULER:
-                variable = draft.variable(node, item.frame)
+        for node, frame in names_in(item):
+            if draft.role(node, frame) is Role.SCHEDULER:
+                variable = draft.variable(node, frame)
                 if variable is not None and item not in found.setdefault(variable, []):
                     found[variable].append(item)
     return found
@@ -300,10 +300,9 @@ def _unused_elsewhere(draft: Draft, variables: list[Variable], statements: list[
     for item in draft.all_items():
         if item.node in draft.removals:
             continue
-        for node in walk_scope(item.node):
-            if isinstance(node, ast.Name) and (v := draft.variable(node, item.frame)) in variables:
-                if not _offered(draft, node, v):
-                    return False
+        for node, frame in names_in(item):
+            if (v := draft.variable(node, frame)) in variables and not _offered(draft, node, v):
+                return False
     return True
 
 

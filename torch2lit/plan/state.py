@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from ..recover.items import Item
+from ..recover.items import Item, names_in
 from ..recover.loops import loop_names
 from ..recover.names import flow, free_names
 from ..recover.nest import Frame
@@ -385,8 +385,8 @@ class _Settler:
                 node
                 for item in self.draft.hooks.get(hook, [])
                 if item.node not in self.draft.removals
-                for node in walk_scope(item.node)
-                if isinstance(node, ast.Name) and self.draft.variable(node, item.frame) is variable
+                for node, frame in names_in(item)
+                if self.draft.variable(node, frame) is variable
             ]
             clash = any(v.name == variable.name for v in self.read.get(hook, set()) if v is not variable)
             if len(uses) > 1 and not clash:
@@ -409,8 +409,8 @@ class _Settler:
             for m in made
         )
         for item in self.draft.all_items():
-            for node in walk_scope(item.node):
-                if isinstance(node, ast.Name) and self.draft.variable(node, item.frame) is variable:
+            for node, frame in names_in(item):
+                if self.draft.variable(node, frame) is variable:
                     parent = self.draft.source.parents.get(node)
                     if isinstance(parent, ast.keyword) and parent.arg == "device":
                         continue
@@ -441,11 +441,11 @@ class _Settler:
                 if not isinstance(node.ctx, ast.Load):
                     return False
         for item in self.draft.all_items():
-            for node in walk_scope(item.node):
-                if isinstance(node, ast.Name) and self.draft.variable(node, item.frame) is variable:
+            for node, frame in names_in(item):
+                if self.draft.variable(node, frame) is variable:
                     parent = self.draft.source.parents.get(node)
                     if not isinstance(parent, ast.Attribute) or parent.attr in _DICT_METHODS:
-                        return self.passed_on(node)
+                        return False
         return True
 
     def parsed_arguments(self, variable: Variable) -> bool:
@@ -460,14 +460,6 @@ class _Settler:
             key = roles.key(scope, argument.id) if isinstance(argument, ast.Name) else None
             values += [b.value for b in roles.bindings(key)] if key else [argument]
         return bool(values) and all(ast.unparse(v).endswith("parse_args()") for v in values)
-
-    def passed_on(self, node: ast.Name) -> bool:
-        """Whether a bare mention is only an argument of a call whose body was moved into the hooks."""
-        parent = self.draft.source.parents.get(node)
-        frames = [self.draft.nest.inner, self.draft.nest.step_frame]
-        if self.draft.validation is not None:
-            frames.append(self.draft.validation.frame)
-        return any(parent is f.call for f in frames)
 
     def give_unmentioned_models(self, mentioned: set[Variable]) -> None:
         """Hold the trained models even where only a function of the script names them."""
@@ -486,8 +478,9 @@ class _Settler:
     def give_optimizers(self) -> None:
         configured = self.configured
         if configured.moved:
-            for variable in configured.optimizers:
-                self.state.homes[variable] = "self.optimizers()"
+            for place, variable in enumerate(configured.optimizers):
+                one = len(configured.optimizers) == 1
+                self.state.homes[variable] = "self.optimizers()" if one else f"self.optimizers()[{place}]"
             if configured.scheduler is not None:
                 self.state.homes[configured.scheduler] = "self.lr_schedulers()"
             self.give_construction_values()
@@ -552,8 +545,8 @@ class _Settler:
     def give_counters(self, assigned: set[Variable]) -> None:
         nest = self.draft.nest
         if nest.epochs is not None and nest.batches is not None:
-            for variable in self.counter_variables():
-                text = self.epoch_text()
+            for variable in sorted(self.counter_variables(), key=lambda v: v.name):
+                text = self.counter_text(variable)
                 if variable in self.state.homes:
                     self.prepend(EPOCH_START, f"{self.state.homes[variable]} = {text}")
                 elif variable.name in self.state.global_names.get(EPOCH_START, ()):
@@ -565,6 +558,14 @@ class _Settler:
         if self.draft.validation is not None and self.draft.validation.loop.index:
             loop = self.draft.validation.loop
             self.give_index(self.draft.validation.frame, loop.index or "", loop.first, VALIDATION_STEP, (VALIDATION_STEP,))
+
+    def counter_text(self, variable: Variable) -> str:
+        """What a name of the epoch loop counts: the range's value, or the turns when ``enumerate`` is around it."""
+        epochs = self.draft.nest.epochs
+        assert epochs is not None
+        if epochs.index is not None and self.variables.of(self.entry, epochs.index) is variable:
+            return "self.current_epoch" + self.offset(epochs.first, self.entry, EPOCH_START)
+        return self.epoch_text()
 
     def give_index(self, frame: Frame, name: str, first: ast.expr | None, home: str, hooks: tuple[str, ...]) -> None:
         variable = self.variables.of(frame, name)
@@ -625,10 +626,8 @@ class _Settler:
                 node
                 for item in self.draft.hooks.get(hook, [])
                 if item.node not in self.draft.removals
-                for root in _item_roots(item)
-                for frame in (_root_frame(item, root),)
-                for node in walk_scope(root)
-                if isinstance(node, ast.Name) and self.variables.of(frame, node.id) is variable
+                for node, frame in names_in(item)
+                if self.variables.of(frame, node.id) is variable
             ]
             if not uses:
                 continue
@@ -744,25 +743,9 @@ class _Homes(ast.NodeTransformer):
         if variable is None:
             return node
         if variable in self.settler.counter_variables() and variable not in self.settler.state.homes:
-            return ast.parse(self.settler.epoch_text(), mode="eval").body
+            return ast.parse(self.settler.counter_text(variable), mode="eval").body
         text = self.settler.state.in_hook.get((self.hook, variable)) or self.settler.state.homes.get(variable)
         return ast.parse(text, mode="eval").body if text else node
-
-
-def _item_roots(item: Item) -> list[ast.AST]:
-    if item.kind == "bind":
-        return [item.value] if item.value is not None else []
-    if item.kind == "result":
-        return [item.node] + ([item.value] if item.value is not None else [])
-    return [item.node]
-
-
-def _root_frame(item: Item, root: ast.AST) -> Frame:
-    if item.kind == "bind" and item.frame.caller is not None:
-        return item.frame.caller
-    if item.kind == "result" and root is item.value and item.callee is not None:
-        return item.callee
-    return item.frame
 
 
 def _bound_inside(item: Item, name: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import sys
 from dataclasses import dataclass
 
-from ..recover.items import Item
+from ..recover.effects import KNOWN_PACKAGES, NO_TORCH_RNG
+from ..recover.items import Item, names_in, parts
 from ..recover.phases import has_backward
 from ..recover.roles import Key, Role
 from ..recover.syntax import dotted, root_name, walk_scope
@@ -90,10 +92,9 @@ def _receiver(draft: Draft, item: Item, call: ast.Call) -> Variable | None:
 
 def _other_optimizer(draft: Draft, items: list[Item], optimizer: Variable) -> ast.AST | None:
     for item in items:
-        for node in walk_scope(item.node):
-            if isinstance(node, ast.Name) and draft.role(node, item.frame) is Role.OPTIMIZER:
-                if draft.variable(node, item.frame) is not optimizer:
-                    return node
+        for node, frame in names_in(item):
+            if draft.role(node, frame) is Role.OPTIMIZER and draft.variable(node, frame) is not optimizer:
+                return node
     return None
 
 
@@ -161,10 +162,24 @@ def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
                 return Obstacle(node, f"`{type(node).__name__.lower()}` leaves the batch")
             if has_backward_call(node):
                 return Obstacle(node, "another gradient computation")
+    if (reader := _reads_cleared_gradients(draft, step)) is not None:
+        return Obstacle(reader.node, "gradients are read after they were zeroed at the end of the batch")
     for item in [*step.between, *step.after]:
         for node in walk_scope(item.node):
             if isinstance(node, ast.Continue) and _leaves(item.node, node):
                 return Obstacle(node, "`continue` after the backward pass")
+    return None
+
+
+def _reads_cleared_gradients(draft: Draft, step: Step) -> Item | None:
+    """What would see gradients that the script has zeroed after the step: Lightning zeroes them before backward."""
+    zero = step.zero_grads[0]
+    items = draft.epoch.batch
+    if items.index(zero) < items.index(step.step):
+        return None
+    for item in [*step.after, *draft.epoch.before, *draft.epoch.after]:
+        if draft.effects_of(item).gradients:
+            return item
     return None
 
 
@@ -258,13 +273,41 @@ def depends(draft: Draft, item: Item, others: list[Item]) -> bool:
     if not others:
         return False
     use, theirs = draft.variables.use(item), draft.variables.sequence(others)
-    changed = {(v.scope, v.name) for v in use.written} | draft.effects_of(item).mutates
+    if _acts_outside(item) and any(_acts_outside(other) for other in others):
+        return True
+    changed = {(v.scope, v.name) for v in use.written} | draft.effects_of(item).mutates | _receivers(draft, item)
     read = {(v.scope, v.name) for v in use.read}
     they_change = {(v.scope, v.name) for v in theirs.written}
     for other in others:
-        they_change |= draft.effects_of(other).mutates
+        they_change |= draft.effects_of(other).mutates | _receivers(draft, other)
     they_read = {(v.scope, v.name) for v in theirs.read}
     return bool(changed & (they_read | they_change) or read & they_change)
+
+
+_CONTAINER_METHODS = {"append", "extend", "update", "add", "insert", "clear", "pop", "setdefault", "item", "step", "backward", "zero_grad"}
+
+
+def _acts_outside(item: Item) -> bool:
+    """Whether the item may print, log or save: two such items keep their order."""
+    for node in (n for part, _frame in parts(item) for n in walk_scope(part)):
+        if isinstance(node, ast.Call) and dotted(node.func) in ("print", "input", "open"):
+            return True
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            last = dotted(node.value.func).rpartition(".")[2]
+            if last not in _CONTAINER_METHODS and not last.endswith("_"):
+                return True
+    return False
+
+
+def _receivers(draft: Draft, item: Item) -> set[Key]:
+    """Names whose object a bare method call may change: ``losses.append(...)``, ``meter.update(...)``."""
+    found: set[Key] = set()
+    for node in walk_scope(item.node):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+            name = root_name(node.value.func)
+            if name not in draft.roles.origins and (key := draft.roles.key(item.frame.scope, name)):
+                found.add(key)
+    return found
 
 
 def has_loop_carried_loss(draft: Draft, step: Step) -> bool:
@@ -321,7 +364,7 @@ def _graph_keys(draft: Draft, before: list[Item]) -> set[Key]:
 def _movable(draft: Draft, item: Item, graph: set[Key]) -> bool:
     """Whether an item that stands after backward may run before it: it must not read what backward and step change."""
     effects = draft.effects_of(item)
-    if effects.model or effects.mode or effects.gradients or effects.optimizer:
+    if effects.model or effects.mode or effects.gradients or effects.optimizer or _hands_on_unknown(draft, item):
         return False
     if effects.mutates & graph:
         return False
@@ -331,6 +374,35 @@ def _movable(draft: Draft, item: Item, graph: set[Key]) -> bool:
         if isinstance(item.node, ast.Delete):
             return all(isinstance(t, ast.Name) for t in item.node.targets)
     return True
+
+
+def _hands_on_unknown(draft: Draft, item: Item) -> bool:
+    """Whether the item gives a thing of unknown kind from before the loop to a function that cannot be seen."""
+    for node, frame in ((n, frame) for part, frame in parts(item) for n in walk_scope(part)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name | ast.Attribute):
+            continue
+        head = root_name(node.func)
+        origin = draft.roles.origins.get(head, "")
+        if not origin or origin.partition(".")[0] in sys.stdlib_module_names or origin.partition(".")[0] in KNOWN_PACKAGES | NO_TORCH_RNG:
+            continue
+        for argument in [*node.args, *(k.value for k in node.keywords)]:
+            variable = draft.variable(argument, frame)
+            if variable is not None and _may_hold_a_model(draft, variable):
+                return True
+    return False
+
+
+def _may_hold_a_model(draft: Draft, variable: Variable) -> bool:
+    key = (variable.scope, variable.name)
+    if draft.roles.role_of(key) is not None:
+        return False
+    bindings = draft.roles.bindings(key)
+    inside = {id(n) for n in ast.walk(draft.nest.outermost)}
+    if any(id(b.statement) in inside for b in bindings) or variable.frame is None or variable.frame.caller is not None:
+        return False
+    if not bindings:
+        return not isinstance(variable.scope, ast.Module)
+    return any(isinstance(b.value, ast.Call) for b in bindings)
 
 
 def _is_scheduler_step(draft: Draft, item: Item) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.items import Item, grad_mode
+from ..recover.items import Item, grad_mode, names_in, parts
 from ..recover.loops import Iterable, loop_names
 from ..recover.names import parameter_names
 from ..recover.phases import Validation, find_validation
@@ -204,16 +204,18 @@ def _divide_rest(draft: Draft, found: Validation) -> tuple[list[Item], list[Item
 
 
 def _mirror_modes(draft: Draft, found: Validation, trailing: list[Item], rest: list[Item]) -> None:
-    held = trained_models(draft)
+    held = held_models(draft)
     start = draft.hooks[VALIDATION_START]
     evaluated: dict[Variable, Item] = {}
+    looked_at = False
     for item in start:
+        looked_at |= not mode_calls(draft, item) and _sees_mode(draft, item)
         for model, mode in mode_calls(draft, item):
             if mode == "eval":
                 evaluated[model] = item
             else:
                 evaluated.pop(model, None)
-    if held and held <= set(evaluated):
+    if held and held <= set(evaluated) and not looked_at:
         for item in evaluated.values():
             if _only_mode_call(item):
                 draft.removals[item.node] = Removal("validation", "eval_mode", "Lightning switches the module to eval mode for validation")
@@ -244,6 +246,20 @@ def trained_models(draft: Draft) -> set[Variable]:
             if isinstance(node, ast.Name) and draft.role(node, item.frame) is Role.MODEL:
                 variable = draft.variable(node, item.frame)
                 if variable is not None and variable not in draft.variables.use(item).written:
+                    found.add(variable)
+    return found
+
+
+def held_models(draft: Draft) -> set[Variable]:
+    """Every model that the module will hold: the trained ones, and copies or teachers that other hooks use."""
+    found = trained_models(draft)
+    items = draft.all_items()
+    written = draft.variables.sequence(items).written
+    for item in items:
+        for node, frame in names_in(item):
+            if draft.role(node, frame) is Role.MODEL:
+                variable = draft.variable(node, frame)
+                if variable is not None and variable not in written:
                     found.add(variable)
     return found
 
@@ -306,15 +322,32 @@ def _scan(draft: Draft, items: list[Item], held: set[Variable]) -> str:
             switched.add(model)
         if held <= switched:
             return "switched"
-        effects = draft.effects_of(item)
-        if effects.rng and (effects.model or _names_model(draft, item, held - switched)):
+        if _names_model(draft, item, held - switched) and _sees_mode(draft, item):
             return "used"
     return ""
 
 
+def _sees_mode(draft: Draft, item: Item) -> bool:
+    """Whether the item may look at a module in a way that shows its mode: anything but parameters and state dicts."""
+    for node, frame in names_in(item):
+        key = draft.roles.key(frame.scope, node.id)
+        function = draft.source.function(node.id)
+        if function is not None and draft.effects.touched(node, frame.scope) & draft.effects.models:
+            return True
+        if key not in draft.effects.models:
+            continue
+        parent = draft.source.parents.get(node)
+        if isinstance(parent, ast.Attribute) and parent.attr in _HARMLESS:
+            continue
+        if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id in ("len", "id", "type"):
+            continue
+        return True
+    return False
+
+
 def _names_model(draft: Draft, item: Item, models: set[Variable]) -> bool:
     keys: set[Key] = {(m.scope, m.name) for m in models}
-    return bool(draft.effects.touched(item.node, item.frame.scope) & keys)
+    return any(draft.effects.touched(part, frame.scope) & keys for part, frame in parts(item))
 
 
 def _uses_after_training(draft: Draft, held: set[Variable]) -> bool:

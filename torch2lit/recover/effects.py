@@ -26,6 +26,10 @@ _ALIASING_FUNCTIONS = {
 }  # fmt: skip
 _VALUE_ATTRIBUTES = {"training", "shape", "device", "dtype", "ndim", "__class__", "__name__", "dataset", "batch_size"}
 _MODE_METHODS = {"train", "eval"}
+_MODULE_ONLY = {
+    "parameters", "named_parameters", "state_dict", "load_state_dict", "eval", "modules", "named_modules", "children",
+    "zero_grad", "requires_grad_",
+}  # fmt: skip
 _RNG_CALLS = {
     "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal", "bernoulli",
     "multinomial", "poisson", "binomial", "dropout", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout",
@@ -34,7 +38,9 @@ _RNG_CALLS = {
     "cauchy_", "geometric_", "log_normal_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_",
     "trunc_normal_", "orthogonal_", "sparse_", "reset_parameters", "sample", "rsample",
 }  # fmt: skip
-_NO_TORCH_RNG = {
+KNOWN_PACKAGES = frozenset({"torch", "torchvision", "torchaudio", "torchmetrics", "lightning"})
+"""Packages whose functions do what their documentation says with what they are given."""
+NO_TORCH_RNG = {
     "numpy", "np", "matplotlib", "plt", "pandas", "sklearn", "scipy", "PIL", "cv2", "tqdm", "wandb", "tensorboardX",
     "yaml", "h5py", "imageio", "seaborn", "networkx", "visdom", "IPython", "psutil", "nltk", "skimage", "mlflow",
     "click", "termcolor", "tabulate", "rich", "loguru", "torchinfo", "torchsummary", "ipdb", "dgl", "ogb", "plotly",
@@ -99,6 +105,7 @@ class EffectAnalysis:
                         steps.append((scope, [target], value))
                     case ast.With(items=items):
                         steps.extend((scope, [i.optional_vars], i.context_expr) for i in items if i.optional_vars)
+        models |= self._parameter_owners() - optimizers
         changed = True
         while changed:
             changed = False
@@ -111,6 +118,21 @@ class EffectAnalysis:
                                 carriers.add(key)
                                 changed = True
             changed |= self._carry_into_functions(models, optimizers)
+
+    def _parameter_owners(self) -> set[Key]:
+        """Names that must hold modules: one use that only a module has is enough, or a place in an optimizer's making."""
+        found: set[Key] = set()
+        for call in self.source.calls:
+            scope = self.source.scope_of(call)
+            if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
+                if call.func.attr in _MODULE_ONLY and (key := self.roles.key(scope, call.func.value.id)):
+                    found.add(key)
+            if self.roles.of(call, scope) is Role.OPTIMIZER:
+                for node in ast.walk(call):
+                    if isinstance(node, ast.Attribute) and node.attr in ("parameters", "named_parameters"):
+                        if key := self.roles.key(scope, root_name(node)):
+                            found.add(key)
+        return {k for k in found if self.roles.role_of(k) in (None, Role.MODEL, Role.CRITERION)}
 
     def _carry_into_functions(self, models: set[Key], optimizers: set[Key]) -> bool:
         changed = False
@@ -127,6 +149,11 @@ class EffectAnalysis:
                     if (function, parameter) not in carriers and self._carries(argument, scope, carriers):
                         carriers.add((function, parameter))
                         changed = True
+                    if (function, parameter) in carriers and isinstance(argument, ast.Name):
+                        key = self.roles.key(scope, argument.id)
+                        if key and key not in carriers and self.roles.role_of(key) is None:
+                            carriers.add(key)
+                            changed = True
         return changed
 
     def _carries(self, node: ast.AST | None, scope: Scope, carriers: set[Key]) -> bool:
@@ -208,7 +235,7 @@ class EffectAnalysis:
         full = self.roles.full_name(node.func)
         last = full.rpartition(".")[2] if full else getattr(node.func, "attr", "")
         root = full.partition(".")[0]
-        if root in _NO_TORCH_RNG or root == "random":
+        if root in NO_TORCH_RNG or root == "random":
             return False
         if last in _RNG_CALLS and (root == "torch" or isinstance(node.func, ast.Attribute) or last == "set_seed"):
             return True
@@ -235,7 +262,7 @@ class EffectAnalysis:
             return known
         if full.startswith("."):
             return True
-        return root not in sys.stdlib_module_names and root not in _NO_TORCH_RNG and root not in ("torch", "torchvision")
+        return root not in sys.stdlib_module_names and root not in NO_TORCH_RNG and root not in ("torch", "torchvision")
 
     def _neighbour_draws(self, full: str) -> bool | None:
         """Whether a function of a file beside the script draws; None when there is no such function."""
@@ -331,9 +358,10 @@ class EffectAnalysis:
             case ast.Call(func=ast.Attribute(value=value, attr=method)) if (
                 method.endswith("_") and not method.startswith("_") and method not in _IN_PLACE_SAFE
             ):
-                names.append(root_name(value))
                 if method.rstrip("_") in ("clip_grad_norm", "clip_grad_value"):
-                    names.extend(root_name(a) for a in node.args)
+                    names.extend(root_name(a) for a in node.args[:1])
+                elif root_name(value) not in self.roles.origins:
+                    names.append(root_name(value))
             case ast.Call(func=ast.Name(id=name)):
                 if function := self.source.function(name):
                     for parameter in self._changed_parameters(function):

@@ -36,6 +36,41 @@ class Item:
         return f"<{self.kind} {self.target or ast.unparse(self.node).splitlines()[0][:50]}>"
 
 
+def parts(item: Item) -> list[tuple[ast.AST, Frame]]:
+    """The code that runs for an item, each part with the frame whose names it uses.
+
+    What a call's result item hands to the called function is not among it: the parameters are items of their own.
+    """
+    if item.kind == "bind":
+        assert item.value is not None and item.frame.caller is not None
+        return [(item.value, item.frame.caller)]
+    if item.kind == "result":
+        found: list[tuple[ast.AST, Frame]] = []
+        if item.value is not None and item.callee is not None:
+            found.append((item.value, item.callee))
+        found += [(part, item.frame) for part in _around(item.node, item.call)]
+        return found
+    return [(item.node, item.frame)]
+
+
+def _around(node: ast.AST, call: ast.Call | None) -> list[ast.AST]:
+    """The largest parts of a statement that do not hold the call."""
+    if node is call:
+        return []
+    children = list(ast.iter_child_nodes(node))
+    if call is None or not any(inner is call for inner in ast.walk(node)):
+        return [node]
+    return [part for child in children for part in _around(child, call)]
+
+
+def names_in(item: Item) -> Iterator[tuple[ast.Name, Frame]]:
+    """Every name that an item mentions in its own scope, with the frame to look it up in."""
+    for part, frame in parts(item):
+        for node in walk_scope(part):
+            if isinstance(node, ast.Name):
+                yield node, frame
+
+
 def items_of(body: list[ast.stmt], frame: Frame, parent: ast.stmt | None = None) -> list[Item]:
     """A block's statements as items of a frame."""
     return [Item(node, frame, parent=parent) for node in body]

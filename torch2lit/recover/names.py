@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from .syntax import Scope, walk_scope
+from .syntax import Scope, children, remembered, walk, walk_scope
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_BINDERS = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.ExceptHandler, ast.MatchAs,
+    ast.MatchStar, ast.MatchMapping,
+)  # fmt: skip
 _TERMINAL = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -33,60 +38,55 @@ def parameter_names(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambd
 
 def bound_names(nodes: list[ast.stmt]) -> set[str]:
     """Every name that the block may bind in its own scope."""
+    return set().union(*map(_bound_by, nodes))
+
+
+@remembered
+def _bound_by(statement: ast.stmt) -> frozenset[str]:
+    nodes = walk_scope(statement)
+    # A comprehension's targets are its own.
+    inner = {n for c in nodes if type(c) is ast.comprehension for n in walk(c.target)}
     bound: set[str] = set()
-    for node in walk_scope(nodes):
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-                bound.add(name)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                bound.add(name)
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                bound.update((alias.asname or alias.name).split(".")[0] for alias in aliases)
-            case ast.ExceptHandler(name=str(name)):
-                bound.add(name)
-            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                bound.add(name)
-            case ast.MatchMapping(rest=str(name)):
-                bound.add(name)
-    for node in walk_scope(nodes):  # a comprehension's targets are its own
-        if isinstance(node, _COMPREHENSIONS):
-            own = {name for generator in node.generators for name in target_names(generator.target)}
-            bound -= own - _bound_outside(nodes, own)
-    return bound
+    for node in nodes:
+        if isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load) and node not in inner:
+                bound.add(node.id)
+        elif isinstance(node, _BINDERS):
+            bound.update(_bound_otherwise(node))
+    return frozenset(bound)
 
 
-def _bound_outside(nodes: list[ast.stmt], names: set[str]) -> set[str]:
-    """Those of the names that are also bound outside of every comprehension."""
-    found: set[str] = set()
-    stack: list[ast.AST] = list(nodes)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in names:
-            found.add(node.id)
-        if isinstance(node, ast.comprehension):
-            stack.append(node.iter)
-            stack.extend(node.ifs)
-            continue
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            if not isinstance(node, ast.Lambda) and node.name in names:
-                found.add(node.name)
-            continue
-        stack.extend(ast.iter_child_nodes(node))
-    return found
+def _bound_otherwise(node: ast.AST) -> list[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            return [(alias.asname or alias.name).split(".")[0] for alias in aliases]
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            return [name]
+        case ast.MatchMapping(rest=str(name)):
+            return [name]
+    return []
 
 
 def declared(nodes: list[ast.stmt], kind: type[ast.Global] | type[ast.Nonlocal]) -> set[str]:
     """The names declared ``global`` (or ``nonlocal``) in the scope."""
-    return {name for node in walk_scope(nodes) if isinstance(node, kind) for name in node.names}
+    return {name for root in nodes for node in _declarations(root) if isinstance(node, kind) for name in node.names}
 
 
-def local_names(scope: Scope) -> set[str]:
+@remembered
+def _declarations(statement: ast.stmt) -> list[ast.Global | ast.Nonlocal]:
+    return [node for node in walk_scope(statement) if isinstance(node, ast.Global | ast.Nonlocal)]
+
+
+@remembered
+def local_names(scope: Scope) -> frozenset[str]:
     """The names that live in a scope: parameters and what it binds, without those declared global or nonlocal."""
     names = bound_names(scope.body)
     if not isinstance(scope, ast.Module):
         names |= set(parameter_names(scope))
         names -= declared(scope.body, ast.Global) | declared(scope.body, ast.Nonlocal)
-    return names
+    return frozenset(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,26 @@ class Flow:
 
 def flow(statements: Iterable[ast.AST], gone: Container[ast.AST] = ()) -> Flow:
     """The flow of names through statements (or expressions) in their order; those in ``gone`` are passed over."""
+    nodes = list(statements)
+    if len(nodes) == 1 and not (gone and any(part in gone for part in _statements(nodes[0]))):
+        return _flow_of(nodes[0])
+    return _flow(nodes, gone)
+
+
+@remembered
+def _flow_of(node: ast.AST) -> Flow:
+    return _flow([node], ())
+
+
+def _flow(nodes: list[ast.AST], gone: Container[ast.AST]) -> Flow:
     walk = _Walk(gone)
-    walk.block(list(statements))
+    walk.block(nodes)
     return Flow(frozenset(walk.exposed), frozenset(walk.bound), frozenset(walk.written), frozenset(walk.all_read))
+
+
+@remembered
+def _statements(node: ast.AST) -> list[ast.AST]:
+    return [part for part in walk(node) if part is node or isinstance(part, ast.stmt)]
 
 
 def reads(node: ast.AST) -> set[str]:
@@ -115,14 +132,14 @@ def reads(node: ast.AST) -> set[str]:
     return set(flow([node]).read)
 
 
-def free_names(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
+@remembered
+def free_names(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> frozenset[str]:
     """The names that a function reads or (by ``global``) writes from outside."""
     body = function.body if isinstance(function.body, list) else [function.body]
     inner = flow(body)
     if isinstance(function, ast.Lambda):
-        return set(inner.read) - set(parameter_names(function))
-    own = local_names(function)
-    return (set(inner.read) | set(inner.written)) - own
+        return inner.read - set(parameter_names(function))
+    return (inner.read | inner.written) - local_names(function)
 
 
 class _Walk:
@@ -169,13 +186,13 @@ class _Walk:
     def node(self, node: ast.AST | None) -> None:
         if node is None or node in self.gone:
             return
-        method = getattr(self, "visit_" + type(node).__name__, None)
+        method = _VISITS.get(type(node).__name__)
         if method is not None:
-            method(node)
+            method(self, node)
         elif isinstance(node, _COMPREHENSIONS):
             self.comprehension(node)
         else:
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 self.node(child)
 
     def visit_Name(self, node: ast.Name) -> None:
@@ -261,7 +278,7 @@ class _Walk:
         ways = [(set(self.bound), False)]
         for case in node.cases:
             saved = set(self.bound)
-            for part in ast.walk(case.pattern):
+            for part in walk(case.pattern):
                 if isinstance(part, ast.MatchAs | ast.MatchStar) and part.name:
                     self.write(part.name)
                 elif isinstance(part, ast.MatchMapping) and part.rest:
@@ -320,9 +337,14 @@ class _Walk:
             inner.node(node.elt)
         for name in inner.exposed:
             self.read(name)
-        for walrus in ast.walk(node):
+        for walrus in walk(node):
             if isinstance(walrus, ast.NamedExpr):
                 self.write(walrus.target.id)
+
+
+_VISITS: dict[str, Callable[[_Walk, Any], None]] = {
+    name.removeprefix("visit_"): method for name, method in vars(_Walk).items() if name.startswith("visit_")
+}
 
 
 def stored_names(statement: ast.stmt) -> Iterator[str]:

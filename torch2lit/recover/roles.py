@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from dataclasses import dataclass
 from enum import Enum
 
 from .names import local_names, parameter_names, target_names
-from .syntax import Scope, Source, dotted, walk_scope
+from .syntax import Scope, Source, dotted, walk, walk_scope
 
 Key = tuple[Scope, str]
 
@@ -52,7 +53,7 @@ class Roles:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._locals: dict[Scope, set[str]] = {}
+        self._keys: dict[Key, Key | None] = {}
         self._bindings: dict[Scope, dict[str, list[Binding]]] = {}
         self._roles: dict[Key, Role | None] = {}
         self._uses: dict[Key, set[str]] | None = None
@@ -61,32 +62,27 @@ class Roles:
 
     # ---- names
 
-    def locals(self, scope: Scope) -> set[str]:
+    def locals(self, scope: Scope) -> frozenset[str]:
         """The names that live in the scope."""
-        if scope not in self._locals:
-            self._locals[scope] = local_names(scope)
-        return self._locals[scope]
+        return local_names(scope)
 
     def key(self, scope: Scope, name: str) -> Key | None:
         """The scope in which the name, read in ``scope``, lives; None for builtins and unknown names."""
-        current: Scope = scope
-        while True:
-            if name in self.locals(current):
-                return current, name
-            if isinstance(current, ast.Module):
-                return (current, name) if name in self._global_writes() else None
-            current = self.source.scope_of(current)
+        read = (scope, name)
+        if read not in self._keys:
+            self._keys[read] = self._find_key(scope, name)
+        return self._keys[read]
 
+    def _find_key(self, scope: Scope, name: str) -> Key | None:
+        if name in local_names(scope):
+            return scope, name
+        if isinstance(scope, ast.Module):
+            return (scope, name) if name in self._global_writes else None
+        return self.key(self.source.scope_of(scope), name)
+
+    @functools.cached_property
     def _global_writes(self) -> set[str]:
-        if not hasattr(self, "_globals"):
-            self._globals = {
-                name
-                for function in self.source.functions
-                for node in walk_scope(function.body)
-                if isinstance(node, ast.Global)
-                for name in node.names
-            }
-        return self._globals
+        return {name for declaration in self.source.all(ast.Global) for name in declaration.names}
 
     def bindings(self, key: Key) -> list[Binding]:
         """The places that give the name its values, in source order (those in functions by ``global`` left out)."""
@@ -100,7 +96,7 @@ class Roles:
         """For each imported name the dotted thing that it stands for: ``F`` → ``torch.nn.functional``."""
         if self._origins is None:
             self._origins = {}
-            for node in ast.walk(self.source.tree):
+            for node in walk(self.source.tree):
                 if isinstance(node, ast.Import):
                     for alias in node.names:
                         self._origins[alias.asname or alias.name.split(".")[0]] = (
@@ -127,11 +123,12 @@ class Roles:
         """The attributes that are read from the name anywhere, and ``()`` when it is called."""
         if self._uses is None:
             self._uses = {}
-            for node in ast.walk(self.source.tree):
-                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                    self._add_use(node.value, node.attr)
-                elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                    self._add_use(node.func, "()")
+            for attribute in self.source.all(ast.Attribute):
+                if isinstance(attribute.value, ast.Name):
+                    self._add_use(attribute.value, attribute.attr)
+            for call in self.source.calls:
+                if isinstance(call.func, ast.Name):
+                    self._add_use(call.func, "()")
         return self._uses.get(key, set())
 
     def _add_use(self, node: ast.Name, attribute: str) -> None:
@@ -173,9 +170,9 @@ class Roles:
             return Role.OPTIMIZER
         if "step" in uses and _SCHEDULER_NAME.fullmatch(name):
             return Role.SCHEDULER
-        if "step" in uses and _OPTIMIZER_NAME.fullmatch(name):
+        if "step" in uses and _OPTIMIZER_NAME.fullmatch(name) and not self._is_plain_object(key):
             return Role.OPTIMIZER
-        if len(_MODEL_USES & uses) >= 2 or ("()" in uses and _MODEL_USES & uses):
+        if len(_MODEL_USES & uses) >= 2 or "parameters" in uses or ("()" in uses and _MODEL_USES & uses):
             return Role.MODEL
         if name in ("args", "opt", "cfg", "config", "hparams") and not uses & {"zero_grad", "step"}:
             return Role.CONFIG if uses else None
@@ -186,6 +183,15 @@ class Roles:
         if name in ("criterion", "loss_fn", "loss_func", "loss_function", "criterium") and "()" in uses:
             return Role.CRITERION
         return None
+
+    def _is_plain_object(self, key: Key) -> bool:
+        """Whether the name holds an object of a class that is no optimizer, whatever its methods are called."""
+        for binding in self.bindings(key):
+            if isinstance(binding.value, ast.Call):
+                definition = self.source.classes.get(dotted(binding.value.func))
+                if definition is not None and not any("Optim" in ast.unparse(b) for b in definition.bases):
+                    return True
+        return False
 
     def _unpacked(self, binding: Binding, scope: Scope) -> Role | None:
         value = binding.value
@@ -274,6 +280,8 @@ class Roles:
                 return Role.CONFIG
         if last in _WRAPS_MODEL and node.args:
             return self.of(node.args[0], scope) or Role.MODEL
+        if last in ("deepcopy", "AveragedModel") and node.args:
+            return self.of(node.args[0], scope)
         if "lr_scheduler" in full or re.search(r"(Scheduler|^StepLR|LR)$", last) or re.fullmatch(r"get_\w*schedule\w*", last):
             return Role.SCHEDULER
         if re.search(r"(^|\.)optim\.\w", full) and last[:1].isupper():

@@ -8,12 +8,85 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import libcst as cst
 
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
+Node = TypeVar("Node", bound=ast.AST)
+Answer = TypeVar("Answer")
 _BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+
+
+_SCOPES = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)
+_NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_MARKS = {"ctx", "op", "ops"}
+_TEXTS = {
+    "arg", "asname", "attr", "conversion", "id", "is_async", "kind", "kwd_attrs", "level", "lineno", "module", "rest",
+    "simple", "str", "tag", "type_comment",
+}  # fmt: skip
+
+
+def _parts() -> dict[type[ast.AST], tuple[str, ...]]:
+    """For every type of node the fields that hold nodes, without the marks for context and operator."""
+    found: dict[type[ast.AST], tuple[str, ...]] = {}
+    for kind in vars(ast).values():
+        if not isinstance(kind, type) or not issubclass(kind, ast.AST):
+            continue
+        plain = _MARKS | _TEXTS
+        if kind.__name__ != "TypeAlias":
+            plain = plain | {"name"}
+        if kind.__name__ in ("Constant", "MatchSingleton"):
+            plain = plain | {"value"}
+        if kind.__name__ in ("Global", "Nonlocal"):
+            plain = plain | {"names"}
+        found[kind] = tuple(f for f in kind._fields if f not in plain)
+    return found
+
+
+_PARTS = _parts()
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes directly below a node in the order of its fields, without the marks for context and operator."""
+    found: list[ast.AST] = []
+    for name in _PARTS[type(node)]:
+        part = getattr(node, name, None)
+        if part.__class__ is list:
+            found += part
+        elif part is not None:
+            found.append(part)
+    if None in found:  # `{**a}` and keyword-only parameters without a default
+        return [child for child in found if child is not None]
+    return found
+
+
+def remembered(find: Callable[[Node], Answer]) -> Callable[[Node], Answer]:
+    """Let a function of one node keep its answers at the nodes: trees never change here."""
+    place = f"_{find.__module__}.{find.__qualname__}"
+
+    @functools.wraps(find)
+    def answer(node: Node) -> Answer:
+        known = node.__dict__
+        if place not in known:
+            known[place] = find(node)
+        found: Answer = known[place]
+        return found
+
+    return answer
+
+
+@remembered
+def walk(node: ast.AST) -> Sequence[ast.AST]:
+    """The node and everything below it, outer ones first, as `ast.walk` gives them, without the marks."""
+    found = [node]
+    for inner in found:
+        if _PARTS[type(inner)]:
+            found += children(inner)
+    return found
 
 
 class Source:
@@ -27,48 +100,70 @@ class Source:
         self.classes: dict[str, ast.ClassDef] = {}
         self.calls: list[ast.Call] = []
         self.names: set[str] = set()
+        self._of_kind: dict[type[ast.AST], list[ast.AST]] = {}
         self._index()
 
     def _index(self) -> None:
-        stack: list[ast.AST] = [self.tree]
-        while stack:
-            node = stack.pop()
-            for child in ast.iter_child_nodes(node):
-                self.parents[child] = node
-                stack.append(child)
-            match node:
-                case ast.FunctionDef() | ast.AsyncFunctionDef():
-                    self.functions.append(node)
-                    self.names.add(node.name)
-                case ast.ClassDef():
-                    self.classes.setdefault(node.name, node)
-                    self.names.add(node.name)
-                case ast.Call():
-                    self.calls.append(node)
-                case ast.Name():
-                    self.names.add(node.id)
-                case ast.arg():
-                    self.names.add(node.arg)
-                case ast.alias():
-                    self.names.add((node.asname or node.name).split(".")[0])
+        parents, of_kind = self.parents, self._of_kind
+        for node in walk(self.tree):
+            kind = type(node)
+            if kind in of_kind:
+                of_kind[kind].append(node)
+            else:
+                of_kind[kind] = [node]
+            for child in children(node):
+                parents[child] = node
+        self.functions += [*self.all(ast.FunctionDef), *self.all(ast.AsyncFunctionDef)]
         self.functions.sort(key=lambda f: f.lineno)
+        self.calls += self.all(ast.Call)
         self.calls.sort(key=lambda c: (c.lineno, c.col_offset))
+        for definition in sorted(self.all(ast.ClassDef), key=lambda c: c.lineno):
+            # The last of several of one name, but none inside of another.
+            known = self.classes.get(definition.name)
+            if known is None or (known.end_lineno or 0) < definition.lineno:
+                self.classes[definition.name] = definition
+        names = self.names
+        names.update(self.classes)
+        names.update(f.name for f in self.functions)
+        names.update(n.id for n in self.all(ast.Name))
+        names.update(a.arg for a in self.all(ast.arg))
+        names.update((a.asname or a.name).split(".")[0] for a in self.all(ast.alias))
+
+    def all(self, kind: type[Node]) -> Sequence[Node]:
+        """Every node of exactly this type, outer ones first (the order of `walk`)."""
+        return self._of_kind.get(kind, ())  # type: ignore[return-value]
 
     @functools.cached_property
     def lines(self) -> list[str]:
         """The lines without their ends, split as Python splits them (form feeds are no line ends)."""
         return self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
+    @functools.cached_property
+    def _raw_lines(self) -> list[str]:
+        return _LINE.findall(self.text)
+
     def segment(self, node: ast.AST) -> str:
         """The source of an expression as it stands."""
-        return ast.get_source_segment(self.text, node) or ast.unparse(node)
+        first, last = getattr(node, "lineno", None), getattr(node, "end_lineno", None)
+        if first is None or last is None:
+            return ast.unparse(node)
+        # Columns count bytes of UTF-8.
+        lines = [line.encode() for line in self._raw_lines[first - 1 : last]]
+        if not lines:
+            return ast.unparse(node)
+        lines[-1] = lines[-1][: node.end_col_offset]  # type: ignore[attr-defined]
+        lines[0] = lines[0][node.col_offset :]  # type: ignore[attr-defined]
+        return b"".join(lines).decode() or ast.unparse(node)
 
     def scope_of(self, node: ast.AST) -> Scope:
         """The function (or the module) whose block holds the node; a function's scope is where it is defined."""
-        current = self.parents.get(node)
-        while current is not None and not isinstance(current, Scope):
-            current = self.parents.get(current)
-        return current if current is not None else self.tree
+        parents = self.parents
+        current = parents.get(node)
+        while current is not None:
+            if isinstance(current, _SCOPES):
+                return current
+            current = parents.get(current)
+        return self.tree
 
     def statement_of(self, node: ast.AST) -> ast.stmt:
         """The innermost statement that holds the node."""
@@ -90,8 +185,17 @@ class Source:
 
     def function(self, name: str) -> ast.FunctionDef | None:
         """The one plain function of this name outside of classes; None when there is none or several."""
-        found = [f for f in self.functions if f.name == name and not self.in_class(f)]
-        return found[0] if len(found) == 1 and isinstance(found[0], ast.FunctionDef) else None
+        return self._plain_functions.get(name)
+
+    @functools.cached_property
+    def _plain_functions(self) -> dict[str, ast.FunctionDef]:
+        found: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
+        for function in self.functions:
+            if not self.in_class(function):
+                found.setdefault(function.name, []).append(function)
+        return {
+            name: same[0] for name, same in found.items() if len(same) == 1 and isinstance(same[0], ast.FunctionDef)
+        }
 
     @functools.cached_property
     def module(self) -> cst.Module:
@@ -197,16 +301,25 @@ def walk_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from walk_statements(block)
 
 
-def walk_scope(nodes: list[ast.stmt] | ast.AST) -> Iterator[ast.AST]:
+def walk_scope(nodes: list[ast.stmt] | ast.AST) -> Sequence[ast.AST]:
     """Every node that runs in the same scope, in no particular order; nested functions and classes are not entered."""
-    stack: list[ast.AST] = list(nodes) if isinstance(nodes, list) else [nodes]
+    if isinstance(nodes, list):
+        return [node for root in reversed(nodes) for node in _in_scope(root)]
+    return _in_scope(nodes)
+
+
+@remembered
+def _in_scope(root: ast.AST) -> Sequence[ast.AST]:
+    found: list[ast.AST] = []
+    stack = [root]
     while stack:
         node = stack.pop()
-        yield node
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            stack.extend(getattr(node, "decorator_list", []))
-            continue
-        stack.extend(ast.iter_child_nodes(node))
+        found.append(node)
+        if isinstance(node, _NESTED):
+            stack += getattr(node, "decorator_list", [])
+        elif _PARTS[type(node)]:
+            stack += children(node)
+    return found
 
 
 def dotted(node: ast.AST) -> str:

@@ -206,7 +206,8 @@ class HookWriter:
         names = self.names(item.frame, hook, item.node)
         renamed = rename(swapped, names)
         assert isinstance(renamed, cst.BaseStatement)
-        if _needs_parentheses(value) and not swap.alone:
+        bare = isinstance(value, cst.Tuple | cst.NamedExpr | cst.GeneratorExp) and not swap.assigned
+        if _needs_parentheses(value) and (bare or not swap.alone):
             value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
         final = renamed.visit(_PutResult(value))
         return self._manual(final)  # type: ignore[arg-type]
@@ -224,6 +225,7 @@ class _Swap(cst.CSTTransformer):
         self.function = function
         self.done = False
         self.alone = False
+        self.assigned = False
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         if not self.done and isinstance(original_node.func, cst.Name) and original_node.func.value == self.function:
@@ -232,7 +234,7 @@ class _Swap(cst.CSTTransformer):
         return updated_node
 
     def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
-        self.alone = isinstance(updated_node.value, cst.Name) and updated_node.value.value == _RESULT
+        self.alone = self.assigned = isinstance(updated_node.value, cst.Name) and updated_node.value.value == _RESULT
         return updated_node
 
     def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:

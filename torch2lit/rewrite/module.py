@@ -93,21 +93,35 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
         body = writer.body(hook, items) if items or hook == TRAINING_STEP or hook in state.prologue else []
         if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):
             continue
-        methods.append(_function(_signature(hook, state), body, writer))
+        methods.append(_function(_signature(hook, state, _kept_names(draft, state, hook)), body, writer))
     methods += draft.methods
     methods.append(_configure(draft, configured, state, writer))
     body_text = "\n".join(_indent(m) for m in methods)
     return f"class {names.module}({names.lightning}.LightningModule):\n{body_text}"
 
 
-def _signature(hook: str, state: State) -> str:
+def _signature(hook: str, state: State, kept: set[str]) -> str:
+    """A hook's head. Lightning passes by position, so a parameter may make way for a name of the script."""
     if hook in _BATCH_HOOKS:
         return f"def {hook}(self, {state.batch_parameter.get(hook, 'batch')}, batch_idx):"
     if hook == BEFORE_STEP:
-        return f"def {hook}(self, optimizer):"
+        return f"def {hook}(self, {_aside('optimizer', kept)}):"
     if hook == BATCH_END:
-        return f"def {hook}(self, outputs, batch, batch_idx):"
+        return f"def {hook}(self, {_aside('outputs', kept)}, {_aside('batch', kept)}, batch_idx):"
     return f"def {hook}(self):"
+
+
+def _aside(parameter: str, kept: set[str]) -> str:
+    return f"_{parameter}" if parameter in kept else parameter
+
+
+def _kept_names(draft: Draft, state: State, hook: str) -> set[str]:
+    """The names of the script that a hook reads as they are."""
+    found: set[str] = set()
+    for item in draft.hooks.get(hook, []):
+        use = draft.variables.use(item)
+        found |= {v.name for v in use.exposed if v.is_global and v not in state.homes and (hook, v) not in state.in_hook}
+    return found
 
 
 def _function(signature: str, body: list[cst.BaseStatement], writer: HookWriter) -> str:
