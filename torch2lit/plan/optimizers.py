@@ -10,6 +10,7 @@ from ..recover.roles import Binding, Role
 from ..recover.syntax import walk_scope
 from ..recover.variables import Variable
 from .draft import BATCH_END, EPOCH_END, EPOCH_START, TRAINING_STEP, VALIDATION_END, VALIDATION_START, Draft, Removal
+from .moved import moved_functions
 from .steps import controls, is_scheduler_step, optimizer_names
 
 
@@ -285,10 +286,11 @@ def _unused_elsewhere(draft: Draft, variables: list[Variable], statements: list[
     ``self.optimizers()`` stands for an optimizer's step, zero_grad and ``param_groups``.
     """
     keys = {(v.scope, v.name) for v in variables}
-    inside = {id(n) for item in draft.all_items() for n in ast.walk(item.node)}
-    inside |= {id(n) for s in draft.removals for n in ast.walk(s)}
+    inside = {id(n) for n in ast.walk(draft.nest.outermost)}
     inside |= {id(n) for s in statements for n in ast.walk(s)}
     inside |= {id(n) for item in draft.united for n in ast.walk(item.node)}
+    for function in moved_functions(draft):
+        inside |= {id(n) for n in ast.walk(function)}
     for frame_call in _entered_calls(draft):
         inside |= {id(n) for n in ast.walk(frame_call)}
     for node in ast.walk(draft.source.tree):

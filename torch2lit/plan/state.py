@@ -27,6 +27,7 @@ from .draft import (
 )
 from .idioms import loop_bars
 from .module_names import RESERVED
+from .moved import moved_functions
 from .optimizers import Configured, on_the_way
 from .validation import statements_after
 
@@ -215,9 +216,7 @@ class _Settler:
         return False
 
     def remaining_functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-        gone = {f.scope for f in (self.draft.nest.inner, self.draft.nest.step_frame) if f.caller is not None}
-        if self.draft.validation is not None and self.draft.validation.frame.caller is not None:
-            gone.add(self.draft.validation.frame.scope)
+        gone = set(moved_functions(self.draft))
         return [f for f in self.draft.source.functions if f not in gone and f is not self.entry.scope]
 
     def shared_global(self, variable: Variable) -> bool:

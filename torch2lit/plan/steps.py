@@ -10,7 +10,7 @@ from ..recover.effects import KNOWN_PACKAGES, NO_TORCH_RNG
 from ..recover.items import Item, names_in, parts
 from ..recover.phases import has_backward
 from ..recover.roles import Key, Role
-from ..recover.syntax import dotted, root_name, walk_scope
+from ..recover.syntax import Scope, dotted, root_name, walk_scope
 from ..recover.variables import Variable
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
 
@@ -135,15 +135,38 @@ def optimizes_all(draft: Draft, model: ast.expr, item: Item) -> bool:
     wanted = draft.variable(model, item.frame)
     if optimizer is None or wanted is None:
         return False
-    bindings = draft.roles.bindings((optimizer.scope, optimizer.name))
+    return optimizer.scope is wanted.scope and _holds_all(draft, optimizer.scope, optimizer.name, wanted.name, 0)
+
+
+def _holds_all(draft: Draft, scope: Scope, optimizer: str, model: str, depth: int) -> bool:
+    """Whether, in a scope, one name is an optimizer made of all parameters of the module under the other name."""
+    key, model_key = draft.roles.key(scope, optimizer), draft.roles.key(scope, model)
+    if key is None or model_key is None or key[0] is not model_key[0] or depth > 4:
+        return False
+    owner = key[0]
+    bindings = draft.roles.bindings(key)
+    if not bindings and not isinstance(owner, ast.Module):  # both are parameters: ask every caller
+        pairs = _passed_together(draft, owner, optimizer, model)
+        return bool(pairs) and all(_holds_all(draft, s, o, m, depth + 1) for s, o, m in pairs)
     if len(bindings) != 1 or not isinstance(bindings[0].value, ast.Call) or not bindings[0].value.args:
         return False
-    parameters = bindings[0].value.args[0]
-    match parameters:
+    match bindings[0].value.args[0]:
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="parameters"), args=[], keywords=[]):
-            key = draft.roles.key(bindings[0].statement and optimizer.scope, name)
-            return key is not None and key == (wanted.scope, wanted.name)
+            return draft.roles.key(owner, name) == model_key
     return False
+
+
+def _passed_together(draft: Draft, function: Scope, optimizer: str, model: str) -> list[tuple[Scope, str, str]]:
+    """What the calls of a function pass for two parameters, where both are names; empty when one is not."""
+    optimizers, models = draft.roles.arguments(function, optimizer), draft.roles.arguments(function, model)
+    if len(optimizers) != len(models):
+        return []
+    pairs = []
+    for (scope, one), (_scope, other) in zip(optimizers, models, strict=True):
+        if not isinstance(one, ast.Name) or not isinstance(other, ast.Name):
+            return []
+        pairs.append((scope, one.id, other.id))
+    return pairs
 
 
 # ---- automatic

@@ -74,6 +74,7 @@ class EffectAnalysis:
         self.roles = roles
         self.neighbours = Neighbours(path)
         self._foreign: dict[str, bool] = {}
+        self._class_touched: dict[ast.ClassDef, frozenset[Key]] = {}
         self._touched: dict[Scope, frozenset[Key]] = {}
         self._rng: dict[Scope, bool] = {}
         self._in_place: dict[Scope, frozenset[str]] = {}
@@ -204,9 +205,30 @@ class EffectAnalysis:
                 key = self.roles.key(scope, part.id)
                 if key:
                     found.add(key)
-                    if isinstance(part.ctx, ast.Load) and (function := self.source.function(part.id)):
-                        found |= self._touched_by(function)
+                    if isinstance(part.ctx, ast.Load):
+                        found |= self._reached_from(part.id, scope)
         return found
+
+    def _reached_from(self, name: str, scope: Scope) -> frozenset[Key]:
+        """What calling the name may reach: a function's free names, or those of the methods of an object's class."""
+        if function := self.source.function(name):
+            return self._touched_by(function)
+        definition = self.source.classes.get(name)
+        if definition is None and (key := self.roles.key(scope, name)):
+            for binding in self.roles.bindings(key):
+                if isinstance(binding.value, ast.Call) and (made := self.source.classes.get(dotted(binding.value.func))):
+                    definition = made
+        return self._touched_by_class(definition) if definition is not None else frozenset()
+
+    def _touched_by_class(self, definition: ast.ClassDef) -> frozenset[Key]:
+        if definition not in self._class_touched:
+            self._class_touched[definition] = frozenset()
+            found: set[Key] = set()
+            for method in definition.body:
+                if isinstance(method, ast.FunctionDef):
+                    found |= self._touched_by(method)
+            self._class_touched[definition] = frozenset(found)
+        return self._class_touched[definition]
 
     def _touched_by(self, function: Scope) -> frozenset[Key]:
         if function not in self._touched:
@@ -331,8 +353,8 @@ class EffectAnalysis:
             if not isinstance(node, ast.Name):
                 continue
             keys = {self.roles.key(scope, node.id)}
-            if (function := self.source.function(node.id)) and isinstance(node.ctx, ast.Load):
-                keys |= self._touched_by(function)
+            if isinstance(node.ctx, ast.Load):
+                keys |= self._reached_from(node.id, scope)
             for key in keys:
                 if key in self.models:
                     if harmless.get(node) == "mode":

@@ -105,11 +105,20 @@ def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
         bindings = roles.bindings(key) if key else []
         if len(bindings) == 1 and bindings[0].index is None and dotted_call(bindings[0].value) == "range":
             return Iterable.RANGE
+    if isinstance(base, ast.Name) and _is_list(base, scope, roles):
+        return Iterable.UNKNOWN
     if isinstance(base, ast.Name | ast.Attribute | ast.Subscript) and roles.of(base, scope) is Role.LOADER:
         return Iterable.LOADER
     if isinstance(base, ast.Call) and roles.of(base, scope) is Role.LOADER:
         return Iterable.LOADER
     return Iterable.UNKNOWN
+
+
+def _is_list(base: ast.Name, scope: Scope, roles: Roles) -> bool:
+    """Whether the name is bound to a list somewhere: Lightning would take its elements for several loaders."""
+    key = roles.key(scope, base.id)
+    values = [b.value for b in roles.bindings(key) if b.index is None] if key else []
+    return any(isinstance(v, ast.List | ast.ListComp | ast.Tuple) or dotted_call(v) in ("list", "tuple", "sorted") for v in values)
 
 
 def dotted_call(node: ast.expr) -> str:

@@ -7,12 +7,13 @@ import ast
 import libcst as cst
 
 from ..plan.draft import Draft
+from ..plan.moved import moved_functions
 from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..program import Edit
 from ..recover.syntax import Source
 from .device import unused_devices
-from .entry import EntryEditor, loop_edit, moved_functions, trainer_source
+from .entry import EntryEditor, loop_edit, trainer_source
 from .formatting import format_code, line_length
 from .module import Names, choose_names, module_source
 

@@ -7,10 +7,11 @@ import ast
 import libcst as cst
 
 from ..plan.draft import Draft, Removal
+from ..plan.moved import moved_functions
 from ..plan.state import State
 from ..program import Edit
 from ..recover.roles import Role
-from .entry import EntryEditor, moved_functions
+from .entry import EntryEditor
 
 
 def unused_devices(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit]) -> list[Edit]:

@@ -14,8 +14,7 @@ from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..plan.validation import statements_after
 from ..program import Edit, Mechanism
-from ..recover.roles import Role
-from ..recover.syntax import Source, walk_scope
+from ..recover.syntax import Source
 from .formatting import format_code
 from .module import Names
 from .rename import rename
@@ -206,53 +205,3 @@ def _inside(draft: Draft) -> set[int]:
         if frame.caller is not None:
             found |= {id(n) for n in ast.walk(frame.scope)}
     return found
-
-
-def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
-    """The functions whose bodies stand in hooks now and that nothing else calls: they leave the text."""
-    frames = [draft.nest.inner, draft.nest.step_frame]
-    if draft.validation is not None:
-        frames.append(draft.validation.frame)
-    functions = []
-    for frame in frames:
-        if frame.caller is not None and isinstance(frame.scope, ast.FunctionDef) and frame.scope not in functions:
-            functions.append(frame.scope)
-    inside = {id(n) for n in ast.walk(draft.nest.outermost)}
-    for function in functions:
-        inside |= {id(n) for n in ast.walk(function)}
-    kept = []
-    for function in functions:
-        used = any(
-            isinstance(n, ast.Name) and n.id == function.name and id(n) not in inside
-            for n in ast.walk(draft.source.tree)
-        ) or _still_called(draft, function)
-        exported = f'"{function.name}"' in draft.source.text and "__all__" in draft.source.text
-        if not used and not exported:
-            kept.append(function)
-    return kept
-
-
-def _still_called(draft: Draft, function: ast.FunctionDef) -> bool:
-    """Whether a moved statement still calls the function."""
-    calls = {draft.nest.inner.call, draft.nest.step_frame.call}
-    if draft.validation is not None:
-        calls.add(draft.validation.call)
-    for item in draft.all_items():
-        for node in walk_scope(item.node):
-            if isinstance(node, ast.Name) and node.id == function.name:
-                if not any(isinstance(c, ast.Call) and c.func is node for c in calls if c):
-                    return True
-    return False
-
-
-def uses_device(draft: Draft) -> bool:
-    """Whether the program moves anything to a device."""
-    return any(
-        isinstance(n, ast.Attribute) and n.attr in ("cuda", "to") or isinstance(n, ast.keyword) and n.arg == "device"
-        for n in ast.walk(draft.source.tree)
-    )
-
-
-def devices_of(draft: Draft) -> list[str]:
-    """The names that hold a device in the entry scope."""
-    return [n for n in draft.roles.locals(draft.nest.entry.scope) if draft.roles.role(draft.nest.entry.scope, n) is Role.DEVICE]

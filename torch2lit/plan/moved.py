@@ -1,0 +1,44 @@
+"""Which functions of the script leave the text because their bodies stand in hooks."""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.items import names_in
+from .draft import Draft
+
+
+def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
+    """The functions whose bodies stand in hooks now and that nothing else calls: they leave the text."""
+    frames = [draft.nest.inner, draft.nest.step_frame]
+    if draft.validation is not None:
+        frames.append(draft.validation.frame)
+    functions = []
+    for frame in frames:
+        if frame.caller is not None and isinstance(frame.scope, ast.FunctionDef) and frame.scope not in functions:
+            functions.append(frame.scope)
+    inside = {id(n) for n in ast.walk(draft.nest.outermost)}
+    for function in functions:
+        inside |= {id(n) for n in ast.walk(function)}
+    kept = []
+    for function in functions:
+        used = any(
+            isinstance(n, ast.Name) and n.id == function.name and id(n) not in inside
+            for n in ast.walk(draft.source.tree)
+        ) or _still_called(draft, function)
+        exported = f'"{function.name}"' in draft.source.text and "__all__" in draft.source.text
+        if not used and not exported:
+            kept.append(function)
+    return kept
+
+
+def _still_called(draft: Draft, function: ast.FunctionDef) -> bool:
+    """Whether a moved statement still calls the function."""
+    calls = {draft.nest.inner.call, draft.nest.step_frame.call}
+    if draft.validation is not None:
+        calls.add(draft.validation.call)
+    entered = {id(c.func) for c in calls if c is not None}
+    for item in draft.all_items():
+        if any(node.id == function.name and id(node) not in entered for node, _frame in names_in(item)):
+            return True
+    return False
