@@ -29,7 +29,10 @@ class ClipGradients:
             case ast.Expr(
                 value=ast.Call(
                     func=function,
-                    args=[ast.Call(func=ast.Attribute(value=model, attr="parameters"), args=[], keywords=[]), bound],
+                    args=[
+                        ast.Call(func=ast.Attribute(value=model, attr="parameters"), args=[], keywords=[]),
+                        bound,
+                    ],
                     keywords=[],
                 )
             ):

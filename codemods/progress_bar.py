@@ -16,8 +16,23 @@ import libcst as cst
 
 from ..program import Claim, Site
 
-_DROPPED = {"update", "close", "refresh", "set_description", "set_description_str", "set_postfix_str", "clear", "reset"}
-_LOGS = {"training_step", "validation_step", "on_train_epoch_end", "on_validation_epoch_end", "on_train_batch_end"}
+_DROPPED = {
+    "update",
+    "close",
+    "refresh",
+    "set_description",
+    "set_description_str",
+    "set_postfix_str",
+    "clear",
+    "reset",
+}
+_LOGS = {
+    "training_step",
+    "validation_step",
+    "on_train_epoch_end",
+    "on_validation_epoch_end",
+    "on_train_batch_end",
+}
 
 
 @dataclass(frozen=True, slots=True)

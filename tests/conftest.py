@@ -75,11 +75,7 @@ def fake_convert_text(text: str, path: str, options: Options) -> Conversion:
         "".join(lines),
         mechanism=Mechanism.FABRIC,
         findings=(_finding(word, hits[0] + 1),) if word else (),
-        ledger=(
-            LedgerEntry(
-                hits[0] + 1, hits[0] + 1, "loss.backward()", Fate.REPLACED, "fabric", "backward", "why"
-            ),
-        ),
+        ledger=(LedgerEntry(hits[0] + 1, hits[0] + 1, "loss.backward()", Fate.REPLACED, "fabric", "backward", "why"),),
         nests=(
             NestSummary(
                 hits[0] + 1,

@@ -93,12 +93,8 @@ def load(name: str) -> Case:
         run=data.get("run", True),
         arguments=tuple(data.get("arguments", ())),
         verify=_known(settings, "verify", data.get("verify", "identical"), {"identical", "flagged"}).pop(),
-        outcomes=frozenset(
-            _known(settings, "outcome", data.get("outcome", "converted"), {o.value for o in Outcome})
-        ),
-        mechanisms=frozenset(
-            _known(settings, "mechanism", data.get("mechanism", []), {m.value for m in Mechanism})
-        ),
+        outcomes=frozenset(_known(settings, "outcome", data.get("outcome", "converted"), {o.value for o in Outcome})),
+        mechanisms=frozenset(_known(settings, "mechanism", data.get("mechanism", []), {m.value for m in Mechanism})),
         findings=frozenset(data["findings"]) if "findings" in data else None,
         contains=tuple(data.get("contains", ())),
         lacks=tuple(data.get("lacks", ())),
@@ -185,17 +181,13 @@ def _odd_result(raw: str, result: Conversion) -> Iterator[str]:
             yield "converted, but by no mechanism"
     elif result.after != raw:
         yield f"{result.outcome.value}, but the text changed"
-    if result.outcome is Outcome.REFUSED and not any(
-        f.severity == "refused" and f.line for f in result.findings
-    ):
+    if result.outcome is Outcome.REFUSED and not any(f.severity == "refused" and f.line for f in result.findings):
         yield "refused, but no finding says what stood in the way and where"
     if result.outcome is Outcome.FAILED and not result.error:
         yield "failed, but no error says why"
     last = raw.count("\n") + 1
     for f in result.findings:
-        if not (
-            0 <= f.line <= last and f.column >= 1 and f.severity in SEVERITIES and f.message and f.remedy
-        ):
+        if not (0 <= f.line <= last and f.column >= 1 and f.severity in SEVERITIES and f.message and f.remedy):
             yield f"finding out of shape: {f}"
     if list(result.findings) != sorted(result.findings):
         yield "findings are not sorted"
@@ -240,9 +232,7 @@ def comments(text: str) -> list[tuple[int, str]]:
 def lost_comments(raw: str, result: Conversion) -> list[str]:
     """Comments that are neither in the output nor named in the ledger or a finding."""
     left = Counter(text for _, text in comments(result.after))
-    named = [entry.source + "\n" + entry.reason for entry in result.ledger] + [
-        f.message for f in result.findings
-    ]
+    named = [entry.source + "\n" + entry.reason for entry in result.ledger] + [f.message for f in result.findings]
     lost = []
     for line, text in comments(raw):
         if left[text]:

@@ -65,9 +65,7 @@ def run_script(case: Case, text: str, max_steps: int | None = None) -> Run:
                 error = f"{type(problem).__name__}: {problem}"
         saved = {save.name for save in trace.saves}
         files = {
-            path.relative_to(work).as_posix(): b""
-            if path.name in saved or path.is_dir()
-            else path.read_bytes()
+            path.relative_to(work).as_posix(): b"" if path.name in saved or path.is_dir() else path.read_bytes()
             for path in sorted(work.rglob("*"))
             if path.relative_to(work) not in given
         }
@@ -83,9 +81,7 @@ def plain_lines(printed: str) -> list[str]:
 
 def differences(raw: Run, converted: Run, most: int = 5) -> list[str]:
     """Where two runs part, in the order in which a reader wants to know it; [] when they are identical."""
-    told = [
-        f"{which} stopped with {r.error}" for which, r in (("raw", raw), ("converted", converted)) if r.error
-    ]
+    told = [f"{which} stopped with {r.error}" for which, r in (("raw", raw), ("converted", converted)) if r.error]
     told += _sequence("loss", _exact(raw.trace.losses), _exact(converted.trace.losses))
     for fact in ("optimizer", "learning_rates", "parameters"):
         one, other = ([str(getattr(step, fact)) for step in run.trace.steps] for run in (raw, converted))
@@ -93,9 +89,7 @@ def differences(raw: Run, converted: Run, most: int = 5) -> list[str]:
     told += _sequence("torch.save", list(map(str, raw.trace.saves)), list(map(str, converted.trace.saves)))
     told += _sequence("line of stdout", list(raw.stdout), list(converted.stdout))
     if raw.files != converted.files:
-        names = [
-            n for n in sorted({*raw.files, *converted.files}) if raw.files.get(n) != converted.files.get(n)
-        ]
+        names = [n for n in sorted({*raw.files, *converted.files}) if raw.files.get(n) != converted.files.get(n)]
         told.append(f"files differ: {', '.join(names)}")
     return told[:most]
 

@@ -62,9 +62,7 @@ _GRAMMAR = {
     "stop": "none patience threshold flag in_batches",
     "save": "none best epoch end state best_weights",
     "resume": "none checkpoint",
-    "rng": (
-        "none epoch_start between after_validation batch dataset python seed_epoch mixup numpy epoch_end"
-    ),
+    "rng": ("none epoch_start between after_validation batch dataset python seed_epoch mixup numpy epoch_end"),
     "late": "none loss batch index after_run epoch index_after_run",
     "after": "none eval predict test test_function train_again history",
     "shuffle": "yes no val_too",
@@ -288,9 +286,7 @@ class _Program:
         lines += ["        self.calls = 0"] if self.at("model", "stateful") else []
         lines += ["", "    def forward(self, x, y=None):" if returned else "    def forward(self, x):"]
         lines += ["        self.calls += 1"] if self.at("model", "stateful") else []
-        lines += [
-            "        h = torch.relu(self.norm(self.a(x)))" if norm else "        h = torch.relu(self.a(x))"
-        ]
+        lines += ["        h = torch.relu(self.norm(self.a(x)))" if norm else "        h = torch.relu(self.a(x))"]
         if self.at("model", "functional"):
             lines += ["        h = F.dropout(h, 0.3, training=self.training)"]
         else:
@@ -464,11 +460,7 @@ class _Program:
             epoch = ["try:", *_in(epoch), "except KeyboardInterrupt:", "    break"]
         loop = [f"for {self.counter()} in {self.epoch_range()}:", *_in(epoch)]
         if self.at("phases", "two_loops"):
-            again = (
-                epoch
-                if not self.at("stop", "none") or self.at("epoch_try", "try")
-                else [*epoch, 'print("second")']
-            )
+            again = epoch if not self.at("stop", "none") or self.at("epoch_try", "try") else [*epoch, 'print("second")']
             between = ["for group in optimizer.param_groups:", '    group["lr"] = 0.03']
             loop = [*loop, *between, f"for {self.counter()} in range(2):", *_in(again)]
         if self.at("around", "with") and not self.at("entry", "monolith"):
@@ -520,9 +512,7 @@ class _Program:
         end += self.epoch_end()
         end += ["scheduler.step()"] if self.at("scheduler", "epoch_end") else []
         end += [self.rate("end")] if self.at("lr_print", "epoch_end") else []
-        end += (
-            ["print(np.random.rand(), torch.rand(1).item())"] if self.at("rng", "epoch_end", "numpy") else []
-        )
+        end += ["print(np.random.rand(), torch.rand(1).item())"] if self.at("rng", "epoch_end", "numpy") else []
         end += self.probe("end")
         end += self.leave()
         return [*start, *before, *self.train_phase(), *middle, *after, *end]
@@ -560,15 +550,11 @@ class _Program:
             "gradients": [f'print("{where}", [p.grad is None for p in {net}.parameters()])'],
             "rate": [f'print("{where}", optimizer.param_groups[0]["lr"])'],
             "weights": [f'print("{where}", next({net}.parameters()).abs().sum().item())'],
-            "gradient_mode": [f'print("{where}", torch.is_grad_enabled())']
-            if not where.startswith("val")
-            else [],
+            "gradient_mode": [f'print("{where}", torch.is_grad_enabled())'] if not where.startswith("val") else [],
         }.get(self.c["probe"], [])
 
     def plateau_on_train(self) -> bool:
-        return self.at("scheduler", "plateau_train") or (
-            self.at("scheduler", "plateau") and not self.val_value()
-        )
+        return self.at("scheduler", "plateau_train") or (self.at("scheduler", "plateau") and not self.val_value())
 
     def val_value(self) -> bool:
         if not self.at("val_form", "inline") and self.at("val_use", "print_call", "fstring", "condition"):
@@ -581,9 +567,7 @@ class _Program:
     def epoch_end(self) -> Lines:
         """What an epoch ends with: printing, keeping the best, and saving."""
         names = ["train_loss"] if self.has_train_loss() else []
-        names += (
-            ["val_loss", "accuracy"] if self.val_value() and self.at("val_print", "after", "both") else []
-        )
+        names += ["val_loss", "accuracy"] if self.val_value() and self.at("val_print", "after", "both") else []
         lines = [f"print({', '.join(names)})"] if names else []
         lines += self.late()
         value = "accuracy" if self.val_value() else "-train_loss"
@@ -687,11 +671,7 @@ class _Program:
     # ---- training phase
 
     def index(self) -> str:
-        return (
-            "i"
-            if self.at("batches", "enumerate", "from_one", "tqdm_enumerate", "enumerate_tqdm", "counted")
-            else ""
-        )
+        return "i" if self.at("batches", "enumerate", "from_one", "tqdm_enumerate", "enumerate_tqdm", "counted") else ""
 
     def has_train_loss(self) -> bool:
         return self.at("train_form", "inline") or self.at("train_use", "assign", "append")
@@ -718,11 +698,7 @@ class _Program:
             if self.at("batches", "bar"):
                 lines += ["bar = tqdm(train_loader)"]
             lines += [self.batch_header(), *_in([*self.unpacking(), *self.body()])]
-            lines += (
-                ["    i += 1"]
-                if self.at("batches", "counted") and not self.at("syntax", "continue_after")
-                else []
-            )
+            lines += ["    i += 1"] if self.at("batches", "counted") and not self.at("syntax", "continue_after") else []
         n = "1" if self.full else "len(train_loader)"
         lines += {
             "floats": ["train_loss = total / count"],
@@ -742,11 +718,7 @@ class _Program:
     def used(self, call: Lines) -> Lines:
         """What the epoch does with the result of ``train``."""
         left, _, right = call[0].partition(" = ")
-        needed = (
-            not self.at("save", "none", "end", "epoch")
-            or not self.at("stop", "none")
-            or self.plateau_on_train()
-        )
+        needed = not self.at("save", "none", "end", "epoch") or not self.at("stop", "none") or self.plateau_on_train()
         if left != "train_loss" or (needed and not self.at("train_use", "append")):
             return call
         return {
@@ -820,9 +792,7 @@ class _Program:
         if c["syntax"] == "continue" and not self.full:
             lines += ["if len(x) < 8:", "    continue"]
         lines += self.probe("batch_start")
-        lines += (
-            ["if previous is not None:", "    print(previous)"] if c["last_batch"] == "previous_loss" else []
-        )
+        lines += ["if previous is not None:", "    print(previous)"] if c["last_batch"] == "previous_loss" else []
         lines += ["x = x + 0.1 * torch.randn_like(x)"] if c["rng"] == "batch" else []
         lines += ["scheduler.step()"] if c["scheduler"] == "batch_first" else []
         lines += ["optimizer.zero_grad()"] if c["zero"] in ("before_forward", "top") else []
@@ -853,9 +823,7 @@ class _Program:
                 "F.cross_entropy(other(x), y).backward()",
                 "other_optimizer.step()",
             ]
-        lines += (
-            ["loss.backward(); optimizer.step()"] if c["syntax"] == "semicolons" and len(step) == 2 else step
-        )
+        lines += ["loss.backward(); optimizer.step()"] if c["syntax"] == "semicolons" and len(step) == 2 else step
         if c["in_batch_save"] == "every_three" and self.index():
             lines += [f"if {self.index()} % 3 == 0:", '    torch.save(model.state_dict(), "step.pt")']
         lines += ["optimizer.zero_grad()"] if c["zero"] == "after_step" else []
@@ -964,9 +932,7 @@ class _Program:
                 "    for p in model.parameters():",
                 "        p.clamp_(-0.3, 0.3)",
             ],
-            "grad_norm": [
-                "print(sum(p.grad.abs().sum().item() for p in model.parameters() if p.grad is not None))"
-            ],
+            "grad_norm": ["print(sum(p.grad.abs().sum().item() for p in model.parameters() if p.grad is not None))"],
             "output_of_new_weights": ["with torch.no_grad():", "    print(model(x).sum().item())"],
             "accuracy": ["hits = (out.argmax(1) == y).sum().item()", "print(hits / len(y))"],
             "inplace_input": ["x.mul_(0.0)", "print(x.sum().item(), out.sum().item())"],
@@ -1014,13 +980,9 @@ class _Program:
         lines = {
             "comprehension": ["sizes = [int(v) for v in y if v > 0]", "print(sizes)"],
             "fstring": [
-                'print(f"{loss=:.4f} {len(x)=}")'
-                if self.at("post", "rebind_item")
-                else 'print(f"{loss.item()=:.4f}")'
+                'print(f"{loss=:.4f} {len(x)=}")' if self.at("post", "rebind_item") else 'print(f"{loss.item()=:.4f}")'
             ],
-            "del": ["del x, out"]
-            if self.at("late", "none", "loss", "after_run", "epoch") and not self.full
-            else [],
+            "del": ["del x, out"] if self.at("late", "none", "loss", "after_run", "epoch") and not self.full else [],
             "walrus": ["if (n := len(y)) < 8:", "    print(n)"],
             "inner_loop": ["for k in range(2):", "    print(k, out[0, k].item())"],
             "continue_after": ["if len(x) < 8:", "    continue", 'print("full batch")'],
@@ -1043,9 +1005,7 @@ class _Program:
         if self.at("validation", "none", "inside_batch"):
             return []
         once = self.validation_once()
-        unnamed = not self.at("val_form", "inline") and self.at(
-            "val_use", "print_call", "fstring", "condition"
-        )
+        unnamed = not self.at("val_form", "inline") and self.at("val_use", "print_call", "fstring", "condition")
         if self.at("val_print", "after", "both") and not self.val_value() and not unnamed:
             once = [*once, "print(accuracy)"]
         last = f"{self.setting('epochs')} - 1"
@@ -1129,9 +1089,9 @@ class _Program:
             "concatenated": ["outs, ys = [], []"],
             "meter": ["val_meter, hit_meter = Meter(), Meter()"],
         }.get(self.c["val_sums"], ["hits, val_sum, seen = 0, 0.0, 0"])
-        net = {"ema": "ema({0})", "both": "(model({0}) + ema({0})) / 2"}.get(
-            self.c["val_model"], "model({0})"
-        ).format(x)
+        net = {"ema": "ema({0})", "both": "(model({0}) + ema({0})) / 2"}.get(self.c["val_model"], "model({0})").format(
+            x
+        )
         inner = [f"{out} = {net}", f"{loss} = F.cross_entropy({out}, {y})", *self.probe("val_batch")]
         size = f"len({x})"
         inner += {
@@ -1198,11 +1158,7 @@ class _Program:
         elif self.at("val_leave", "break"):
             ending = [f"if len({x}) < 6:", "    break"]
         elif self.at("val_leave", "continue"):
-            inner = (
-                [*inner[:2], f"if len({x}) < 6:", "    continue", *inner[2:]]
-                if "with" not in inner[0]
-                else inner
-            )
+            inner = [*inner[:2], f"if len({x}) < 6:", "    continue", *inner[2:]] if "with" not in inner[0] else inner
         return [header, *_in([*first.get(self.c["unpack"], []), *inner, *ending])]
 
 
@@ -1231,6 +1187,4 @@ def _names(lines: Lines) -> set[str]:
 
 
 def _stored(lines: Lines) -> set[str]:
-    return {
-        n.id for n in ast.walk(_parsed(lines)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    }
+    return {n.id for n in ast.walk(_parsed(lines)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}

@@ -62,9 +62,7 @@ class TestConvert:
             ({"paths": ".", "write": True, "output": "x.py"}, DestinationProblem),
         ],
     )
-    def test_wrong_arguments_are_told(
-        self, folder: Path, arguments: dict[str, object], error: type[Exception]
-    ) -> None:
+    def test_wrong_arguments_are_told(self, folder: Path, arguments: dict[str, object], error: type[Exception]) -> None:
         make(folder, "a.py", "b.py")
 
         with pytest.raises(error):
@@ -72,9 +70,7 @@ class TestConvert:
 
         assert not (folder / "x.py").exists()
 
-    def test_file_removed_during_the_run_fails_alone(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_file_removed_during_the_run_fails_alone(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         make(folder, "a.py", "b.py")
         read = Path.read_bytes
         monkeypatch.setattr(Path, "read_bytes", lambda path: _refuse() if path.name == "a.py" else read(path))
@@ -109,9 +105,7 @@ class TestConvertSource:
         assert result.before == result.after == text
 
     @pytest.mark.parametrize("error", [MemoryError(), SyntaxError("bad\nvery"), RuntimeError("a\nb\n  c")])
-    def test_any_error_of_the_engine_is_one_line(
-        self, monkeypatch: pytest.MonkeyPatch, error: Exception
-    ) -> None:
+    def test_any_error_of_the_engine_is_one_line(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         def fail(*_: object) -> Conversion:
             raise error
 
@@ -178,9 +172,7 @@ class TestDestinations:
     def test_without_output_each_file_stays(self) -> None:
         assert destinations([Path("a.py")], [Path()], None) == {Path("a.py"): Path("a.py")}
 
-    def test_below_a_named_folder_elsewhere(
-        self, folder: Path, tmp_path_factory: pytest.TempPathFactory
-    ) -> None:
+    def test_below_a_named_folder_elsewhere(self, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
         elsewhere = tmp_path_factory.mktemp("elsewhere")
         file = elsewhere / "deep" / "a.py"
 

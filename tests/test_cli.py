@@ -70,9 +70,7 @@ def test_exit_codes(invoke: Invoke, folder: Path, arguments: list[str], text: st
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize(
-    "preview", [["--diff"], ["--check"], ["--diff", "--check"], ["--check", "--format", "json"]]
-)
+@pytest.mark.parametrize("preview", [["--diff"], ["--check"], ["--diff", "--check"], ["--check", "--format", "json"]])
 def test_previews_write_nothing(invoke: Invoke, folder: Path, preview: list[str]) -> None:
     (folder / "train.py").write_text(SCRIPT)
 
@@ -141,12 +139,8 @@ def test_verbose_says_why_a_file_is_unchanged_and_shows_the_ledger(invoke: Invok
     assert "5      loss.backward()  replaced  fabric  why [backward]\n" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "selection", [["--ignore", "T2L001"], ["--select", "unparsable-cell"], ["--select", "T2L0"]]
-)
-def test_selection_of_registered_findings_is_accepted(
-    invoke: Invoke, folder: Path, selection: list[str]
-) -> None:
+@pytest.mark.parametrize("selection", [["--ignore", "T2L001"], ["--select", "unparsable-cell"], ["--select", "T2L0"]])
+def test_selection_of_registered_findings_is_accepted(invoke: Invoke, folder: Path, selection: list[str]) -> None:
     (folder / "train.py").write_text(REVIEW)
 
     result = invoke("convert", "train.py", "--check", "--fail-on", "review", *selection)
@@ -288,9 +282,7 @@ class TestDeterminism:
             path.write_text(SCRIPT + f"# {name} NOTE\n")
         (folder / "broken.py").write_text(BROKEN)
 
-        one, two = (
-            invoke("convert", ".", "--check", "--diff", "--format", form, "-j", jobs) for jobs in "12"
-        )
+        one, two = (invoke("convert", ".", "--check", "--diff", "--format", form, "-j", jobs) for jobs in "12")
         named = invoke(
             "convert",
             "z-c.py",
@@ -379,9 +371,7 @@ class TestExplain:
         assert result.stdout.startswith("T2L001 unparsable-cell\nnote: ")
         assert "What to do\n" in result.stdout
 
-    @pytest.mark.parametrize(
-        ("name", "hint"), [("T2L01", "did you mean"), ("unparsable", "T2L001"), ("xyz", "")]
-    )
+    @pytest.mark.parametrize(("name", "hint"), [("T2L01", "did you mean"), ("unparsable", "T2L001"), ("xyz", "")])
     def test_unknown_code(self, invoke: Invoke, name: str, hint: str) -> None:
         result = invoke("explain", name)
 

@@ -133,9 +133,7 @@ class TestConversion:
             ),
         ],
     )
-    def test_what_is_no_notebook_fails_cleanly(
-        self, invoke: Invoke, folder: Path, text: str, message: str
-    ) -> None:
+    def test_what_is_no_notebook_fails_cleanly(self, invoke: Invoke, folder: Path, text: str, message: str) -> None:
         (folder / "n.ipynb").write_text(text)
 
         result = invoke("convert", "n.ipynb")
@@ -212,9 +210,7 @@ class TestMagics:
             ("%%writefile train.py\nimport torch\nloss.backward()", True),
         ],
     )
-    def test_what_is_no_python_is_left_out(
-        self, invoke: Invoke, folder: Path, cell: str, given: bool
-    ) -> None:
+    def test_what_is_no_python_is_left_out(self, invoke: Invoke, folder: Path, cell: str, given: bool) -> None:
         text = json.dumps(notebook(code("import torch"), code(cell), code(LOOP)), indent=1)
         (folder / "n.ipynb").write_text(text)
 

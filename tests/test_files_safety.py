@@ -295,9 +295,7 @@ class TestOriginals:
 
         assert sorted(path.name for path in folder.iterdir()) == ["train.py", "train.py.orig"]
 
-    def test_one_question_per_repository(
-        self, invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_one_question_per_repository(self, invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in "abc":
             (folder / f"{name}.py").write_bytes(RAW)
         commit_all(folder)

@@ -44,9 +44,7 @@ def test_fixture(name: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_folder_is_in_order(name: str) -> None:
     c = case(name)
-    assert name == name.lower() and " " not in name and "_" not in name, (
-        "a folder's name is words joined by hyphens"
-    )
+    assert name == name.lower() and " " not in name and "_" not in name, "a folder's name is words joined by hyphens"
     if "failed" not in c.outcomes:
         compile(c.raw, name, "exec")
     first = c.raw.split('"""')
@@ -103,9 +101,7 @@ def _entry(line: int, end_line: int) -> LedgerEntry:
 def test_a_gap_in_the_ledger_is_told() -> None:
     entries = [_entry(n, n) for n in range(4, 10)]
     assert fixture_cases.ledger_gaps(RAW, RAW, tuple(entries)) == []
-    assert fixture_cases.ledger_gaps(RAW, RAW, tuple(entries[:-1])) == [
-        "line 9: 0 ledger entries for: print(epoch)"
-    ]
+    assert fixture_cases.ledger_gaps(RAW, RAW, tuple(entries[:-1])) == ["line 9: 0 ledger entries for: print(epoch)"]
     assert "line 6: 2 ledger entries" in fixture_cases.ledger_gaps(RAW, RAW, (*entries, _entry(6, 6)))[0]
 
 

@@ -46,9 +46,7 @@ def test_conversion_trains_the_same(name: str) -> None:
         assert told == []
 
 
-@pytest.mark.parametrize(
-    ("name", "old", "new"), MISTAKES, ids=[f"{m[0]}-{i}" for i, m in enumerate(MISTAKES)]
-)
+@pytest.mark.parametrize(("name", "old", "new"), MISTAKES, ids=[f"{m[0]}-{i}" for i, m in enumerate(MISTAKES)])
 def test_a_mistake_would_be_seen(name: str, old: str, new: str) -> None:
     """The fixture is discriminating: its construct mishandled leaves a trace."""
     c = case(name)

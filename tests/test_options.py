@@ -49,9 +49,7 @@ class TestValues:
         with pytest.raises(ValueProblem):
             Options(devices=given)
 
-    @pytest.mark.parametrize(
-        ("given", "kept"), [*PRECISION_ALIASES.items(), *((one, one) for one in PRECISIONS)]
-    )
+    @pytest.mark.parametrize(("given", "kept"), [*PRECISION_ALIASES.items(), *((one, one) for one in PRECISIONS)])
     def test_precision_has_one_spelling(self, given: str, kept: str) -> None:
         assert Options(precision=given).precision == kept
 
@@ -70,9 +68,7 @@ class TestValues:
         ],
     )
     def test_wrong_value_names_the_nearest(self, name: str, value: str, meant: str) -> None:
-        with pytest.raises(
-            ValueProblem, match=f"did you mean '{meant}'" if meant else "Legal values: "
-        ) as caught:
+        with pytest.raises(ValueProblem, match=f"did you mean '{meant}'" if meant else "Legal values: ") as caught:
             Options(**{name: value})  # type: ignore[arg-type]
 
         assert caught.value.name == name

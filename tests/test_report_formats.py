@@ -36,9 +36,7 @@ ALL = [CONVERTED_ONE, FAILED_ONE, NOTED, REFUSED_ONE, UNCHANGED_ONE, FAILED_WHOL
 
 
 def schema() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(
-        (resources.files("torch2lit.report") / "schema.json").read_text("utf-8")
-    )
+    loaded: dict[str, Any] = json.loads((resources.files("torch2lit.report") / "schema.json").read_text("utf-8"))
     return loaded
 
 
@@ -120,9 +118,7 @@ class TestText:
         assert re.sub(r"\033\[[\d;]*m", "", text) == render_messages(ALL, verbose=True)
 
     def test_finding_of_a_whole_file_has_no_line(self) -> None:
-        whole = Conversion(
-            "a.py", Outcome.REFUSED, findings=(Finding(0, 1, "T2L9", "x", "refused", "m", "r"),)
-        )
+        whole = Conversion("a.py", Outcome.REFUSED, findings=(Finding(0, 1, "T2L9", "x", "refused", "m", "r"),))
 
         assert render_messages([whole]) == "a.py: T2L9 x: m\n"
 
@@ -247,10 +243,7 @@ class TestSarif:
 
         assert invocation["executionSuccessful"] is False
         assert len(invocation["toolExecutionNotifications"]) == 2
-        assert (
-            json.loads(render_sarif([REFUSED_ONE]))["runs"][0]["invocations"][0]["executionSuccessful"]
-            is True
-        )
+        assert json.loads(render_sarif([REFUSED_ONE]))["runs"][0]["invocations"][0]["executionSuccessful"] is True
 
     def test_fingerprints_do_not_move_with_the_line(self) -> None:
         moved = fake_convert_text("# above\n" + SCRIPT + "# REVIEW\n", CONVERTED_ONE.path, Options())

@@ -39,9 +39,7 @@ def test_a_script_that_saves_nothing_is_not_told_about_saves() -> None:
 def test_a_failure_tells_where_by_how_much_and_why() -> None:
     first = Difference("parameters", 12, "norm 1.0", "norm 1.5", 0.5, "2 of 14 tensors, first fc.weight")
     comparison = replace(SAME, parameters_identical=False, first=first)
-    told = VerifyResult(
-        "differs", comparison, (CAUSE,), tensors=(("fc.bias", 0.25), ("fc.weight", 0.125))
-    ).render()
+    told = VerifyResult("differs", comparison, (CAUSE,), tensors=(("fc.bias", 0.25), ("fc.weight", 0.125))).render()
     assert told == (
         "  33 steps · losses identical · 14 tensors differ · learning rates identical"
         " · saved files identical\n"
@@ -58,11 +56,7 @@ def test_a_failure_tells_where_by_how_much_and_why() -> None:
 def test_a_run_that_failed_shows_its_last_lines() -> None:
     told = VerifyResult("failed", raw=RUN, problem="The raw run failed.").render()
     assert told == (
-        "  The raw run failed.\n"
-        "  last lines of the raw run:\n"
-        "    Traceback\n"
-        "    ValueError: no\n"
-        "  FAIL  a run failed\n"
+        "  The raw run failed.\n  last lines of the raw run:\n    Traceback\n    ValueError: no\n  FAIL  a run failed\n"
     )
 
 

@@ -71,9 +71,7 @@ def alone(
     root = folder.parent.parent / "mirror"
     root.mkdir()
     workspace = build(root, [script], Path.cwd())
-    return run_script(
-        workspace, Request(script, arguments, steps=steps, timeout=timeout), root.parent / "scratch"
-    )
+    return run_script(workspace, Request(script, arguments, steps=steps, timeout=timeout), root.parent / "scratch")
 
 
 def tree(folder: Path) -> str:

@@ -160,9 +160,7 @@ def test_each_loss_is_told_once_however_backward_is_called() -> None:
     with record() as trace:
         torch.ones(1, requires_grad=True).sum().backward()
         torch.autograd.backward(torch.full((1,), 2.0, requires_grad=True))
-        torch.autograd.backward(
-            [torch.full((), 3.0, requires_grad=True), torch.full((), 4.0, requires_grad=True)]
-        )
+        torch.autograd.backward([torch.full((), 3.0, requires_grad=True), torch.full((), 4.0, requires_grad=True)])
         torch.ones(3, requires_grad=True).backward(torch.ones(3))
     assert trace.losses == [1.0, 2.0, 3.0, 4.0]
 
@@ -176,9 +174,7 @@ def test_a_step_without_any_gradient_is_none() -> None:
         optimizer.step()
         model.weight.sum().backward()
         optimizer.step()
-    assert [(step.optimizer, step.learning_rates, step.loss_count) for step in trace.steps] == [
-        ("SGD#0", (0.5,), 1)
-    ]
+    assert [(step.optimizer, step.learning_rates, step.loss_count) for step in trace.steps] == [("SGD#0", (0.5,), 1)]
 
 
 def test_the_seed_is_the_same_for_python_numpy_and_torch() -> None:

@@ -25,9 +25,7 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-def mirror(
-    home: Path, tmp_path: Path, script: str = "project/train.py", directory: str = "project"
-) -> Workspace:
+def mirror(home: Path, tmp_path: Path, script: str = "project/train.py", directory: str = "project") -> Workspace:
     root = tmp_path / "mirror"
     root.mkdir()
     return build(root, [home / script], home / directory)

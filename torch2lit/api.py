@@ -40,9 +40,7 @@ def convert(
     not exist and ValueError for options, excludes or an output that cannot hold.
     """
     target = None if output is None else fspath(output)
-    run = run_files(
-        _paths(paths), options or Options(), excludes=excludes, write=write, output=target, jobs=jobs
-    )
+    run = run_files(_paths(paths), options or Options(), excludes=excludes, write=write, output=target, jobs=jobs)
     return list(run.conversions)
 
 

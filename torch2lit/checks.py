@@ -20,7 +20,16 @@ def unbound_names(text: str) -> set[str]:
     return used - bound - set(dir(builtins)) - _MODULE_NAMES
 
 
-_MODULE_NAMES = {"__file__", "__name__", "__doc__", "__spec__", "__loader__", "__package__", "__builtins__", "__class__"}
+_MODULE_NAMES = {
+    "__file__",
+    "__name__",
+    "__doc__",
+    "__spec__",
+    "__loader__",
+    "__package__",
+    "__builtins__",
+    "__class__",
+}
 
 
 def _collect(table: symtable.SymbolTable, bound: set[str], used: set[str], *, is_module: bool = False) -> None:

@@ -49,9 +49,7 @@ def main() -> None:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--diff", is_flag=True, help="Print the change as a unified diff; write nothing.")
 @click.option("--check", is_flag=True, help="Exit 1 if something would change; write nothing.")
-@click.option(
-    "-o", "--output", metavar="PATH", help="Write there: a file, or a folder if it ends in / or exists."
-)
+@click.option("-o", "--output", metavar="PATH", help="Write there: a file, or a folder if it ends in / or exists.")
 @click.option("--stdin-filename", default="<stdin>", metavar="PATH", help="What to call the text from stdin.")
 @trainer_options
 @discovery_options
@@ -117,9 +115,7 @@ class _ScriptCommand(click.Command):
     metavar="SCRIPT [CONVERTED] [-- ARGS...]",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
-@click.option(
-    "--steps", type=click.IntRange(min=1), metavar="N", help="Compare only the first N optimizer steps."
-)
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Compare only the first N optimizer steps.")
 @click.option("--fast-dev-run", is_flag=True, help="One batch of each phase is enough.")
 @click.option(
     "--timeout",
@@ -129,9 +125,7 @@ class _ScriptCommand(click.Command):
     show_default=True,
     help="How long each of the two runs may take.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(("text", "json")), default="text", help="Who the result is for."
-)
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="Who the result is for.")
 @trainer_options
 @config_option
 @color_option
@@ -263,9 +257,7 @@ def _convert_stdin(given: dict[str, Any]) -> int:
 
     preview = given["diff"] or given["check"]
     if given["form"] != "text" and not preview:
-        raise click.UsageError(
-            f"stdout carries the code of -: add --check for a report in --format {given['form']}"
-        )
+        raise click.UsageError(f"stdout carries the code of -: add --check for a report in --format {given['form']}")
     if given["output"] is not None:
         raise click.UsageError("- (stdin) goes to stdout; -o cannot be used with it")
     name: str = given["stdin_filename"]

@@ -48,21 +48,15 @@ discovery_options = _stack(
         help="Paths to leave out in folders, instead of the usual .git, .venv, build, ...",
     ),
     click.option("--extend-exclude", multiple=True, metavar="REGEX", help="Paths to leave out besides."),
-    click.option(
-        "--force-exclude", multiple=True, metavar="REGEX", help="The same, even for files that are named."
-    ),
+    click.option("--force-exclude", multiple=True, metavar="REGEX", help="The same, even for files that are named."),
     click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes; one per CPU."),
 )
 
 report_options = _stack(
-    click.option(
-        "--format", "form", type=click.Choice(FORMATS), default="text", help="Who the result is for."
-    ),
+    click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="Who the result is for."),
     click.option("--select", multiple=True, metavar="CODE", help="Show only these findings."),
     click.option("--ignore", multiple=True, metavar="CODE", help="Do not show these findings."),
-    click.option(
-        "--fail-on", type=click.Choice(("review", "refused")), help="Exit 1 on a finding of this weight."
-    ),
+    click.option("--fail-on", type=click.Choice(("review", "refused")), help="Exit 1 on a finding of this weight."),
     click.option("-q", "--quiet", is_flag=True, help="Only failures."),
     click.option("-v", "--verbose", is_flag=True, help="Also unchanged files and what became of each line."),
 )
@@ -115,9 +109,7 @@ def build_selection(config: Config, given: dict[str, Any]) -> tuple[list[str], l
     """The selectors of findings. Raises click.BadParameter for one that means no finding."""
     chosen = []
     for name in ("select", "ignore"):
-        selectors = [
-            code.strip() for text in given[name] or getattr(config, name) or () for code in text.split(",")
-        ]
+        selectors = [code.strip() for text in given[name] or getattr(config, name) or () for code in text.split(",")]
         for selector in filter(None, selectors):
             _check_selector(f"--{name}", selector)
         chosen.append(list(filter(None, selectors)))
@@ -132,9 +124,7 @@ def rule_named(name: str, param_hint: str) -> Any:
     try:
         return rule(name)
     except KeyError as error:
-        raise click.BadParameter(
-            f"{name!r} is no finding{_nearest_rule(name)}", param_hint=param_hint
-        ) from error
+        raise click.BadParameter(f"{name!r} is no finding{_nearest_rule(name)}", param_hint=param_hint) from error
 
 
 def wants_color(color: bool | None, stream: TextIO) -> bool:
@@ -172,9 +162,7 @@ def _check_selector(param_hint: str, selector: str) -> None:
     from .report.selection import matches
 
     if not any(matches(selector, rule) for rule in rules()):
-        raise click.BadParameter(
-            f"{selector!r} is no finding{_nearest_rule(selector)}", param_hint=param_hint
-        )
+        raise click.BadParameter(f"{selector!r} is no finding{_nearest_rule(selector)}", param_hint=param_hint)
 
 
 def _nearest_rule(name: str) -> str:

@@ -34,4 +34,6 @@ def skip_lines(text: str) -> set[int]:
     """The lines with a ``# torch2lit: skip`` comment."""
     if _SKIP not in text:
         return set()
-    return {line for line, comment in comments(text) if comment.startswith(_SKIP) and not comment.startswith(_SKIP + "-")}
+    return {
+        line for line, comment in comments(text) if comment.startswith(_SKIP) and not comment.startswith(_SKIP + "-")
+    }

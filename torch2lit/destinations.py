@@ -23,9 +23,7 @@ def destinations(files: Sequence[Path], arguments: Sequence[Path], output: str |
     if is_folder(output):
         chosen = {file: Path(output) / _relative(file, arguments) for file in files}
     elif len(files) > 1:
-        raise DestinationProblem(
-            f"{output} is one file, but {len(files)} files are to be converted: end it in a slash"
-        )
+        raise DestinationProblem(f"{output} is one file, but {len(files)} files are to be converted: end it in a slash")
     else:
         chosen = {file: Path(output) for file in files}
     taken: dict[str, Path] = {}

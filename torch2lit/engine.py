@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from .recover.roles import Roles
     from .recover.syntax import Source
 
-_RANK = {Mechanism.AUTOMATIC: 0, Mechanism.ITERATIONS: 1, Mechanism.MANUAL: 2, Mechanism.EPOCHS: 3, Mechanism.FABRIC: 4}
+_RANK = {
+    Mechanism.AUTOMATIC: 0,
+    Mechanism.ITERATIONS: 1,
+    Mechanism.MANUAL: 2,
+    Mechanism.EPOCHS: 3,
+    Mechanism.FABRIC: 4,
+}
 _TRAINS = re.compile(r"\.backward\b|\bbackward\(")
 
 
@@ -77,7 +83,7 @@ def _skipped(source: Source, nests: list[Nest]) -> list[Nest]:
         return []
     found = []
     for nest in nests:
-        marked = [nest.outermost, nest.inner.scope, nest.step_frame.scope, nest.entry.scope]
+        marked: list[ast.AST] = [nest.outermost, nest.inner.scope, nest.step_frame.scope, nest.entry.scope]
         marked += [a for a in source.ancestors(nest.outermost) if isinstance(a, ast.stmt)]
         if nest.batches is not None:
             marked.append(nest.batches.node)
@@ -110,9 +116,9 @@ class _Converter:
         from .files.edits import apply_edits
         from .files.lines import split_lines
         from .plan.draft import Draft, Refused
+        from .plan.ledger import ledger_of
         from .plan.make import make_plan
         from .recover.variables import Variables
-        from .plan.ledger import ledger_of
         from .rewrite.assemble import import_edit, nest_edits
 
         taken = set(self.source.names)
@@ -124,7 +130,14 @@ class _Converter:
         for nest in nests:
             others = frozenset(n.outermost for n in nests if n is not nest)
             draft = Draft(
-                self.source, self.roles, self.effects, Variables(self.roles), nest, self.options, self.path, others
+                self.source,
+                self.roles,
+                self.effects,
+                Variables(self.roles),
+                nest,
+                self.options,
+                self.path,
+                others,
             )
             try:
                 configured, state = make_plan(draft)
@@ -134,7 +147,11 @@ class _Converter:
                 continue
             if _overlap(edits, new):
                 all_findings.append(
-                    draft.refuse("nests-overlap", nest.outermost, "this loop shares code with another training loop of the file").finding
+                    draft.refuse(
+                        "nests-overlap",
+                        nest.outermost,
+                        "this loop shares code with another training loop of the file",
+                    ).finding
                 )
                 continue
             edits += new
@@ -152,7 +169,11 @@ class _Converter:
         if problem := self._problem(after):
             from .findings import finding
 
-            return _refused(self.source.text, self.path, [finding("output-not-valid", drafts[0][0].nest.outermost.lineno, problem)])
+            return _refused(
+                self.source.text,
+                self.path,
+                [finding("output-not-valid", drafts[0][0].nest.outermost.lineno, problem)],
+            )
         all_findings = [self._softer(f) for f in all_findings]
         all_findings += _removed_comments(self.source.text, after)
         mechanism = max((d.mechanism for d, _ in drafts), key=_RANK.__getitem__)
@@ -235,7 +256,10 @@ def _removed_comments(before: str, after: str) -> list[Finding]:
     from .comments import lost_comments
     from .findings import finding
 
-    return [finding("comment-removed", line, f"gone with its statement: {text}") for line, text in lost_comments(before, after)]
+    return [
+        finding("comment-removed", line, f"gone with its statement: {text}")
+        for line, text in lost_comments(before, after)
+    ]
 
 
 def _overlap(edits: list[Edit], new: list[Edit]) -> bool:

@@ -13,9 +13,7 @@ USAGE = 2
 FAILED = 123
 
 
-def exit_code(
-    conversions: Sequence[Conversion], *, check: bool = False, fail_on: Severity | None = None
-) -> int:
+def exit_code(conversions: Sequence[Conversion], *, check: bool = False, fail_on: Severity | None = None) -> int:
     """123 when a file failed; else 1 for ``check`` when something would change, or for ``fail_on``; else 0.
 
     ``fail_on`` is the least weight of a finding that counts.

@@ -115,15 +115,11 @@ def devices_code(value: str) -> str:
     return f'"{value}"' if value == "auto" else value
 
 
-def check_together(
-    accelerator: str | None, devices: str | None, strategy: str | None, precision: str | None
-) -> None:
+def check_together(accelerator: str | None, devices: str | None, strategy: str | None, precision: str | None) -> None:
     """Raise ValueProblem for values that are legal alone and that Lightning refuses together."""
     if accelerator == "cpu":
         if devices is not None and not devices.isdigit() and devices != "auto":
-            raise ValueProblem(
-                "devices", f"{devices!r} with --accelerator cpu: a count of processes is needed"
-            )
+            raise ValueProblem("devices", f"{devices!r} with --accelerator cpu: a count of processes is needed")
         if strategy is not None and strategy.startswith(_GPU_ONLY):
             raise ValueProblem("strategy", f"{strategy!r} needs GPUs and cannot go with --accelerator cpu")
     if strategy is not None and strategy.startswith(_GPU_ONLY):

@@ -31,9 +31,7 @@ def convert_notebook(notebook: str, name: str, options: Options) -> Conversion:
         return Conversion(name, Outcome.UNCHANGED, notebook, notebook, reason=SKIP_FILE)
     unread = _unread(source)
     if not may_train(source.text.encode("utf-8", "surrogatepass")):
-        return Conversion(
-            name, Outcome.UNCHANGED, notebook, notebook, findings=unread, reason=NO_TRAINING_LOOP
-        )
+        return Conversion(name, Outcome.UNCHANGED, notebook, notebook, findings=unread, reason=NO_TRAINING_LOOP)
     program = convert_python(source.text, name, options)
     after = _converted(program, source) if program.outcome is Outcome.CONVERTED else notebook
     if after is None:

@@ -84,9 +84,7 @@ def _process(files: Sequence[Path], options: Options, jobs: int | None) -> list[
 def _write(
     files: Sequence[Path], done: Sequence[Processed], places: dict[Path, Path], kept: list[tuple[Path, Path]]
 ) -> list[Conversion]:
-    targets = [
-        Path(os.path.realpath(places[file])) for file, one in zip(files, done, strict=True) if one.result
-    ]
+    targets = [Path(os.path.realpath(places[file])) for file, one in zip(files, done, strict=True) if one.result]
     is_held = HeldByGit(targets)
     conversions: list[Conversion] = []
     for file, one in zip(files, done, strict=True):
@@ -98,11 +96,7 @@ def _write(
                     beside = place.with_name(original.name)
                     kept.append((place, beside if beside.exists() else original))
             except (WriteError, OSError) as error:
-                reason = (
-                    str(error)
-                    if isinstance(error, WriteError)
-                    else f"cannot write: {error.strerror or error}"
-                )
+                reason = str(error) if isinstance(error, WriteError) else f"cannot write: {error.strerror or error}"
                 conversion = replace(
                     conversion, outcome=Outcome.FAILED, after=conversion.before, error=reason, mechanism=None
                 )

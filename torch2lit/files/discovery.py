@@ -131,9 +131,7 @@ def _walk(
         if _is_ignored(resolved / entry.name, is_folder, ignores):
             continue
         if is_folder:
-            yield from _walk(
-                folder / entry.name, resolved / entry.name, name + "/", patterns, ignores, unreadable
-            )
+            yield from _walk(folder / entry.name, resolved / entry.name, name + "/", patterns, ignores, unreadable)
         else:
             yield folder / entry.name
 

@@ -16,9 +16,7 @@ _LINE_MAGIC = re.compile(rf"[ \t]*(?:[%!?]|{_AUTOMATIC}|[\w.*]+\?{{1,2}}[ \t]*[\
 _ASSIGNED_MAGIC = re.compile(r"(?P<indent>[ \t]*)(?P<names>[A-Za-z_][\w \t,.]*?)[ \t]*=[ \t]*[%!](?!=)")
 _HELP_SUFFIX = re.compile(r"[^#'\"]*\?{1,2}[ \t]*[\r\n]*\Z")
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)")
-_PLACEHOLDER = re.compile(
-    r"^[ \t]*(?:\w[\w \t,.]* = None|pass)?[ \t]*# t2l-magic-(\d+):.*(?:\n|\Z)", re.MULTILINE
-)
+_PLACEHOLDER = re.compile(r"^[ \t]*(?:\w[\w \t,.]* = None|pass)?[ \t]*# t2l-magic-(\d+):.*(?:\n|\Z)", re.MULTILINE)
 
 
 class Magics:
@@ -86,9 +84,7 @@ class Magics:
     def _hide_at(self, lines: list[str], attempt: list[str], number: int) -> None:
         line = lines[number]
         assigned = _ASSIGNED_MAGIC.match(line)
-        attempt[number] = self._placeholder(
-            line, f"{assigned['names'].strip()} = None  " if assigned else "pass  "
-        )
+        attempt[number] = self._placeholder(line, f"{assigned['names'].strip()} = None  " if assigned else "pass  ")
         while lines[number].rstrip("\r\n").endswith("\\") and number + 1 < len(lines):
             number += 1
             attempt[number] = self._placeholder(lines[number], "")
@@ -112,9 +108,7 @@ def syntax_error_line(text: str) -> int | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # A cell may await at its top level, as IPython lets it.
-            compile(
-                text, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
-            )
+            compile(text, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError as error:
         return (error.lineno or 1) - 1
     except (ValueError, RecursionError, MemoryError):

@@ -139,11 +139,7 @@ class NotebookSource:
     def _code_cells(self, top: Value) -> Iterator[tuple[int, dict[str, Value]]]:
         cells = json_spans.members(self._json, top)["cells"]
         for number, cell in enumerate(json_spans.items(self._json, cells), 1):
-            if (
-                isinstance(cell.value, dict)
-                and cell.value.get("cell_type") == "code"
-                and "source" in cell.value
-            ):
+            if isinstance(cell.value, dict) and cell.value.get("cell_type") == "code" and "source" in cell.value:
                 yield number, json_spans.members(self._json, cell)
 
     def _as_python(self, number: int, value: Value, source: str) -> str:
@@ -191,13 +187,7 @@ class NotebookSource:
             return self._dump(source)
         raw = {item.value: self._json[item.start : item.end] for item in json_spans.items(self._json, old)}
         head, between, tail = self._list_style(old)
-        return (
-            "["
-            + head
-            + between.join(raw.get(line) or self._dump(line) for line in split_lines(source))
-            + tail
-            + "]"
-        )
+        return "[" + head + between.join(raw.get(line) or self._dump(line) for line in split_lines(source)) + tail + "]"
 
     def _list_style(self, old: Value) -> tuple[str, str, str]:
         spans = list(json_spans.items(self._json, old))

@@ -31,11 +31,7 @@ def write_file(path: Path, data: bytes, *, expected: bytes | None, is_held: IsHe
         temporary = _write_beside(target, data, mode)
         try:
             _check_unedited(target, expected)
-            kept = (
-                None
-                if expected is None or is_held(target, expected)
-                else _keep_original(target, expected, mode)
-            )
+            kept = None if expected is None or is_held(target, expected) else _keep_original(target, expected, mode)
             if expected is None:
                 _create(temporary, target)
             else:

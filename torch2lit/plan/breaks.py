@@ -56,7 +56,9 @@ def validation_break(draft: Draft, items: list[Item], loop: Loop) -> tuple[ast.s
 
 def remove_break(draft: Draft, statement: ast.stmt, argument: str) -> None:
     """Take the break's statement away: the Trainer's argument says the same."""
-    draft.removals[statement] = Removal(f"Trainer({argument}=...)", "break_after_batches", "the Trainer ends the loop there")
+    draft.removals[statement] = Removal(
+        f"Trainer({argument}=...)", "break_after_batches", "the Trainer ends the loop there"
+    )
 
 
 def _last_break(items: list[Item]) -> tuple[Item, ast.AST] | None:
@@ -127,7 +129,8 @@ def _limit(draft: Draft, item: Item, path: list[ast.If], loop: Loop) -> str:
 
 def _mentions_data(draft: Draft, node: ast.expr, item: Item) -> bool:
     return any(
-        isinstance(n, ast.Name) and draft.role(n, item.frame) in (Role.MODEL, Role.OPTIMIZER, Role.LOADER, Role.SCHEDULER)
+        isinstance(n, ast.Name)
+        and draft.role(n, item.frame) in (Role.MODEL, Role.OPTIMIZER, Role.LOADER, Role.SCHEDULER)
         for n in ast.walk(node)
     )
 
@@ -139,7 +142,11 @@ def _holds_at_first(test: ast.expr, index: str) -> bool:
             return any(_holds_at_first(v, index) for v in values)
         case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[ast.Constant(value=0)]):
             return name == index
-        case ast.Compare(left=ast.BinOp(left=ast.Name(id=name), op=ast.Mod()), ops=[ast.Eq()], comparators=[ast.Constant(value=0)]):
+        case ast.Compare(
+            left=ast.BinOp(left=ast.Name(id=name), op=ast.Mod()),
+            ops=[ast.Eq()],
+            comparators=[ast.Constant(value=0)],
+        ):
             return name == index
         case ast.UnaryOp(op=ast.Not(), operand=ast.BinOp(left=ast.Name(id=name), op=ast.Mod())):
             return name == index

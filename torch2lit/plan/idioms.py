@@ -162,4 +162,3 @@ class StatementSite:
 
     def optimizes_all(self, model: ast.expr) -> bool:
         return optimizes_all(self._draft, model, self._item)
-

@@ -70,7 +70,13 @@ class _Writer:
             self.add(statement, Fate.REPLACED, removal.target, removal.codemod, removal.reason)
             self.below(statement, Fate.REPLACED, removal.target, removal.codemod, removal.reason)
         for item in self.draft.united:
-            self.add(item.node, Fate.REPLACED, "attributes of the module", "inline_function", "the function's values are read where they are")
+            self.add(
+                item.node,
+                Fate.REPLACED,
+                "attributes of the module",
+                "inline_function",
+                "the function's values are read where they are",
+            )
         self.loops()
         self.functions()
 
@@ -85,7 +91,13 @@ class _Writer:
 
     def item(self, item: Item, hook: str) -> None:
         if item.kind != "statement":
-            self.add(item.node, Fate.MOVED, hook, "inline_function", "the called function's body stands in the hooks")
+            self.add(
+                item.node,
+                Fate.MOVED,
+                hook,
+                "inline_function",
+                "the called function's body stands in the hooks",
+            )
             return
         leaving = {id(c) for c in controls(item.node)}
         for statement in ast.walk(item.node):
@@ -96,26 +108,80 @@ class _Writer:
                 self.add(statement, Fate.REPLACED, removal.target, removal.codemod, removal.reason)
             elif statement in self.draft.claims:
                 claim = self.draft.claims[statement]
-                self.add(statement, Fate.REPLACED, claim.target, self.draft.claimed_by.get(statement, ""), claim.reason)
+                self.add(
+                    statement,
+                    Fate.REPLACED,
+                    claim.target,
+                    self.draft.claimed_by.get(statement, ""),
+                    claim.reason,
+                )
             elif id(statement) in leaving:
-                self.add(statement, Fate.REPLACED, hook, "leave_hook", "the loop is Lightning's: the hook is left instead")
+                self.add(
+                    statement,
+                    Fate.REPLACED,
+                    hook,
+                    "leave_hook",
+                    "the loop is Lightning's: the hook is left instead",
+                )
             else:
-                self.add(statement, Fate.MOVED, hook, "fission", _WHY.get(hook, "the same place in Lightning's loop"))
+                self.add(
+                    statement,
+                    Fate.MOVED,
+                    hook,
+                    "fission",
+                    _WHY.get(hook, "the same place in Lightning's loop"),
+                )
 
     def loops(self) -> None:
         nest = self.draft.nest
         if nest.epochs is not None:
-            self.add(nest.epochs.node, Fate.REPLACED, "Trainer(max_epochs=...)", "trainer_entry", "the Trainer runs the epochs")
+            self.add(
+                nest.epochs.node,
+                Fate.REPLACED,
+                "Trainer(max_epochs=...)",
+                "trainer_entry",
+                "the Trainer runs the epochs",
+            )
         for statement in walk_statements(nest.outermost.orelse):
-            self.add(statement, Fate.MOVED, "after trainer.fit", "trainer_entry", "the loop is never left early, so its `else` always ran")
+            self.add(
+                statement,
+                Fate.MOVED,
+                "after trainer.fit",
+                "trainer_entry",
+                "the loop is never left early, so its `else` always ran",
+            )
         if nest.batches is not None and self.draft.mechanism is not Mechanism.EPOCHS:
-            self.add(nest.batches.node, Fate.REPLACED, "Trainer.fit", "trainer_entry", "the Trainer runs over the loader")
+            self.add(
+                nest.batches.node,
+                Fate.REPLACED,
+                "Trainer.fit",
+                "trainer_entry",
+                "the Trainer runs over the loader",
+            )
         if self.draft.validation is not None:
-            self.add(self.draft.validation.loop.node, Fate.REPLACED, "Trainer.fit", "validation", "Lightning runs the validation loader")
+            self.add(
+                self.draft.validation.loop.node,
+                Fate.REPLACED,
+                "Trainer.fit",
+                "validation",
+                "Lightning runs the validation loader",
+            )
             for statement in self.draft.validation.unwrapped:
-                self.add(statement, Fate.REPLACED, "validation", "validation", "Lightning validates without gradients, at its own interval")
+                self.add(
+                    statement,
+                    Fate.REPLACED,
+                    "validation",
+                    "validation",
+                    "Lightning validates without gradients, at its own interval",
+                )
         for statement in self.draft.epoch.unwrapped:
-            self.add(statement, Fate.REPLACED, "Trainer", "trainer_entry", "Lightning's own loop and bar take its place")
+            self.add(
+                statement,
+                Fate.REPLACED,
+                "Trainer",
+                "trainer_entry",
+                "Lightning's own loop and bar take its place",
+            )
 
     def functions(self) -> None:
         frames = [self.draft.nest.inner, self.draft.nest.step_frame]
@@ -126,17 +192,47 @@ class _Writer:
                 continue
             self.add(frame.scope, Fate.MOVED, "LightningModule", "inline_function", "its body stands in the hooks")
             if frame.statement is not None:
-                self.add(frame.statement, Fate.REPLACED, "Trainer.fit", "inline_function", "Lightning calls the hooks")
+                self.add(
+                    frame.statement,
+                    Fate.REPLACED,
+                    "Trainer.fit",
+                    "inline_function",
+                    "Lightning calls the hooks",
+                )
             for statement in frame.scope.body:
                 if isinstance(statement, ast.Global | ast.Nonlocal | ast.Pass):
-                    self.add(statement, Fate.REPLACED, "attributes of the module", "promote_state", "the module holds the state")
+                    self.add(
+                        statement,
+                        Fate.REPLACED,
+                        "attributes of the module",
+                        "promote_state",
+                        "the module holds the state",
+                    )
                 elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-                    self.add(statement, Fate.REPLACED, "LightningModule", "inline_function", "the function's docstring goes with it")
-            for statement in ast.walk(frame.scope):
-                if isinstance(statement, ast.Return):
-                    self.add(statement, Fate.REPLACED, "attributes of the module", "inline_function", "the returned values are attributes")
-                elif isinstance(statement, ast.stmt) and statement is not frame.scope:
-                    self.add(statement, Fate.MOVED, "LightningModule", "inline_function", "its body stands in the hooks")
+                    self.add(
+                        statement,
+                        Fate.REPLACED,
+                        "LightningModule",
+                        "inline_function",
+                        "the function's docstring goes with it",
+                    )
+            for inner in ast.walk(frame.scope):
+                if isinstance(inner, ast.Return):
+                    self.add(
+                        inner,
+                        Fate.REPLACED,
+                        "attributes of the module",
+                        "inline_function",
+                        "the returned values are attributes",
+                    )
+                elif isinstance(inner, ast.stmt) and inner is not frame.scope:
+                    self.add(
+                        inner,
+                        Fate.MOVED,
+                        "LightningModule",
+                        "inline_function",
+                        "its body stands in the hooks",
+                    )
 
 
 _WHY = {

@@ -50,7 +50,11 @@ def _try_batches(draft: Draft) -> Obstacle | None:
     """Plan with one hook call per batch; an obstacle when the batch loop has to stay as it is."""
     nest = draft.nest
     if nest.epochs is not None and nest.epochs.kind is not Iterable.RANGE:
-        raise draft.refuse("unknown-epochs", nest.epochs.node, f"the epoch loop runs over `{ast.unparse(nest.epochs.base)[:60]}`, not over a range")
+        raise draft.refuse(
+            "unknown-epochs",
+            nest.epochs.node,
+            f"the epoch loop runs over `{ast.unparse(nest.epochs.base)[:60]}`, not over a range",
+        )
     if nest.outermost.orelse and any(isinstance(n, ast.Break) for n in walk_scope(nest.outermost.body)):
         raise draft.refuse("loop-else", nest.outermost, "the loop has an `else` block")
     _check_entry(draft)
@@ -78,11 +82,19 @@ def _check_entry(draft: Draft) -> None:
     if isinstance(scope, ast.AsyncFunctionDef):
         raise draft.refuse("loop-in-coroutine", draft.nest.outermost, "the loop is in a coroutine")
     for node in walk_scope(scope.body):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("exec", "eval", "locals"):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("exec", "eval", "locals")
+        ):
             if draft.roles.key(scope, node.func.id) is not None:
                 continue
             if node.func.id == "exec" or node.lineno >= draft.nest.outermost.lineno:
-                raise draft.refuse("names-made-at-run-time", node, f"`{node.func.id}` makes or reads names that cannot be seen here")
+                raise draft.refuse(
+                    "names-made-at-run-time",
+                    node,
+                    f"`{node.func.id}` makes or reads names that cannot be seen here",
+                )
 
 
 def _unite(draft: Draft, epoch: Epoch) -> None:
@@ -127,7 +139,9 @@ def _order_hazard(draft: Draft, base: ast.expr) -> str:
         if not isinstance(value, ast.Call):
             continue
         for keyword in value.keywords:
-            if keyword.arg == "generator" and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None):
+            if keyword.arg == "generator" and not (
+                isinstance(keyword.value, ast.Constant) and keyword.value.value is None
+            ):
                 return "its loader has a random generator of its own, which a loop asks once more at its end"
         dataset = value.args[0] if value.args else next((k.value for k in value.keywords if k.arg == "dataset"), None)
         if dataset is not None and _is_iterable_dataset(draft, dataset, variable.scope):
@@ -139,7 +153,7 @@ def _is_iterable_dataset(draft: Draft, node: ast.expr, scope: object) -> bool:
     assert isinstance(scope, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef)
     if isinstance(node, ast.Name):
         key = draft.roles.key(scope, node.id)
-        return any(_is_iterable_dataset(draft, b.value, key[0]) for b in (draft.roles.bindings(key) if key else []))
+        return key is not None and any(_is_iterable_dataset(draft, b.value, key[0]) for b in draft.roles.bindings(key))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         definition = draft.source.classes.get(node.func.id)
         return definition is not None and any(ast.unparse(b).endswith("IterableDataset") for b in definition.bases)
@@ -156,20 +170,26 @@ def _epoch_obstacle(draft: Draft) -> Obstacle | None:
         effects = draft.effects_of(item)
         if nest.batches.kind is Iterable.LOADER and effects.rng and not _feeds_bar(draft, item):
             return Obstacle(
-                item.node, "random numbers may be drawn before the batch loop, and Lightning starts the first epoch's loader before that"
+                item.node,
+                "random numbers may be drawn before the batch loop, and Lightning starts the first epoch's loader before that",
             )
     for item in draft.epoch.after:
         if item.kind == "statement":
             for control in controls(item.node):
                 if isinstance(control, ast.Return):
-                    raise draft.refuse("return-in-loop", control, "`return` leaves the function from inside the epoch loop")
+                    raise draft.refuse(
+                        "return-in-loop", control, "`return` leaves the function from inside the epoch loop"
+                    )
     return None
 
 
 def _feeds_bar(draft: Draft, item: Item) -> bool:
     """Whether the item makes or labels the progress bar of a loop that Lightning runs now."""
     match item.node:
-        case ast.Assign(targets=[ast.Name() as name]) | ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as name))):
+        case (
+            ast.Assign(targets=[ast.Name() as name])
+            | ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as name)))
+        ):
             return draft.variable(name, item.frame) in loop_bars(draft)
     return False
 
@@ -184,7 +204,11 @@ def _place_batches(draft: Draft) -> Obstacle | None:
         obstacle = place_automatic(draft, step)
     if nest.batches is None:
         draft.mechanism = Mechanism.ITERATIONS
-        draft.note("one-step-per-turn", nest.outermost, "every turn of the loop is one step: the turns are the batches of one epoch")
+        draft.note(
+            "one-step-per-turn",
+            nest.outermost,
+            "every turn of the loop is one step: the turns are the batches of one epoch",
+        )
     if obstacle is not None:
         draft.automatic = False
         draft.hooks.clear()
@@ -218,7 +242,9 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
     draft.validation = None
     draft.returned, draft.returned_name, draft.returned_at = None, "", None
     draft.variables.forget()
-    draft.findings = [f for f in draft.findings if f.slug not in ("manual-optimization", "validation-kept", "one-step-per-turn")]
+    draft.findings = [
+        f for f in draft.findings if f.slug not in ("manual-optimization", "validation-kept", "one-step-per-turn")
+    ]
     items = _whole_epoch(draft, obstacle)
     for item in items:
         if item.kind == "statement":
@@ -226,7 +252,11 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
                 if isinstance(control, ast.Return):
                     raise draft.refuse("return-in-loop", control, "`return` leaves the function from inside the loop")
     draft.hooks[TRAINING_STEP] = items
-    draft.note("epoch-kept", obstacle.node, f"the batch loop stays whole, one training_step per epoch: {obstacle.reason}")
+    draft.note(
+        "epoch-kept",
+        obstacle.node,
+        f"the batch loop stays whole, one training_step per epoch: {obstacle.reason}",
+    )
 
 
 def _whole_epoch(draft: Draft, obstacle: Obstacle) -> list[Item]:
@@ -257,7 +287,9 @@ def _whole_epoch(draft: Draft, obstacle: Obstacle) -> list[Item]:
             return [*items[:index], *binds, *without_return(body), *result, *items[index + 1 :]]
     assert nest.inner.statement is not None
     raise draft.refuse(
-        "step-not-reached", nest.inner.statement, f"`{nest.inner.name}` is called inside a branch or a block of the epoch loop"
+        "step-not-reached",
+        nest.inner.statement,
+        f"`{nest.inner.name}` is called inside a branch or a block of the epoch loop",
     )
 
 
@@ -268,11 +300,19 @@ def _look_for_troubles(draft: Draft) -> None:
             for handler in ancestor.handlers:
                 caught = ast.unparse(handler.type) if handler.type else ""
                 if "KeyboardInterrupt" in caught:
-                    draft.note("interrupt-not-caught", handler, "`except KeyboardInterrupt` does not see ^C during `trainer.fit`")
+                    draft.note(
+                        "interrupt-not-caught",
+                        handler,
+                        "`except KeyboardInterrupt` does not see ^C during `trainer.fit`",
+                    )
     for call in draft.source.calls:
         last = dotted(call.func).rpartition(".")[2]
         if last in ("init_process_group", "spawn") and draft.options.strategy is None:
-            draft.note("own-processes", call, f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own")
+            draft.note(
+                "own-processes",
+                call,
+                f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own",
+            )
             break
 
 
@@ -287,12 +327,16 @@ def _keep_carried_gradients(draft: Draft) -> None:
     else:
         kept = gradients_may_survive(draft) or _gradients_after(draft)
     if kept:
-        draft.methods.append("def on_validation_model_zero_grad(self):\n    pass  # gradients are carried over, as in the script\n")
+        draft.methods.append(
+            "def on_validation_model_zero_grad(self):\n    pass  # gradients are carried over, as in the script\n"
+        )
 
 
 def _zeroed(draft: Draft, model: Variable) -> bool:
     """Whether the optimizer holds all of a model's parameters, so that its own zero_grad clears the same ones."""
-    return model.frame is not None and optimizes_all(draft, ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, model.frame))
+    return model.frame is not None and optimizes_all(
+        draft, ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, model.frame)
+    )
 
 
 def _gradients_after(draft: Draft) -> bool:

@@ -9,7 +9,16 @@ from ..recover.items import Item, names_in
 from ..recover.roles import Binding, Role
 from ..recover.syntax import walk_scope
 from ..recover.variables import Variable
-from .draft import BATCH_END, EPOCH_END, EPOCH_START, TRAINING_STEP, VALIDATION_END, VALIDATION_START, Draft, Removal
+from .draft import (
+    BATCH_END,
+    EPOCH_END,
+    EPOCH_START,
+    TRAINING_STEP,
+    VALIDATION_END,
+    VALIDATION_START,
+    Draft,
+    Removal,
+)
 from .moved import moved_functions
 from .steps import controls, is_scheduler_step, optimizer_names
 
@@ -104,10 +113,18 @@ def _claim_scheduler(draft: Draft, configured: Configured) -> None:
         if any(controls(i.node) for i in draft.hooks[TRAINING_STEP] if i.kind == "statement"):
             return
         configured.scheduler, configured.interval = variable, "step"
-    elif step in [*draft.hooks.get(VALIDATION_START, []), *draft.hooks.get(VALIDATION_END, []), *draft.hooks.get(EPOCH_END, [])]:
+    elif step in [
+        *draft.hooks.get(VALIDATION_START, []),
+        *draft.hooks.get(VALIDATION_END, []),
+        *draft.hooks.get(EPOCH_END, []),
+    ]:
         if draft.nest.batches is None or draft.nest.epochs is None:
             return
-        if draft.validation is not None and draft.validation.every is not None and step not in draft.hooks.get(EPOCH_END, []):
+        if (
+            draft.validation is not None
+            and draft.validation.every is not None
+            and step not in draft.hooks.get(EPOCH_END, [])
+        ):
             return
         if not _nothing_sees_rate(draft, step):
             return
@@ -173,7 +190,11 @@ def construction(draft: Draft, variable: Variable) -> Binding | None:
         return None
     binding = bindings[0]
     statement = binding.statement
-    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1 or not isinstance(statement.targets[0], ast.Name):
+    if (
+        not isinstance(statement, ast.Assign)
+        or len(statement.targets) != 1
+        or not isinstance(statement.targets[0], ast.Name)
+    ):
         return None
     if not on_the_way(draft, statement):
         return None
@@ -212,14 +233,20 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     statements: list[ast.stmt] = []
     for variable in variables:
         binding = construction(draft, variable)
-        if binding is None or not isinstance(binding.value, ast.Call) or not _movable_construction(draft, binding, variables):
+        if (
+            binding is None
+            or not isinstance(binding.value, ast.Call)
+            or not _movable_construction(draft, binding, variables)
+        ):
             return
         statements.append(binding.statement)
     if not _unused_elsewhere(draft, variables, statements):
         return
     configured.moved = sorted(statements, key=lambda s: s.lineno)
     for statement in configured.moved:
-        draft.removals[statement] = Removal("configure_optimizers", "configure_optimizers", "Lightning asks the module for its optimizer")
+        draft.removals[statement] = Removal(
+            "configure_optimizers", "configure_optimizers", "Lightning asks the module for its optimizer"
+        )
 
 
 def _movable_construction(draft: Draft, binding: Binding, together: list[Variable]) -> bool:
@@ -255,7 +282,7 @@ def _rebound_in_loop(draft: Draft) -> set[str]:
 
 def _between(draft: Draft, line: int) -> list[ast.stmt]:
     """The statements of the entry scope between a line and the loop, whole blocks included."""
-    found = []
+    found: list[ast.stmt] = []
     node: ast.AST = draft.nest.outermost
     for ancestor in draft.source.ancestors(node):
         for name in ("body", "orelse", "finalbody"):
@@ -272,8 +299,14 @@ def _keeps_parameters(draft: Draft, name: ast.Name) -> bool:
     """Whether this mention of a model leaves the set of its parameters as it is."""
     parent = draft.source.parents.get(name)
     if isinstance(parent, ast.Attribute):
-        return parent.attr in ("parameters", "train", "eval", "state_dict", "named_parameters", "__class__", "load_state_dict") and not (
-            parent.attr == "load_state_dict" and False
+        return parent.attr in (
+            "parameters",
+            "train",
+            "eval",
+            "state_dict",
+            "named_parameters",
+            "__class__",
+            "load_state_dict",
         )
     if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name):
         return parent.func.id in ("print", "len", "sum", "id", "type", "summary", "repr", "str")
@@ -323,7 +356,9 @@ def _offered(draft: Draft, name: ast.Name, variable: Variable | None) -> bool:
     parent = draft.source.parents.get(name)
     if not isinstance(parent, ast.Attribute):
         return False
-    if draft.role(name, draft.nest.entry) is Role.SCHEDULER or (variable and draft.roles.role_of((variable.scope, variable.name)) is Role.SCHEDULER):
+    if draft.role(name, draft.nest.entry) is Role.SCHEDULER or (
+        variable and draft.roles.role_of((variable.scope, variable.name)) is Role.SCHEDULER
+    ):
         return parent.attr == "get_last_lr"
     if parent.attr == "param_groups":
         return True

@@ -10,7 +10,7 @@ from ..recover.loops import loop_names
 from ..recover.names import flow, free_names
 from ..recover.nest import Frame
 from ..recover.roles import Role
-from ..recover.syntax import walk_scope, walk_statements
+from ..recover.syntax import walk_statements
 from ..recover.variables import Variable
 from .draft import (
     BATCH_END,
@@ -31,7 +31,19 @@ from .moved import moved_functions
 from .optimizers import Configured, on_the_way
 from .validation import statements_after
 
-_DICT_METHODS = {"keys", "values", "items", "get", "pop", "update", "copy", "clear", "setdefault", "popitem", "fromkeys"}
+_DICT_METHODS = {
+    "keys",
+    "values",
+    "items",
+    "get",
+    "pop",
+    "update",
+    "copy",
+    "clear",
+    "setdefault",
+    "popitem",
+    "fromkeys",
+}
 
 
 @dataclass
@@ -89,7 +101,9 @@ class _Settler:
         order = self.order(mentioned)
         self.place_class()
         promoted = [v for v in order if v in assigned and self.must_live_on(v)]
-        outer = [v for v in order if v not in assigned and v.frame is not None or v not in assigned and v.frame is None]
+        outer = [
+            v for v in order if (v not in assigned and v.frame is not None) or (v not in assigned and v.frame is None)
+        ]
         self.name_attributes(promoted)
         for variable in promoted:
             self.promote(variable)
@@ -171,9 +185,7 @@ class _Settler:
     def must_live_on(self, variable: Variable) -> bool:
         counters = self.counter_variables()
         if variable in counters:
-            rewritten = any(
-                variable in self.variables.sequence(self.draft.hooks.get(h, [])).written for h in HOOKS
-            )
+            rewritten = any(variable in self.variables.sequence(self.draft.hooks.get(h, [])).written for h in HOOKS)
             return rewritten or self.read_after(variable)
         if variable in self.index_variables():
             elsewhere = [h for h in HOOKS if h not in (TRAINING_STEP, BATCH_END, VALIDATION_STEP)]
@@ -413,7 +425,11 @@ class _Settler:
                     parent = self.draft.source.parents.get(node)
                     if isinstance(parent, ast.keyword) and parent.arg == "device":
                         continue
-                    if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr == "to":
+                    if (
+                        isinstance(parent, ast.Call)
+                        and isinstance(parent.func, ast.Attribute)
+                        and parent.func.attr == "to"
+                    ):
                         continue
                     if is_object and isinstance(parent, ast.Call) and node in parent.args:
                         continue
@@ -469,7 +485,11 @@ class _Settler:
                 for node in ast.walk(binding.value):
                     if isinstance(node, ast.Name) and self.draft.roles.role(optimizer.scope, node.id) is Role.MODEL:
                         variable = self.variables.of(self.entry, node.id)
-                        if variable is not None and variable not in self.state.homes and variable.scope is self.entry.scope:
+                        if (
+                            variable is not None
+                            and variable not in self.state.homes
+                            and variable.scope is self.entry.scope
+                        ):
                             attribute = self.attribute_of(variable)
                             self.state.homes[variable] = f"self.{attribute}"
                             self.add_parameter(variable.name, attribute, variable.name)
@@ -519,7 +539,12 @@ class _Settler:
                     continue
                 if self.state.inside and role is not Role.MODEL:
                     continue
-                if role is Role.CONFIG and self.config_attributes_only(statement.value, name) and self.only_plain_attributes(variable) and not self.state.hyperparameters:
+                if (
+                    role is Role.CONFIG
+                    and self.config_attributes_only(statement.value, name)
+                    and self.only_plain_attributes(variable)
+                    and not self.state.hyperparameters
+                ):
                     self.state.homes[variable] = "self.hparams"
                     self.state.hyperparameters = variable.name
                     self.parameters.add(variable.name)
@@ -553,10 +578,14 @@ class _Settler:
                 else:
                     self.give_expression(variable, text, HOOKS)
         if self.in_batches() and nest.batches is not None and nest.batches.index:
-            self.give_index(nest.inner, nest.batches.index, nest.batches.first, TRAINING_STEP, (TRAINING_STEP, BATCH_END))
+            self.give_index(
+                nest.inner, nest.batches.index, nest.batches.first, TRAINING_STEP, (TRAINING_STEP, BATCH_END)
+            )
         if self.draft.validation is not None and self.draft.validation.loop.index:
             loop = self.draft.validation.loop
-            self.give_index(self.draft.validation.frame, loop.index or "", loop.first, VALIDATION_STEP, (VALIDATION_STEP,))
+            self.give_index(
+                self.draft.validation.frame, loop.index or "", loop.first, VALIDATION_STEP, (VALIDATION_STEP,)
+            )
 
     def counter_text(self, variable: Variable) -> str:
         """What a name of the epoch loop counts: the range's value, or the turns when ``enumerate`` is around it."""
@@ -638,7 +667,9 @@ class _Settler:
 
     def stands_alone(self, node: ast.Name) -> bool:
         parent = self.draft.source.parents.get(node)
-        return isinstance(parent, ast.Call | ast.keyword | ast.FormattedValue | ast.Assign | ast.Tuple | ast.List | ast.Dict)
+        return isinstance(
+            parent, ast.Call | ast.keyword | ast.FormattedValue | ast.Assign | ast.Tuple | ast.List | ast.Dict
+        )
 
     def prepend(self, hook: str, line: str) -> None:
         self.state.prologue.setdefault(hook, []).insert(0, line)
@@ -702,7 +733,11 @@ class _Settler:
                 continue
             for name in free_names(function):
                 variable = self.variables.of(self.entry, name)
-                if variable is not None and variable in self.state.homes and self.state.homes[variable].startswith("self."):
+                if (
+                    variable is not None
+                    and variable in self.state.homes
+                    and self.state.homes[variable].startswith("self.")
+                ):
                     if variable in set().union(*self.written.values()):
                         raise self.draft.refuse(
                             "closure-over-loop-state",
@@ -779,7 +814,9 @@ def _is_literal(node: ast.expr) -> bool:
             return all(k is not None and _is_literal(k) for k in keys) and all(_is_literal(v) for v in values)
         case ast.Call(func=ast.Name(id="float"), args=[ast.Constant()]):
             return True
-        case ast.Attribute(value=ast.Name(id="np" | "numpy" | "math" | "torch"), attr="inf" | "Inf" | "Infinity" | "nan"):
+        case ast.Attribute(
+            value=ast.Name(id="np" | "numpy" | "math" | "torch"), attr="inf" | "Inf" | "Infinity" | "nan"
+        ):
             return True
         case ast.Call(func=ast.Name(id="list" | "dict" | "set"), args=[], keywords=[]):
             return True

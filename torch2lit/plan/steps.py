@@ -63,8 +63,8 @@ def find_step(draft: Draft) -> Step | Obstacle:
         return Obstacle(other, "a second optimizer is used")
     zero_grads = [item for item in items if _is_zero_grad(draft, item, optimizer)]
     if len(zero_grads) != 1:
-        node = zero_grads[-1].node if zero_grads else step
-        return Obstacle(node, f"gradients are zeroed {len(zero_grads)} times per batch")
+        place: ast.AST = zero_grads[-1].node if zero_grads else step
+        return Obstacle(place, f"gradients are zeroed {len(zero_grads)} times per batch")
     if (wrong := _odd_zero_grad(draft, zero_grads[0])) is not None:
         return wrong
     rest = [i for i in items if i is not zero_grads[0]]
@@ -181,7 +181,11 @@ def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
             return Obstacle(item.node, "gradients are touched before the backward pass")
     for item in [*step.before, *step.between, *step.after]:
         for node in walk_scope(item.node):
-            if isinstance(node, ast.Break | ast.Return) and item.kind == "statement" and node in open_controls(draft, item.node):
+            if (
+                isinstance(node, ast.Break | ast.Return)
+                and item.kind == "statement"
+                and node in open_controls(draft, item.node)
+            ):
                 return Obstacle(node, f"`{type(node).__name__.lower()}` leaves the batch")
             if has_backward_call(node):
                 return Obstacle(node, "another gradient computation")
@@ -228,9 +232,7 @@ def _controls(statement: ast.stmt) -> list[ast.AST]:
         return found
 
     def visit(node: ast.AST, looped: bool) -> None:
-        if isinstance(node, ast.Return):
-            found.append(node)
-        elif isinstance(node, ast.Break | ast.Continue) and not looped:
+        if isinstance(node, ast.Return) or (isinstance(node, ast.Break | ast.Continue) and not looped):
             found.append(node)
         for name, value in ast.iter_fields(node):
             inner = looped or (isinstance(node, ast.For | ast.While) and name == "body")
@@ -273,7 +275,9 @@ def place_automatic(draft: Draft, step: Step) -> Obstacle | None:
             tail.append(item)
         else:
             training.append(item)
-    if (tail or before_step) and any(isinstance(c, ast.Continue) for i in step.before for c in open_controls(draft, i.node)):
+    if (tail or before_step) and any(
+        isinstance(c, ast.Continue) for i in step.before for c in open_controls(draft, i.node)
+    ):
         return Obstacle(step.backward.node, "a skipped batch would still run what follows the step")
     if has_loop_carried_loss(draft, step):
         return Obstacle(step.backward.node, "the loss is kept as a tensor with its graph")
@@ -283,10 +287,16 @@ def place_automatic(draft: Draft, step: Step) -> Obstacle | None:
         draft.hooks[BEFORE_STEP] = before_step
     if tail:
         draft.hooks[BATCH_END] = tail
-    draft.removals[step.backward.node] = Removal("automatic optimization", "backward", "Lightning runs backward on the returned loss")
-    draft.removals[step.step.node] = Removal("automatic optimization", "optimizer_step", "Lightning steps the optimizer after backward")
+    draft.removals[step.backward.node] = Removal(
+        "automatic optimization", "backward", "Lightning runs backward on the returned loss"
+    )
+    draft.removals[step.step.node] = Removal(
+        "automatic optimization", "optimizer_step", "Lightning steps the optimizer after backward"
+    )
     for item in step.zero_grads:
-        draft.removals[item.node] = Removal("automatic optimization", "zero_grad", "Lightning zeroes the gradients before backward")
+        draft.removals[item.node] = Removal(
+            "automatic optimization", "zero_grad", "Lightning zeroes the gradients before backward"
+        )
     draft.returned_at = step.backward.node
     return None
 
@@ -307,7 +317,20 @@ def depends(draft: Draft, item: Item, others: list[Item]) -> bool:
     return bool(changed & (they_read | they_change) or read & they_change)
 
 
-_CONTAINER_METHODS = {"append", "extend", "update", "add", "insert", "clear", "pop", "setdefault", "item", "step", "backward", "zero_grad"}
+_CONTAINER_METHODS = {
+    "append",
+    "extend",
+    "update",
+    "add",
+    "insert",
+    "clear",
+    "pop",
+    "setdefault",
+    "item",
+    "step",
+    "backward",
+    "zero_grad",
+}
 
 
 def _acts_outside(item: Item) -> bool:
@@ -326,7 +349,11 @@ def _receivers(draft: Draft, item: Item) -> set[Key]:
     """Names whose object a bare method call may change: ``losses.append(...)``, ``meter.update(...)``."""
     found: set[Key] = set()
     for node in walk_scope(item.node):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Call)
+            and isinstance(node.value.func, ast.Attribute)
+        ):
             name = root_name(node.value.func)
             if name not in draft.roles.origins and (key := draft.roles.key(item.frame.scope, name)):
                 found.add(key)
@@ -357,7 +384,7 @@ def _choose_return(draft: Draft, step: Step, moved: list[Item]) -> None:
     mutated = {key for item in moved for key in draft.effects_of(item).mutates}
     keys = {(v.scope, v.name) for v in variables if v}
     if (variables & written) or (mutated & keys) or (moved and not isinstance(call.func.value, ast.Name)):
-        taken = {n for n in draft.source.names}
+        taken = set(draft.source.names)
         fresh = "loss" if "loss" not in taken else "batch_loss"
         while fresh in taken:
             fresh += "_"
@@ -371,7 +398,9 @@ def _graph_keys(draft: Draft, before: list[Item]) -> set[Key]:
         scope = item.frame.scope
         plain = item.node
         if item.kind == "statement" and isinstance(plain, ast.AugAssign):
-            found |= {k for n in ast.walk(plain.value) if isinstance(n, ast.Name) and (k := draft.roles.key(scope, n.id))}
+            found |= {
+                k for n in ast.walk(plain.value) if isinstance(n, ast.Name) and (k := draft.roles.key(scope, n.id))
+            }
             continue
         for node in walk_scope(plain):
             if isinstance(node, ast.Name) and (key := draft.roles.key(scope, node.id)):
@@ -406,7 +435,11 @@ def _hands_on_unknown(draft: Draft, item: Item) -> bool:
             continue
         head = root_name(node.func)
         origin = draft.roles.origins.get(head, "")
-        if not origin or origin.partition(".")[0] in sys.stdlib_module_names or origin.partition(".")[0] in KNOWN_PACKAGES | NO_TORCH_RNG:
+        if (
+            not origin
+            or origin.partition(".")[0] in sys.stdlib_module_names
+            or origin.partition(".")[0] in KNOWN_PACKAGES | NO_TORCH_RNG
+        ):
             continue
         for argument in [*node.args, *(k.value for k in node.keywords)]:
             variable = draft.variable(argument, frame)

@@ -47,7 +47,9 @@ def has_bar(draft: Draft) -> bool:
 
 
 def _opens_bar(node: ast.With) -> bool:
-    return any(isinstance(i.context_expr, ast.Call) and dotted(i.context_expr.func).endswith("tqdm") for i in node.items)
+    return any(
+        isinstance(i.context_expr, ast.Call) and dotted(i.context_expr.func).endswith("tqdm") for i in node.items
+    )
 
 
 def _max_epochs(draft: Draft) -> str:
@@ -78,13 +80,17 @@ def count_of(draft: Draft, loop: Loop) -> str:
                     return _text(draft, left)
                 if ast.unparse(left) == ast.unparse(start):
                     return _text(draft, right)
-        if isinstance(start, ast.Constant) and isinstance(stop, ast.Constant):
-            return str(stop.value - start.value)
+        if (first := _whole(start)) is not None and (last := _whole(stop)) is not None:
+            return str(last - first)
         if isinstance(start, ast.Name | ast.Constant | ast.Attribute) and isinstance(
             stop, ast.Name | ast.Constant | ast.Attribute | ast.BinOp
         ):
             return f"{parts[1]} - {parts[0]}"
     return f"len(range({', '.join(parts)}))"
+
+
+def _whole(node: ast.expr) -> int | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, int) else None
 
 
 def _text(draft: Draft, node: ast.expr) -> str:
@@ -98,18 +104,30 @@ def accelerator(draft: Draft) -> str:
     moves = [n for n in ast.walk(draft.source.tree) if isinstance(n, ast.Call) and _moves(draft, n)]
     scope = draft.nest.entry.scope
     names = sorted(
-        {n for n in draft.roles.locals(scope) | draft.roles.locals(draft.source.tree) if draft.roles.role(scope, n) is Role.DEVICE}
+        {
+            n
+            for n in draft.roles.locals(scope) | draft.roles.locals(draft.source.tree)
+            if draft.roles.role(scope, n) is Role.DEVICE
+        }
     )
     for name in names:
         key = draft.roles.key(scope, name)
         bindings = draft.roles.bindings(key) if key else []
         values = [ast.unparse(b.value) for b in bindings]
         if len(values) == 1:
-            if re.fullmatch(r".*['\"](cuda|cuda:\d+)['\"] if (torch\.)?cuda\.is_available\(\) else ['\"]cpu['\"]\)?", values[0]):
+            if re.fullmatch(
+                r".*['\"](cuda|cuda:\d+)['\"] if (torch\.)?cuda\.is_available\(\) else ['\"]cpu['\"]\)?",
+                values[0],
+            ):
                 return '"auto"'
             if re.fullmatch(r"(torch\.device\()?['\"]cpu['\"]\)?", values[0]):
                 return '"cpu"'
-            if "is_available" in values[0] and " if " in values[0] and "args" not in values[0] and "opt" not in values[0]:
+            if (
+                "is_available" in values[0]
+                and " if " in values[0]
+                and "args" not in values[0]
+                and "opt" not in values[0]
+            ):
                 return '"auto"'
         if values and all(re.match(r"(torch\.device\(|torch\.accelerator\.current_accelerator)", v) for v in values):
             return f"{name}.type"
@@ -131,7 +149,8 @@ def _moves(draft: Draft, node: ast.Call) -> bool:
     if node.func.attr == "cuda":
         return True
     return node.func.attr == "to" and any(
-        draft.roles.of(a, draft.source.scope_of(node)) is Role.DEVICE or (isinstance(a, ast.Constant) and isinstance(a.value, str))
+        draft.roles.of(a, draft.source.scope_of(node)) is Role.DEVICE
+        or (isinstance(a, ast.Constant) and isinstance(a.value, str))
         for a in [*node.args, *(k.value for k in node.keywords)]
     )
 

@@ -110,7 +110,7 @@ def _fixed(draft: Draft, base: ast.expr, found: Validation) -> bool:
             return False
         if isinstance(node, ast.Name):
             variable = draft.variables.of(found.frame, node.id)
-            if variable is None or variable in written or variable.frame is found.frame and found.frame.caller:
+            if variable is None or variable in written or (variable.frame is found.frame and found.frame.caller):
                 return False
     return True
 
@@ -144,8 +144,7 @@ def _every(draft: Draft, found: Validation) -> str:
     start = epoch_start(draft)
     if start is None or start + offset != 1:
         return ""
-    text = at_entry(draft, modulo.right, draft.nest.entry)
-    return text
+    return at_entry(draft, modulo.right, draft.nest.entry)
 
 
 def epoch_start(draft: Draft) -> int | None:
@@ -218,7 +217,9 @@ def _mirror_modes(draft: Draft, found: Validation, trailing: list[Item], rest: l
     if held and held <= set(evaluated) and not looked_at:
         for item in evaluated.values():
             if _only_mode_call(item):
-                draft.removals[item.node] = Removal("validation", "eval_mode", "Lightning switches the module to eval mode for validation")
+                draft.removals[item.node] = Removal(
+                    "validation", "eval_mode", "Lightning switches the module to eval mode for validation"
+                )
         draft.hooks[VALIDATION_START] = [i for i in start if i.node not in draft.removals]
         if _mode_matters_after(draft, held, rest):
             draft.methods.append(_KEEP_EVAL)
@@ -339,7 +340,11 @@ def _sees_mode(draft: Draft, item: Item) -> bool:
         parent = draft.source.parents.get(node)
         if isinstance(parent, ast.Attribute) and parent.attr in _HARMLESS:
             continue
-        if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id in ("len", "id", "type"):
+        if (
+            isinstance(parent, ast.Call)
+            and isinstance(parent.func, ast.Name)
+            and parent.func.id in ("len", "id", "type")
+        ):
             continue
         return True
     return False
@@ -364,7 +369,8 @@ def _uses_after_training(draft: Draft, held: set[Variable]) -> bool:
 def _returned_model(draft: Draft, held: set[Variable]) -> bool:
     names = {m.name for m in held}
     return any(
-        isinstance(n, ast.Return) and n.value is not None
+        isinstance(n, ast.Return)
+        and n.value is not None
         and any(isinstance(p, ast.Name) and p.id in names for p in ast.walk(n.value))
         for n in walk_scope(draft.nest.entry.scope.body)
     ) or bool(names & set(_parameters(draft.nest.entry.scope)))

@@ -24,7 +24,17 @@ _ALIASING_FUNCTIONS = {
     "list", "tuple", "dict", "set", "zip", "chain", "filter", "map", "iter", "enumerate", "cycle", "partial",
     "reversed", "sorted", "next", "compile", "script", "vars", "itertools.chain", "getattr",
 }  # fmt: skip
-_VALUE_ATTRIBUTES = {"training", "shape", "device", "dtype", "ndim", "__class__", "__name__", "dataset", "batch_size"}
+_VALUE_ATTRIBUTES = {
+    "training",
+    "shape",
+    "device",
+    "dtype",
+    "ndim",
+    "__class__",
+    "__name__",
+    "dataset",
+    "batch_size",
+}
 _MODE_METHODS = {"train", "eval"}
 _MODULE_ONLY = {
     "parameters", "named_parameters", "state_dict", "load_state_dict", "eval", "modules", "named_modules", "children",
@@ -110,10 +120,10 @@ class EffectAnalysis:
         changed = True
         while changed:
             changed = False
-            for scope, targets, value in steps:
+            for scope, bound, value in steps:
                 for carriers, other in ((models, optimizers), (optimizers, models)):
                     if self._carries(value, scope, carriers):
-                        for name in (n for t in targets for n in target_names(t)):
+                        for name in (n for t in bound for n in target_names(t)):
                             key = self.roles.key(scope, name)
                             if key and key not in carriers and key not in other:
                                 carriers.add(key)
@@ -216,7 +226,9 @@ class EffectAnalysis:
         definition = self.source.classes.get(name)
         if definition is None and (key := self.roles.key(scope, name)):
             for binding in self.roles.bindings(key):
-                if isinstance(binding.value, ast.Call) and (made := self.source.classes.get(dotted(binding.value.func))):
+                if isinstance(binding.value, ast.Call) and (
+                    made := self.source.classes.get(dotted(binding.value.func))
+                ):
                     definition = made
         return self._touched_by_class(definition) if definition is not None else frozenset()
 
@@ -307,7 +319,12 @@ class EffectAnalysis:
         return self._rng[function]
 
     def _is_loader(self, node: ast.expr, scope: Scope) -> bool:
-        while isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in ("enumerate", "tqdm", "iter", "zip"):
+        while isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in (
+            "enumerate",
+            "tqdm",
+            "iter",
+            "zip",
+        ):
             if not node.args:
                 return False
             if any(self._is_loader(a, scope) for a in node.args[1:]):

@@ -20,7 +20,11 @@ class Framework:
 
 _FRAMEWORKS = (
     Framework("Lightning Fabric", ("lightning.fabric", "lightning_fabric"), ""),
-    Framework("Accelerate", ("accelerate",), "replace `accelerator.backward(loss)` by `loss.backward()` and drop `prepare`"),
+    Framework(
+        "Accelerate",
+        ("accelerate",),
+        "replace `accelerator.backward(loss)` by `loss.backward()` and drop `prepare`",
+    ),
     Framework("apex", ("apex",), "replace `amp.scale_loss` by `torch.autocast` or drop it"),
     Framework("Horovod", ("horovod",), "drop the `hvd` calls: `--strategy ddp` takes their place"),
     Framework("DeepSpeed", ("deepspeed",), "use a plain optimizer: `--strategy deepspeed` takes the engine's place"),
@@ -36,10 +40,14 @@ def wrapping_framework(source: Source, roles: Roles) -> tuple[Framework, ast.AST
     """The framework that wraps the file's training step, and the place where it does."""
     origins = set(roles.origins.values())
     for framework in _FRAMEWORKS:
-        imported = [o for o in origins if o in framework.modules or o.startswith(tuple(m + "." for m in framework.modules))]
+        imported = [
+            o for o in origins if o in framework.modules or o.startswith(tuple(m + "." for m in framework.modules))
+        ]
         names = {n for n, o in roles.origins.items() if o in imported}
         if framework.name == "Lightning Fabric":
-            names |= {n for n, o in roles.origins.items() if o in ("lightning.Fabric", "lightning", "lightning.pytorch")}
+            names |= {
+                n for n, o in roles.origins.items() if o in ("lightning.Fabric", "lightning", "lightning.pytorch")
+            }
         if not imported and not (framework.name == "Lightning Fabric" and names):
             continue
         if (place := _wrapped_step(source, framework, names)) is not None:

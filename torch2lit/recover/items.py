@@ -89,9 +89,7 @@ def enter_frame(source: Source, call: ast.Call, caller: Frame) -> Frame | str:
             return "it calls itself"
         scope = scope.caller
     arguments = {
-        name: value
-        for name in parameter_names(function)
-        if (value := bound_argument(function, call, name)) is not None
+        name: value for name in parameter_names(function) if (value := bound_argument(function, call, name)) is not None
     }
     return Frame(function, caller, call, source.statement_of(call), arguments)
 
@@ -113,9 +111,7 @@ def callee_items(frame: Frame, statement: ast.stmt) -> tuple[list[Item], list[It
     if isinstance(last, ast.Return):
         result = [Item(statement, frame.caller, "result", value=last.value, call=frame.call, callee=frame)]
     elif not isinstance(statement, ast.Expr) or statement.value is not frame.call:
-        result = [
-            Item(statement, frame.caller, "result", value=ast.Constant(None), call=frame.call, callee=frame)
-        ]
+        result = [Item(statement, frame.caller, "result", value=ast.Constant(None), call=frame.call, callee=frame)]
     return binds, items_of(body, frame), result
 
 
@@ -133,7 +129,8 @@ def no_grad_with(node: ast.stmt) -> bool:
     if not isinstance(node, ast.With):
         return False
     return all(
-        (item.optional_vars is None and grad_mode(item.context_expr)) or is_bar(item.context_expr) for item in node.items
+        (item.optional_vars is None and grad_mode(item.context_expr)) or is_bar(item.context_expr)
+        for item in node.items
     )
 
 
@@ -167,5 +164,9 @@ def only_names(node: ast.expr | None) -> list[str] | None:
     if isinstance(node, ast.Name):
         return [node.id]
     if isinstance(node, ast.Tuple) and all(isinstance(e, ast.Name) for e in node.elts):
-        return target_names(node) if isinstance(node.ctx, ast.Store) else [e.id for e in node.elts if isinstance(e, ast.Name)]
+        return (
+            target_names(node)
+            if isinstance(node.ctx, ast.Store)
+            else [e.id for e in node.elts if isinstance(e, ast.Name)]
+        )
     return None

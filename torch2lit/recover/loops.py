@@ -10,7 +10,16 @@ from .names import target_names
 from .roles import Role, Roles
 from .syntax import Scope, dotted
 
-_BARS = {"tqdm", "trange", "track", "progress_bar", "tqdm_notebook", "master_bar", "ProgressBar", "progressbar"}
+_BARS = {
+    "tqdm",
+    "trange",
+    "track",
+    "progress_bar",
+    "tqdm_notebook",
+    "master_bar",
+    "ProgressBar",
+    "progressbar",
+}
 
 
 class Iterable(str, Enum):
@@ -67,7 +76,13 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
         if not isinstance(base, ast.Call):
             break
         last = dotted(base.func).rpartition(".")[2]
-        if last == "enumerate" and base.args and isinstance(items, ast.Tuple) and len(items.elts) == 2 and index is None:
+        if (
+            last == "enumerate"
+            and base.args
+            and isinstance(items, ast.Tuple)
+            and len(items.elts) == 2
+            and index is None
+        ):
             counter = items.elts[0]
             if not isinstance(counter, ast.Name):
                 break
@@ -118,7 +133,10 @@ def _is_list(base: ast.Name, scope: Scope, roles: Roles) -> bool:
     """Whether the name is bound to a list somewhere: Lightning would take its elements for several loaders."""
     key = roles.key(scope, base.id)
     values = [b.value for b in roles.bindings(key) if b.index is None] if key else []
-    return any(isinstance(v, ast.List | ast.ListComp | ast.Tuple) or dotted_call(v) in ("list", "tuple", "sorted") for v in values)
+    return any(
+        isinstance(v, ast.List | ast.ListComp | ast.Tuple) or dotted_call(v) in ("list", "tuple", "sorted")
+        for v in values
+    )
 
 
 def dotted_call(node: ast.expr) -> str:

@@ -291,7 +291,11 @@ class _Walk:
         self.join(*ways)
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for expression in (*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)):
+        for expression in (
+            *node.decorator_list,
+            *node.args.defaults,
+            *(d for d in node.args.kw_defaults if d),
+        ):
             self.node(expression)
         for name in free_names(node):
             self.read(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from pathlib import Path
 
 
@@ -41,8 +42,6 @@ class Neighbours:
         if name not in self._modules:
             self._modules[name] = None
             text = self.source(name)
-            try:
+            with contextlib.suppress(SyntaxError, ValueError, RecursionError):
                 self._modules[name] = ast.parse(text) if text else None
-            except (SyntaxError, ValueError, RecursionError):
-                pass
         return self._modules[name]

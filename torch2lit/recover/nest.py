@@ -116,7 +116,9 @@ def _is_optimizer(node: ast.expr, scope: Scope, roles: Roles) -> bool:
     role = roles.of(node, scope)
     if role in (Role.OPTIMIZER, Role.SCALER):
         return True
-    return role is None and "sched" not in ast.unparse(node).lower() and root_name(node) not in ("env", "prof", "profiler")
+    return (
+        role is None and "sched" not in ast.unparse(node).lower() and root_name(node) not in ("env", "prof", "profiler")
+    )
 
 
 def recover_nests(source: Source, roles: Roles) -> Recovered:
@@ -132,7 +134,9 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
         backwards += _in_closures(source, scope, steps)
         if not backwards:
             continue
-        if _inside_lightning(source, scope) or any(b.func.attr == "manual_backward" for b in backwards if isinstance(b.func, ast.Attribute)):
+        if _inside_lightning(source, scope) or any(
+            b.func.attr == "manual_backward" for b in backwards if isinstance(b.func, ast.Attribute)
+        ):
             continue
         if not steps:
             if not isinstance(scope, ast.Module) and source.in_class(scope):
@@ -144,7 +148,12 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
         if owner is not None:
             line = steps[0].lineno
             result.findings.append(
-                finding("loop-in-class", line, f"the training step is in a method of class `{owner.name}`", end_line=line)
+                finding(
+                    "loop-in-class",
+                    line,
+                    f"the training step is in a method of class `{owner.name}`",
+                    end_line=line,
+                )
             )
             continue
         found = _climb(source, roles, Frame(scope), backwards, steps)
@@ -159,7 +168,9 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
 
 def _no_step(backward: ast.Call) -> Finding:
     return finding(
-        "no-optimizer-step", backward.lineno, f"`{ast.unparse(backward)[:60]}` has no optimizer step beside it in its function"
+        "no-optimizer-step",
+        backward.lineno,
+        f"`{ast.unparse(backward)[:60]}` has no optimizer step beside it in its function",
     )
 
 
@@ -348,7 +359,9 @@ def _with_epochs_in_caller(
         if callers or isinstance(frame.scope, ast.Module):
             return [Nest(frame, frame, None, batches, frame, backwards, steps)]
         return finding(
-            "no-entry-point", frame.scope.lineno, f"`{frame.name}` runs over batches, but nothing in this file calls it"
+            "no-entry-point",
+            frame.scope.lineno,
+            f"`{frame.name}` runs over batches, but nothing in this file calls it",
         )
     nests: list[Nest] = []
     for call, loops in looped:

@@ -216,7 +216,10 @@ def _validation_in_call(source: Source, roles: Roles, item: Item) -> Validation 
             found = _validation_at(source, roles, child)
             if found is not None and found.every is None:
                 found.before = [*binds, *body[:position], *found.before]
-                found.trailing = [*_drop_return([*found.trailing, *found.rest, *body[position + 1 :]], frame), *result]
+                found.trailing = [
+                    *_drop_return([*found.trailing, *found.rest, *body[position + 1 :]], frame),
+                    *result,
+                ]
                 found.rest = []
                 found.call = call
                 return found
@@ -242,8 +245,8 @@ def _drop_return(items: list[Item], frame: Frame) -> list[Item]:
 def has_backward(node: ast.AST) -> bool:
     """Whether something below the node runs a backward pass or takes gradients."""
     return any(
-        isinstance(n, ast.Attribute) and n.attr in ("backward", "manual_backward") or
-        isinstance(n, ast.Call) and dotted(n.func).endswith("autograd.grad")
+        (isinstance(n, ast.Attribute) and n.attr in ("backward", "manual_backward"))
+        or (isinstance(n, ast.Call) and dotted(n.func).endswith("autograd.grad"))
         for n in ast.walk(node)
     )
 

@@ -29,9 +29,36 @@ class Role(str, Enum):
     BAR = "bar"
 
 
-_KEEPS_MODEL = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "requires_grad_", "apply", "module"}
-_WRAPS_MODEL = {"DataParallel", "DistributedDataParallel", "DDP", "compile", "script", "convert_sync_batchnorm"}
-_MODEL_USES = {"parameters", "named_parameters", "state_dict", "load_state_dict", "train", "eval", "zero_grad"}
+_KEEPS_MODEL = {
+    "to",
+    "cuda",
+    "cpu",
+    "train",
+    "eval",
+    "float",
+    "double",
+    "half",
+    "requires_grad_",
+    "apply",
+    "module",
+}
+_WRAPS_MODEL = {
+    "DataParallel",
+    "DistributedDataParallel",
+    "DDP",
+    "compile",
+    "script",
+    "convert_sync_batchnorm",
+}
+_MODEL_USES = {
+    "parameters",
+    "named_parameters",
+    "state_dict",
+    "load_state_dict",
+    "train",
+    "eval",
+    "zero_grad",
+}
 _OPTIMIZER_NAME = re.compile(r"opt(im(izer)?)?s?(_|\d|$)|.*_opt(im(izer)?)?$|.*optimi[sz]er", re.I)
 _SCHEDULER_NAME = re.compile(r".*sched(uler)?", re.I)
 _LOADER_NAME = re.compile(r".*(loader|iterator|dataloader|_dl|_iter|batches)(s|_.*|\d*)?$", re.I)
@@ -282,7 +309,11 @@ class Roles:
             return self.of(node.args[0], scope) or Role.MODEL
         if last in ("deepcopy", "AveragedModel") and node.args:
             return self.of(node.args[0], scope)
-        if "lr_scheduler" in full or re.search(r"(Scheduler|^StepLR|LR)$", last) or re.fullmatch(r"get_\w*schedule\w*", last):
+        if (
+            "lr_scheduler" in full
+            or re.search(r"(Scheduler|^StepLR|LR)$", last)
+            or re.fullmatch(r"get_\w*schedule\w*", last)
+        ):
             return Role.SCHEDULER
         if re.search(r"(^|\.)optim\.\w", full) and last[:1].isupper():
             return Role.OPTIMIZER
@@ -302,7 +333,7 @@ class Roles:
             return Role.LOADER
         if last.endswith("Loss") or (full.startswith("torch.nn.") and last.endswith("Loss")):
             return Role.CRITERION
-        if self._is_module_class(last) or full.startswith("torch.nn.") and last[:1].isupper():
+        if self._is_module_class(last) or (full.startswith("torch.nn.") and last[:1].isupper()):
             return Role.MODEL
         if full.startswith(("torchvision.models.", "timm.create_model", "segmentation_models_pytorch.")):
             return Role.MODEL
@@ -337,9 +368,7 @@ _OPTIMIZER_CLASSES = {
 }  # fmt: skip
 
 
-def bound_argument(
-    function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call, parameter: str
-) -> ast.expr | None:
+def bound_argument(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call, parameter: str) -> ast.expr | None:
     """The expression that a call passes for a parameter; its default when it passes none; None when unknown."""
     a = function.args
     positional = [p.arg for p in (*a.posonlyargs, *a.args)]

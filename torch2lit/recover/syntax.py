@@ -199,9 +199,8 @@ class Source:
 
     @functools.cached_property
     def module(self) -> cst.Module:
-        """The LibCST tree. A text that LibCST does not give back unchanged raises ValueError."""
-        module = cst.parse_module(self.text)
-        return module
+        """The LibCST tree."""
+        return cst.parse_module(self.text)
 
     @functools.cached_property
     def twins(self) -> dict[ast.stmt, Twin]:
@@ -337,7 +336,12 @@ def root_name(node: ast.AST) -> str:
     """The name at the bottom of a chain of attributes, subscripts and calls: ``a`` for ``a.b[0].c()``; "" if none."""
     while True:
         match node:
-            case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Starred(value=inner) | ast.Await(value=inner):
+            case (
+                ast.Attribute(value=inner)
+                | ast.Subscript(value=inner)
+                | ast.Starred(value=inner)
+                | ast.Await(value=inner)
+            ):
                 node = inner
             case ast.Call(func=inner):
                 node = inner

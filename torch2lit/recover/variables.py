@@ -143,7 +143,12 @@ class Variables:
         touched = declared(item.callee.scope.body, ast.Global)
         for outside, inside in zip(outer, inner, strict=True):
             target, value = self.of(item.frame, outside), self.of(item.callee, inside)
-            if target is None or value is None or value.scope is not item.callee.scope or value.frame is not item.callee:
+            if (
+                target is None
+                or value is None
+                or value.scope is not item.callee.scope
+                or value.frame is not item.callee
+            ):
                 return False
             if outside in passed or outside in touched or self._read_as_global(item.callee.scope, target):
                 return False
@@ -153,7 +158,11 @@ class Variables:
         return True
 
     def _read_as_global(self, scope: Scope, variable: Variable) -> bool:
-        return variable.is_global and variable.name not in self.roles.locals(scope) and variable.name in flow(scope.body).read
+        return (
+            variable.is_global
+            and variable.name not in self.roles.locals(scope)
+            and variable.name in flow(scope.body).read
+        )
 
     def use(self, item: Item) -> Use:
         """What the item does with variables."""
@@ -222,7 +231,7 @@ def _without_call(node: ast.stmt, call: ast.Call | None) -> ast.AST:
 def _copy_without(node: ast.AST, call: ast.Call) -> ast.AST:
     if node is call:
         return ast.Constant(None)
-    fields = {}
+    fields: dict[str, object] = {}
     for name, value in ast.iter_fields(node):
         if isinstance(value, ast.AST):
             fields[name] = _copy_without(value, call)

@@ -40,10 +40,7 @@ def render_sarif(conversions: Sequence[Conversion]) -> str:
         ],
         "results": [result for one in conversions for result in _results(one, index)],
     }
-    return (
-        json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
-        + "\n"
-    )
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _rule(finding: Finding) -> dict[str, Any]:
@@ -75,9 +72,7 @@ def _results(one: Conversion, index: dict[str, int]) -> list[dict[str, Any]]:
     for finding in one.findings:
         # The line's content, not its number, names a finding, so that code above it can move.
         content = lines[finding.line - 1].strip() if 0 < finding.line <= len(lines) else ""
-        name = hashlib.sha256(
-            f"{finding.code}\0{one.path}\0{content}".encode("utf-8", "replace")
-        ).hexdigest()[:16]
+        name = hashlib.sha256(f"{finding.code}\0{one.path}\0{content}".encode("utf-8", "replace")).hexdigest()[:16]
         seen[name] = seen.get(name, 0) + 1
         results.append(
             {

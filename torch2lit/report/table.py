@@ -12,8 +12,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], indent: str = " 
     cells = [[*map(_short, row[:-1]), _single(row[-1])] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "".join(
-        (indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
-        + "\n"
+        (indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip() + "\n"
         for row in cells
     )
 

@@ -71,9 +71,7 @@ def _messages(one: Conversion, verbose: bool, quiet: bool, style: Style) -> str:
         return text
     text += "".join(render_finding(one.path, finding, style) for finding in one.findings)
     if one.outcome is Outcome.REFUSED and not one.findings:
-        text += (
-            f"{style(one.path, 'bold')}: {style('refused', 'red')}{f': {one.reason}' if one.reason else ''}\n"
-        )
+        text += f"{style(one.path, 'bold')}: {style('refused', 'red')}{f': {one.reason}' if one.reason else ''}\n"
     if verbose:
         text += _outcome_line(one, style)
         if one.ledger:

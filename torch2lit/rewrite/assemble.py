@@ -18,7 +18,9 @@ from .formatting import format_code, line_length
 from .module import Names, choose_names, module_source
 
 
-def nest_edits(draft: Draft, configured: Configured, state: State, taken: set[str], lightning: str) -> tuple[list[Edit], Names]:
+def nest_edits(
+    draft: Draft, configured: Configured, state: State, taken: set[str], lightning: str
+) -> tuple[list[Edit], Names]:
     """The edits of one nest, without the import."""
     source = draft.source
     width = line_length(source.lines)
@@ -100,9 +102,17 @@ def _insertion(draft: Draft, state: State, code: str) -> Edit:
 
 def import_edit(source: Source, alias: str) -> Edit | None:
     """``import lightning as L`` in the first block of imports, before torch where it is sorted there."""
-    statement = "import lightning as L\n" if alias == "L" else f"import lightning as {alias}\n" if alias != "lightning" else "import lightning\n"
+    statement = (
+        "import lightning as L\n"
+        if alias == "L"
+        else f"import lightning as {alias}\n"
+        if alias != "lightning"
+        else "import lightning\n"
+    )
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Import) and any(a.name == "lightning" and (a.asname or a.name) == alias for a in node.names):
+        if isinstance(node, ast.Import) and any(
+            a.name == "lightning" and (a.asname or a.name) == alias for a in node.names
+        ):
             return None
     imports = [s for s in source.tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
     for node in imports:
@@ -118,7 +128,9 @@ def import_edit(source: Source, alias: str) -> Edit | None:
     body = source.tree.body
     after = 0
     for node in body:
-        is_doc = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        is_doc = (
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        )
         if is_doc or (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
             after = node.end_lineno or node.lineno
         else:

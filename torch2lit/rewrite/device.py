@@ -12,6 +12,7 @@ from ..plan.state import State
 from ..program import Edit
 from ..recover.roles import Role
 from .entry import EntryEditor
+from .statements import Statement
 
 
 def unused_devices(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit]) -> list[Edit]:
@@ -62,7 +63,9 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
     if any(e.start < (definition.end_lineno or 0) and definition.lineno - 1 < e.end for e in result):
         return edits
     for statement in moves:
-        draft.removals.setdefault(statement, Removal("Trainer(accelerator=...)", "device_moves", "Lightning moves the module"))
+        draft.removals.setdefault(
+            statement, Removal("Trainer(accelerator=...)", "device_moves", "Lightning moves the module")
+        )
     draft.removals[definition] = Removal("Trainer(accelerator=...)", "device_moves", "the Trainer chooses the device")
     result.append(editor._remove(definition))
     return result
@@ -81,7 +84,10 @@ def _covered(draft: Draft, edits: list[Edit]) -> set[int]:
 def _moves_model(draft: Draft, call: ast.AST | None, name: ast.Name) -> bool:
     match call:
         case ast.Call(func=ast.Attribute(value=receiver, attr="to"), args=[argument], keywords=[]):
-            return argument is name and draft.roles.of(receiver, draft.nest.entry.scope) in (Role.MODEL, Role.CRITERION)
+            return argument is name and draft.roles.of(receiver, draft.nest.entry.scope) in (
+                Role.MODEL,
+                Role.CRITERION,
+            )
     return False
 
 
@@ -96,9 +102,9 @@ def _without_move(editor: EntryEditor, statement: ast.stmt, call: ast.Call, name
         if len(statement.targets) == 1 and ast.unparse(statement.targets[0]) == receiver.id:
             return editor._remove(statement)
     twin = source.twins[statement]
-    assert isinstance(twin.node, cst.BaseStatement)
+    assert isinstance(twin.node, Statement)
     changed = twin.node.visit(_Unmove(name))
-    assert isinstance(changed, cst.BaseStatement)
+    assert isinstance(changed, Statement)
     return Edit(editor._first_line(statement), editor._last_line(statement), editor.code(statement, changed))
 
 

@@ -18,7 +18,7 @@ from ..recover.syntax import Source
 from .formatting import format_code
 from .module import Names
 from .rename import rename
-from .statements import standalone
+from .statements import Statement, standalone
 
 
 def trainer_source(draft: Draft, configured: Configured, state: State, names: Names) -> str:
@@ -40,7 +40,11 @@ def _loaders(draft: Draft) -> list[str]:
         return ["[0]"]
     if nest.batches is None:
         assert nest.epochs is not None
-        return [draft.source.segment(nest.epochs.base) if not is_made_up(nest.epochs.base) else ast.unparse(nest.epochs.base)]
+        return [
+            draft.source.segment(nest.epochs.base)
+            if not is_made_up(nest.epochs.base)
+            else ast.unparse(nest.epochs.base)
+        ]
     texts = [entry_text(draft, nest.batches.base, nest.inner)]
     if draft.validation is not None:
         texts.append(entry_text(draft, draft.validation.loop.base, draft.validation.frame))
@@ -53,7 +57,11 @@ def loop_edit(draft: Draft, source: Source, code: str, width: int, editor: Entry
     indent = source.lines[loop.lineno - 1][: loop.col_offset]
     formatted = format_code(code, max(40, width - len(indent)))
     text = "".join(f"{indent}{line}\n" if line else "\n" for line in formatted.splitlines())
-    return Edit(loop.lineno - 1, loop.end_lineno or loop.lineno, text + "".join(editor.at_indent(s, indent) for s in loop.orelse))
+    return Edit(
+        loop.lineno - 1,
+        loop.end_lineno or loop.lineno,
+        text + "".join(editor.at_indent(s, indent) for s in loop.orelse),
+    )
 
 
 class EntryEditor:
@@ -151,12 +159,12 @@ class EntryEditor:
         """The edit of one user statement with names renamed and its formatting kept."""
         twin = self.source.twins[statement]
         node = twin.node
-        assert isinstance(node, cst.BaseStatement)
+        assert isinstance(node, Statement)
         renamed = rename(node, names)
         text = self.code(statement, renamed)
         return Edit(self._first_line(statement), self._last_line(statement), text)
 
-    def code(self, statement: ast.stmt, node: cst.BaseStatement) -> str:
+    def code(self, statement: ast.stmt, node: Statement) -> str:
         """The text of a changed statement at the place of the old one."""
         raw = self.source.lines[statement.lineno - 1]
         indent = re.match(r"\s*", raw).group()  # type: ignore[union-attr]
@@ -179,15 +187,13 @@ class EntryEditor:
         return "".join(f"{indent}{line}\n" if line else "\n" for line in _unix(code).splitlines())
 
     def _first_line(self, statement: ast.stmt) -> int:
-        decorators = getattr(statement, "decorator_list", [])
+        decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
         return min([statement.lineno, *(d.lineno for d in decorators)]) - 1
 
     def _last_line(self, statement: ast.stmt) -> int:
         twin = self.source.twins[statement]
         if isinstance(twin.node, cst.SimpleStatementLine) and len(twin.node.body) > 1:
-            return max(
-                s.end_lineno or s.lineno for s, t in self.source.twins.items() if t.node is twin.node
-            )
+            return max(s.end_lineno or s.lineno for s, t in self.source.twins.items() if t.node is twin.node)
         return statement.end_lineno or statement.lineno
 
 

@@ -12,9 +12,10 @@ def line_length(lines: list[str]) -> int:
 def format_code(text: str, width: int) -> str:
     """New code in black's style; the user's quotes stay. Text that black cannot parse raises ValueError."""
     import black
+    from black.parsing import InvalidInput
 
     mode = black.Mode(line_length=width, string_normalization=False)
     try:
         return black.format_str(text, mode=mode)
-    except black.InvalidInput as error:
+    except InvalidInput as error:
         raise ValueError(f"new code cannot be parsed: {error}") from error

@@ -15,7 +15,7 @@ from ..recover.items import Item
 from ..recover.names import flow
 from ..recover.nest import Frame
 from .rename import rename
-from .statements import Replacement, replace_statements, standalone
+from .statements import Replacement, Statement, replace_statements, standalone
 
 _RESULT = "_result_of_the_call_"
 
@@ -60,9 +60,9 @@ class HookWriter:
 
     # ---- items
 
-    def body(self, hook: str, items: list[Item]) -> list[cst.BaseStatement]:
+    def body(self, hook: str, items: list[Item]) -> list[Statement]:
         """The statements of a hook, its prologue first."""
-        lines: list[cst.BaseStatement] = []
+        lines: list[Statement] = []
         if declared := sorted(self.state.global_names.get(hook, ())):
             lines.append(_parse(f"global {', '.join(declared)}"))
         for text in self.state.prologue.get(hook, []):
@@ -95,7 +95,7 @@ class HookWriter:
 
     trailing: list[cst.EmptyLine] | None = None
 
-    def _returned_line(self) -> cst.BaseStatement:
+    def _returned_line(self) -> Statement:
         assert self.draft.returned is not None
         text = self.text(self.draft.returned, self.draft.nest.step_frame, TRAINING_STEP)
         return _parse(f"{self.draft.returned_name} = {text}")
@@ -107,7 +107,7 @@ class HookWriter:
         assert self.draft.returned is not None
         return self.text(self.draft.returned, self.draft.nest.step_frame, TRAINING_STEP)
 
-    def _return(self, comments: list[cst.EmptyLine]) -> cst.BaseStatement:
+    def _return(self, comments: list[cst.EmptyLine]) -> Statement:
         line = _parse(f"return {self.returned_text()}")
         return line.with_changes(leading_lines=[c for c in comments if c.comment])
 
@@ -121,7 +121,10 @@ class HookWriter:
             flattened.add(self.draft.nest.batches.node)
         if self.draft.validation is not None:
             flattened.add(self.draft.validation.loop.node)
-        if not (parent in flattened or (isinstance(parent, ast.FunctionDef) and parent is item.frame.scope and item.frame.caller)):
+        if not (
+            parent in flattened
+            or (isinstance(parent, ast.FunctionDef) and parent is item.frame.scope and item.frame.caller)
+        ):
             return []
         body = getattr(parent, "body", [])
         if not body or body[-1] is not item.node:
@@ -133,7 +136,7 @@ class HookWriter:
                 return [line for line in block.footer if line.comment]
         return []
 
-    def item(self, item: Item, hook: str) -> list[cst.BaseStatement]:
+    def item(self, item: Item, hook: str) -> list[Statement]:
         """One item as statements of a hook."""
         if item.kind == "bind":
             return [self._bind(item, hook)]
@@ -145,7 +148,7 @@ class HookWriter:
         names = self.names(item.frame, hook, item.node)
         return [rename(line, names) for line in changed]
 
-    def _replaced(self, node: cst.BaseStatement, statement: ast.stmt, hook: str) -> list[cst.BaseStatement]:
+    def _replaced(self, node: Statement, statement: ast.stmt, hook: str) -> list[Statement]:
         changes: dict[int, Replacement | None] = {}
         leaving = {id(c) for c in controls(statement)}
         for inner in _inner(statement):
@@ -171,7 +174,7 @@ class HookWriter:
         else:
             replaced = replace_statements(node, changes)
             result = [replaced] if replaced is not None else []
-        return [line for part in result for line in self._manual(part)]  # type: ignore[arg-type]
+        return [line for part in result for line in self._manual(part)]
 
     def _leave(self, control: ast.AST, hook: str) -> Replacement:
         """What ``break``, ``continue`` and ``return`` become when their loop is Lightning's."""
@@ -179,12 +182,12 @@ class HookWriter:
             return lambda _node: [_parse("self.trainer.should_stop = True"), _parse("return")]
         return lambda _node: cst.Return()
 
-    def _manual(self, node: cst.BaseStatement) -> list[cst.BaseStatement]:
+    def _manual(self, node: Statement) -> list[Statement]:
         if self.draft.automatic:
             return [node]
         return [node.visit(_ManualBackward())]  # type: ignore[list-item]
 
-    def _bind(self, item: Item, hook: str) -> cst.BaseStatement:
+    def _bind(self, item: Item, hook: str) -> Statement:
         assert item.value is not None and item.frame.caller is not None
         variable = self.draft.variables.of(item.frame, item.target)
         target = item.target
@@ -193,19 +196,20 @@ class HookWriter:
         value = self.text(item.value, item.frame.caller, hook)
         return _parse(f"{target} = {value}")
 
-    def _result(self, item: Item, hook: str) -> list[cst.BaseStatement]:
+    def _result(self, item: Item, hook: str) -> list[Statement]:
         assert item.callee is not None
         twin = self.draft.source.twins[item.node]
         node = standalone(twin.node, twin.index)
         assert item.call is not None and isinstance(item.call.func, ast.Name)
         swap = _Swap(item.call.func.id)
         swapped = node.visit(swap)
+        assert isinstance(swapped, Statement)
         value = cst.parse_expression("None")
         if item.value is not None:
             value = self.expression(item.value, item.callee, hook)
         names = self.names(item.frame, hook, item.node)
         renamed = rename(swapped, names)
-        assert isinstance(renamed, cst.BaseStatement)
+        assert isinstance(renamed, Statement)
         bare = isinstance(value, cst.Tuple | cst.NamedExpr | cst.GeneratorExp) and not swap.assigned
         if _needs_parentheses(value) and (bare or not swap.alone):
             value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
@@ -214,7 +218,10 @@ class HookWriter:
 
 
 def _needs_parentheses(node: cst.BaseExpression) -> bool:
-    return not isinstance(node, cst.Name | cst.Attribute | cst.Call | cst.Subscript | cst.BaseNumber | cst.BaseString) and not node.lpar
+    return (
+        not isinstance(node, cst.Name | cst.Attribute | cst.Call | cst.Subscript | cst.BaseNumber | cst.BaseString)
+        and not node.lpar
+    )
 
 
 class _Swap(cst.CSTTransformer):
@@ -277,13 +284,13 @@ def _inner(statement: ast.stmt) -> list[ast.stmt]:
     return [n for n in ast.walk(statement) if isinstance(n, ast.stmt)]
 
 
-def _parse(text: str) -> cst.BaseStatement:
+def _parse(text: str) -> Statement:
     statement = cst.parse_statement(text)
-    assert isinstance(statement, cst.BaseStatement)
+    assert isinstance(statement, Statement)
     return statement
 
 
-def _leading(line: cst.BaseStatement) -> list[cst.EmptyLine]:
+def _leading(line: Statement) -> list[cst.EmptyLine]:
     return list(getattr(line, "leading_lines", []))
 
 

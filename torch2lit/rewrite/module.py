@@ -22,7 +22,7 @@ from ..plan.validation import trained_models
 from ..recover.roles import Role
 from .hooks import HookWriter
 from .rename import rename
-from .statements import standalone
+from .statements import Statement, standalone
 
 _BATCH_HOOKS = {TRAINING_STEP, VALIDATION_STEP}
 
@@ -66,7 +66,9 @@ def _model_word(draft: Draft) -> str:
             for node in ast.walk(binding.value):
                 if isinstance(node, ast.Call):
                     last = ast.unparse(node.func).rpartition(".")[2]
-                    if last in draft.source.classes or (last[:1].isupper() and last not in _CONTAINERS and last.isidentifier()):
+                    if last in draft.source.classes or (
+                        last[:1].isupper() and last not in _CONTAINERS and last.isidentifier()
+                    ):
                         words.add(last)
         if len(words) == 1:
             return words.pop()
@@ -74,7 +76,15 @@ def _model_word(draft: Draft) -> str:
     return "Model"
 
 
-_CONTAINERS = {"Sequential", "DataParallel", "DistributedDataParallel", "DDP", "ModuleList", "ModuleDict", "Module"}
+_CONTAINERS = {
+    "Sequential",
+    "DataParallel",
+    "DistributedDataParallel",
+    "DDP",
+    "ModuleList",
+    "ModuleDict",
+    "Module",
+}
 
 
 def _snake(name: str) -> str:
@@ -120,11 +130,13 @@ def _kept_names(draft: Draft, state: State, hook: str) -> set[str]:
     found: set[str] = set()
     for item in draft.hooks.get(hook, []):
         use = draft.variables.use(item)
-        found |= {v.name for v in use.exposed if v.is_global and v not in state.homes and (hook, v) not in state.in_hook}
+        found |= {
+            v.name for v in use.exposed if v.is_global and v not in state.homes and (hook, v) not in state.in_hook
+        }
     return found
 
 
-def _function(signature: str, body: list[cst.BaseStatement], writer: HookWriter) -> str:
+def _function(signature: str, body: list[Statement], writer: HookWriter) -> str:
     function = cst.parse_statement(f"{signature}\n    pass\n")
     assert isinstance(function, cst.FunctionDef)
     footer = [line for line in writer.trailing or [] if line.comment]
@@ -160,7 +172,7 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
     for attribute, statement in state.initial:
         twin = draft.source.twins[statement]
         line = rename(standalone(twin.node, twin.index), {statement.targets[0].id: f"self.{attribute}"})  # type: ignore[attr-defined]
-        line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])  # type: ignore[attr-defined]
+        line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])
         code = cst.Module([line]).code.replace("\r\n", "\n")
         text += "".join(f"    {part}\n" for part in code.splitlines())
     return text
@@ -193,7 +205,7 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
             found.pop(variable.name, None)
         twin = draft.source.twins[statement]
         line = rename(standalone(twin.node, twin.index), found)
-        line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])  # type: ignore[attr-defined]
+        line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])
         code = cst.Module([line]).code.replace("\r\n", "\n").rstrip("\n")
         if single:
             target = ast.unparse(statement.targets[0])
@@ -205,5 +217,7 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
             inner = f'{{"scheduler": {configured.scheduler.name}, "interval": "{configured.interval}"}}'
             lines.append(f'    return {{"optimizer": {optimizers[0]}, "lr_scheduler": {inner}}}')
         else:
-            lines.append(f"    return [{', '.join(optimizers)}]" if len(optimizers) > 1 else f"    return {optimizers[0]}")
+            lines.append(
+                f"    return [{', '.join(optimizers)}]" if len(optimizers) > 1 else f"    return {optimizers[0]}"
+            )
     return "\n".join(lines) + "\n"

@@ -19,7 +19,7 @@ def rename(node: Node, names: Mapping[str, str]) -> Node:
         return node
     renamed = node.visit(_Renamer({name: cst.parse_expression(text) for name, text in names.items()}))
     assert isinstance(renamed, cst.CSTNode)
-    return renamed  # type: ignore[return-value]
+    return renamed
 
 
 class _Renamer(cst.CSTTransformer):

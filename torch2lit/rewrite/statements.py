@@ -8,9 +8,10 @@ from typing import Any
 import libcst as cst
 
 Replacement = Callable[[Any], Any]
+Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 
-def replace_statements(node: cst.BaseStatement, changes: Mapping[int, Replacement | None]) -> cst.BaseStatement | None:
+def replace_statements(node: Statement, changes: Mapping[int, Replacement | None]) -> Statement | None:
     """The statement with some of its inner statements changed, or None when nothing is left of it.
 
     ``changes`` is keyed by the ``id`` of LibCST statement nodes: a small statement, or a compound one. A replacement gets
@@ -25,11 +26,12 @@ def replace_statements(node: cst.BaseStatement, changes: Mapping[int, Replacemen
         nodes = list(result)
         if len(nodes) != 1:
             raise ValueError("a statement at the top of a hook became several")
-        return nodes[0]  # type: ignore[no-any-return]
-    return result  # type: ignore[return-value]
+        return nodes[0]
+    assert isinstance(result, Statement)
+    return result
 
 
-def as_lines(answer: Any) -> list[cst.BaseStatement]:
+def as_lines(answer: Any) -> list[Statement]:
     """Whatever a replacement answers, as whole statements."""
     if answer is None:
         return []
@@ -37,7 +39,7 @@ def as_lines(answer: Any) -> list[cst.BaseStatement]:
         return [line for part in answer for line in as_lines(part)]
     if isinstance(answer, cst.BaseSmallStatement):
         return [cst.SimpleStatementLine([answer])]
-    assert isinstance(answer, cst.BaseStatement)
+    assert isinstance(answer, Statement)
     return [answer]
 
 
@@ -66,13 +68,13 @@ class _Replacer(cst.CSTTransformer):
         if not lines:
             return cst.RemoveFromParent()
         first = lines[0]
-        lines[0] = first.with_changes(leading_lines=[*updated.leading_lines, *first.leading_lines])  # type: ignore[attr-defined]
+        lines[0] = first.with_changes(leading_lines=[*updated.leading_lines, *first.leading_lines])
         if isinstance(lines[-1], cst.SimpleStatementLine):
             lines[-1] = lines[-1].with_changes(trailing_whitespace=updated.trailing_whitespace)
         return cst.FlattenSentinel(lines)
 
-    def _small(self, originals: Any, updated: Any) -> list[cst.BaseStatement]:
-        lines: list[cst.BaseStatement] = []
+    def _small(self, originals: Any, updated: Any) -> list[Statement]:
+        lines: list[Statement] = []
         kept: list[cst.BaseSmallStatement] = []
         for original, small in zip(originals, updated, strict=True):
             if id(original) not in self.changes:
@@ -130,7 +132,7 @@ def _has_call(node: cst.CSTNode) -> bool:
     return calls.found
 
 
-def standalone(node: Any, index: int) -> cst.BaseStatement:
+def standalone(node: Any, index: int) -> Statement:
     """One statement by itself: a compound one as it is, a small one on a line of its own with its comments."""
     if isinstance(node, cst.SimpleStatementLine):
         if len(node.body) == 1:
@@ -147,5 +149,5 @@ def standalone(node: Any, index: int) -> cst.BaseStatement:
         return cst.SimpleStatementLine(
             [small], trailing_whitespace=node.trailing_whitespace if last else cst.TrailingWhitespace()
         )
-    assert isinstance(node, cst.BaseStatement)
+    assert isinstance(node, Statement)
     return node

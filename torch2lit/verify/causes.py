@@ -37,6 +37,4 @@ def likely_causes(
 
 def _from_finding(finding: Finding) -> Cause:
     name = f"{finding.code} {finding.slug}"
-    return Cause(
-        name, f"The conversion asked for a review of line {finding.line}: {finding.message}", finding.remedy
-    )
+    return Cause(name, f"The conversion asked for a review of line {finding.line}: {finding.message}", finding.remedy)

@@ -64,9 +64,7 @@ def _pin_to_cpu() -> None:
 def _become(script: Path, is_notebook: bool, leave_out: list[str], search_after: list[str]) -> dict[str, Any]:
     """Make this process look as if the script had been started directly; the namespace to run it in."""
     main_module = types.ModuleType("__main__")
-    sys.modules[_PACKAGE + ".launcher"] = sys.modules[
-        "__main__"
-    ]  # kept alive: its functions are still in use
+    sys.modules[_PACKAGE + ".launcher"] = sys.modules["__main__"]  # kept alive: its functions are still in use
     sys.modules["__main__"] = main_module
     sys.argv = sys.argv[2:]
     start = os.getcwd() if is_notebook else str(script.parent)

@@ -68,8 +68,7 @@ def compare(raw: Trace, converted: Trace, raw_output: str = "", converted_output
         steps=(len(raw.steps), len(converted.steps)),
         losses=(len(raw.backwards), len(converted.backwards)),
         tensors=_tensor_count(raw),
-        losses_identical=len(raw.losses) == len(converted.losses)
-        and all(map(same, raw.losses, converted.losses)),
+        losses_identical=len(raw.losses) == len(converted.losses) and all(map(same, raw.losses, converted.losses)),
         learning_rates_identical=all(_same_rates(a, b) for a, b in pairs),
         optimizers_identical=all(a.optimizer == b.optimizer for a, b in pairs),
         parameters_identical=all(a.parameters == b.parameters for a, b in pairs),
@@ -180,9 +179,7 @@ def _missing_saves(raw: Trace, converted: Trace) -> list[Save]:
 
 
 def _same_rates(a: Step, b: Step) -> bool:
-    return len(a.learning_rates) == len(b.learning_rates) and all(
-        map(same, a.learning_rates, b.learning_rates)
-    )
+    return len(a.learning_rates) == len(b.learning_rates) and all(map(same, a.learning_rates, b.learning_rates))
 
 
 def _rates(step: Step) -> str:

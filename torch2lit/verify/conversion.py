@@ -41,6 +41,4 @@ def convert(raw: Path, options: Options) -> Converted | Unconverted:
         return Unconverted("refused", f"{raw} is refused: {told or conversion.reason or 'no reason given'}")
     if conversion.outcome is Outcome.UNCHANGED:
         return Unconverted("unchanged", f"{raw} stays as it is: {conversion.reason or 'nothing to convert'}")
-    return Unconverted(
-        "unconverted", f"{raw} could not be converted: {conversion.error or conversion.reason}"
-    )
+    return Unconverted("unconverted", f"{raw} could not be converted: {conversion.error or conversion.reason}")

@@ -21,9 +21,7 @@ def code_of(notebook: str) -> str:
     data = json.loads(notebook)
     if not isinstance(data, dict):
         raise ValueError("not a notebook: the JSON holds no object")
-    cells = data.get("cells") or [
-        cell for sheet in data.get("worksheets", ()) for cell in sheet.get("cells", ())
-    ]
+    cells = data.get("cells") or [cell for sheet in data.get("worksheets", ()) for cell in sheet.get("cells", ())]
     return "\n\n".join(_cell(_source(cell)) for cell in cells if cell.get("cell_type") == "code") + "\n"
 
 

@@ -56,9 +56,7 @@ def verify(
         if isinstance(conversion, Unconverted):
             return VerifyResult(conversion.status, problem=conversion.problem)
         content, findings = conversion.content, conversion.findings
-    require_modules(
-        python, "torch", *_lightning(content if content is not None else scripts[-1].read_bytes())
-    )
+    require_modules(python, "torch", *_lightning(content if content is not None else scripts[-1].read_bytes()))
     first = Request(raw, tuple(arguments), steps=steps, timeout=timeout, python=python)
     second = replace(first, script=scripts[-1], content=content)
     if converted is not None and converted.resolve().parent != raw.resolve().parent:
@@ -104,17 +102,13 @@ def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Fi
         return VerifyResult("failed", causes=(RAW_DID_NOT_STEP,), raw=raw, problem=problem)
     converted = stage.run("converted", second)
     if converted.failed:
-        return VerifyResult(
-            "failed", raw=raw, converted=converted, problem=_why_failed("converted", converted, second)
-        )
+        return VerifyResult("failed", raw=raw, converted=converted, problem=_why_failed("converted", converted, second))
     comparison = compare(raw.trace, converted.trace, raw.stdout, converted.stdout)
     if comparison.identical:
         return VerifyResult("identical", comparison, raw=raw, converted=converted, notes=_notes(comparison))
     causes = likely_causes(raw.trace, converted.trace, comparison, findings)
     tensors = _largest_differences(stage, first, second, raw, comparison)
-    return VerifyResult(
-        "differs", comparison, causes, raw, converted, tensors=tensors, notes=_notes(comparison)
-    )
+    return VerifyResult("differs", comparison, causes, raw, converted, tensors=tensors, notes=_notes(comparison))
 
 
 def _quick(run: Run) -> VerifyResult:
@@ -150,9 +144,7 @@ def _notes(comparison: Comparison) -> tuple[str, ...]:
     if not comparison.decimals_identical:
         notes.append("other decimal numbers were printed (this does not decide)")
     if comparison.saves[1] > comparison.saves[0]:
-        notes.append(
-            f"the converted run saves more: {comparison.saves[1]} times, the raw run {comparison.saves[0]}"
-        )
+        notes.append(f"the converted run saves more: {comparison.saves[1]} times, the raw run {comparison.saves[0]}")
     return tuple(notes)
 
 

@@ -88,11 +88,7 @@ class VerifyResult:
         c = self.comparison
         if c is None:
             return []
-        steps = (
-            f"{c.steps[0]} steps"
-            if c.steps[0] == c.steps[1]
-            else f"{c.steps[0]} steps raw, {c.steps[1]} converted"
-        )
+        steps = f"{c.steps[0]} steps" if c.steps[0] == c.steps[1] else f"{c.steps[0]} steps raw, {c.steps[1]} converted"
         parts = [
             steps,
             f"losses {_same(c.losses_identical)}",
@@ -110,9 +106,7 @@ class VerifyResult:
         where = f" ({d.where})" if d.where else ""
         by = f", by {d.amount:.3g}" if d.amount is not None else ""
         if d.what == "steps":
-            lines = [
-                f"parts at step {d.step}: only one run goes on ({d.raw} steps raw, {d.converted} converted)"
-            ]
+            lines = [f"parts at step {d.step}: only one run goes on ({d.raw} steps raw, {d.converted} converted)"]
         elif d.what == "losses":
             lines = [f"parts at step {d.step}: made of {d.raw} backward calls raw, {d.converted} converted"]
         elif d.what == "parameters" and self.tensors:

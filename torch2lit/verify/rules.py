@@ -19,8 +19,7 @@ Rule = Callable[[Evidence], Cause | None]
 RAW_DID_NOT_STEP = Cause(
     "the raw run did not train",
     "It took no optimizer step, so there is nothing to compare.",
-    "Give the arguments with which it trains, after `--`. Training in processes that it starts itself is not "
-    "seen.",
+    "Give the arguments with which it trains, after `--`. Training in processes that it starts itself is not seen.",
 )
 
 
@@ -63,8 +62,7 @@ def _accumulation(e: Evidence) -> Cause | None:
         "another number of backward calls per step",
         f"Step {e.first.step} is made of {e.first.raw} backward calls in the raw run and of "
         f"{e.first.converted} in the converted one.",
-        "Compare the accumulation: accumulate_grad_batches, the condition around step(), batches that are "
-        "skipped.",
+        "Compare the accumulation: accumulate_grad_batches, the condition around step(), batches that are skipped.",
     )
 
 
@@ -81,8 +79,7 @@ def _scheduler(e: Evidence) -> Cause | None:
     if len(raw) == len(converted):
         return Cause(
             "the learning rate is set elsewhere",
-            "Both runs stepped their schedulers equally often; something else sets the rate, or the "
-            "arguments differ.",
+            "Both runs stepped their schedulers equally often; something else sets the rate, or the arguments differ.",
             "Compare the scheduler's arguments (steps_per_epoch, T_max, the metric of a plateau) and "
             "writes to param_groups.",
         )
@@ -133,11 +130,7 @@ def _step_count(e: Evidence) -> Cause | None:
 
 
 def _training_mode(e: Evidence) -> Cause | None:
-    if (
-        e.pair is None
-        or e.pair[0].training == e.pair[1].training
-        or e.first.what not in ("loss", "parameters")
-    ):
+    if e.pair is None or e.pair[0].training == e.pair[1].training or e.first.what not in ("loss", "parameters"):
         return None
     (a, total), (b, other_total) = e.pair[0].training, e.pair[1].training
     return Cause(
@@ -176,8 +169,7 @@ def _random_state(e: Evidence) -> Cause | None:
     return Cause(
         "random numbers",
         f"Torch's random state differs at step {e.first.step}: something drew more, fewer or other numbers "
-        "before it"
-        + (" (dropout, noise, prefetched batches)." if e.index else " (seeding, order of construction)."),
+        "before it" + (" (dropout, noise, prefetched batches)." if e.index else " (seeding, order of construction)."),
         "Keep the raw seeding lines and their place; use num_sanity_val_steps=0; a loader without length "
         "is prefetched by one batch.",
     )
@@ -202,8 +194,7 @@ def _precision(e: Evidence) -> Cause | None:
     return Cause(
         "precision",
         f"Only the {which} run uses autocast.",
-        "Keep the raw `with torch.autocast(...)` inside training_step and leave the Trainer's precision "
-        "alone.",
+        "Keep the raw `with torch.autocast(...)` inside training_step and leave the Trainer's precision alone.",
     )
 
 
@@ -216,8 +207,7 @@ def _loss_scale(e: Evidence) -> Cause | None:
     return Cause(
         "scale of the loss",
         f"The loss differs by the factor {ratio}.",
-        "Divide by the number of accumulated batches in one place only; accumulate_grad_batches divides by "
-        "itself.",
+        "Divide by the number of accumulated batches in one place only; accumulate_grad_batches divides by itself.",
     )
 
 
@@ -271,14 +261,12 @@ def _gradients(e: Evidence) -> Cause | None:
     if e.index > 0 and (e.at_epoch_start or len(losses_of(e.raw, e.index)) > 1):
         return Cause(
             "gradients carried over the end of an epoch",
-            f"Losses are equal, but the gradient norm at step {e.first.step} is {a:.6g} raw and {b:.6g} "
-            "converted.",
+            f"Losses are equal, but the gradient norm at step {e.first.step} is {a:.6g} raw and {b:.6g} converted.",
             "Lightning clears gradients before validation; make on_validation_model_zero_grad do nothing.",
         )
     return Cause(
         "zero_grad, clipping or scale of the gradients",
-        f"Losses are equal, but the gradient norm at step {e.first.step} is {a:.6g} raw and {b:.6g} "
-        "converted.",
+        f"Losses are equal, but the gradient norm at step {e.first.step} is {a:.6g} raw and {b:.6g} converted.",
         "Compare where gradients are zeroed, clipped, scaled or accumulated.",
     )
 

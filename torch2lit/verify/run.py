@@ -92,9 +92,7 @@ def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
     shown = os.path.relpath(script, directory) if directory in script.parents else str(script)
     command = [request.python, str(_CHILD), str(control), shown, *request.arguments]
     started = time.monotonic()
-    returncode, timed_out = _wait(
-        command, _environment(os.environ, workspace), directory, scratch, request.timeout
-    )
+    returncode, timed_out = _wait(command, _environment(os.environ, workspace), directory, scratch, request.timeout)
     seconds = time.monotonic() - started
     lines = events.read_text(encoding="utf-8").splitlines() if events.exists() else []
     out, err = (_text(scratch / name, workspace) for name in ("stdout", "stderr"))
@@ -106,9 +104,7 @@ def tensor_differences(python: str, raw: Path, converted: Path) -> list[tuple[in
     cannot be read.
     """
     command = [python, str(_DIFFER), str(raw), str(converted)]
-    answer = subprocess.run(
-        command, capture_output=True, text=True, env=_environment(os.environ), check=False
-    )
+    answer = subprocess.run(command, capture_output=True, text=True, env=_environment(os.environ), check=False)
     return [(int(i), float(x)) for i, x in json.loads(answer.stdout)] if answer.returncode == 0 else []
 
 
@@ -120,9 +116,7 @@ def require_modules(python: str, *names: str) -> None:
     except OSError as error:
         raise VerifyError(f"{python} cannot be started: {error.strerror}") from error
     if answer.returncode != 0:
-        raise VerifyError(
-            f"{python} does not run: {(answer.stderr.strip().splitlines() or ['no message'])[-1]}"
-        )
+        raise VerifyError(f"{python} does not run: {(answer.stderr.strip().splitlines() or ['no message'])[-1]}")
     if missing := answer.stdout.split():
         raise VerifyError(
             f"verify runs the scripts with {python}, which has no {' and no '.join(missing)}. "

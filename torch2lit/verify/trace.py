@@ -171,9 +171,7 @@ class _Recorder:
         for scheduler in sorted(classes, key=lambda c: c.__name__):
             if issubclass(scheduler, lr_scheduler.LRScheduler):
                 if "_initial_step" in vars(scheduler):
-                    self._wrap(
-                        scheduler, "_initial_step", depth
-                    )  # what a constructor steps is no step of the user's
+                    self._wrap(scheduler, "_initial_step", depth)  # what a constructor steps is no step of the user's
                 if "step" in vars(scheduler):
                     self._wrap(scheduler, "step", depth, before=self._on_scheduler)
 

@@ -96,9 +96,7 @@ def build(root: Path, scripts: Sequence[Path], directory: Path) -> Workspace:
     """
     folders = _outermost(_copied(script) for script in scripts)
     workspace = Workspace(root.resolve(), folders, directory.resolve())
-    shallow = {above for start in (*folders, workspace.directory) for above in start.parents} | {
-        workspace.directory
-    }
+    shallow = {above for start in (*folders, workspace.directory) for above in start.parents} | {workspace.directory}
     shallow = {folder for folder in shallow if not _inside(folder, folders)}
     real = shallow | set(folders)
     for folder in sorted(shallow):
