@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("torch")
 
 from fixture_cases import Case, broken_laws, reviews
-from fixture_runs import differences, run_script
+from fixture_runs import Run, differences, run_script
 from generated_programs import DIMENSIONS, Choices, assemble, described, draw, simplest
 
 from torch2lit.engine import convert_text
@@ -59,12 +59,17 @@ def complaints(text: str, place: Path) -> list[str]:
     if result.outcome is not Outcome.CONVERTED:
         return [f"{result.outcome.value}: {result.error or result.reason}"]
     case = Generated("generated", text, place=place)
-    raw = run_script(case, text)
+    raw = _without_bars(run_script(case, text))
     assert raw.error == "", (raw.error, "the generator wrote a program that does not run", text)
-    told = differences(raw, run_script(case, result.after))
+    told = differences(raw, _without_bars(run_script(case, result.after)))
     if told and reviews(result):
         told = []
     return told + [law for law in broken_laws(text, result) if not _of_a_script(law)]
+
+
+def _without_bars(run: Run) -> Run:
+    """The run with its lines stripped: a bar may leave blanks before what is printed over it."""
+    return replace(run, stdout=tuple(filter(None, map(str.strip, run.stdout))))
 
 
 def _of_a_script(law: str) -> bool:

@@ -280,6 +280,21 @@ distributed features.
     )
 )
 
+register(
+    Rule(
+        code="T2L204",
+        slug="loader-changed-at-epoch-start",
+        severity="review",
+        why="Lightning asks the loader for its iterator before `on_train_epoch_start` of the first epoch.",
+        remedy="With `num_workers=0` nothing differs; with workers, make the change once before `trainer.fit` as well.",
+        text="""\
+Worker processes get their copy of the dataset, and the sampler its first questions, when the iterator is made. In the
+first epoch that is before the hook at the epoch's start, in later epochs after it. A change of the sampler, the dataset
+or the loader at the start of an epoch is then one epoch late for the first one.
+""",
+    )
+)
+
 # ---- notes
 
 register(

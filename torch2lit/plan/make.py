@@ -9,7 +9,7 @@ from ..recover.items import Item, callee_items, items_of
 from ..recover.loops import Iterable
 from ..recover.phases import Epoch, NotStraight, check_call_first, take_apart, without_return
 from ..recover.roles import Role
-from ..recover.syntax import dotted, walk_scope
+from ..recover.syntax import dotted, root_name, walk_scope
 from ..recover.variables import Variable
 from .breaks import claim_breaks
 from .draft import EPOCH_START, TRAINING_STEP, Draft
@@ -28,7 +28,7 @@ from .steps import (
     place_manual,
 )
 from .trainer import trainer_arguments
-from .validation import place_after, statements_after, trained_models
+from .validation import epoch_start, place_after, statements_after, trained_models
 
 
 def make_plan(draft: Draft) -> tuple[Configured, State]:
@@ -173,6 +173,7 @@ def _epoch_obstacle(draft: Draft) -> Obstacle | None:
                 item.node,
                 "random numbers may be drawn before the batch loop, and Lightning starts the first epoch's loader before that",
             )
+    _look_at_loader(draft)
     for item in draft.epoch.after:
         if item.kind == "statement":
             for control in controls(item.node):
@@ -181,6 +182,41 @@ def _epoch_obstacle(draft: Draft) -> Obstacle | None:
                         "return-in-loop", control, "`return` leaves the function from inside the epoch loop"
                     )
     return None
+
+
+def _look_at_loader(draft: Draft) -> None:
+    """Say where the epoch's start changes what the loader reads: with workers, Lightning has started the first epoch by then."""
+    nest = draft.nest
+    assert nest.batches is not None
+    base = draft.variable(nest.batches.base, nest.inner)
+    if base is None or nest.batches.kind is not Iterable.LOADER:
+        return
+    made = [b.value for b in draft.roles.bindings((base.scope, base.name)) if isinstance(b.value, ast.Call)]
+    workers = [k.value for m in made for k in m.keywords if k.arg == "num_workers"]
+    if made and all(isinstance(w, ast.Constant) and w.value == 0 for w in workers):
+        return
+    watched = {(base.scope, base.name)}
+    for call in made:
+        for part in [*call.args, *(k.value for k in call.keywords)]:
+            if isinstance(part, ast.Name) and (key := draft.roles.key(base.scope, part.id)):
+                watched.add(key)
+    for item in draft.epoch.before:
+        for node in walk_scope(item.node):
+            target: ast.AST | None = None
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if node.func.attr == "set_epoch" and epoch_start(draft) == 0:
+                    continue
+                target = node.func.value
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                target = node
+            name = root_name(target) if target is not None else ""
+            if name and draft.roles.key(item.frame.scope, name) in watched:
+                text = ast.unparse(item.node).splitlines()[0][:60]
+                draft.note(
+                    "loader-changed-at-epoch-start",
+                    item.node,
+                    f"`{text}` comes after Lightning has started the loader's workers for the first epoch",
+                )
 
 
 def _feeds_bar(draft: Draft, item: Item) -> bool:

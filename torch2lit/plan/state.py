@@ -31,6 +31,8 @@ from .moved import moved_functions
 from .optimizers import Configured, on_the_way
 from .validation import statements_after
 
+_HOOK_PARAMETERS = {"self", "batch", "batch_idx", "outputs"}
+"""Names that a hook's own parameters would hide."""
 _DICT_METHODS = {
     "keys",
     "values",
@@ -368,7 +370,8 @@ class _Settler:
             self.state.homes[variable] = "self.device"
             return
         holds = role in (Role.MODEL, Role.CRITERION)
-        if variable.is_global and not holds:
+        hidden = variable.name in _HOOK_PARAMETERS
+        if variable.is_global and not holds and not hidden:
             return
         if variable.is_global and not isinstance(self.entry.scope, ast.Module) and role is Role.CRITERION:
             return
@@ -408,6 +411,7 @@ class _Settler:
         return any(variable in read for read in self.read.values())
 
     def add_parameter(self, parameter: str, attribute: str, argument: str) -> None:
+        parameter = "self_" if parameter == "self" else parameter
         if parameter not in self.parameters:
             self.parameters.add(parameter)
             self.state.parameters.append((parameter, attribute, argument))
@@ -466,6 +470,8 @@ class _Settler:
     def parsed_arguments(self, variable: Variable) -> bool:
         """Whether the variable holds what an argument parser gave, directly or as a parameter of the entry function."""
         roles = self.draft.roles
+        if "FileType(" in self.draft.source.text:  # an open file cannot be copied, and hyper-parameters are
+            return False
         bindings = roles.bindings((variable.scope, variable.name))
         if bindings:
             return len(bindings) == 1 and ast.unparse(bindings[0].value).endswith("parse_args()")

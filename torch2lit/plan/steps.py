@@ -308,6 +308,8 @@ def depends(draft: Draft, item: Item, others: list[Item]) -> bool:
     use, theirs = draft.variables.use(item), draft.variables.sequence(others)
     if _acts_outside(item) and any(_acts_outside(other) for other in others):
         return True
+    if draft.effects_of(item).rng and any(draft.effects_of(other).rng for other in others):
+        return True
     changed = {(v.scope, v.name) for v in use.written} | draft.effects_of(item).mutates | _receivers(draft, item)
     read = {(v.scope, v.name) for v in use.read}
     they_change = {(v.scope, v.name) for v in theirs.written}

@@ -19,6 +19,9 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
     arguments: dict[str, str] = {"max_epochs": _max_epochs(draft)}
     arguments["accelerator"] = repr(options.accelerator) if options.accelerator else accelerator(draft)
     arguments["devices"] = devices_code(options.devices) if options.devices is not None else "1"
+    if options.devices is None and options.accelerator is None and (name := _numbered_device(draft)):
+        arguments["accelerator"] = f"{name}.type"
+        arguments["devices"] = f"1 if {name}.index is None else [{name}.index]"
     if options.num_nodes is not None:
         arguments["num_nodes"] = str(options.num_nodes)
     if options.strategy is not None:
@@ -36,6 +39,18 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
 
 
 _QUOTED = {"accelerator", "strategy", "precision", "devices"}
+
+
+def _numbered_device(draft: Draft) -> str:
+    """The variable that holds a device other than the first, "" when there is none: the Trainer would take the first."""
+    scope = draft.nest.entry.scope
+    for name in sorted(draft.roles.locals(scope)):
+        if draft.roles.role(scope, name) is Role.DEVICE:
+            values = [ast.unparse(b.value) for b in draft.roles.bindings((scope, name))]
+            numbered = any(re.search(r"cuda:([1-9]|{)|\bcuda', \w|cuda:' ?\+|'cuda:%", v) for v in values)
+            if numbered and all(v.startswith("torch.device(") for v in values):
+                return name
+    return ""
 
 
 def has_bar(draft: Draft) -> bool:
@@ -132,7 +147,7 @@ def accelerator(draft: Draft) -> str:
         if values and all(re.match(r"(torch\.device\(|torch\.accelerator\.current_accelerator)", v) for v in values):
             return f"{name}.type"
         if not values and not isinstance(scope, ast.Module):
-            return '"auto"'
+            return f"torch.device({name}).type" if draft.roles.origins.get("torch") == "torch" else '"auto"'
         if values:
             return '"auto"'
     if not moves:
@@ -149,10 +164,16 @@ def _moves(draft: Draft, node: ast.Call) -> bool:
     if node.func.attr == "cuda":
         return True
     return node.func.attr == "to" and any(
-        draft.roles.of(a, draft.source.scope_of(node)) is Role.DEVICE
-        or (isinstance(a, ast.Constant) and isinstance(a.value, str))
-        for a in [*node.args, *(k.value for k in node.keywords)]
+        _may_be_device(draft, a) for a in [*node.args, *(k.value for k in node.keywords if k.arg == "device")]
     )
+
+
+def _may_be_device(draft: Draft, node: ast.expr) -> bool:
+    """Whether an argument of ``to`` may name a device: all but the processor, number types and other tensors' types."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and node.value != "cpu"
+    text = ast.unparse(node)
+    return not text.endswith("dtype") and not draft.roles.full_name(node).startswith("torch.")
 
 
 def _condition(draft: Draft, node: ast.Call) -> str:

@@ -191,7 +191,7 @@ def _divide_rest(draft: Draft, found: Validation) -> tuple[list[Item], list[Item
         if effects.gradients or effects.optimizer or effects.rng:
             break
         use = draft.variables.use(item)
-        if len(trailing) >= own and not (found.call is None and use.read & written):
+        if len(trailing) >= own and (found.every is not None or found.call is not None or not use.read & written):
             break
         if len(trailing) >= own and effects.model:
             break
@@ -304,7 +304,7 @@ def _mode_matters_after(draft: Draft, held: set[Variable], rest: list[Item]) -> 
     """Whether the models may be used in eval mode after validation and before the script switches them back."""
     state = _scan(draft, [*rest, *draft.epoch.before, *draft.epoch.batch], held)
     if state == "used":
-        if not any(mode == "train" for i in draft.epoch.before for _, mode in mode_calls(draft, i)) and not any(
+        if not any(mode for i in draft.epoch.before for _, mode in mode_calls(draft, i)) and not any(
             mode == "train" for i in [*rest, *draft.epoch.batch] for _, mode in mode_calls(draft, i)
         ):
             draft.note(

@@ -15,7 +15,7 @@ from ..recover.items import Item
 from ..recover.names import flow
 from ..recover.nest import Frame
 from .rename import rename
-from .statements import Replacement, Statement, replace_statements, standalone
+from .statements import Replacement, Statement, replace_statements, standalone, without_last_return
 
 _RESULT = "_result_of_the_call_"
 
@@ -86,6 +86,8 @@ class HookWriter:
         if hook == TRAINING_STEP and self.draft.automatic:
             lines.append(self._return(carried))
             carried = []
+        else:
+            lines = [*lines[:start], *without_last_return(lines[start:])]
         if carried and lines:
             self.trailing = carried
         if len(lines) > start and start < len(lines):

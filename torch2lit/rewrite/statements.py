@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import libcst as cst
@@ -19,15 +19,15 @@ def replace_statements(node: Statement, changes: Mapping[int, Replacement | None
     """
     if not changes:
         return node
-    result = node.visit(_Replacer(changes))
+    result: Any = node.visit(_Replacer(changes))
     if isinstance(result, cst.RemovalSentinel) or result is None:
         return None
     if isinstance(result, cst.FlattenSentinel):
         nodes = list(result)
         if len(nodes) != 1:
             raise ValueError("a statement at the top of a hook became several")
-        return nodes[0]
-    assert isinstance(result, Statement)
+        result = nodes[0]
+    assert isinstance(result, cst.SimpleStatementLine | cst.BaseCompoundStatement)
     return result
 
 
@@ -130,6 +130,33 @@ def _has_call(node: cst.CSTNode) -> bool:
     calls = _Calls()
     node.visit(calls)
     return calls.found
+
+
+def without_last_return(lines: Sequence[Any]) -> list[Any]:
+    """The statements without a bare `return` where the function ends anyway."""
+    if not lines:
+        return []
+    *before, last = lines
+    if isinstance(last, cst.SimpleStatementLine):
+        returns = len(last.body) == 1 and isinstance(last.body[0], cst.Return) and last.body[0].value is None
+        commented = any(line.comment for line in last.leading_lines)
+        return before if returns and before and not commented else list(lines)
+    if isinstance(last, cst.If):
+        return [*before, _ends_in_branch(last)]
+    return list(lines)
+
+
+def _ends_in_branch(node: cst.If) -> cst.If:
+    body = node.body
+    if isinstance(body, cst.IndentedBlock):
+        node = node.with_changes(body=body.with_changes(body=without_last_return(body.body)))
+    if isinstance(node.orelse, cst.If):
+        return node.with_changes(orelse=_ends_in_branch(node.orelse))
+    if isinstance(node.orelse, cst.Else) and isinstance(node.orelse.body, cst.IndentedBlock):
+        block = node.orelse.body
+        inner = block.with_changes(body=without_last_return(block.body))
+        return node.with_changes(orelse=node.orelse.with_changes(body=inner))
+    return node
 
 
 def standalone(node: Any, index: int) -> Statement:
