@@ -29,8 +29,27 @@ _TRAINS = re.compile(r"\.backward\b|\bbackward\(")
 def convert_text(text: str, path: str, options: Options) -> Conversion:
     """Convert the text of one Python file. The outcome says what happened; a SyntaxError is raised for what is not Python.
 
-    ``text`` may have any newline style; untouched lines come back as they are.
+    ``text`` may have any newline style; untouched lines come back as they are. Training loops that share a function are
+    converted one after the other: each pass leaves the function to the next one.
     """
+    from .passes import joined
+
+    result = _convert_once(text, path, options)
+    for _ in range(_PASSES):
+        if result.outcome is not Outcome.CONVERTED or not any(f.slug == _OVERLAP for f in result.findings):
+            break
+        following = _convert_once(result.after, path, options)
+        if following.outcome is not Outcome.CONVERTED:
+            break
+        result = joined(result, following)
+    return result
+
+
+_PASSES = 8
+_OVERLAP = "nests-overlap"
+
+
+def _convert_once(text: str, path: str, options: Options) -> Conversion:
     if not _TRAINS.search(text) or "step" not in text or "torch" not in text:
         return Conversion(path, Outcome.UNCHANGED, text, text, reason="no training loop")
     from . import catalogue  # noqa: F401  (registers the findings)
@@ -60,7 +79,9 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
         return Conversion(path, Outcome.UNCHANGED, text, text, reason="skip" if skipped else "no training loop")
     if not recovered.nests:
         return _refused(text, path, recovered.findings)
-    return _Converter(source, roles, path, options).run(recovered.nests, recovered.findings)
+    converter = _Converter(source, roles, path, options)
+    converter.left_alone = len(skipped)
+    return converter.run(recovered.nests, recovered.findings)
 
 
 def _knows_torch(roles: Roles) -> bool:
@@ -111,6 +132,8 @@ class _Converter:
         self.path = path
         self.options = options
         self.effects = EffectAnalysis(source, roles, path)
+        self.left_alone = 0
+        """How many training loops were refused and so stay for a second conversion to refuse again."""
 
     def run(self, nests: list[Nest], findings: list[Finding]) -> Conversion:
         from .files.edits import apply_edits
@@ -144,6 +167,7 @@ class _Converter:
                 new, names = nest_edits(draft, configured, state, taken, lightning)
             except Refused as refusal:
                 all_findings.append(refusal.finding)
+                self.left_alone += 1
                 continue
             if _overlap(edits, new):
                 all_findings.append(
@@ -166,7 +190,8 @@ class _Converter:
         after = apply_edits(lines, edits)
         edits += self._unused_imports(after, edits)
         after = apply_edits(lines, edits)
-        if problem := self._problem(after):
+        later = any(f.slug == _OVERLAP for f in all_findings)
+        if problem := self._problem(after, later):
             from .findings import finding
 
             return _refused(
@@ -197,8 +222,8 @@ class _Converter:
         new = [without_names(self.source, s, names) for s, names in imported_but_unused(self.source.tree, tree)]
         return [e for e in new if e is not None and not _overlap(edits, [e])]
 
-    def _problem(self, after: str) -> str:
-        """What is wrong with the converted text; "" when every check holds."""
+    def _problem(self, after: str, later: bool) -> str:
+        """What is wrong with the converted text; "" when every check holds. ``later``: another pass follows."""
         from .checks import unbound_names
         from .recover.nest import recover_nests
         from .recover.roles import Roles
@@ -211,14 +236,9 @@ class _Converter:
             return f"the converted text does not compile: line {error.lineno}: {error.msg}"
         if new:
             return f"names would be unbound: {', '.join(sorted(new))}"
-        lines = {n.outermost.lineno for n in recover_nests(again, Roles(again)).nests}
-        if lines - self._left_over(after):
+        if not later and len(recover_nests(again, Roles(again)).nests) > self.left_alone:
             return "a second conversion would change the file again"
         return ""
-
-    def _left_over(self, after: str) -> set[int]:
-        """Lines of training loops that were refused and so stay for a second conversion to refuse again."""
-        return set()
 
     def _alias(self, taken: set[str]) -> str:
         for alias in ("L", "lightning", "pl"):

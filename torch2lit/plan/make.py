@@ -361,7 +361,9 @@ def _keep_carried_gradients(draft: Draft) -> None:
         reads = any(draft.effects_of(i).gradients for i in outside) or _gradients_after(draft)
         kept = reads or not all(_zeroed(draft, m) for m in trained_models(draft))
     else:
-        kept = gradients_may_survive(draft) or _gradients_after(draft)
+        outside = [*draft.epoch.before, *draft.epoch.after]
+        reads = any(draft.effects_of(i).gradients for i in outside) or _gradients_after(draft)
+        kept = gradients_may_survive(draft) or reads
     if kept:
         draft.methods.append(
             "def on_validation_model_zero_grad(self):\n    pass  # gradients are carried over, as in the script\n"

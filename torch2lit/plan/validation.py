@@ -352,6 +352,8 @@ def _sees_mode(draft: Draft, item: Item) -> bool:
 
 def _names_model(draft: Draft, item: Item, models: set[Variable]) -> bool:
     keys: set[Key] = {(m.scope, m.name) for m in models}
+    if any(draft.variables.of(frame, node.id) in models for node, frame in names_in(item)):
+        return True
     return any(draft.effects.touched(part, frame.scope) & keys for part, frame in parts(item))
 
 
