@@ -87,11 +87,15 @@ def differences(raw: Run, converted: Run, most: int = 5) -> list[str]:
         one, other = ([str(getattr(step, fact)) for step in run.trace.steps] for run in (raw, converted))
         told += _sequence(fact, one, other)
     told += _sequence("torch.save", list(map(str, raw.trace.saves)), list(map(str, converted.trace.saves)))
-    told += _sequence("line of stdout", list(raw.stdout), list(converted.stdout))
+    told += _sequence("line of stdout", list(raw.stdout), [t for t in converted.stdout if _LIGHTNINGS not in t])
     if raw.files != converted.files:
         names = [n for n in sorted({*raw.files, *converted.files}) if raw.files.get(n) != converted.files.get(n)]
         told.append(f"files differ: {', '.join(names)}")
     return told[:most]
+
+
+_LIGHTNINGS = "lightning.pytorch."
+"""Lightning logs through the root logger too, so a script that sets one up shows lines of Lightning's own."""
 
 
 def _exact(numbers: list[float]) -> list[str]:

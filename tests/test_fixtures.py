@@ -12,7 +12,7 @@ import fixture_cases
 import pytest
 from fixture_cases import broken_laws, case, conversion, digest, disappointments, names, read
 
-from torch2lit.engine import convert_text
+from torch2lit.api import convert_source
 from torch2lit.program import Conversion, Fate, LedgerEntry, Outcome
 
 UPDATE = "run `python tests/update_fixtures.py {}` and read what it wrote"
@@ -29,7 +29,7 @@ def test_fixture(name: str) -> None:
     c, result = case(name), conversion(name)
     assert disappointments(c, result) == []
     assert broken_laws(c.raw, result) == []
-    again = convert_text(result.after, "raw.py", c.options)
+    again = convert_source(result.after, "raw.py", c.options)
     assert again.after == result.after, "a second conversion changes the text"
     if result.outcome is Outcome.CONVERTED:
         assert again.outcome is Outcome.UNCHANGED, "the output is taken for a raw script"
@@ -78,7 +78,7 @@ def test_same_bytes_whatever_the_hash_seed() -> None:
 def test_converting_all_in_another_order_gives_the_same() -> None:
     for name in sorted(names(), key=lambda n: n[::-1]):
         c = case(name)
-        assert convert_text(c.raw, "raw.py", c.options) == conversion(name)
+        assert convert_source(c.raw, "raw.py", c.options) == conversion(name)
 
 
 RAW = """\

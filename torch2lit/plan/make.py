@@ -38,6 +38,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
         _fall_back_to_epochs(draft, obstacle)
     configured = configure(draft)
     _keep_carried_gradients(draft)
+    _look_at_first_gradients(draft)
     claim_statements(draft, configured)
     draft.variables.gone = draft.removals
     state = settle(draft, configured)
@@ -350,6 +351,18 @@ def _look_for_troubles(draft: Draft) -> None:
                 f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own",
             )
             break
+
+
+def _look_at_first_gradients(draft: Draft) -> None:
+    """Say where gradients of an earlier loop would have lived on: Lightning clears them when `fit` begins."""
+    if not draft.automatic and draft.mechanism is not Mechanism.EPOCHS and gradients_may_survive(draft):
+        repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
+        if draft.other_loops or repeated:
+            draft.note(
+                "gradients-cleared-at-start",
+                draft.nest.outermost,
+                "gradients that an earlier loop has left are gone when this one starts",
+            )
 
 
 def _keep_carried_gradients(draft: Draft) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .names import free_names, parameter_names, target_names
 from .neighbours import Neighbours
 from .roles import Key, Role, Roles, bound_argument
-from .syntax import Scope, Source, dotted, root_name, walk_scope
+from .syntax import Scope, Source, children, dotted, root_name, walk, walk_scope
 
 _ALIASING_METHODS = {
     "parameters", "named_parameters", "state_dict", "modules", "named_modules", "children", "named_children",
@@ -89,9 +89,13 @@ class EffectAnalysis:
         self._rng: dict[Scope, bool] = {}
         self._in_place: dict[Scope, frozenset[str]] = {}
         self._grad: dict[Scope, bool] = {}
+        self._foreign_analyses: dict[str, EffectAnalysis] = {}
+        self._effects: dict[tuple[ast.AST, Scope], Effects] = {}
+        self._carried: dict[tuple[ast.AST, Scope, bool], bool] | None = None
         self.models: set[Key] = set()
         self.optimizers: set[Key] = set()
         self._find_carriers()
+        self._carried = {}
 
     # ---- carriers: names from which parameters or an optimizer can be reached
 
@@ -139,7 +143,7 @@ class EffectAnalysis:
                 if call.func.attr in _MODULE_ONLY and (key := self.roles.key(scope, call.func.value.id)):
                     found.add(key)
             if self.roles.of(call, scope) is Role.OPTIMIZER:
-                for node in ast.walk(call):
+                for node in walk(call):
                     if isinstance(node, ast.Attribute) and node.attr in ("parameters", "named_parameters"):
                         if key := self.roles.key(scope, root_name(node)):
                             found.add(key)
@@ -168,6 +172,14 @@ class EffectAnalysis:
         return changed
 
     def _carries(self, node: ast.AST | None, scope: Scope, carriers: set[Key]) -> bool:
+        if self._carried is None or not isinstance(node, ast.Call):  # the carriers are still being found
+            return self._find_carries(node, scope, carriers)
+        place = (node, scope, carriers is self.optimizers)
+        if place not in self._carried:
+            self._carried[place] = self._find_carries(node, scope, carriers)
+        return self._carried[place]
+
+    def _find_carries(self, node: ast.AST | None, scope: Scope, carriers: set[Key]) -> bool:
         match node:
             case None | ast.Constant():
                 return False
@@ -181,12 +193,17 @@ class EffectAnalysis:
                 (Role.OPTIMIZER, Role.SCHEDULER) if carriers is self.optimizers else (Role.MODEL,)
             ):
                 return True
+            case ast.Call() if carriers is self.models and self.roles.of(node, scope) in (
+                Role.OPTIMIZER,
+                Role.SCHEDULER,
+            ):
+                return False
             case ast.Call(func=function, args=arguments, keywords=keywords):
                 return self._call_carries(function, [*arguments, *(k.value for k in keywords)], scope, carriers)
             case ast.BinOp() | ast.Compare() | ast.UnaryOp() | ast.JoinedStr():
                 return False
             case ast.Lambda(body=body):
-                return any(self._carries(n, scope, carriers) for n in ast.walk(body) if isinstance(n, ast.Name))
+                return any(self._carries(n, scope, carriers) for n in walk(body) if isinstance(n, ast.Name))
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
                 values = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
                 inner = {n for g in node.generators for n in target_names(g.target)}
@@ -194,7 +211,7 @@ class EffectAnalysis:
                 return any(self._carries(v, scope, carriers) for v in values) or (
                     looped and any(root_name(v) in inner and not isinstance(v, ast.Call) for v in values)
                 )
-        return any(self._carries(child, scope, carriers) for child in ast.iter_child_nodes(node))
+        return any(self._carries(child, scope, carriers) for child in children(node))
 
     def _call_carries(self, function: ast.AST, arguments: list[ast.expr], scope: Scope, carriers: set[Key]) -> bool:
         if isinstance(function, ast.Attribute) and self._carries(function.value, scope, carriers):
@@ -210,7 +227,7 @@ class EffectAnalysis:
     def touched(self, node: ast.AST, scope: Scope) -> set[Key]:
         """Every name that running the node may reach, through calls of the file's own functions too."""
         found: set[Key] = set()
-        for part in ast.walk(node):
+        for part in walk(node):
             if isinstance(part, ast.Name):
                 key = self.roles.key(scope, part.id)
                 if key:
@@ -259,7 +276,7 @@ class EffectAnalysis:
     def draws(self, node: ast.AST | list[ast.stmt], scope: Scope) -> bool:
         """Whether running the node may draw from torch's global random number generator."""
         nodes = node if isinstance(node, list) else [node]
-        return any(self._draws_here(part, scope) for root in nodes for part in ast.walk(root))
+        return any(self._draws_here(part, scope) for root in nodes for part in walk(root))
 
     def _draws_here(self, node: ast.AST, scope: Scope) -> bool:
         if isinstance(node, ast.For | ast.comprehension):
@@ -306,9 +323,15 @@ class EffectAnalysis:
                 return None
             self._foreign[full] = True  # guards against recursion
             module, function = found
-            source = Source(self.neighbours.source(module))
-            inner = EffectAnalysis(source, Roles(source), str(self.neighbours.folder / "_"))  # type: ignore[operator]
-            twin = source.function(function.name)
+            if module not in self._foreign_analyses:
+                source = Source(self.neighbours.source(module))
+                other = EffectAnalysis(source, Roles(source))
+                # One memory for all: files may call each other in a circle.
+                other.neighbours, other._foreign = self.neighbours, self._foreign
+                other._foreign_analyses = self._foreign_analyses
+                self._foreign_analyses[module] = other
+            inner = self._foreign_analyses[module]
+            twin = inner.source.function(function.name)
             self._foreign[full] = twin is None or inner._function_draws(twin)
         return self._foreign[full]
 
@@ -335,12 +358,12 @@ class EffectAnalysis:
     def _function_gradients(self, function: ast.FunctionDef) -> bool:
         if function not in self._grad:
             self._grad[function] = False  # guards against recursion
-            self._grad[function] = any(_touches_gradients(n) for n in ast.walk(function)) or any(
+            self._grad[function] = any(_touches_gradients(n) for n in walk(function)) or any(
                 isinstance(n, ast.Call)
                 and isinstance(n.func, ast.Name)
                 and (inner := self.source.function(n.func.id)) is not None
                 and self._function_gradients(inner)
-                for n in ast.walk(function)
+                for n in walk(function)
             )
         return self._grad[function]
 
@@ -357,16 +380,22 @@ class EffectAnalysis:
 
     def of(self, statement: ast.AST, scope: Scope) -> Effects:
         """The effects of running a statement (or an expression) once in its scope."""
+        place = (statement, scope)
+        if place not in self._effects:
+            self._effects[place] = self._find(statement, scope)
+        return self._effects[place]
+
+    def _find(self, statement: ast.AST, scope: Scope) -> Effects:
         mode = model = gradients = optimizer = learning_rate = False
         mutated: set[Key] = set()
-        for node in ast.walk(statement):
+        for node in walk(statement):
             gradients |= _touches_gradients(node)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 inner = self.source.function(node.func.id)
                 gradients |= inner is not None and self._function_gradients(inner)
             mutated |= self._mutated_here(node, scope)
         harmless = _harmless_uses(statement)
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if not isinstance(node, ast.Name):
                 continue
             keys = {self.roles.key(scope, node.id)}
@@ -430,7 +459,7 @@ def _touches_gradients(node: ast.AST) -> bool:
 def _harmless_uses(statement: ast.AST) -> dict[ast.Name, str]:
     """For names used in a way that does not touch parameters: how (``mode``, ``lr`` or ``value``)."""
     found: dict[ast.Name, str] = {}
-    for node in ast.walk(statement):
+    for node in walk(statement):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr=method)) if method in _MODE_METHODS:
                 found[name] = "mode"

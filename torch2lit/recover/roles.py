@@ -83,6 +83,8 @@ class Roles:
         self._keys: dict[Key, Key | None] = {}
         self._bindings: dict[Scope, dict[str, list[Binding]]] = {}
         self._roles: dict[Key, Role | None] = {}
+        self._open = 0
+        self._calls: dict[tuple[ast.Call, Scope], Role | None] = {}
         self._uses: dict[Key, set[str]] | None = None
         self._called: set[Key] = set()
         self._origins: dict[str, str] | None = None
@@ -175,7 +177,9 @@ class Roles:
         """The role of a name in the scope where it lives."""
         if key not in self._roles:
             self._roles[key] = None  # guards against recursion
+            self._open += 1
             self._roles[key] = self._find_role(key)
+            self._open -= 1
         return self._roles[key]
 
     def _find_role(self, key: Key) -> Role | None:
@@ -267,7 +271,13 @@ class Roles:
             case ast.IfExp(body=body, orelse=orelse):
                 return self.of(body, scope) or self.of(orelse, scope)
             case ast.Call():
-                return self._of_call(node, scope)
+                place = (node, scope)
+                if place in self._calls:
+                    return self._calls[place]
+                role = self._of_call(node, scope)
+                if not self._open:  # else the answer may lack a role that is just being found
+                    self._calls[place] = role
+                return role
             case ast.BoolOp(values=values):
                 return self.of(values[-1], scope)
         return None
