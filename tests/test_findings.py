@@ -15,7 +15,6 @@ WITHOUT_A_CASE = {
     "unparsable-cell": "needs a notebook; tests/test_files_notebooks.py raises it",
     "output-not-valid": "only a fault of torch2lit itself raises it",
     "nests-overlap": "no script is known that raises it",
-    "skipped-on-request": "nothing raises it yet",
 }
 
 

@@ -236,6 +236,20 @@ precision plugins for what they do, but the wrapper has to go first: two of them
     )
 )
 
+register(
+    Rule(
+        code="T2L118",
+        slug="fabric-not-yet",
+        severity="refused",
+        why="This version converts to a Trainer only.",
+        remedy="Leave `--target` at `auto` or `trainer`.",
+        text="""\
+Fabric keeps the script's own loop and changes three calls in it. It will be the last resort for loops that no Trainer
+shape can hold.
+""",
+    )
+)
+
 # ---- to be reviewed
 
 register(

@@ -66,6 +66,10 @@ def _convert_once(text: str, path: str, options: Options) -> Conversion:
     roles = Roles(source)
     if not _knows_torch(roles):
         return Conversion(path, Outcome.UNCHANGED, text, text, reason="no training loop")
+    if options.target == "fabric" and (found := recover_nests(source, roles).nests):
+        return _refused(
+            text, path, [finding("fabric-not-yet", found[0].outermost.lineno, "`--target fabric` is not built yet")]
+        )
     if (wrapped := wrapping_framework(source, roles)) is not None:
         framework, place = wrapped
         if not framework.remedy:
@@ -76,7 +80,11 @@ def _convert_once(text: str, path: str, options: Options) -> Conversion:
     skipped = _skipped(source, recovered.nests)
     recovered.nests = [n for n in recovered.nests if n not in skipped]
     if not recovered.nests and not recovered.findings:
-        return Conversion(path, Outcome.UNCHANGED, text, text, reason="skip" if skipped else "no training loop")
+        notes = [
+            finding("skipped-on-request", n.outermost.lineno, "left alone: a skip comment asks for it") for n in skipped
+        ]
+        reason = "skip comment" if skipped else "no training loop"
+        return Conversion(path, Outcome.UNCHANGED, text, text, findings=_ordered(notes), reason=reason)
     if not recovered.nests:
         return _refused(text, path, recovered.findings)
     converter = _Converter(source, roles, path, options)
@@ -230,7 +238,8 @@ class _Converter:
         from .recover.syntax import Source
 
         try:
-            new = unbound_names(after) - unbound_names(self.source.text)
+            new = unbound_names(after)
+            new = new and new - unbound_names(self.source.text)
             again = Source(after)
         except SyntaxError as error:
             return f"the converted text does not compile: line {error.lineno}: {error.msg}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-_WORDS = (b"backward", b"torch", b"step")
 _SKIP_FILE = re.compile(rb"#[ \t]*torch2lit:[ \t]*skip-file\b")
 _SKIP_FILE_LINE = re.compile(r"^[ \t\f]*#[ \t]*torch2lit:[ \t]*skip-file\b", re.MULTILINE)
 
@@ -14,7 +13,7 @@ SKIP_FILE = "skip-file"
 
 def may_train(data: bytes) -> bool:
     """Whether a file can hold a training loop at all: every step site has these words."""
-    return all(word in data for word in _WORDS)
+    return b"backward" in data and b"torch" in data and b"step" in data  # the rarest first
 
 
 def mentions_skip_file(data: bytes) -> bool:

@@ -379,7 +379,7 @@ def _keep_carried_gradients(draft: Draft) -> None:
         kept = gradients_may_survive(draft) or reads
     if kept:
         draft.methods.append(
-            "def on_validation_model_zero_grad(self):\n    pass  # gradients are carried over, as in the script\n"
+            "def on_validation_model_zero_grad(self):\n    pass  # the script does not clear them here\n"
         )
 
 

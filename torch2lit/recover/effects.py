@@ -216,9 +216,14 @@ class EffectAnalysis:
     def _call_carries(self, function: ast.AST, arguments: list[ast.expr], scope: Scope, carriers: set[Key]) -> bool:
         if isinstance(function, ast.Attribute) and self._carries(function.value, scope, carriers):
             return function.attr in _ALIASING_METHODS
+        name = dotted(function)
+        if own := self.source.function(name):
+            return any(
+                isinstance(n, ast.Return) and n.value is not None and self._carries(n.value, own, carriers)
+                for n in walk_scope(own.body)
+            )
         if not any(self._carries(a, scope, carriers) for a in arguments):
             return False
-        name = dotted(function)
         last = name.rpartition(".")[2]
         return name in _ALIASING_FUNCTIONS or last in _ALIASING_FUNCTIONS or last[:1].isupper() or last in ("DDP",)
 

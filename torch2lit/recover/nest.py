@@ -116,6 +116,8 @@ def _is_optimizer(node: ast.expr, scope: Scope, roles: Roles) -> bool:
     role = roles.of(node, scope)
     if role in (Role.OPTIMIZER, Role.SCALER):
         return True
+    if isinstance(node, ast.Name) and (key := roles.key(scope, node.id)) and roles.is_plain_object(key):
+        return False
     return (
         role is None and "sched" not in ast.unparse(node).lower() and root_name(node) not in ("env", "prof", "profiler")
     )
@@ -319,9 +321,13 @@ def inline_problem(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.C
     for decorator in function.decorator_list:
         if dotted(decorator.func if isinstance(decorator, ast.Call) else decorator) not in _NO_GRAD:
             return f"it is decorated with `{ast.unparse(decorator)}`"
+    defaults = [*function.args.defaults, *function.args.kw_defaults]
     for name in parameter_names(function):
-        if bound_argument(function, call, name) is None:
+        argument = bound_argument(function, call, name)
+        if argument is None:
             return f"the value of parameter `{name}` is not known"
+        if argument in defaults and not isinstance(argument, ast.Constant | ast.Name | ast.Attribute | ast.UnaryOp):
+            return f"the default of parameter `{name}` is made once, when the function is defined"
     for node in walk_scope(function.body):
         if isinstance(node, ast.Yield | ast.YieldFrom):
             return "it is a generator"

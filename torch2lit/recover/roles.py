@@ -201,7 +201,7 @@ class Roles:
             return Role.OPTIMIZER
         if "step" in uses and _SCHEDULER_NAME.fullmatch(name):
             return Role.SCHEDULER
-        if "step" in uses and _OPTIMIZER_NAME.fullmatch(name) and not self._is_plain_object(key):
+        if "step" in uses and _OPTIMIZER_NAME.fullmatch(name) and not self.is_plain_object(key):
             return Role.OPTIMIZER
         if len(_MODEL_USES & uses) >= 2 or "parameters" in uses or ("()" in uses and _MODEL_USES & uses):
             return Role.MODEL
@@ -215,7 +215,7 @@ class Roles:
             return Role.CRITERION
         return None
 
-    def _is_plain_object(self, key: Key) -> bool:
+    def is_plain_object(self, key: Key) -> bool:
         """Whether the name holds an object of a class that is no optimizer, whatever its methods are called."""
         for binding in self.bindings(key):
             if isinstance(binding.value, ast.Call):

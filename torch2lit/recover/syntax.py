@@ -17,6 +17,8 @@ import libcst as cst
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
 Node = TypeVar("Node", bound=ast.AST)
 Answer = TypeVar("Answer")
+DEEPEST = 3_000
+"""The deepest tree that is rewritten; code that people write stays below 100."""
 _BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
@@ -100,19 +102,26 @@ class Source:
         self.classes: dict[str, ast.ClassDef] = {}
         self.calls: list[ast.Call] = []
         self.names: set[str] = set()
+        self.depth = 0
         self._of_kind: dict[type[ast.AST], list[ast.AST]] = {}
         self._index()
 
     def _index(self) -> None:
         parents, of_kind = self.parents, self._of_kind
-        for node in walk(self.tree):
+        level, end, queued = 0, 0, 1
+        for position, node in enumerate(walk(self.tree)):
+            if position > end:
+                level, end = level + 1, queued - 1
             kind = type(node)
             if kind in of_kind:
                 of_kind[kind].append(node)
             else:
                 of_kind[kind] = [node]
-            for child in children(node):
+            below = children(node)
+            queued += len(below)
+            for child in below:
                 parents[child] = node
+        self.depth = level
         self.functions += [*self.all(ast.FunctionDef), *self.all(ast.AsyncFunctionDef)]
         self.functions.sort(key=lambda f: f.lineno)
         self.calls += self.all(ast.Call)
@@ -199,7 +208,9 @@ class Source:
 
     @functools.cached_property
     def module(self) -> cst.Module:
-        """The LibCST tree."""
+        """The LibCST tree. Its parser takes time with the square of the depth, so a limit is set: RecursionError."""
+        if self.depth > DEEPEST:
+            raise RecursionError(f"{self.depth} levels of nesting")
         return cst.parse_module(self.text)
 
     @functools.cached_property

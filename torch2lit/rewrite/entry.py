@@ -12,7 +12,7 @@ from ..plan.draft import Draft
 from ..plan.entry_names import entry_text, is_made_up
 from ..plan.optimizers import Configured
 from ..plan.state import State
-from ..plan.validation import statements_after
+from ..plan.validation import statements_after, trained_models
 from ..program import Edit, Mechanism
 from ..recover.syntax import Source
 from .formatting import format_code
@@ -30,8 +30,32 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     settings = ", ".join(f"{name}={value}" for name, value in draft.trainer.items())
     lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")
     lines.append(f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft)])})")
+    lines += _moved_back(draft)
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
     return "\n".join(lines) + "\n"
+
+
+def _moved_back(draft: Draft) -> list[str]:
+    """Moves of models that the script goes on using on its device: after ``fit`` Lightning leaves them on the CPU."""
+    if draft.trainer.get("accelerator") == '"cpu"':
+        return []
+    after = {n.id for s in statements_after(draft) for n in ast.walk(s) if isinstance(n, ast.Name)}
+    moves: list[str] = []
+    for model in sorted(trained_models(draft), key=lambda v: v.name):
+        if model.scope is not draft.nest.entry.scope or model.name not in after:
+            continue
+        for call in draft.source.calls:
+            match call:
+                case ast.Call(func=ast.Attribute(attr="to"), args=[ast.Name(id=device)], keywords=[]) if (
+                    device in after
+                ):
+                    target = draft.source.statement_of(call)
+                    names = [t.id for t in getattr(target, "targets", []) if isinstance(t, ast.Name)]
+                    own = ast.unparse(call.func).rpartition(".")[0] == model.name or names == [model.name]
+                    text = f"{model.name}.to({device})"
+                    if own and draft.source.scope_of(call) is draft.nest.entry.scope and text not in moves:
+                        moves.append(text)
+    return moves
 
 
 def _loaders(draft: Draft) -> list[str]:

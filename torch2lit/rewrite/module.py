@@ -13,9 +13,11 @@ from ..plan.draft import (
     BEFORE_STEP,
     HOOKS,
     TRAINING_STEP,
+    VALIDATION_END,
     VALIDATION_STEP,
     Draft,
 )
+from ..plan.metrics import logged_numbers
 from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..plan.validation import trained_models
@@ -101,6 +103,8 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
     for hook in HOOKS:
         items = draft.hooks.get(hook, [])
         body = writer.body(hook, items) if items or hook == TRAINING_STEP or hook in state.prologue else []
+        if hook == VALIDATION_END and (numbers := logged_numbers(draft, state)):
+            body = [*body, _log(numbers)]
         if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):
             continue
         methods.append(_function(_signature(hook, state, _kept_names(draft, state, hook)), body, writer))
@@ -119,6 +123,18 @@ def _signature(hook: str, state: State, kept: set[str]) -> str:
     if hook == BATCH_END:
         return f"def {hook}(self, {_aside('outputs', kept)}, {_aside('batch', kept)}, batch_idx):"
     return f"def {hook}(self):"
+
+
+def _log(numbers: dict[str, str]) -> Statement:
+    """The script's own numbers, for callbacks and loggers."""
+    if len(numbers) == 1:
+        name, value = next(iter(numbers.items()))
+        text = f'self.log("{name}", {value})'
+    else:
+        text = "self.log_dict({" + ", ".join(f'"{name}": {value}' for name, value in numbers.items()) + "})"
+    statement = cst.parse_statement(text)
+    assert isinstance(statement, cst.SimpleStatementLine)
+    return statement
 
 
 def _aside(parameter: str, kept: set[str]) -> str:
@@ -149,6 +165,8 @@ def _function(signature: str, body: list[Statement], writer: HookWriter) -> str:
 
 def _indent(text: str) -> str:
     """Put a method into the class. Lines inside of multi-line strings must not move, so LibCST does it."""
+    if '"""' not in text and "'''" not in text and "\\\n" not in text:
+        return "".join(f"    {line}\n" if line else "\n" for line in text.removesuffix("\n").split("\n"))
     parsed = cst.parse_module("class _:\n    pass\n")
     method = cst.parse_module(text)
     definition = parsed.body[0]

@@ -1,0 +1,130 @@
+"""Programs that nobody would write, and programs that train nothing: no crash, no death of the process."""
+
+from __future__ import annotations
+
+import sysconfig
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from torch2lit.files.prefilter import may_train
+from torch2lit.options import Options
+from torch2lit.process import process_bytes, process_text
+from torch2lit.program import Conversion, Outcome
+
+SCRIPT = """\
+import torch
+
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(8, 4)), batch_size=4)
+{before}
+for epoch in range(2):
+    for (x,) in loader:
+        optimizer.zero_grad()
+        loss = model(x).mean()
+        {inside}
+        loss.backward()
+        optimizer.step()
+"""
+
+
+def convert(before: str = "pass", inside: str = "pass") -> Conversion:
+    """The conversion of the script with a trap before the loop or inside of it."""
+    return process_text(SCRIPT.format(before=before, inside=inside), "script.py", Options())
+
+
+def elifs(count: int, indent: str = "") -> str:
+    """An `if` with many branches."""
+    branches = "".join(f"{indent}elif n == {i}:\n{indent}    a = {i}\n" for i in range(1, count))
+    return f"n = 3\n{indent}if n == 0:\n{indent}    a = 0\n{branches}"
+
+
+def functions(depth: int) -> str:
+    """Functions in functions."""
+    lines = [f"{'    ' * i}def f{i}():" for i in range(depth)]
+    return "\n".join([*lines, "    " * depth + "pass"])
+
+
+CONVERTIBLE = {
+    "190 brackets": ("values = " + "[" * 190 + "]" * 190, "pass"),
+    "500 elifs": (elifs(500), "pass"),
+    "90 functions in functions": (functions(90), "pass"),
+    "1,000 assignments to one name": ("total = 0\n" + "total = total + 1\n" * 1000, "pass"),
+    "300 chained calls in the loop": ("pass", "y = x" + ".float()" * 300),
+    "120 elifs in the loop": ("pass", elifs(120, " " * 8)),
+}
+TOO_DEEP = {
+    "1,500 brackets": "values = " + "[" * 1500 + "]" * 1500,
+    "5,000 chained calls": "y = 'a'" + ".strip()" * 5000,
+    "20,000 sums": "y = " + " + ".join(["1"] * 20000),
+    "3,000 elifs": elifs(3000),
+}
+
+
+@pytest.mark.parametrize("trap", CONVERTIBLE)
+def test_odd_programs_are_converted(trap: str) -> None:
+    done = convert(*CONVERTIBLE[trap])
+    assert done.outcome is Outcome.CONVERTED, done.error or done.findings
+    compile(done.after, "script.py", "exec")
+
+
+@pytest.mark.parametrize("trap", TOO_DEEP)
+def test_programs_that_are_too_deep_fail_cleanly(trap: str) -> None:
+    done = convert(TOO_DEEP[trap])
+    assert done.outcome is Outcome.FAILED
+    assert "too" in done.error and "nested" in done.error
+    assert "internal error" not in done.error
+    assert done.after == done.before
+
+
+@pytest.mark.slow
+def test_1000_chained_calls_are_converted() -> None:
+    done = convert("y = 'a'" + ".strip()" * 1000)
+    assert done.outcome is Outcome.CONVERTED, done.error
+
+
+@pytest.mark.slow
+def test_a_file_of_two_megabytes_is_converted() -> None:
+    line = "value_{0} = [{0}, {0}]  # value number {0}, in a long line so that the file grows quickly ----------"
+    done = convert("\n".join(line.format(i) for i in range(20_000)))
+    assert len(done.before) > 2_000_000
+    assert done.outcome is Outcome.CONVERTED, done.error
+
+
+def test_training_that_stands_in_strings_and_comments_only_is_no_training() -> None:
+    text = 'import torch\n\nfor epoch in range(2):\n    print("loss.backward(); optimizer.step()")  # loss.backward()\n'
+    assert may_train(text.encode())
+    assert process_text(text, "script.py", Options()).outcome is Outcome.UNCHANGED
+
+
+# Torch's helpers for tests of quantization train a model in a plain function, `test_only_train_fn`.
+TRAINS_INDEED = {"common_quantization.py"}
+
+
+def libraries() -> dict[str, Path]:
+    """The standard library, and torch and lightning where they are installed. Nothing is imported."""
+    found = {"stdlib": Path(sysconfig.get_paths()["stdlib"])}
+    for name in ("torch", "lightning"):
+        spec = find_spec(name)
+        if spec is not None and spec.origin is not None:
+            found[name] = Path(spec.origin).parent
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", libraries())
+def test_libraries_stay_as_they_are(library: str) -> None:
+    folder = libraries()[library]
+    odd = []
+    for path in sorted(folder.rglob("*.py")):
+        if library == "stdlib" and "site-packages" in path.parts:
+            continue
+        data = path.read_bytes()
+        if may_train(data):
+            done = process_bytes(data, path.as_posix(), Options()).conversion
+            # Torch's own tests train in methods of classes: those are refused.
+            if done.outcome not in (Outcome.UNCHANGED, Outcome.REFUSED) and path.name not in TRAINS_INDEED:
+                odd.append(f"{path}: {done.outcome.value} {done.error}")
+    assert odd == []
