@@ -18,6 +18,7 @@ from ..program import Claim
 from ..recover.items import Item
 from ..recover.loops import Loop
 from ..recover.roles import Role
+from ..recover.syntax import walk
 from .draft import Draft, Removal
 from .entry_names import at_entry
 from .steps import controls
@@ -77,7 +78,7 @@ def _stops_epochs_too(draft: Draft, item: Item, path: list[ast.If]) -> bool:
     test = ast.unparse(path[-1].test)
     if len(path) != 1 or item.frame is not draft.nest.entry:
         return False
-    names = {n.id for n in ast.walk(path[-1].test) if isinstance(n, ast.Name)}
+    names = {n.id for n in walk(path[-1].test) if isinstance(n, ast.Name)}
     for later in draft.epoch.after:
         node = later.node
         if isinstance(node, ast.If) and later.frame is item.frame and ast.unparse(node.test) == test:
@@ -131,7 +132,7 @@ def _mentions_data(draft: Draft, node: ast.expr, item: Item) -> bool:
     return any(
         isinstance(n, ast.Name)
         and draft.role(n, item.frame) in (Role.MODEL, Role.OPTIMIZER, Role.LOADER, Role.SCHEDULER)
-        for n in ast.walk(node)
+        for n in walk(node)
     )
 
 

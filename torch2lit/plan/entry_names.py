@@ -6,6 +6,7 @@ import ast
 
 from ..recover.loops import loop_names
 from ..recover.nest import Frame
+from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .draft import Draft
 
@@ -19,7 +20,7 @@ def written_in_loop(draft: Draft) -> frozenset[Variable]:
 def entry_text(draft: Draft, node: ast.expr, frame: Frame) -> str:
     """An expression with its names as the entry point knows them; "" when it cannot be read there."""
     names: dict[str, str] = {}
-    for part in ast.walk(node):
+    for part in walk(node):
         if not isinstance(part, ast.Name):
             continue
         key = draft.roles.key(frame.scope, part.id)
@@ -55,7 +56,7 @@ def at_entry(draft: Draft, node: ast.expr, frame: Frame) -> str:
         counters = {draft.variables.of(draft.nest.entry, n) for n in loop_names(draft.nest.epochs)}
     if draft.nest.batches is not None:
         counters |= {draft.variables.of(draft.nest.inner, n) for n in loop_names(draft.nest.batches)}
-    for part in ast.walk(node):
+    for part in walk(node):
         if isinstance(part, ast.Call | ast.Await | ast.Lambda | ast.NamedExpr):
             return ""
         if isinstance(part, ast.Name):

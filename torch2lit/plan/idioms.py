@@ -14,7 +14,7 @@ from ..recover.items import Item
 from ..recover.loops import loop_names
 from ..recover.names import target_names
 from ..recover.nest import Frame
-from ..recover.syntax import walk_statements
+from ..recover.syntax import walk, walk_statements
 from ..recover.variables import Variable
 from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry
@@ -148,7 +148,7 @@ class StatementSite:
     def from_batch(self, node: ast.expr) -> bool:
         if self._hook not in (TRAINING_STEP, VALIDATION_STEP):
             return False
-        names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+        names = [n.id for n in walk(node) if isinstance(n, ast.Name)]
         variables = [self._draft.variables.of(self._frame, n) for n in names]
         return any(v in self._batch_values for v in variables if v) and all(
             v is None or v in self._batch_values for v in variables

@@ -6,7 +6,7 @@ import ast
 
 from ..program import Fate, LedgerEntry, Mechanism
 from ..recover.items import Item
-from ..recover.syntax import Source, blocks, walk_statements
+from ..recover.syntax import Source, blocks, walk, walk_statements
 from .draft import HOOKS, Draft
 from .steps import controls
 
@@ -38,7 +38,7 @@ def _open_statements(body: list[ast.stmt], inside: set[ast.stmt]) -> list[ast.st
     """The statements of a block; compound ones that hold parts of a nest are opened up."""
     found: list[ast.stmt] = []
     for statement in body:
-        below = [s for s in ast.walk(statement) if isinstance(s, ast.stmt) and s is not statement and s in inside]
+        below = [s for s in walk(statement) if isinstance(s, ast.stmt) and s is not statement and s in inside]
         if statement in inside:
             continue
         found.append(statement)
@@ -85,7 +85,7 @@ class _Writer:
             self.entries[statement] = _entry(self.source, statement, fate, target, codemod, reason)
 
     def below(self, statement: ast.stmt, fate: Fate, target: str, codemod: str, reason: str) -> None:
-        for inner in ast.walk(statement):
+        for inner in walk(statement):
             if isinstance(inner, ast.stmt) and inner is not statement:
                 self.add(inner, fate, target, codemod, reason)
 
@@ -100,7 +100,7 @@ class _Writer:
             )
             return
         leaving = {id(c) for c in controls(item.node)}
-        for statement in ast.walk(item.node):
+        for statement in walk(item.node):
             if not isinstance(statement, ast.stmt):
                 continue
             if statement in self.draft.removals:
@@ -216,7 +216,7 @@ class _Writer:
                         "inline_function",
                         "the function's docstring goes with it",
                     )
-            for inner in ast.walk(frame.scope):
+            for inner in walk(frame.scope):
                 if isinstance(inner, ast.Return):
                     self.add(
                         inner,

@@ -9,7 +9,7 @@ from ..recover.items import Item, callee_items, items_of
 from ..recover.loops import Iterable
 from ..recover.phases import Epoch, NotStraight, check_call_first, take_apart, without_return
 from ..recover.roles import Role
-from ..recover.syntax import dotted, root_name, walk_scope
+from ..recover.syntax import dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .breaks import claim_breaks
 from .draft import EPOCH_START, TRAINING_STEP, Draft
@@ -116,7 +116,7 @@ def _loader_obstacle(draft: Draft) -> Obstacle | None:
     if loop.kind is Iterable.UNKNOWN:
         return Obstacle(loop.node, f"the batches come from `{ast.unparse(loop.base)[:60]}`, which is no known loader")
     written = draft.variables.sequence([*draft.epoch.before, *draft.epoch.batch, *draft.epoch.after]).written
-    for node in ast.walk(loop.base):
+    for node in walk(loop.base):
         if isinstance(node, ast.Name):
             variable = draft.variables.of(nest.inner, node.id)
             if variable is not None and variable in written:

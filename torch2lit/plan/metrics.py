@@ -6,7 +6,7 @@ import ast
 
 from ..recover.items import names_in
 from ..recover.nest import Frame
-from ..recover.syntax import walk_scope
+from ..recover.syntax import walk, walk_scope
 from ..recover.variables import Variable
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
 from .state import State
@@ -143,10 +143,10 @@ def _assigned(node: ast.AST) -> list[tuple[str, ast.expr | None]]:
         case ast.AugAssign(target=ast.Name(id=name), value=value):
             return [(name, value)]
         case ast.For(target=target):
-            return [(n.id, None) for n in ast.walk(target) if isinstance(n, ast.Name)]
+            return [(n.id, None) for n in walk(target) if isinstance(n, ast.Name)]
     return []
 
 
 def _targets(node: ast.AST) -> list[str]:
     targets = node.targets if isinstance(node, ast.Assign) else []
-    return [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+    return [n.id for t in targets for n in walk(t) if isinstance(n, ast.Name)]

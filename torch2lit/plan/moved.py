@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from ..recover.items import names_in
+from ..recover.syntax import walk
 from .draft import Draft
 
 
@@ -17,14 +18,13 @@ def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
     for frame in frames:
         if frame.caller is not None and isinstance(frame.scope, ast.FunctionDef) and frame.scope not in functions:
             functions.append(frame.scope)
-    inside = {id(n) for n in ast.walk(draft.nest.outermost)}
+    inside = {id(n) for n in walk(draft.nest.outermost)}
     for function in functions:
-        inside |= {id(n) for n in ast.walk(function)}
+        inside |= {id(n) for n in walk(function)}
     kept = []
     for function in functions:
         used = any(
-            isinstance(n, ast.Name) and n.id == function.name and id(n) not in inside
-            for n in ast.walk(draft.source.tree)
+            isinstance(n, ast.Name) and n.id == function.name and id(n) not in inside for n in walk(draft.source.tree)
         ) or _still_called(draft, function)
         exported = f'"{function.name}"' in draft.source.text and "__all__" in draft.source.text
         if not used and not exported:

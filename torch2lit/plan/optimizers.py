@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..recover.items import Item, names_in
 from ..recover.roles import Binding, Role
-from ..recover.syntax import walk_scope
+from ..recover.syntax import walk, walk_scope
 from ..recover.variables import Variable
 from .draft import (
     BATCH_END,
@@ -254,7 +254,7 @@ def _movable_construction(draft: Draft, binding: Binding, together: list[Variabl
     scope = draft.nest.entry.scope
     first = binding.statement.lineno
     used: set[str] = set()
-    for node in ast.walk(binding.value):
+    for node in walk(binding.value):
         if isinstance(node, ast.Lambda | ast.NamedExpr | ast.Await):
             return False
         if isinstance(node, ast.Name):
@@ -264,7 +264,7 @@ def _movable_construction(draft: Draft, binding: Binding, together: list[Variabl
     for statement in _between(draft, first):
         if binding.statement is statement:
             continue
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del) and node.id in used - own:
                 return False
             if isinstance(node, ast.Name) and node.id in models and not _keeps_parameters(draft, node):
@@ -319,14 +319,14 @@ def _unused_elsewhere(draft: Draft, variables: list[Variable], statements: list[
     ``self.optimizers()`` stands for an optimizer's step, zero_grad and ``param_groups``.
     """
     keys = {(v.scope, v.name) for v in variables}
-    inside = {id(n) for n in ast.walk(draft.nest.outermost)}
-    inside |= {id(n) for s in statements for n in ast.walk(s)}
-    inside |= {id(n) for item in draft.united for n in ast.walk(item.node)}
+    inside = {id(n) for n in walk(draft.nest.outermost)}
+    inside |= {id(n) for s in statements for n in walk(s)}
+    inside |= {id(n) for item in draft.united for n in walk(item.node)}
     for function in moved_functions(draft):
-        inside |= {id(n) for n in ast.walk(function)}
+        inside |= {id(n) for n in walk(function)}
     for frame_call in _entered_calls(draft):
-        inside |= {id(n) for n in ast.walk(frame_call)}
-    for node in ast.walk(draft.source.tree):
+        inside |= {id(n) for n in walk(frame_call)}
+    for node in walk(draft.source.tree):
         if not isinstance(node, ast.Name):
             continue
         scope = draft.source.scope_of(node)

@@ -10,7 +10,7 @@ from ..recover.loops import loop_names
 from ..recover.names import flow, free_names
 from ..recover.nest import Frame
 from ..recover.roles import Role
-from ..recover.syntax import walk_statements
+from ..recover.syntax import walk, walk_statements
 from ..recover.variables import Variable
 from .draft import (
     BATCH_END,
@@ -335,7 +335,7 @@ class _Settler:
         if not on_the_way(self.draft, statement) or self.looped_outside():
             return False
         start, end = statement.lineno, self.draft.nest.outermost.lineno
-        for node in ast.walk(self.draft.source.tree):
+        for node in walk(self.draft.source.tree):
             if isinstance(node, ast.Name) and node.id == variable.name and start < node.lineno < end:
                 scope = self.draft.source.scope_of(node)
                 if self.draft.roles.key(scope, node.id) == (variable.scope, variable.name):
@@ -356,7 +356,7 @@ class _Settler:
 
     def another_loop_follows(self, statements: list[ast.stmt]) -> bool:
         """Whether another training loop stands among the statements: it goes on with plain names."""
-        return any(node in self.draft.other_loops for s in statements for node in ast.walk(s))
+        return any(node in self.draft.other_loops for s in statements for node in walk(s))
 
     # ---- values that come from outside
 
@@ -455,7 +455,7 @@ class _Settler:
     def only_plain_attributes(self, variable: Variable) -> bool:
         if not self.parsed_arguments(variable):
             return False
-        for node in ast.walk(self.draft.source.tree):
+        for node in walk(self.draft.source.tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == variable.name:
                 if not isinstance(node.ctx, ast.Load):
                     return False
@@ -488,7 +488,7 @@ class _Settler:
             return
         for optimizer in self.configured.optimizers:
             for binding in self.draft.roles.bindings((optimizer.scope, optimizer.name)):
-                for node in ast.walk(binding.value):
+                for node in walk(binding.value):
                     if isinstance(node, ast.Name) and self.draft.roles.role(optimizer.scope, node.id) is Role.MODEL:
                         variable = self.variables.of(self.entry, node.id)
                         if (
@@ -563,7 +563,7 @@ class _Settler:
                     self.state.homes[variable] = f"self.{attribute}"
 
     def config_attributes_only(self, value: ast.expr, name: str) -> bool:
-        for node in ast.walk(value):
+        for node in walk(value):
             if isinstance(node, ast.Name) and node.id == name:
                 parent = self.draft.source.parents.get(node)
                 if not isinstance(parent, ast.Attribute) or parent.attr in _DICT_METHODS:
@@ -634,7 +634,7 @@ class _Settler:
             text += f" * {self.text_of(base.args[2], self.entry, EPOCH_START)}"
         if isinstance(start, ast.Constant) and start.value == 0:
             return text
-        for node in ast.walk(start):
+        for node in walk(start):
             if isinstance(node, ast.Name) and (v := self.variables.of(self.entry, node.id)):
                 if v not in self.state.homes and not v.is_global and not self.state.inside:
                     attribute = self.attribute_of(v)
@@ -702,7 +702,7 @@ class _Settler:
                 self.state.batch_parameter[hook] = items.id
             return
         used = set().union(*(self.read.get(h, set()) for h in HOOKS)) if self.read else set()
-        names = {v for n in ast.walk(items) if isinstance(n, ast.Name) and (v := self.variables.of(frame, n.id))}
+        names = {v for n in walk(items) if isinstance(n, ast.Name) and (v := self.variables.of(frame, n.id))}
         if names & used:
             self.state.unpacked[hook] = f"{self.text_of(items, frame, hook)} = batch"
         elif self.draft.hooks.get(hook):

@@ -10,7 +10,7 @@ from ..recover.effects import KNOWN_PACKAGES, NO_TORCH_RNG
 from ..recover.items import Item, names_in, parts
 from ..recover.phases import has_backward
 from ..recover.roles import Key, Role
-from ..recover.syntax import Scope, dotted, root_name, walk_scope
+from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
 
@@ -217,7 +217,7 @@ def has_backward_call(node: ast.AST) -> bool:
 
 def open_controls(draft: Draft, statement: ast.stmt) -> list[ast.AST]:
     """The ``break``, ``continue`` and ``return`` that leave a statement, without those that the Trainer took over."""
-    gone = {id(n) for s in draft.removals for n in ast.walk(s)} | {id(s) for s in draft.claims}
+    gone = {id(n) for s in draft.removals for n in walk(s)} | {id(s) for s in draft.claims}
     return [c for c in _controls(statement) if id(c) not in gone]
 
 
@@ -366,7 +366,7 @@ def has_loop_carried_loss(draft: Draft, step: Step) -> bool:
     """Whether backward is called on something built up over several batches."""
     call = draft.nest.backwards[0]
     assert isinstance(call.func, ast.Attribute)
-    names = {n.id for n in ast.walk(call.func.value) if isinstance(n, ast.Name)}
+    names = {n.id for n in walk(call.func.value) if isinstance(n, ast.Name)}
     use = draft.variables.sequence(step.before)
     for name in names:
         variable = draft.variables.of(draft.nest.step_frame, name)
@@ -380,7 +380,7 @@ def _choose_return(draft: Draft, step: Step, moved: list[Item]) -> None:
     assert isinstance(call.func, ast.Attribute)
     draft.returned = call.func.value
     use = draft.variables.sequence(moved)
-    names = {n.id for n in ast.walk(call.func.value) if isinstance(n, ast.Name)}
+    names = {n.id for n in walk(call.func.value) if isinstance(n, ast.Name)}
     variables = {draft.variables.of(step.backward.frame, name) for name in names}
     written = {draft.variables.find(v) for v in use.written}
     mutated = {key for item in moved for key in draft.effects_of(item).mutates}
@@ -400,16 +400,14 @@ def _graph_keys(draft: Draft, before: list[Item]) -> set[Key]:
         scope = item.frame.scope
         plain = item.node
         if item.kind == "statement" and isinstance(plain, ast.AugAssign):
-            found |= {
-                k for n in ast.walk(plain.value) if isinstance(n, ast.Name) and (k := draft.roles.key(scope, n.id))
-            }
+            found |= {k for n in walk(plain.value) if isinstance(n, ast.Name) and (k := draft.roles.key(scope, n.id))}
             continue
         for node in walk_scope(plain):
             if isinstance(node, ast.Name) and (key := draft.roles.key(scope, node.id)):
                 found.add(key)
     loop = draft.nest.batches
     if loop is not None:
-        for node in ast.walk(loop.items):
+        for node in walk(loop.items):
             if isinstance(node, ast.Name) and (key := draft.roles.key(draft.nest.inner.scope, node.id)):
                 found.add(key)
     return found
@@ -455,7 +453,7 @@ def _may_hold_a_model(draft: Draft, variable: Variable) -> bool:
     if draft.roles.role_of(key) is not None:
         return False
     bindings = draft.roles.bindings(key)
-    inside = {id(n) for n in ast.walk(draft.nest.outermost)}
+    inside = {id(n) for n in walk(draft.nest.outermost)}
     if any(id(b.statement) in inside for b in bindings) or variable.frame is None or variable.frame.caller is not None:
         return False
     if not bindings:

@@ -9,7 +9,7 @@ from ..lightning_values import devices_code
 from ..program import Mechanism
 from ..recover.loops import Loop
 from ..recover.roles import Role
-from ..recover.syntax import dotted
+from ..recover.syntax import dotted, walk
 from .draft import Draft
 
 
@@ -116,7 +116,7 @@ def _text(draft: Draft, node: ast.expr) -> str:
 
 def accelerator(draft: Draft) -> str:
     """The accelerator that the script's own device handling means, as source at the entry point."""
-    moves = [n for n in ast.walk(draft.source.tree) if isinstance(n, ast.Call) and _moves(draft, n)]
+    moves = [n for n in walk(draft.source.tree) if isinstance(n, ast.Call) and _moves(draft, n)]
     scope = draft.nest.entry.scope
     names = sorted(
         {

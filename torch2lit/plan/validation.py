@@ -9,7 +9,7 @@ from ..recover.loops import Iterable, loop_names
 from ..recover.names import parameter_names
 from ..recover.phases import Validation, find_validation
 from ..recover.roles import Key, Role
-from ..recover.syntax import Scope, walk_scope
+from ..recover.syntax import Scope, walk, walk_scope
 from ..recover.variables import Variable
 from .breaks import remove_break, validation_break
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
@@ -57,7 +57,7 @@ def _obstacle(draft: Draft, found: Validation) -> str:
     if base is not None and base in written_in_loop(draft):
         return "its loader is made anew in the loop"
     limited = validation_break(draft, found.body, found.loop)
-    taken = {id(n) for n in ast.walk(limited[0])} if limited else set()
+    taken = {id(n) for n in walk(limited[0])} if limited else set()
     for item in found.body:
         for control in open_controls(draft, item.node):
             if id(control) not in taken and not isinstance(control, ast.Continue):
@@ -95,9 +95,9 @@ def _other_evaluations(draft: Draft, found: Validation) -> bool:
         if isinstance(call.func, ast.Name) and call.func.id == name and call is not found.call
     ]
     outermost = draft.nest.outermost
-    inside = {id(n) for n in ast.walk(outermost)}
+    inside = {id(n) for n in walk(outermost)}
     for frame in (draft.nest.inner, draft.nest.step_frame):
-        inside |= {id(n) for n in ast.walk(frame.scope)} if not isinstance(frame.scope, ast.Module) else set()
+        inside |= {id(n) for n in walk(frame.scope)} if not isinstance(frame.scope, ast.Module) else set()
     return any(id(call) in inside for call in others)
 
 
@@ -105,7 +105,7 @@ def _fixed(draft: Draft, base: ast.expr, found: Validation) -> bool:
     if not isinstance(base, ast.Subscript | ast.Attribute):
         return False
     written = written_in_loop(draft)
-    for node in ast.walk(base):
+    for node in walk(base):
         if isinstance(node, ast.Call):
             return False
         if isinstance(node, ast.Name):
@@ -373,7 +373,7 @@ def _returned_model(draft: Draft, held: set[Variable]) -> bool:
     return any(
         isinstance(n, ast.Return)
         and n.value is not None
-        and any(isinstance(p, ast.Name) and p.id in names for p in ast.walk(n.value))
+        and any(isinstance(p, ast.Name) and p.id in names for p in walk(n.value))
         for n in walk_scope(draft.nest.entry.scope.body)
     ) or bool(names & set(_parameters(draft.nest.entry.scope)))
 

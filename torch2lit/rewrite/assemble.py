@@ -11,7 +11,7 @@ from ..plan.moved import moved_functions
 from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..program import Edit
-from ..recover.syntax import Source
+from ..recover.syntax import Source, walk
 from .device import unused_devices
 from .entry import EntryEditor, loop_edit, trainer_source
 from .formatting import format_code, line_length
@@ -109,7 +109,7 @@ def import_edit(source: Source, alias: str) -> Edit | None:
         if alias != "lightning"
         else "import lightning\n"
     )
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         if isinstance(node, ast.Import) and any(
             a.name == "lightning" and (a.asname or a.name) == alias for a in node.names
         ):

@@ -11,6 +11,7 @@ from ..plan.moved import moved_functions
 from ..plan.state import State
 from ..program import Edit
 from ..recover.roles import Role
+from ..recover.syntax import walk
 from .entry import EntryEditor
 from .statements import Statement
 
@@ -40,7 +41,7 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
         return edits
     covered = _covered(draft, edits)
     moves: dict[ast.stmt, list[ast.Call]] = {}
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         if not isinstance(node, ast.Name) or node.id != name or node is definition.targets[0]:
             continue
         owner = source.scope_of(node)
@@ -73,11 +74,11 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
 
 def _covered(draft: Draft, edits: list[Edit]) -> set[int]:
     """The ids of all nodes that stand in replaced or removed code."""
-    found = {id(n) for n in ast.walk(draft.nest.outermost)}
+    found = {id(n) for n in walk(draft.nest.outermost)}
     for function in moved_functions(draft):
-        found |= {id(n) for n in ast.walk(function)}
+        found |= {id(n) for n in walk(function)}
     for statement in draft.removals:
-        found |= {id(n) for n in ast.walk(statement)}
+        found |= {id(n) for n in walk(statement)}
     return found
 
 

@@ -14,7 +14,7 @@ from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..plan.validation import statements_after, trained_models
 from ..program import Edit, Mechanism
-from ..recover.syntax import Source
+from ..recover.syntax import Source, walk
 from .formatting import format_code
 from .module import Names
 from .rename import rename
@@ -39,7 +39,7 @@ def _moved_back(draft: Draft) -> list[str]:
     """Moves of models that the script goes on using on its device: after ``fit`` Lightning leaves them on the CPU."""
     if draft.trainer.get("accelerator") == '"cpu"':
         return []
-    after = {n.id for s in statements_after(draft) for n in ast.walk(s) if isinstance(n, ast.Name)}
+    after = {n.id for s in statements_after(draft) for n in walk(s) if isinstance(n, ast.Name)}
     moves: list[str] = []
     for model in sorted(trained_models(draft), key=lambda v: v.name):
         if model.scope is not draft.nest.entry.scope or model.name not in after:
@@ -170,7 +170,7 @@ class EntryEditor:
         for statement in statements_after(self.draft):
             if statement in gone or statement in self.draft.nest.outermost.orelse:
                 continue
-            if not any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(statement)):
+            if not any(isinstance(n, ast.Name) and n.id in names for n in walk(statement)):
                 continue
             twin = self.source.twins[statement]
             if id(twin.node) in done:
@@ -227,11 +227,11 @@ def _unix(text: str) -> str:
 
 def _inside(draft: Draft) -> set[int]:
     """The ids of all nodes that stand in moved code: they are gone with it."""
-    found = {id(n) for n in ast.walk(draft.nest.outermost)}
+    found = {id(n) for n in walk(draft.nest.outermost)}
     frames = [draft.nest.inner, draft.nest.step_frame]
     if draft.validation is not None:
         frames.append(draft.validation.frame)
     for frame in frames:
         if frame.caller is not None:
-            found |= {id(n) for n in ast.walk(frame.scope)}
+            found |= {id(n) for n in walk(frame.scope)}
     return found

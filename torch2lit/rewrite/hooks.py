@@ -14,6 +14,7 @@ from ..program import Mechanism
 from ..recover.items import Item
 from ..recover.names import flow
 from ..recover.nest import Frame
+from ..recover.syntax import walk
 from .rename import rename
 from .statements import Replacement, Statement, replace_statements, standalone, without_last_return
 
@@ -283,7 +284,7 @@ def _as_transformer(changes: dict[int, Replacement | None]) -> cst.CSTTransforme
 
 
 def _inner(statement: ast.stmt) -> list[ast.stmt]:
-    return [n for n in ast.walk(statement) if isinstance(n, ast.stmt)]
+    return [n for n in walk(statement) if isinstance(n, ast.stmt)]
 
 
 def _parse(text: str) -> Statement:

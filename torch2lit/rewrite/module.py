@@ -22,6 +22,7 @@ from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..plan.validation import trained_models
 from ..recover.roles import Role
+from ..recover.syntax import walk
 from .hooks import HookWriter
 from .rename import rename
 from .statements import Statement, standalone
@@ -65,7 +66,7 @@ def _model_word(draft: Draft) -> str:
     words: set[str] = set()
     for variable in preferred[:1]:
         for binding in draft.roles.bindings((variable.scope, variable.name)):
-            for node in ast.walk(binding.value):
+            for node in walk(binding.value):
                 if isinstance(node, ast.Call):
                     last = ast.unparse(node.func).rpartition(".")[2]
                     if last in draft.source.classes or (
