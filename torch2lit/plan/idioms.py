@@ -9,7 +9,7 @@ import pkgutil
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 
-from ..program import Idiom, Mechanism
+from ..program import Claim, Idiom, Mechanism
 from ..recover.items import Item
 from ..recover.loops import loop_names
 from ..recover.names import target_names
@@ -86,8 +86,6 @@ def loop_bars(draft: Draft) -> set[Variable]:
 
 
 def _accept(draft: Draft, statement: ast.stmt, claim: object, name: str) -> None:
-    from ..program import Claim
-
     assert isinstance(claim, Claim)
     draft.trainer.update(claim.trainer)
     draft.methods += [m for m in claim.methods if m not in draft.methods]

@@ -12,7 +12,6 @@ from ..recover.variables import Variable
 from .draft import (
     BATCH_END,
     EPOCH_END,
-    EPOCH_START,
     TRAINING_STEP,
     VALIDATION_END,
     VALIDATION_START,
@@ -36,11 +35,6 @@ class Configured:
     moved: list[ast.stmt] = field(default_factory=list)
     scheduler: Variable | None = None
     interval: str = ""
-
-    @property
-    def from_script(self) -> bool:
-        """Whether the script itself makes the optimizers."""
-        return not self.moved
 
 
 def configure(draft: Draft) -> Configured:
@@ -363,8 +357,3 @@ def _offered(draft: Draft, name: ast.Name, variable: Variable | None) -> bool:
     if parent.attr == "param_groups":
         return True
     return parent.attr in ("step", "zero_grad") and not draft.automatic
-
-
-def epoch_start_items(draft: Draft) -> list[Item]:
-    """What runs at the start of an epoch."""
-    return draft.hooks.get(EPOCH_START, [])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..recover.items import Item, names_in
 from ..recover.loops import loop_names
-from ..recover.names import flow, free_names
+from ..recover.names import flow, free_names, parameter_names, target_names
 from ..recover.nest import Frame
 from ..recover.roles import Role
 from ..recover.syntax import walk, walk_statements
@@ -319,8 +319,6 @@ class _Settler:
             if variable.name in _own_targets(statement):
                 found.append(statement)
         if not isinstance(self.entry.scope, ast.Module):
-            from ..recover.names import parameter_names
-
             if variable.name in parameter_names(self.entry.scope):
                 found.append(self.entry.scope.body[0])
                 found.append(self.entry.scope.body[0])
@@ -794,8 +792,6 @@ def _bound_inside(item: Item, name: str) -> bool:
 
 def _own_targets(statement: ast.stmt) -> set[str]:
     """The names that the statement itself binds, nested blocks left out."""
-    from ..recover.names import target_names
-
     match statement:
         case ast.Assign(targets=targets):
             return {n for t in targets for n in target_names(t)}

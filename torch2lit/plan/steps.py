@@ -508,8 +508,3 @@ def optimizer_names(draft: Draft) -> list[ast.expr]:
             receiver = call.args[0]
         seen.setdefault(ast.unparse(receiver), receiver)
     return list(seen.values())
-
-
-def root_of(node: ast.expr) -> str:
-    """The name at the bottom of an expression."""
-    return root_name(node)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -349,8 +349,3 @@ class _Walk:
 _VISITS: dict[str, Callable[[_Walk, Any], None]] = {
     name.removeprefix("visit_"): method for name, method in vars(_Walk).items() if name.startswith("visit_")
 }
-
-
-def stored_names(statement: ast.stmt) -> Iterator[str]:
-    """The names that one statement binds, nested blocks included."""
-    yield from sorted(bound_names([statement]))

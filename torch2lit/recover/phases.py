@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from .items import Item, callee_items, direct_calls, enter_frame, is_bar, items_of, no_grad_with
 from .loops import Iterable, Loop, describe
-from .names import parameter_names
 from .nest import Frame, Nest, last_statement
 from .roles import Roles
 from .syntax import Source, dotted, walk_scope
@@ -249,8 +248,3 @@ def has_backward(node: ast.AST) -> bool:
         or (isinstance(n, ast.Call) and dotted(n.func).endswith("autograd.grad"))
         for n in ast.walk(node)
     )
-
-
-def parameters_of(frame: Frame) -> list[str]:
-    """The parameters of a frame's function."""
-    return [] if isinstance(frame.scope, ast.Module) else parameter_names(frame.scope)

@@ -44,11 +44,8 @@ def _class_and_functions(draft: Draft, state: State, removed: list[ast.FunctionD
     for function in removed:
         start, end = _lines_of(source, function)
         if function is place:
-            if place.lineno < _last_import(source):
-                place = None
-            else:
-                edits.append(Edit(start, end, code))
-                continue
+            edits.append(Edit(start, end, code))
+            continue
         if start > 0 and not source.lines[start - 1].strip():
             while end < len(source.lines) - 1 and not source.lines[end].strip():
                 end += 1
@@ -56,10 +53,6 @@ def _class_and_functions(draft: Draft, state: State, removed: list[ast.FunctionD
     if place is None:
         edits.append(_insertion(draft, state, code))
     return edits
-
-
-def _last_import(source: Source) -> int:
-    return 0
 
 
 def _pass_if_empty(source: Source, function: ast.FunctionDef, removed: set[ast.FunctionDef]) -> str:

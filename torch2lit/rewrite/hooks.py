@@ -7,16 +7,15 @@ from typing import Any
 
 import libcst as cst
 
-from ..plan.draft import BATCH_END, EPOCH_END, EPOCH_START, TRAINING_STEP, Draft
+from ..plan.draft import EPOCH_END, EPOCH_START, TRAINING_STEP, Draft
 from ..plan.state import State
 from ..plan.steps import controls
-from ..program import Mechanism
 from ..recover.items import Item
 from ..recover.names import flow
 from ..recover.nest import Frame
 from ..recover.syntax import walk
 from .rename import rename
-from .statements import Replacement, Statement, replace_statements, standalone, without_last_return
+from .statements import Replacement, Replacer, Statement, replace_statements, standalone, without_last_return
 
 _RESULT = "_result_of_the_call_"
 
@@ -171,7 +170,7 @@ class HookWriter:
             return self._manual(node)
         lines = [node] if not isinstance(node, cst.SimpleStatementLine) else None
         if lines is None:
-            holder = cst.Module([node]).visit(_as_transformer(changes))
+            holder = cst.Module([node]).visit(Replacer(changes))
             assert isinstance(holder, cst.Module)
             result = list(holder.body)
         else:
@@ -277,12 +276,6 @@ class _ManualBackward(cst.CSTTransformer):
         )
 
 
-def _as_transformer(changes: dict[int, Replacement | None]) -> cst.CSTTransformer:
-    from .statements import _Replacer
-
-    return _Replacer(changes)
-
-
 def _inner(statement: ast.stmt) -> list[ast.stmt]:
     return [n for n in walk(statement) if isinstance(n, ast.stmt)]
 
@@ -301,8 +294,3 @@ def _without_blank_start(lines: list[cst.EmptyLine]) -> list[cst.EmptyLine]:
     while lines and lines[0].comment is None:
         lines = lines[1:]
     return lines
-
-
-def trims_hook(hook: str, draft: Draft) -> bool:
-    """Whether a hook with no statements is left out."""
-    return hook not in (TRAINING_STEP,) or (hook == BATCH_END and draft.mechanism is Mechanism.EPOCHS)

@@ -99,8 +99,6 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
     """The class definition, not yet formatted."""
     writer = HookWriter(draft, state)
     methods: list[str] = [_constructor(draft, state, writer)]
-    if not draft.automatic:
-        pass
     for hook in HOOKS:
         items = draft.hooks.get(hook, [])
         body = writer.body(hook, items) if items or hook == TRAINING_STEP or hook in state.prologue else []

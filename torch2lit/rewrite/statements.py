@@ -19,7 +19,7 @@ def replace_statements(node: Statement, changes: Mapping[int, Replacement | None
     """
     if not changes:
         return node
-    result: Any = node.visit(_Replacer(changes))
+    result: Any = node.visit(Replacer(changes))
     if isinstance(result, cst.RemovalSentinel) or result is None:
         return None
     if isinstance(result, cst.FlattenSentinel):
@@ -43,7 +43,9 @@ def as_lines(answer: Any) -> list[Statement]:
     return [answer]
 
 
-class _Replacer(cst.CSTTransformer):
+class Replacer(cst.CSTTransformer):
+    """Puts replacements in the place of statements, keyed as in `replace_statements`."""
+
     def __init__(self, changes: Mapping[int, Replacement | None]) -> None:
         super().__init__()
         self.changes = changes
