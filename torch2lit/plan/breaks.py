@@ -44,6 +44,16 @@ def claim_breaks(draft: Draft) -> None:
         draft.claimed_by[control] = "break_after_batches"  # type: ignore[index]
 
 
+def left_by_break(draft: Draft) -> bool:
+    """Whether a `break` ends the batch loop before its loader does, now through the Trainer."""
+    return any(
+        isinstance(control, ast.Break)
+        for item in draft.epoch.batch
+        if item.kind == "statement"
+        for control in controls(item.node)
+    )
+
+
 def validation_break(draft: Draft, items: list[Item], loop: Loop) -> tuple[ast.stmt, str] | None:
     """The same for a validation loop: the statement that falls away, and the value of ``limit_val_batches``."""
     found = _last_break(items)
@@ -175,6 +185,20 @@ def _count(draft: Draft, item: Item, test: ast.expr, index: str) -> str:
         return ""
     if isinstance(right, ast.Constant) and isinstance(right.value, int):
         return str(right.value + more) if right.value + more > 0 else ""
-    if isinstance(operator, ast.Eq) and more != 1:
-        return ""
-    return bound if more == 0 else f"{bound} + {more}"
+    positive = isinstance(value := _known(draft, right, item), int) and value > 0
+    if isinstance(operator, ast.Eq):
+        if more:
+            return bound + f" + {more}" if positive else ""
+        return bound if positive else f"{bound} or None"  # a count of 0 is never reached: all batches run
+    if more:
+        return f"{bound} + {more}" if positive else f"max(0, {bound}) + {more}"
+    return bound if positive else f"max(1, {bound})"  # one batch has run before the first look at the count
+
+
+def _known(draft: Draft, node: ast.expr, item: Item) -> object:
+    """The value of a name that is bound once, to a literal."""
+    if isinstance(node, ast.Name) and (key := draft.roles.key(item.frame.scope, node.id)):
+        bindings = draft.roles.bindings(key)
+        if len(bindings) == 1 and bindings[0].index is None and isinstance(bindings[0].value, ast.Constant):
+            return bindings[0].value.value
+    return None

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..findings import Finding, finding
 from ..options import Options
 from ..program import Claim, Mechanism
-from ..recover.effects import EffectAnalysis, Effects
+from ..recover.effects import EffectAnalysis, Effects, joined_effects
 from ..recover.items import Item, parts
 from ..recover.nest import Frame, Nest
 from ..recover.phases import Epoch, Validation
 from ..recover.roles import Role, Roles
 from ..recover.syntax import Source
 from ..recover.variables import Variable, Variables
+
+if TYPE_CHECKING:
+    from .train_data import TrainData
 
 EPOCH_START = "on_train_epoch_start"
 TRAINING_STEP = "training_step"
@@ -70,6 +74,8 @@ class Draft:
     mechanism: Mechanism = Mechanism.AUTOMATIC
     automatic: bool = True
     epoch: Epoch = field(default_factory=Epoch)
+    train_data: TrainData | None = None
+    """What the Trainer runs over; None when the batches are the turns of the loop or the epochs stay whole."""
     validation: Validation | None = None
     hooks: dict[str, list[Item]] = field(default_factory=dict)
     claims: dict[ast.stmt, Claim] = field(default_factory=dict)
@@ -108,6 +114,9 @@ class Draft:
         if item.kind == "bind":
             assert item.value is not None and item.frame.caller is not None
             return self.effects.of(item.value, item.frame.caller.scope)
+        if item.kind in ("enter", "leave"):
+            assert isinstance(item.node, ast.With)
+            return joined_effects([self.effects.of(i.context_expr, item.frame.scope) for i in item.node.items])
         if item.kind == "result":
             assert item.callee is not None
             if item.value is None:
@@ -115,12 +124,7 @@ class Draft:
             inner = self.effects.of(item.value, item.callee.scope)
             if isinstance(item.node, ast.Assign | ast.AnnAssign | ast.Expr) and item.node.value is item.call:
                 return inner
-            whole = [self.effects.of(part, frame.scope) for part, frame in parts(item)]
-            return Effects(
-                any(e.model for e in whole), any(e.mode for e in whole), any(e.gradients for e in whole),
-                any(e.optimizer for e in whole), any(e.learning_rate for e in whole), any(e.rng for e in whole),
-                frozenset().union(*(e.mutates for e in whole)),
-            )  # fmt: skip
+            return joined_effects([self.effects.of(part, frame.scope) for part, frame in parts(item)])
         return self.effects.of(item.node, item.frame.scope)
 
     def role(self, node: ast.expr, frame: Frame) -> Role | None:

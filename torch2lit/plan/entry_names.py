@@ -64,3 +64,18 @@ def at_entry(draft: Draft, node: ast.expr, frame: Frame) -> str:
             if variable is not None and (variable in written or variable in counters):
                 return ""
     return entry_text(draft, node, frame)
+
+
+def epoch_start(draft: Draft) -> int | None:
+    """The first value of the epoch counter when it is a plain number."""
+    assert draft.nest.epochs is not None
+    base = draft.nest.epochs.base
+    if isinstance(base, ast.Name):
+        key = draft.roles.key(draft.nest.entry.scope, base.id)
+        base = draft.roles.bindings(key)[0].value if key else base
+    if not isinstance(base, ast.Call):
+        return None
+    if len(base.args) == 1:
+        return 0
+    first = base.args[0]
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, int) else None

@@ -90,6 +90,11 @@ class _Writer:
                 self.add(inner, fate, target, codemod, reason)
 
     def item(self, item: Item, hook: str) -> None:
+        if item.kind in ("enter", "leave"):
+            self.add(
+                item.node, Fate.MOVED, hook, "spread_with", "it begins and ends around the loop that Lightning runs"
+            )
+            return
         if item.kind != "statement":
             self.add(
                 item.node,

@@ -9,12 +9,11 @@ from ..recover.items import Item, callee_items, items_of
 from ..recover.loops import Iterable
 from ..recover.phases import Epoch, NotStraight, check_call_first, take_apart, without_return
 from ..recover.roles import Role
-from ..recover.syntax import dotted, root_name, walk, walk_scope
+from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
-from .breaks import claim_breaks
+from .breaks import claim_breaks, left_by_break
 from .draft import EPOCH_START, TRAINING_STEP, Draft
-from .entry_names import entry_text
-from .idioms import claim_statements, loop_bars
+from .idioms import claim_statements
 from .optimizers import Configured, configure
 from .state import State, settle
 from .steps import (
@@ -27,8 +26,9 @@ from .steps import (
     place_automatic,
     place_manual,
 )
+from .train_data import drop_unread_parameters, find_train_data
 from .trainer import trainer_arguments
-from .validation import epoch_start, place_after, statements_after, trained_models
+from .validation import place_after, statements_after, trained_models
 
 
 def make_plan(draft: Draft) -> tuple[Configured, State]:
@@ -65,8 +65,11 @@ def _try_batches(draft: Draft) -> Obstacle | None:
         return Obstacle(_line(problem.line), problem.reason)
     _unite(draft, draft.epoch)
     if nest.batches is not None:
-        if reason := _loader_obstacle(draft):
-            return reason
+        found = find_train_data(draft)
+        if isinstance(found, Obstacle):
+            return found
+        draft.train_data = found
+        drop_unread_parameters(draft)
         if reason := _epoch_obstacle(draft):
             return reason
     return _place_batches(draft)
@@ -109,58 +112,6 @@ def _unite(draft: Draft, epoch: Epoch) -> None:
                 draft.united.append(item)
 
 
-def _loader_obstacle(draft: Draft) -> Obstacle | None:
-    nest = draft.nest
-    assert nest.batches is not None
-    loop = nest.batches
-    if loop.kind is Iterable.UNKNOWN:
-        return Obstacle(loop.node, f"the batches come from `{ast.unparse(loop.base)[:60]}`, which is no known loader")
-    written = draft.variables.sequence([*draft.epoch.before, *draft.epoch.batch, *draft.epoch.after]).written
-    for node in walk(loop.base):
-        if isinstance(node, ast.Name):
-            variable = draft.variables.of(nest.inner, node.id)
-            if variable is not None and variable in written:
-                return Obstacle(loop.node, f"`{node.id}` is made anew in every epoch")
-    if isinstance(loop.base, ast.Call) and loop.kind is Iterable.LOADER:
-        return Obstacle(loop.node, "the loader is made anew in every epoch")
-    if not entry_text(draft, loop.base, nest.inner):
-        return Obstacle(loop.node, "the loader is not known where the epoch loop stands")
-    if loop.kind is Iterable.LOADER and (reason := _order_hazard(draft, loop.base)):
-        return Obstacle(loop.node, reason)
-    return None
-
-
-def _order_hazard(draft: Draft, base: ast.expr) -> str:
-    """Facts about the loader that make Lightning fetch in another order than the raw loop (SEMANTICS §2, facts 3 and 4)."""
-    variable = draft.variable(base, draft.nest.inner)
-    if variable is None:
-        return ""
-    for binding in draft.roles.bindings((variable.scope, variable.name)):
-        value = binding.value
-        if not isinstance(value, ast.Call):
-            continue
-        for keyword in value.keywords:
-            if keyword.arg == "generator" and not (
-                isinstance(keyword.value, ast.Constant) and keyword.value.value is None
-            ):
-                return "its loader has a random generator of its own, which a loop asks once more at its end"
-        dataset = value.args[0] if value.args else next((k.value for k in value.keywords if k.arg == "dataset"), None)
-        if dataset is not None and _is_iterable_dataset(draft, dataset, variable.scope):
-            return "its dataset has no length, so that Lightning would fetch a batch ahead"
-    return ""
-
-
-def _is_iterable_dataset(draft: Draft, node: ast.expr, scope: object) -> bool:
-    assert isinstance(scope, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef)
-    if isinstance(node, ast.Name):
-        key = draft.roles.key(scope, node.id)
-        return key is not None and any(_is_iterable_dataset(draft, b.value, key[0]) for b in draft.roles.bindings(key))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        definition = draft.source.classes.get(node.func.id)
-        return definition is not None and any(ast.unparse(b).endswith("IterableDataset") for b in definition.bases)
-    return False
-
-
 def _epoch_obstacle(draft: Draft) -> Obstacle | None:
     """What stands before the batch loop and cannot be a hook at the epoch's start."""
     nest = draft.nest
@@ -168,13 +119,6 @@ def _epoch_obstacle(draft: Draft) -> Obstacle | None:
     for item in draft.epoch.before:
         if item.kind == "statement" and controls(item.node):
             return Obstacle(item.node, "control flow stands before the batch loop")
-        effects = draft.effects_of(item)
-        if nest.batches.kind is Iterable.LOADER and effects.rng and not _feeds_bar(draft, item):
-            return Obstacle(
-                item.node,
-                "random numbers may be drawn before the batch loop, and Lightning starts the first epoch's loader before that",
-            )
-    _look_at_loader(draft)
     for item in draft.epoch.after:
         if item.kind == "statement":
             for control in controls(item.node):
@@ -185,55 +129,11 @@ def _epoch_obstacle(draft: Draft) -> Obstacle | None:
     return None
 
 
-def _look_at_loader(draft: Draft) -> None:
-    """Say where the epoch's start changes what the loader reads: with workers, Lightning has started the first epoch by then."""
-    nest = draft.nest
-    assert nest.batches is not None
-    base = draft.variable(nest.batches.base, nest.inner)
-    if base is None or nest.batches.kind is not Iterable.LOADER:
-        return
-    made = [b.value for b in draft.roles.bindings((base.scope, base.name)) if isinstance(b.value, ast.Call)]
-    workers = [k.value for m in made for k in m.keywords if k.arg == "num_workers"]
-    if made and all(isinstance(w, ast.Constant) and w.value == 0 for w in workers):
-        return
-    watched = {(base.scope, base.name)}
-    for call in made:
-        for part in [*call.args, *(k.value for k in call.keywords)]:
-            if isinstance(part, ast.Name) and (key := draft.roles.key(base.scope, part.id)):
-                watched.add(key)
-    for item in draft.epoch.before:
-        for node in walk_scope(item.node):
-            target: ast.AST | None = None
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                if node.func.attr == "set_epoch" and epoch_start(draft) == 0:
-                    continue
-                target = node.func.value
-            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-                target = node
-            name = root_name(target) if target is not None else ""
-            if name and draft.roles.key(item.frame.scope, name) in watched:
-                text = ast.unparse(item.node).splitlines()[0][:60]
-                draft.note(
-                    "loader-changed-at-epoch-start",
-                    item.node,
-                    f"`{text}` comes after Lightning has started the loader's workers for the first epoch",
-                )
-
-
-def _feeds_bar(draft: Draft, item: Item) -> bool:
-    """Whether the item makes or labels the progress bar of a loop that Lightning runs now."""
-    match item.node:
-        case (
-            ast.Assign(targets=[ast.Name() as name])
-            | ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as name)))
-        ):
-            return draft.variable(name, item.frame) in loop_bars(draft)
-    return False
-
-
 def _place_batches(draft: Draft) -> Obstacle | None:
     nest = draft.nest
     claim_breaks(draft)
+    if draft.train_data is not None and draft.train_data.asks_at_end and left_by_break(draft):
+        return Obstacle(nest.outermost, "a `break` leaves a loader that has a random generator of its own")
     kept, kept_claims = dict(draft.removals), dict(draft.claims)
     step = find_step(draft)
     obstacle = step if isinstance(step, Obstacle) else automatic_obstacle(draft, step)
@@ -277,11 +177,10 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
     draft.claims.clear()
     draft.united.clear()
     draft.validation = None
+    draft.train_data = None
     draft.returned, draft.returned_name, draft.returned_at = None, "", None
     draft.variables.forget()
-    draft.findings = [
-        f for f in draft.findings if f.slug not in ("manual-optimization", "validation-kept", "one-step-per-turn")
-    ]
+    draft.findings = [f for f in draft.findings if f.slug not in _OF_BATCHES]
     items = _whole_epoch(draft, obstacle)
     for item in items:
         if item.kind == "statement":
@@ -294,6 +193,10 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
         obstacle.node,
         f"the batch loop stays whole, one training_step per epoch: {obstacle.reason}",
     )
+
+
+_OF_BATCHES = ("manual-optimization", "validation-kept", "one-step-per-turn", "loader-changed-at-epoch-start")
+"""Findings that say something only while Lightning runs the batches."""
 
 
 def _whole_epoch(draft: Draft, obstacle: Obstacle) -> list[Item]:

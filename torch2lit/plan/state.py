@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 
 from ..recover.items import Item, names_in
@@ -10,7 +11,7 @@ from ..recover.loops import loop_names
 from ..recover.names import flow, free_names, parameter_names, target_names
 from ..recover.nest import Frame
 from ..recover.roles import Role
-from ..recover.syntax import walk, walk_statements
+from ..recover.syntax import dotted, walk, walk_statements
 from ..recover.variables import Variable
 from .draft import (
     BATCH_END,
@@ -71,6 +72,8 @@ class State:
     written_back: list[tuple[str, str]] = field(default_factory=list)
     inside: bool = False
     """The class stands in the entry function, because it needs that function's own definitions."""
+    contexts: dict[ast.withitem, str] = field(default_factory=dict)
+    """For each part of a `with` that begins in one hook and ends in another: the attribute that holds it."""
     batch_parameter: dict[str, str] = field(default_factory=dict)
     unpacked: dict[str, str] = field(default_factory=dict)
 
@@ -113,6 +116,7 @@ class _Settler:
             self.give_outer(variable)
         self.give_unmentioned_models(mentioned)
         self.give_optimizers()
+        self.give_contexts()
         self.give_counters(assigned)
         self.give_batches()
         self.give_static()
@@ -444,7 +448,8 @@ class _Settler:
         nest = self.draft.nest
         if self.in_batches() and nest.batches is not None:
             if self.draft.variable(nest.batches.base, nest.inner) is variable:
-                return "self.trainer.train_dataloader"
+                data = self.draft.train_data
+                return "self.trainer.train_dataloader" + (".loader" if data is not None and data.lazy else "")
         validation = self.draft.validation
         if validation is not None and self.draft.variable(validation.loop.base, validation.frame) is variable:
             return "self.trainer.val_dataloaders"
@@ -567,6 +572,19 @@ class _Settler:
                 if not isinstance(parent, ast.Attribute) or parent.attr in _DICT_METHODS:
                     return False
         return True
+
+    def give_contexts(self) -> None:
+        """Attributes for what a `with` opens in one hook and closes in another."""
+        for item in self.draft.all_items():
+            if item.kind != "enter":
+                continue
+            assert isinstance(item.node, ast.With)
+            for part in item.node.items:
+                called = part.context_expr.func if isinstance(part.context_expr, ast.Call) else part.context_expr
+                word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", dotted(called).rpartition(".")[2]).lower()
+                name = self.free_attribute(word if word.endswith("context") else f"{word}_context")
+                self.attributes[name] = None
+                self.state.contexts[part] = f"self.{name}"
 
     # ---- counters and batches
 

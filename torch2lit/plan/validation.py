@@ -13,8 +13,9 @@ from ..recover.syntax import Scope, walk, walk_scope
 from ..recover.variables import Variable
 from .breaks import remove_break, validation_break
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
-from .entry_names import at_entry, written_in_loop
+from .entry_names import at_entry, epoch_start, written_in_loop
 from .steps import controls, open_controls
+from .train_data import owns_generator
 
 
 def place_after(draft: Draft) -> None:
@@ -56,6 +57,8 @@ def _obstacle(draft: Draft, found: Validation) -> str:
         return "its loader is not a plain variable"
     if base is not None and base in written_in_loop(draft):
         return "its loader is made anew in the loop"
+    if owns_generator(draft, found.loop.base, found.frame):
+        return "its loader has a random generator of its own, which a loop asks once more at its end"
     limited = validation_break(draft, found.body, found.loop)
     taken = {id(n) for n in walk(limited[0])} if limited else set()
     for item in found.body:
@@ -145,21 +148,6 @@ def _every(draft: Draft, found: Validation) -> str:
     if start is None or start + offset != 1:
         return ""
     return at_entry(draft, modulo.right, draft.nest.entry)
-
-
-def epoch_start(draft: Draft) -> int | None:
-    """The first value of the epoch counter when it is a plain number."""
-    assert draft.nest.epochs is not None
-    base = draft.nest.epochs.base
-    if isinstance(base, ast.Name):
-        key = draft.roles.key(draft.nest.entry.scope, base.id)
-        base = draft.roles.bindings(key)[0].value if key else base
-    if not isinstance(base, ast.Call):
-        return None
-    if len(base.args) == 1:
-        return 0
-    first = base.args[0]
-    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, int) else None
 
 
 def _place(draft: Draft, found: Validation) -> None:

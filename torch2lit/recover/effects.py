@@ -20,6 +20,8 @@ _ALIASING_METHODS = {
     "buffers", "named_buffers", "get_parameter", "get_submodule", "to", "cuda", "cpu", "train", "eval", "float",
     "double", "half", "requires_grad_", "apply", "values", "items", "keys", "detach", "view", "data",
 }  # fmt: skip
+_PROCESS_METHODS = {"join", "no_sync"}
+"""Methods of wrappers for several processes that only talk to the other processes."""
 _ALIASING_FUNCTIONS = {
     "list", "tuple", "dict", "set", "zip", "chain", "filter", "map", "iter", "enumerate", "cycle", "partial",
     "reversed", "sorted", "next", "compile", "script", "vars", "itertools.chain", "getattr",
@@ -76,6 +78,15 @@ class Effects:
     """Names whose object may be changed in place."""
 
 
+def joined_effects(several: list[Effects]) -> Effects:
+    """What several things do together."""
+    return Effects(
+        any(e.model for e in several), any(e.mode for e in several), any(e.gradients for e in several),
+        any(e.optimizer for e in several), any(e.learning_rate for e in several), any(e.rng for e in several),
+        frozenset().union(*(e.mutates for e in several)),
+    )  # fmt: skip
+
+
 class EffectAnalysis:
     """Effects of statements of one file; call :meth:`of` for each. Works on demand and remembers."""
 
@@ -84,6 +95,7 @@ class EffectAnalysis:
         self.roles = roles
         self.neighbours = Neighbours(path)
         self._foreign: dict[str, bool] = {}
+        self._drawing: frozenset[str] | None = None
         self._class_touched: dict[ast.ClassDef, frozenset[Key]] = {}
         self._touched: dict[Scope, frozenset[Key]] = {}
         self._rng: dict[Scope, bool] = {}
@@ -300,11 +312,14 @@ class EffectAnalysis:
         ):
             return True
         if self._carries(node.func, scope, self.models):
-            return not (isinstance(node.func, ast.Attribute) and node.func.attr in _ALIASING_METHODS)
+            quiet = _ALIASING_METHODS | _PROCESS_METHODS
+            return not (isinstance(node.func, ast.Attribute) and node.func.attr in quiet)
         if full.startswith("torch.nn.") and last[:1].isupper() and not last.endswith("Loss"):
             return True
         if last in self.source.classes:
-            return self.roles.of(node, scope) is Role.MODEL
+            return self.roles.of(node, scope) is Role.MODEL or self._making_draws(self.source.classes[last])
+        if isinstance(node.func, ast.Attribute) and node.func.attr in self._drawing_methods():
+            return True
         if isinstance(node.func, ast.Name) and (function := self.source.function(node.func.id)):
             return self._function_draws(function)
         return self._unknown_draws(node, full, root)
@@ -321,13 +336,13 @@ class EffectAnalysis:
         return root not in sys.stdlib_module_names and root not in NO_TORCH_RNG and root not in ("torch", "torchvision")
 
     def _neighbour_draws(self, full: str) -> bool | None:
-        """Whether a function of a file beside the script draws; None when there is no such function."""
+        """Whether a function of a file beside the script, or making one of its classes, draws; None for no such thing."""
         if full not in self._foreign:
-            found = self.neighbours.function(full)
+            found = self.neighbours.definition(full)
             if found is None:
                 return None
             self._foreign[full] = True  # guards against recursion
-            module, function = found
+            module, definition = found
             if module not in self._foreign_analyses:
                 source = Source(self.neighbours.source(module))
                 other = EffectAnalysis(source, Roles(source))
@@ -336,9 +351,41 @@ class EffectAnalysis:
                 other._foreign_analyses = self._foreign_analyses
                 self._foreign_analyses[module] = other
             inner = self._foreign_analyses[module]
-            twin = inner.source.function(function.name)
-            self._foreign[full] = twin is None or inner._function_draws(twin)
+            if isinstance(definition, ast.ClassDef):
+                made = inner.source.classes.get(definition.name)
+                self._foreign[full] = made is None or inner._making_draws(made)
+            else:
+                twin = inner.source.function(definition.name)
+                self._foreign[full] = twin is None or inner._function_draws(twin)
         return self._foreign[full]
+
+    def _making_draws(self, definition: ast.ClassDef) -> bool:
+        """Whether making an object of the class may draw: by its ``__init__``, or by a base that is not known here."""
+        for base in definition.bases:
+            name = dotted(base)
+            own = self.source.classes.get(name)
+            if own is not None and own is not definition:
+                if self._making_draws(own):
+                    return True
+            elif not self._harmless_base(name):
+                return True
+        return any(self._function_draws(m) for m in _methods(definition) if m.name in _MAKING)
+
+    def _harmless_base(self, name: str) -> bool:
+        last = name.rpartition(".")[2]
+        root = self.roles.origins.get(name.partition(".")[0], name).partition(".")[0]
+        return name == "object" or root in sys.stdlib_module_names or last in ("Dataset", "Sampler", "Function")
+
+    def _drawing_methods(self) -> frozenset[str]:
+        """The names of methods of the file's own classes that draw, except modules' own: models are carriers."""
+        if self._drawing is None:
+            methods = [m for d in self.source.classes.values() for m in _methods(d) if not m.name.startswith("__")]
+            self._drawing, before = frozenset(), None
+            while self._drawing != before:  # a method may draw through another one
+                before = self._drawing
+                self._rng.clear()
+                self._drawing = frozenset(m.name for m in methods if self._function_draws(m))
+        return self._drawing
 
     def _function_draws(self, function: ast.FunctionDef) -> bool:
         if function not in self._rng:
@@ -450,6 +497,13 @@ class EffectAnalysis:
                     names.append(root_name(keyword.value))
         keys = (self.roles.key(scope, name) for name in names if name)
         return {key for key in keys if key}
+
+
+_MAKING = ("__init__", "__new__", "__post_init__")
+
+
+def _methods(definition: ast.ClassDef) -> list[ast.FunctionDef]:
+    return [m for m in definition.body if isinstance(m, ast.FunctionDef)]
 
 
 def _touches_gradients(node: ast.AST) -> bool:

@@ -18,8 +18,9 @@ _GRAD_MODES = {"no_grad", "inference_mode", "enable_grad"}
 class Item:
     """One thing that runs: a raw statement, a parameter that gets its argument, or a call's result that is used.
 
-    ``kind`` is ``statement``; ``bind`` (``target = value``, the value read in the caller's frame); or ``result``: the
-    caller's statement ``node`` with its ``call`` replaced by ``value``, read in the frame ``callee``.
+    ``kind`` is ``statement``; ``bind`` (``target = value``, the value read in the caller's frame); ``result``: the
+    caller's statement ``node`` with its ``call`` replaced by ``value``, read in the frame ``callee``; ``enter`` and
+    ``leave``: the `with` statement ``node`` begins, and ends, around a loop that Lightning runs.
     """
 
     node: ast.stmt
@@ -44,6 +45,11 @@ def parts(item: Item) -> list[tuple[ast.AST, Frame]]:
     if item.kind == "bind":
         assert item.value is not None and item.frame.caller is not None
         return [(item.value, item.frame.caller)]
+    if item.kind == "enter":
+        assert isinstance(item.node, ast.With)
+        return [(part, item.frame) for i in item.node.items for part in (i.context_expr, i.optional_vars) if part]
+    if item.kind == "leave":
+        return []
     if item.kind == "result":
         found: list[tuple[ast.AST, Frame]] = []
         if item.value is not None and item.callee is not None:

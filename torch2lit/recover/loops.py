@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from enum import Enum
 
-from .names import target_names
+from .names import bound_names, target_names
 from .roles import Role, Roles
 from .syntax import Scope, dotted
 
@@ -63,13 +63,10 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             bar_name = base.target.id
             base = base.value
             continue
-        if isinstance(base, ast.Name) and roles.role(scope, base.id) is Role.BAR:
-            key = roles.key(scope, base.id)
-            bindings = roles.bindings(key) if key else []
-            if len(bindings) == 1 and bindings[0].index is None:
-                bar_name = base.id
-                base = bindings[0].value
-                continue
+        if isinstance(base, ast.Name) and (value := _wrapper_behind(base, node, scope, roles)) is not None:
+            bar_name = base.id if _is_bar_call(value) else bar_name
+            base = value
+            continue
         if isinstance(base, ast.IfExp) and (inner := _same_below(base)) is not None:
             bar, base = True, inner
             continue
@@ -99,7 +96,64 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
                 base = base.args[0] if base.args else next(k.value for k in base.keywords if k.arg == "iterable")
         else:
             break
-    return Loop(node, _kind(base, scope, roles), base, items, index, first, bar, bar_name)
+    kind = Iterable.LOADER if _zips_loaders(base, items, scope, roles) else _kind(base, scope, roles)
+    return Loop(node, kind, base, items, index, first, bar, bar_name)
+
+
+def _zips_loaders(base: ast.expr, items: ast.expr, scope: Scope, roles: Roles) -> bool:
+    """Whether the loop runs over several loaders side by side, each batch unpacked at once."""
+    match base:
+        case ast.Call(func=ast.Name(id="zip"), args=[_, _, *_] as loaders, keywords=[]):
+            unpacked = isinstance(items, ast.Tuple) and len(items.elts) == len(loaders)
+            return unpacked and all(_kind(loader, scope, roles) is Iterable.LOADER for loader in loaders)
+    return False
+
+
+def _wrapper_behind(name: ast.Name, loop: ast.For, scope: Scope, roles: Roles) -> ast.expr | None:
+    """The ``tqdm(...)`` or ``enumerate(...)`` that a looped-over name surely holds; None for anything else."""
+    key = roles.key(scope, name.id)
+    bindings = roles.bindings(key) if key else []
+    value: ast.expr | None = None
+    if len(bindings) == 1 and bindings[0].index is None:
+        value = bindings[0].value
+    elif key is not None and key[0] is scope:
+        value = _last_value(name.id, loop, scope, roles)
+    if value is not None and (_is_bar_call(value) or dotted_call(value) == "enumerate"):
+        return value
+    return None
+
+
+def _last_value(name: str, loop: ast.stmt, scope: Scope, roles: Roles) -> ast.expr | None:
+    """What a name was given last before a loop, by a statement or a `with` that surely ran; None when unknown."""
+    parents = roles.source.parents
+    current: ast.AST = loop
+    while current is not scope:
+        parent = parents[current]
+        for block in _blocks(parent):
+            if current in block:
+                for earlier in reversed(block[: block.index(current)]):
+                    match earlier:
+                        case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
+                            return value
+                    if name in bound_names([earlier]):
+                        return None
+        if isinstance(parent, ast.With):
+            for item in parent.items:
+                match item.optional_vars:
+                    case ast.Name(id=target) if target == name:
+                        return item.context_expr
+        if isinstance(parent, ast.For | ast.While) and name in bound_names([parent]):
+            return None
+        current = parent
+    return None
+
+
+def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
+    return [block for field in ("body", "orelse", "finalbody") if isinstance(block := getattr(node, field, None), list)]
+
+
+def _is_bar_call(node: ast.expr) -> bool:
+    return dotted_call(node).rpartition(".")[2] in _BARS
 
 
 def _same_below(node: ast.IfExp) -> ast.expr | None:

@@ -1,4 +1,4 @@
-"""Functions of the user's own modules beside the script: read, never imported."""
+"""Functions and classes of the user's own modules beside the script: read, never imported."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 
 
 class Neighbours:
-    """Looks functions up in the files that a script imports from its own folder."""
+    """Looks functions and classes up in the files that a script imports from its own folder."""
 
     def __init__(self, path: str) -> None:
         self.folder = Path(path).parent if path and path != "-" else None
         self._modules: dict[str, ast.Module | None] = {}
 
-    def function(self, full: str) -> tuple[str, ast.FunctionDef] | None:
-        """The text of the module and the function that a dotted name such as ``util.adjust_rate`` stands for."""
+    def definition(self, full: str) -> tuple[str, ast.FunctionDef | ast.ClassDef] | None:
+        """The module, and the function or class in it, that a dotted name such as ``util.adjust_rate`` stands for."""
         module, _, name = full.lstrip(".").rpartition(".")
         tree = self._module(module)
         if tree is None:
             return None
         for statement in tree.body:
-            if isinstance(statement, ast.FunctionDef) and statement.name == name:
+            if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name == name:
                 return module, statement
         return None
 

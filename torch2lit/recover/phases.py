@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 
 from .items import Item, callee_items, direct_calls, enter_frame, is_bar, items_of, no_grad_with
@@ -85,6 +86,10 @@ def _split(source: Source, items: list[Item], nest: Nest, epoch: Epoch) -> tuple
                 epoch.unwrapped.append(node)
                 before, after = _split(source, items_of(node.body, item.frame, node), nest, epoch)
                 return [*items[:index], *before], [*after, *items[index + 1 :]]
+            if isinstance(node, ast.With) and _may_be_spread(node):
+                before, after = _split(source, items_of(node.body, item.frame, node), nest, epoch)
+                begin, end = Item(node, item.frame, "enter"), Item(node, item.frame, "leave")
+                return [*items[:index], begin, *before], [*after, end, *items[index + 1 :]]
             raise NotStraight(node.lineno, f"the batch loop stands inside a `{type(node).__name__.lower()}` block")
     raise NotStraight(loop.lineno, "the batch loop could not be reached from the epoch loop")
 
@@ -133,6 +138,14 @@ def _enables_grad(node: ast.With) -> bool:
         and all(isinstance(a, ast.Constant) and a.value is True for a in i.context_expr.args)
         for i in node.items
     )
+
+
+def _may_be_spread(node: ast.With) -> bool:
+    """Whether the block may begin in one hook and end in another: not if it catches errors or switches gradients."""
+    names = [
+        dotted(i.context_expr.func if isinstance(i.context_expr, ast.Call) else i.context_expr) for i in node.items
+    ]
+    return all(name and not re.search("grad|inference|suppress|raises|assert", name, re.I) for name in names)
 
 
 def _is_bar(node: ast.With) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Container
 from dataclasses import dataclass
 
-from .items import Item, only_names
+from .items import Item, only_names, parts
 from .names import Flow, bound_names, declared, flow
 from .nest import Frame
 from .roles import Key, Roles
@@ -173,6 +173,8 @@ class Variables:
             target = self.of(item.frame, item.target)
             bound = frozenset([target] if target else [])
             return Use(read, bound, bound, read)
+        if item.kind in ("enter", "leave"):
+            return self._from_flow(item.frame, flow([part for part, _frame in parts(item)]))
         if item.kind == "result":
             assert item.callee is not None
             outer = flow([_without_call(item.node, item.call)])

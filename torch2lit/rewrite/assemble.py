@@ -15,6 +15,7 @@ from ..recover.syntax import Source, walk
 from .device import unused_devices
 from .entry import EntryEditor, loop_edit, trainer_source
 from .formatting import format_code, line_length
+from .lazy_loader import lazy_loader_source
 from .module import Names, choose_names, module_source
 
 
@@ -27,13 +28,22 @@ def nest_edits(
     names = choose_names(draft, taken)
     names.lightning = lightning
     removed = moved_functions(draft)
-    class_code = format_code(module_source(draft, configured, state, names), width).rstrip("\n") + "\n"
+    class_code = format_code(_definitions(draft, configured, state, names), width).rstrip("\n") + "\n"
     editor = EntryEditor(draft, state, names)
     edits = [loop_edit(draft, source, trainer_source(draft, configured, state, names), width, editor)]
     edits += editor.edits()
     edits = unused_devices(draft, state, editor, edits)
     edits += _class_and_functions(draft, state, removed, class_code)
     return edits, names
+
+
+def _definitions(draft: Draft, configured: Configured, state: State, names: Names) -> str:
+    """The module, and the loader that it trains on when that is one of its own."""
+    module = module_source(draft, configured, state, names)
+    data = draft.train_data
+    if data is None or not data.lazy:
+        return module
+    return f"{lazy_loader_source(names.lazy_loader, len(data.texts) > 1, data.asks_at_end)}\n\n{module}"
 
 
 def _class_and_functions(draft: Draft, state: State, removed: list[ast.FunctionDef], code: str) -> list[Edit]:

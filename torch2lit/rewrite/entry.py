@@ -12,6 +12,7 @@ from ..plan.draft import Draft
 from ..plan.entry_names import entry_text, is_made_up
 from ..plan.optimizers import Configured
 from ..plan.state import State
+from ..plan.train_data import TrainData
 from ..plan.validation import statements_after, trained_models
 from ..program import Edit, Mechanism
 from ..recover.syntax import Source, walk
@@ -29,7 +30,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     lines = [f"{names.instance} = {names.module}({', '.join(arguments)})"]
     settings = ", ".join(f"{name}={value}" for name, value in draft.trainer.items())
     lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")
-    lines.append(f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft)])})")
+    lines.append(f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft, names)])})")
     lines += _moved_back(draft)
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
     return "\n".join(lines) + "\n"
@@ -58,7 +59,7 @@ def _moved_back(draft: Draft) -> list[str]:
     return moves
 
 
-def _loaders(draft: Draft) -> list[str]:
+def _loaders(draft: Draft, names: Names) -> list[str]:
     nest = draft.nest
     if draft.mechanism is Mechanism.EPOCHS:
         return ["[0]"]
@@ -69,10 +70,20 @@ def _loaders(draft: Draft) -> list[str]:
             if not is_made_up(nest.epochs.base)
             else ast.unparse(nest.epochs.base)
         ]
-    texts = [entry_text(draft, nest.batches.base, nest.inner)]
+    assert draft.train_data is not None
+    texts = [_train_data(draft.train_data, names)]
     if draft.validation is not None:
         texts.append(entry_text(draft, draft.validation.loop.base, draft.validation.frame))
     return [t or "None" for t in texts]
+
+
+def _train_data(data: TrainData, names: Names) -> str:
+    loaders = ", ".join(data.texts)
+    if data.lazy:
+        return f"{names.lazy_loader}({loaders})"
+    if len(data.texts) > 1:
+        return f'{names.lightning}.pytorch.utilities.CombinedLoader([{loaders}], "min_size")'
+    return loaders
 
 
 def loop_edit(draft: Draft, source: Source, code: str, width: int, editor: EntryEditor) -> Edit:

@@ -142,6 +142,12 @@ class HookWriter:
         """One item as statements of a hook."""
         if item.kind == "bind":
             return [self._bind(item, hook)]
+        if item.kind == "enter":
+            return self._enter(item, hook)
+        if item.kind == "leave":
+            assert isinstance(item.node, ast.With)
+            contexts = [self.state.contexts[part] for part in reversed(item.node.items)]
+            return [_parse(f"{context}.__exit__(None, None, None)") for context in contexts]
         if item.kind == "result":
             return self._result(item, hook)
         twin = self.draft.source.twins[item.node]
@@ -197,6 +203,19 @@ class HookWriter:
             target = self.state.in_hook.get((hook, variable)) or self.state.homes.get(variable) or variable.name
         value = self.text(item.value, item.frame.caller, hook)
         return _parse(f"{target} = {value}")
+
+    def _enter(self, item: Item, hook: str) -> list[Statement]:
+        """A `with` begins: what it opens is held by the module until the hook that closes it."""
+        assert isinstance(item.node, ast.With)
+        lines: list[Statement] = []
+        for part in item.node.items:
+            context = self.state.contexts[part]
+            lines.append(_parse(f"{context} = {self.text(part.context_expr, item.frame, hook)}"))
+            target = f"{self.text(part.optional_vars, item.frame, hook)} = " if part.optional_vars is not None else ""
+            lines.append(_parse(f"{target}{context}.__enter__()"))
+        comments = [c for c in _leading(self.draft.source.twins[item.node].node) if c.comment]  # type: ignore[arg-type]
+        lines[0] = lines[0].with_changes(leading_lines=comments)
+        return lines
 
     def _result(self, item: Item, hook: str) -> list[Statement]:
         assert item.callee is not None

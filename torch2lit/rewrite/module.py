@@ -24,6 +24,7 @@ from ..plan.validation import trained_models
 from ..recover.roles import Role
 from ..recover.syntax import walk
 from .hooks import HookWriter
+from .lazy_loader import FINISH_LOADER
 from .rename import rename
 from .statements import Statement, standalone
 
@@ -38,6 +39,7 @@ class Names:
     module: str = "LitModel"
     instance: str = "lit_model"
     trainer: str = "trainer"
+    lazy_loader: str = "LazyLoader"
     taken: set[str] = field(default_factory=set)
 
 
@@ -48,6 +50,9 @@ def choose_names(draft: Draft, taken: set[str]) -> Names:
     names.instance = _free(_snake(names.module), taken)
     names.trainer = _free("trainer", taken)
     taken |= {names.module, names.instance, names.trainer}
+    if draft.train_data is not None and draft.train_data.lazy:
+        names.lazy_loader = _free("LazyLoader", taken)
+        taken.add(names.lazy_loader)
     return names
 
 
@@ -102,6 +107,8 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
     for hook in HOOKS:
         items = draft.hooks.get(hook, [])
         body = writer.body(hook, items) if items or hook == TRAINING_STEP or hook in state.prologue else []
+        if hook == BATCH_END and draft.train_data is not None and draft.train_data.asks_at_end:
+            body = [*body, cst.parse_statement(FINISH_LOADER)]
         if hook == VALIDATION_END and (numbers := logged_numbers(draft, state)):
             body = [*body, _log(numbers)]
         if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):

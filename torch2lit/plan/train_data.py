@@ -1,0 +1,415 @@
+"""What `Trainer.fit` gets as training data: the batch loop's iterable as the entry point can write it.
+
+for x, y in train_loader                    fit(module, train_loader)
+for x, y in DataLoader(data, 32)            fit(module, DataLoader(data, 32)): made once, each epoch starts it anew
+for a, b in zip(first, second)              fit(module, CombinedLoader([first, second], "min_size"))
+random numbers are drawn before the loop    fit(module, LazyLoader(train_loader))
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from ..recover.items import Item, names_in, parts
+from ..recover.loops import Iterable, loop_names
+from ..recover.nest import Frame
+from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
+from ..recover.variables import Variable
+from .draft import Draft, Removal
+from .entry_names import entry_text, epoch_start, written_in_loop
+from .idioms import loop_bars
+from .steps import Obstacle
+
+
+@dataclass(frozen=True, slots=True)
+class TrainData:
+    """The loaders as source at the entry point; more than one run side by side, as long as each has a batch.
+
+    ``lazy``: they start only when the first batch is asked for. ``asks_at_end``: the plain loop's last, vain request
+    for a batch moves the loader's own random generator on.
+    """
+
+    texts: tuple[str, ...]
+    lazy: bool = False
+    asks_at_end: bool = False
+
+
+def find_train_data(draft: Draft) -> TrainData | Obstacle:
+    """The training data of the batch loop, or why Lightning cannot run over it as the script does."""
+    loop = draft.nest.batches
+    assert loop is not None
+    if loop.kind is Iterable.UNKNOWN:
+        return Obstacle(loop.node, f"the batches come from `{ast.unparse(loop.base)[:60]}`, which is no known loader")
+    texts: list[str] = []
+    for base in _side_by_side(loop.base):
+        text = _fixed_text(draft, base) or _made_once(draft, base)
+        if not text:
+            return Obstacle(loop.node, f"`{ast.unparse(base)[:60]}` is made anew in every epoch")
+        texts.append(text)
+    lazy = asks_at_end = False
+    if loop.kind is Iterable.LOADER:
+        for base in _side_by_side(loop.base):
+            if _has_no_length(draft, base):
+                reason = "its dataset has no length, so that Lightning would fetch a batch ahead"
+                return Obstacle(loop.node, reason)
+            asks_at_end |= owns_generator(draft, base, draft.nest.inner)
+        asks_at_end |= len(texts) > 1 and not all(_draws_nothing(draft, b) for b in _side_by_side(loop.base))
+        drawing, changing = _draws_before(draft), _changes_started_loader(draft)
+        lazy = drawing is not None or changing is not None or asks_at_end
+        if lazy and (reason := _not_lazy(draft, loop.base)):
+            if drawing is not None:
+                return Obstacle(drawing.node, f"{_DRAWN_BEFORE} ({reason})")
+            if asks_at_end:
+                return Obstacle(loop.node, f"{_ASKED_AT_END} ({reason})")
+            assert changing is not None
+            text = ast.unparse(changing.node).splitlines()[0][:60]
+            message = f"`{text}` comes after Lightning has started the loader's workers for the first epoch"
+            draft.note("loader-changed-at-epoch-start", changing.node, message)
+            lazy = False
+    return TrainData(tuple(texts), lazy, asks_at_end)
+
+
+_DRAWN_BEFORE = (
+    "random numbers may be drawn before the batch loop, and Lightning starts the first epoch's loader before that"
+)
+_ASKED_AT_END = "at its end a loop asks its loader once more, which may draw random numbers"
+
+
+def _side_by_side(base: ast.expr) -> list[ast.expr]:
+    """The loaders of ``zip(...)``; any other iterable is one."""
+    match base:
+        case ast.Call(func=ast.Name(id="zip"), args=loaders):
+            return loaders
+    return [base]
+
+
+# ---- the same expression at the entry point
+
+
+def _fixed_text(draft: Draft, base: ast.expr) -> str:
+    """The expression as it stands, when no turn of the epoch loop changes its names and it makes nothing."""
+    frame = draft.nest.inner
+    written = _changing(draft)
+    for node in walk(base):
+        if isinstance(node, ast.Name) and draft.variables.of(frame, node.id) in written:
+            return ""
+    if isinstance(base, ast.Call) and dotted(base.func) != "range":
+        return ""
+    return entry_text(draft, base, frame)
+
+
+def _changing(draft: Draft) -> frozenset[Variable]:
+    """The variables that differ from epoch to epoch."""
+    return written_in_loop(draft) | _counters(draft)
+
+
+def _counters(draft: Draft) -> frozenset[Variable]:
+    if draft.nest.epochs is None:
+        return frozenset()
+    names = loop_names(draft.nest.epochs)
+    return frozenset(v for n in names if (v := draft.variables.of(draft.nest.entry, n)) is not None)
+
+
+def _made_once(draft: Draft, base: ast.expr) -> str:
+    """The expression with the epoch's own names replaced by what they stand for, when that is the same in every epoch."""
+    hoister = _Hoister(draft)
+    found = hoister.expression(base, draft.nest.inner)
+    if found is None:
+        return ""
+    for item in hoister.used:
+        if _is_dead(draft, item, base):
+            draft.removals[item.node] = Removal("Trainer.fit", "trainer_entry", "the loader is made once")
+    return ast.unparse(found)
+
+
+def _is_dead(draft: Draft, item: Item, base: ast.expr) -> bool:
+    """Whether nothing but the batch loop's own head reads what the statement makes."""
+    match item.node:
+        case ast.Assign(targets=[ast.Name() as target], value=ast.Call()):
+            variable = draft.variable(target, item.frame)
+        case _:
+            return False
+    inside = {id(n) for n in walk(base)}
+    return variable is not None and not any(
+        isinstance(n, ast.Name) and n.id == variable.name and isinstance(n.ctx, ast.Load) and id(n) not in inside
+        for n in walk(variable.scope)
+    )
+
+
+def drop_unread_parameters(draft: Draft) -> None:
+    """A parameter that only the batch loop's head has read needs no value any more."""
+    epoch = draft.epoch
+    everything = [*epoch.before, *epoch.batch, *epoch.after]
+    read = draft.variables.sequence(everything).read
+    epoch.before = [i for i in epoch.before if i.kind != "bind" or draft.variables.of(i.frame, i.target) in read]
+
+
+class _Hoister:
+    """Rewrites an expression of an epoch in terms of names that the entry point has."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.written = _changing(draft)
+        self.used: list[Item] = []
+        self.inside = 0
+        """How many calls and subscripts are around: there the object's content counts, outside only which one it is."""
+
+    def expression(self, node: ast.expr, frame: Frame) -> ast.expr | None:
+        """The same value; None when it may differ from epoch to epoch or making it does more than that."""
+        match node:
+            case ast.Constant():
+                return node
+            case ast.Name():
+                return self._name(node, frame)
+            case ast.Attribute(value=value, attr=attribute):
+                if self._stored(ast.unparse(node)):
+                    return None
+                inner = self.expression(value, frame)
+                return inner and ast.Attribute(inner, attribute, ast.Load())
+            case ast.Subscript(value=value, slice=index):
+                inner, place = self._content(value, frame), self._content(index, frame)
+                return ast.Subscript(inner, place, ast.Load()) if inner and place else None
+            case ast.UnaryOp(op=operator, operand=operand):
+                inner = self.expression(operand, frame)
+                return inner and ast.UnaryOp(operator, inner)
+            case ast.BinOp(left=left, op=operation, right=right):
+                first, second = self.expression(left, frame), self.expression(right, frame)
+                return ast.BinOp(first, operation, second) if first and second else None
+            case ast.Call():
+                return self._call(node, frame)
+        return None
+
+    def _content(self, node: ast.expr, frame: Frame) -> ast.expr | None:
+        self.inside += 1
+        found = self.expression(node, frame)
+        self.inside -= 1
+        return found
+
+    def _stored(self, text: str) -> bool:
+        """Whether the loop stores into the attribute somewhere."""
+        everything = [*self.draft.epoch.before, *self.draft.epoch.batch, *self.draft.epoch.after]
+        return any(
+            isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) and n.attr == text.rpartition(".")[2]
+            for item in everything
+            for part, _frame in parts(item)
+            for n in walk_scope(part)
+        )
+
+    def _name(self, node: ast.Name, frame: Frame) -> ast.expr | None:
+        variable = self.draft.variables.of(frame, node.id)
+        if variable is not None and variable in _counters(self.draft):
+            return None
+        if variable is not None and variable in self.written:
+            return self._definition(variable)
+        if variable is not None and self._mutated(variable):
+            return None
+        text = entry_text(self.draft, node, frame)
+        return ast.Name(text, ast.Load()) if text.isidentifier() else None
+
+    def _mutated(self, variable: Variable) -> bool:
+        """Whether a turn may change the object: in place, or by a method that is not known to leave it alone."""
+        everything = [*self.draft.epoch.before, *self.draft.epoch.batch, *self.draft.epoch.after]
+        key = (variable.scope, variable.name)
+        if not self.inside:
+            return False
+        if any(key in self.draft.effects_of(item).mutates for item in everything):
+            return True
+        for item in everything:
+            for node, frame in names_in(item):
+                parent = self.draft.source.parents.get(node)
+                called = isinstance(parent, ast.Attribute) and isinstance(self.draft.source.parents[parent], ast.Call)
+                if called and self.draft.variable(node, frame) is variable and parent.attr not in _ONLY_READ:  # type: ignore[union-attr]
+                    return True
+        return False
+
+    def _definition(self, variable: Variable) -> ast.expr | None:
+        """What the one statement before the batch loop gives the variable."""
+        epoch = self.draft.epoch
+        writers = [i for i in epoch.before if variable in self.draft.variables.use(i).written]
+        others = self.draft.variables.sequence([*epoch.batch, *epoch.after])
+        if len(writers) != 1 or variable in others.written or self._mutated(variable):
+            return None
+        item = writers[0]
+        if item.kind == "bind" and item.value is not None and item.frame.caller is not None:
+            return self.expression(item.value, item.frame.caller)
+        match item.node:
+            case ast.Assign(targets=[ast.Name()], value=value) if item.kind == "statement":
+                self.used.append(item)
+                return self.expression(value, item.frame)
+        return None
+
+    def _call(self, node: ast.Call, frame: Frame) -> ast.expr | None:
+        if not self._makes_nothing_else(node, frame.scope):
+            return None
+        function: ast.expr | None = node.func
+        if isinstance(node.func, ast.Attribute) and dotted(node.func).partition(".")[0] not in self._imports():
+            receiver = self._content(node.func.value, frame)
+            function = receiver and ast.Attribute(receiver, node.func.attr, ast.Load())
+        arguments = [self._content(a, frame) for a in node.args]
+        keywords = [(k.arg, self._content(k.value, frame)) for k in node.keywords]
+        if function is None or any(a is None for a in arguments) or any(v is None for _name, v in keywords):
+            return None
+        return ast.Call(function, [a for a in arguments if a], [ast.keyword(n, v) for n, v in keywords if v])
+
+    def _imports(self) -> dict[str, str]:
+        return self.draft.roles.origins
+
+    def _makes_nothing_else(self, node: ast.Call, scope: Scope) -> bool:
+        full = self.draft.roles.full_name(node.func)
+        if full in ("range", "len", "int", "min", "max", "math.ceil", "math.floor"):
+            return self.draft.roles.key(scope, full) is None
+        if full.startswith("torch.utils.data.") and full.rpartition(".")[2] in _STATELESS:
+            return not any(k.arg is None or k.arg in _STATEFUL for k in node.keywords)
+        return isinstance(node.func, ast.Attribute) and node.func.attr in ("size", "numel", "dim") and not node.keywords
+
+
+_ONLY_READ = {
+    "size", "numel", "dim", "item", "to", "cuda", "cpu", "float", "long", "int", "double", "half", "bool", "t", "view",
+    "reshape", "permute", "transpose", "detach", "clone", "contiguous", "mean", "sum", "max", "min", "std", "keys",
+    "values", "items", "get", "index", "count", "copy", "unsqueeze", "squeeze", "tolist", "numpy", "narrow",
+}  # fmt: skip
+_STATELESS = {
+    "DataLoader", "TensorDataset", "RandomSampler", "SequentialSampler", "SubsetRandomSampler", "BatchSampler",
+    "WeightedRandomSampler", "Subset",
+}  # fmt: skip
+_STATEFUL = ("generator", "persistent_workers", "worker_init_fn", "collate_fn")
+
+
+# ---- facts about the loader
+
+
+def constructions(draft: Draft, base: ast.expr, frame: Frame) -> list[ast.Call]:
+    """The calls that make the loader, as far as the file shows them."""
+    if isinstance(base, ast.Call):
+        return [base]
+    variable = draft.variable(base, frame)
+    if variable is None:
+        return []
+    bindings = draft.roles.bindings((variable.scope, variable.name))
+    return [b.value for b in bindings if isinstance(b.value, ast.Call)]
+
+
+def owns_generator(draft: Draft, base: ast.expr, frame: Frame) -> bool:
+    """Whether the loader has a random generator of its own: a plain loop asks it once more at its end."""
+    return any(
+        keyword.arg == "generator" and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None)
+        for call in constructions(draft, base, frame)
+        for keyword in call.keywords
+    )
+
+
+def _draws_nothing(draft: Draft, base: ast.expr) -> bool:
+    """Whether the loader's data is plain tensors: asking for a batch too many draws no random number."""
+    made = constructions(draft, base, draft.nest.inner)
+    datasets = [c.args[0] if c.args else None for c in made]
+    variable = draft.variable(base, draft.nest.inner)
+    scope = variable.scope if variable is not None else draft.nest.inner.scope
+    return bool(made) and all(d is not None and _is_plain(draft, d, scope) for d in datasets)
+
+
+def _is_plain(draft: Draft, node: ast.expr, scope: Scope) -> bool:
+    if isinstance(node, ast.Name):
+        key = draft.roles.key(scope, node.id)
+        values = draft.roles.bindings(key) if key is not None else []
+        return bool(values) and all(_is_plain(draft, b.value, scope) for b in values if b.value is not node)
+    return isinstance(node, ast.Call) and draft.roles.full_name(node.func).rpartition(".")[2] == "TensorDataset"
+
+
+def _has_no_length(draft: Draft, base: ast.expr) -> bool:
+    variable = draft.variable(base, draft.nest.inner)
+    for call in constructions(draft, base, draft.nest.inner):
+        dataset = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "dataset"), None)
+        scope = variable.scope if variable is not None else draft.nest.inner.scope
+        if dataset is not None and _is_iterable_dataset(draft, dataset, scope):
+            return True
+    return False
+
+
+def _is_iterable_dataset(draft: Draft, node: ast.expr, scope: Scope) -> bool:
+    if isinstance(node, ast.Name):
+        key = draft.roles.key(scope, node.id)
+        return key is not None and any(_is_iterable_dataset(draft, b.value, key[0]) for b in draft.roles.bindings(key))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        definition = draft.source.classes.get(node.func.id)
+        return definition is not None and any(ast.unparse(b).endswith("IterableDataset") for b in definition.bases)
+    return False
+
+
+# ---- what must run before the loader starts
+
+
+def _draws_before(draft: Draft) -> Item | None:
+    """The first item before the batch loop that may draw random numbers, which starting the loader does, too."""
+    bars = loop_bars(draft)
+    for item in draft.epoch.before:
+        if draft.effects_of(item).rng and not _feeds_bar(draft, item, bars):
+            return item
+    return None
+
+
+def _feeds_bar(draft: Draft, item: Item, bars: set[Variable]) -> bool:
+    """Whether the item makes or labels the progress bar of a loop that Lightning runs now."""
+    match item.node:
+        case (
+            ast.Assign(targets=[ast.Name() as name])
+            | ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as name)))
+        ):
+            return draft.variable(name, item.frame) in bars
+    return False
+
+
+def _changes_started_loader(draft: Draft) -> Item | None:
+    """An item before the batch loop that changes what workers read: with workers, the first epoch's have started by then."""
+    nest = draft.nest
+    assert nest.batches is not None
+    base = draft.variable(nest.batches.base, nest.inner)
+    if base is None:
+        return None
+    made = constructions(draft, nest.batches.base, nest.inner)
+    workers = [k.value for m in made for k in m.keywords if k.arg == "num_workers"]
+    plain = bool(made) and all(_is_data_loader(draft, c) for c in made)
+    if plain and all(isinstance(w, ast.Constant) and w.value == 0 for w in workers):
+        return None
+    watched = {(base.scope, base.name)}
+    for call in made:
+        for part in [*call.args, *(k.value for k in call.keywords)]:
+            if isinstance(part, ast.Name) and (key := draft.roles.key(base.scope, part.id)):
+                watched.add(key)
+    for item in draft.epoch.before:
+        for node in (n for part, _frame in parts(item) for n in walk_scope(part)):
+            target: ast.AST | None = None
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if node.func.attr == "set_epoch" and epoch_start(draft) == 0:
+                    continue
+                target = node.func.value
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                target = node
+            name = root_name(target) if target is not None else ""
+            if name and draft.roles.key(item.frame.scope, name) in watched:
+                return item
+    return None
+
+
+def _not_lazy(draft: Draft, base: ast.expr) -> str:
+    """Why the loader cannot be started late; "" when it can."""
+    for loader in _side_by_side(base):
+        if not _has_length(draft, loader):
+            return f"the length of `{ast.unparse(loader)[:40]}` is not known"
+    return ""
+
+
+def _has_length(draft: Draft, base: ast.expr) -> bool:
+    """Whether ``len(loader)`` surely works: the script calls it, or makes a DataLoader itself."""
+    made = constructions(draft, base, draft.nest.inner)
+    if made and all(_is_data_loader(draft, c) for c in made):
+        return True
+    text = f"len({ast.unparse(base)})"
+    return any(
+        dotted(c.func) == "len" and ast.unparse(c) == text and draft.source.scope_of(c) is draft.nest.inner.scope
+        for c in draft.source.calls
+    )
+
+
+def _is_data_loader(draft: Draft, call: ast.Call) -> bool:
+    return draft.roles.full_name(call.func).rpartition(".")[2] == "DataLoader"
