@@ -56,6 +56,7 @@ def _convert_once(text: str, path: str, options: Options) -> Conversion:
     from .files.prefilter import SKIP_FILE, asks_to_skip
     from .findings import finding
     from .recover.frameworks import wrapping_framework
+    from .recover.neighbours import Neighbours
     from .recover.nest import recover_nests
     from .recover.roles import Roles
     from .recover.syntax import Source
@@ -63,7 +64,7 @@ def _convert_once(text: str, path: str, options: Options) -> Conversion:
     if asks_to_skip(text):
         return Conversion(path, Outcome.UNCHANGED, text, text, reason=SKIP_FILE)
     source = Source(text)
-    roles = Roles(source)
+    roles = Roles(source, Neighbours(path))
     if not _knows_torch(roles):
         return Conversion(path, Outcome.UNCHANGED, text, text, reason="no training loop")
     if options.target == "fabric" and (found := recover_nests(source, roles).nests):

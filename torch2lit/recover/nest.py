@@ -12,6 +12,8 @@ from .names import parameter_names
 from .roles import Role, Roles, bound_argument
 from .syntax import Scope, Source, dotted, root_name, walk_scope
 
+STEP_METHODS = ("step", "first_step", "second_step")
+"""What optimizers are stepped with: those of sharpness-aware minimization take two steps per batch."""
 _LIGHTNING_BASES = ("LightningModule", "LightningDataModule")
 
 
@@ -75,7 +77,7 @@ def step_calls(scope: Scope, roles: Roles) -> tuple[list[ast.Call], list[ast.Cal
             continue
         if node.func.attr in ("backward", "manual_backward"):
             backwards.append(node)
-        elif node.func.attr == "step" and _is_optimizer(node.func.value, scope, roles):
+        elif node.func.attr in STEP_METHODS and _is_optimizer(node.func.value, scope, roles):
             steps.append(node)
     return sorted(backwards, key=_position), sorted(steps, key=_position)
 

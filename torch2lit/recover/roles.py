@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .names import local_names, parameter_names, target_names
+from .neighbours import Neighbours
 from .syntax import Scope, Source, dotted, walk, walk_scope
 
 Key = tuple[Scope, str]
@@ -78,8 +79,9 @@ class Binding:
 class Roles:
     """Answers what a name in a scope is for. Works on demand and remembers."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, neighbours: Neighbours | None = None) -> None:
         self.source = source
+        self.neighbours = neighbours
         self._keys: dict[Key, Key | None] = {}
         self._bindings: dict[Scope, dict[str, list[Binding]]] = {}
         self._roles: dict[Key, Role | None] = {}
@@ -291,7 +293,31 @@ class Roles:
             return None
         if _LOADER_NAME.fullmatch(node.attr):
             return Role.LOADER
+        if isinstance(node.value, ast.Name):
+            return self._of_made_attribute(self.key(scope, node.value.id), node.attr)
         return None
+
+    def _of_made_attribute(self, key: Key | None, attribute: str) -> Role | None:
+        """``dataset.train`` is a loader when the class of ``dataset``, here or in a file beside, stores one there."""
+        for binding in self.bindings(key) if key else []:
+            if not isinstance(binding.value, ast.Call) or binding.index is not None:
+                continue
+            definition = self._class_named(self.full_name(binding.value.func))
+            for node in walk(definition) if definition is not None else []:
+                match node:
+                    case ast.Assign(
+                        targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=ast.Call() as made
+                    ):
+                        last = dotted(made.func).rpartition(".")[2]
+                        if name == attribute and _LOADER_CLASS.match(last) and last not in _NOT_LOADERS:
+                            return Role.LOADER
+        return None
+
+    def _class_named(self, full: str) -> ast.ClassDef | None:
+        if "." not in full:
+            return self.source.classes.get(full)
+        found = self.neighbours.definition(full) if self.neighbours is not None else None
+        return found[1] if found is not None and isinstance(found[1], ast.ClassDef) else None
 
     def _of_container(self, scope: Scope, name: str) -> Role | None:
         key = self.key(scope, name)
