@@ -7,6 +7,7 @@ import re
 import pytest
 import update_findings_doc
 from fixture_cases import case, names, read
+from program_cases import expected, program_names
 
 from torch2lit import catalogue as catalogue
 from torch2lit.findings import Rule, rules
@@ -24,6 +25,8 @@ def raised() -> set[str]:
     for name in names():
         if case(name).findings_file.exists():
             found |= set(re.findall(r"^\d+:T2L\d+ ([\w-]+) ", read(case(name).findings_file), re.MULTILINE))
+    for name in program_names():
+        found |= set(re.findall(r"^\d+:T2L\d+ ([\w-]+) ", expected(name)[1], re.MULTILINE))
     return found
 
 

@@ -254,6 +254,19 @@ shape can hold.
 
 register(
     Rule(
+        code="T2L121",
+        slug="training-elsewhere",
+        severity="refused",
+        why="The script calls a function or a class of another project file for its training, and that cannot be converted.",
+        remedy="See the message: convert the other file, or move the training loop into the script.",
+        text="""\
+A program may span several files. Where another file holds the whole loop, it is converted with the script; where it
+holds the training of one epoch or batch, its code moves into the script's module. Here neither holds.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L201",
         slug="never-back-to-train",
         severity="review",
@@ -395,5 +408,18 @@ register(
         why="A `# torch2lit: skip` comment stands on the loop, the function or the class.",
         remedy="Remove the comment to convert it.",
         text="`# torch2lit: skip` keeps a loop, a function or a class as it is; `# torch2lit: skip-file` a whole file.\n",
+    )
+)
+register(
+    Rule(
+        code="T2L315",
+        slug="converted-elsewhere",
+        severity="note",
+        why="The training loop stands in another file of the program, which is converted with the script.",
+        remedy="Review the other file's change together with this script.",
+        text="""\
+The script itself stays as it is: it calls what it called before. Other scripts that use the converted file train with
+Lightning from now on, too.
+""",
     )
 )

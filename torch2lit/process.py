@@ -8,7 +8,14 @@ from pathlib import Path
 from .deep_stack import with_deep_stack
 from .files.decoding import Encoding, decode
 from .files.errors import SourceError
-from .files.prefilter import NO_TRAINING_LOOP, SKIP_FILE, asks_to_skip, may_train, mentions_skip_file
+from .files.prefilter import (
+    NO_TRAINING_LOOP,
+    SKIP_FILE,
+    asks_to_skip,
+    may_lead_to_training,
+    may_train,
+    mentions_skip_file,
+)
 from .options import Options
 from .program import Conversion, Outcome
 
@@ -24,6 +31,8 @@ class Processed:
     conversion: Conversion
     read: bytes = b""
     result: bytes | None = None
+    others: tuple[Path, ...] = ()
+    """Files of the same program that are converted with it."""
 
 
 def process_file(path: Path, options: Options) -> Processed:
@@ -33,7 +42,26 @@ def process_file(path: Path, options: Options) -> Processed:
         data = path.read_bytes()
     except OSError as error:
         return Processed(failed(name, f"cannot read: {error.strerror or error}"))
-    return process_bytes(data, name, options)
+    processed = process_bytes(data, name, options)
+    if processed.conversion.reason == NO_TRAINING_LOOP and path.suffix == ".py" and may_lead_to_training(data):
+        return _process_program(data, name, options) or processed
+    return processed
+
+
+def _process_program(data: bytes, name: str, options: Options) -> Processed | None:
+    """Convert a script whose training stands in files that it imports; None when it reaches none."""
+    from .project import convert_program
+
+    try:
+        text, encoding = decode(data)
+        if asks_to_skip(text):
+            return None
+        found = with_deep_stack(lambda: convert_program(text, name, options, convert_python))
+    except (SourceError, SyntaxError, RecursionError, MemoryError, ValueError):
+        return None  # what cannot be read leads nowhere
+    if found is None:
+        return None
+    return Processed(found.entry, data, _encoded(found.entry, encoding), found.others)
 
 
 def process_bytes(data: bytes, name: str, options: Options) -> Processed:

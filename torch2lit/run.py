@@ -11,6 +11,7 @@ from .destinations import destinations, is_folder
 from .files.discovery import Excludes, discover
 from .files.errors import WriteError
 from .files.git import HeldByGit
+from .files.prefilter import may_lead_to_training
 from .files.writing import write_file
 from .options import Options
 from .parallel import process_files
@@ -45,6 +46,9 @@ def run_files(
     files = _outside_of(found.files, paths, output)
     places = destinations(files, paths, output) if write else {}
     done = _process(files, options, jobs)
+    if others := _not_among(files, [other for one in done for other in one.others]):
+        files, done = [*files, *others], [*done, *_process(others, options, jobs)]
+        places = destinations(files, [*paths, *sorted({other.parent for other in others})], output) if write else {}
     conversions = [failed(path.as_posix(), f"cannot read: {reason}") for path, reason in found.unreadable]
     kept: list[tuple[Path, Path]] = []
     if write:
@@ -53,6 +57,13 @@ def run_files(
         conversions += [one.conversion for one in done]
     conversions.sort(key=lambda conversion: Path(conversion.path).parts)
     return Run(tuple(conversions), tuple(kept))
+
+
+def _not_among(files: Sequence[Path], others: Sequence[Path]) -> list[Path]:
+    """The other files of the programs that are no files of the run themselves, each once, sorted."""
+    known = {os.path.realpath(file) for file in files}
+    found = {real: other for other in others if (real := os.path.realpath(other)) not in known}
+    return sorted(found.values(), key=lambda file: file.parts)
 
 
 def _outside_of(files: list[Path], arguments: Sequence[Path], output: str | None) -> list[Path]:
@@ -70,7 +81,8 @@ def _process(files: Sequence[Path], options: Options, jobs: int | None) -> list[
     results: dict[Path, Processed] = {}
     for file in files:
         try:
-            reason = unchanged_at_sight(file.read_bytes())
+            data = file.read_bytes()
+            reason = None if may_lead_to_training(data) else unchanged_at_sight(data)
         except OSError as error:
             results[file] = Processed(failed(file.as_posix(), f"cannot read: {error.strerror or error}"))
             continue

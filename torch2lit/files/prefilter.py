@@ -16,6 +16,11 @@ def may_train(data: bytes) -> bool:
     return b"backward" in data and b"torch" in data and b"step" in data  # the rarest first
 
 
+def may_lead_to_training(data: bytes) -> bool:
+    """Whether a file without a step site can be a script that trains with the help of files that it imports."""
+    return b"torch" in data and b"import" in data and (b"optim" in data or b"__main__" in data)
+
+
 def mentions_skip_file(data: bytes) -> bool:
     """Whether the words of the skip-file comment stand anywhere; `asks_to_skip` then decides."""
     return _SKIP_FILE.search(data) is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from .names import free_names, parameter_names, target_names
 from .neighbours import Neighbours
@@ -94,14 +95,14 @@ class EffectAnalysis:
         self.source = source
         self.roles = roles
         self.neighbours = Neighbours(path)
-        self._foreign: dict[str, bool] = {}
+        self._foreign: dict[tuple[Path, str], bool] = {}
         self._drawing: frozenset[str] | None = None
         self._class_touched: dict[ast.ClassDef, frozenset[Key]] = {}
         self._touched: dict[Scope, frozenset[Key]] = {}
         self._rng: dict[Scope, bool] = {}
         self._in_place: dict[Scope, frozenset[str]] = {}
         self._grad: dict[Scope, bool] = {}
-        self._foreign_analyses: dict[str, EffectAnalysis] = {}
+        self._foreign_analyses: dict[Path, EffectAnalysis] = {}
         self._effects: dict[tuple[ast.AST, Scope], Effects] = {}
         self._carried: dict[tuple[ast.AST, Scope, bool], bool] | None = None
         self.models: set[Key] = set()
@@ -337,27 +338,31 @@ class EffectAnalysis:
 
     def _neighbour_draws(self, full: str) -> bool | None:
         """Whether a function of a file beside the script, or making one of its classes, draws; None for no such thing."""
-        if full not in self._foreign:
-            found = self.neighbours.definition(full)
-            if found is None:
-                return None
-            self._foreign[full] = True  # guards against recursion
-            module, definition = found
-            if module not in self._foreign_analyses:
-                source = Source(self.neighbours.source(module))
-                other = EffectAnalysis(source, Roles(source))
-                # One memory for all: files may call each other in a circle.
-                other.neighbours, other._foreign = self.neighbours, self._foreign
-                other._foreign_analyses = self._foreign_analyses
-                self._foreign_analyses[module] = other
-            inner = self._foreign_analyses[module]
-            if isinstance(definition, ast.ClassDef):
-                made = inner.source.classes.get(definition.name)
-                self._foreign[full] = made is None or inner._making_draws(made)
+        found = self.neighbours.definition(full)
+        if found is None:
+            return None
+        place = (found.file, found.node.name)
+        if place not in self._foreign:
+            self._foreign[place] = True  # guards against recursion
+            inner = self._analysis_of(found.file)
+            if isinstance(found.node, ast.ClassDef):
+                made = inner.source.classes.get(found.node.name)
+                self._foreign[place] = made is None or inner._making_draws(made)
             else:
-                twin = inner.source.function(definition.name)
-                self._foreign[full] = twin is None or inner._function_draws(twin)
-        return self._foreign[full]
+                twin = inner.source.function(found.node.name)
+                self._foreign[place] = twin is None or inner._function_draws(twin)
+        return self._foreign[place]
+
+    def _analysis_of(self, file: Path) -> EffectAnalysis:
+        if file not in self._foreign_analyses:
+            source = Source(self.neighbours.text(file))
+            neighbours = self.neighbours.beside(file)
+            other = EffectAnalysis(source, Roles(source, neighbours))
+            # One memory for all: files may call each other in a circle.
+            other.neighbours, other._foreign = neighbours, self._foreign
+            other._foreign_analyses = self._foreign_analyses
+            self._foreign_analyses[file] = other
+        return self._foreign_analyses[file]
 
     def _making_draws(self, definition: ast.ClassDef) -> bool:
         """Whether making an object of the class may draw: by its ``__init__``, or by a base that is not known here."""

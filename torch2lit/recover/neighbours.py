@@ -4,44 +4,147 @@ from __future__ import annotations
 
 import ast
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
+
+_LARGEST = 400_000
+_HOPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A function or class of a project file, and the dotted name of its module as the script would write it."""
+
+    file: Path
+    module: str
+    node: ast.FunctionDef | ast.ClassDef
 
 
 class Neighbours:
-    """Looks functions and classes up in the files that a script imports from its own folder."""
+    """Looks functions and classes up in the project files that a script imports.
 
-    def __init__(self, path: str) -> None:
+    Modules are sought where Python would find them when the script runs: in its folder and in the folders that it puts on
+    ``sys.path`` itself; packages also in the folders above, as for a script that is run from the project's root.
+    """
+
+    def __init__(self, path: str, *, known: dict[Path, ast.Module | None] | None = None) -> None:
         self.folder = Path(path).parent if path and path != "-" else None
-        self._modules: dict[str, ast.Module | None] = {}
+        self.extra: list[Path] = []
+        self._trees: dict[Path, ast.Module | None] = {} if known is None else known
+        self._found: dict[str, Definition | None] = {}
 
-    def definition(self, full: str) -> tuple[str, ast.FunctionDef | ast.ClassDef] | None:
-        """The module, and the function or class in it, that a dotted name such as ``util.adjust_rate`` stands for."""
-        module, _, name = full.lstrip(".").rpartition(".")
-        tree = self._module(module)
-        if tree is None:
+    def beside(self, file: Path) -> Neighbours:
+        """The same project as a module of it sees it: what it does not find beside itself, it finds beside the script."""
+        other = Neighbours(str(file), known=self._trees)
+        other.extra = [*self.extra, *([self.folder] if self.folder is not None else [])]
+        return other
+
+    def look_on_path(self, tree: ast.Module) -> None:
+        """Take note of the folders that the script puts on ``sys.path``."""
+        if self.folder is None:
+            return
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Attribute(attr="path"), attr="append" | "insert"), args=[*_, where]
+                ):
+                    self.extra.append(self.folder.joinpath(*_written_path(where)))
+
+    def definition(self, full: str) -> Definition | None:
+        """The function or class that a dotted name such as ``util.adjust_rate`` stands for, through re-exports too."""
+        if full not in self._found:
+            self._found[full] = self._definition(full, _HOPS)
+        return self._found[full]
+
+    def _definition(self, full: str, hops: int) -> Definition | None:
+        module, _, name = full.rpartition(".")
+        file = self.file(module)
+        tree = self.tree(file) if file is not None else None
+        if file is None or tree is None:
             return None
         for statement in tree.body:
             if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name == name:
-                return module, statement
+                return Definition(file, module, statement)
+        for statement in tree.body:
+            if isinstance(statement, ast.ImportFrom) and hops > 0:
+                for alias in statement.names:
+                    if (alias.asname or alias.name) == name:
+                        inner = "." * statement.level + (statement.module or "")
+                        separator = "" if inner.endswith(".") or not inner else "."
+                        found = self.beside(file)._definition(f"{inner}{separator}{alias.name}", hops - 1)
+                        seen = absolute_module(module, file, found.module) if found is not None else None
+                        return Definition(found.file, seen, found.node) if found is not None and seen else None
         return None
 
-    def source(self, module: str) -> str:
-        """The text of a module of the folder, "" when it cannot be read."""
+    def file(self, module: str) -> Path | None:
+        """The project file of a module, None when it is none of the project."""
         if self.folder is None or not module:
-            return ""
-        stem = self.folder.joinpath(*module.split("."))
-        for candidate in (stem.with_suffix(".py"), stem / "__init__.py"):
-            try:
-                if candidate.stat().st_size < 400_000:
-                    return candidate.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError):
-                continue
+            return None
+        parts = [part for part in module.split(".") if part]
+        level = len(module) - len(module.lstrip("."))
+        if level:
+            folder = self.folder
+            for _ in range(level - 1):
+                folder = folder.parent
+            return _module_file(folder, parts)
+        for folder in [self.folder, *self.extra]:
+            if (found := _module_file(folder, parts)) is not None:
+                return found
+        if len(parts) > 1:  # a package, seen from the project's root
+            for folder in list(self.folder.resolve().parents)[:3]:
+                if (found := _module_file(folder, parts)) is not None:
+                    return found
+        return None
+
+    def text(self, file: Path) -> str:
+        """The text of a project file, "" when it cannot be read."""
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if file.stat().st_size < _LARGEST:
+                return file.read_text(encoding="utf-8-sig")
         return ""
 
-    def _module(self, name: str) -> ast.Module | None:
-        if name not in self._modules:
-            self._modules[name] = None
-            text = self.source(name)
+    def tree(self, file: Path) -> ast.Module | None:
+        """The parsed text of a project file; None when it cannot be read."""
+        if file not in self._trees:
+            self._trees[file] = None
+            text = self.text(file)
             with contextlib.suppress(SyntaxError, ValueError, RecursionError):
-                self._modules[name] = ast.parse(text) if text else None
-        return self._modules[name]
+                self._trees[file] = ast.parse(text) if text else None
+        return self._trees[file]
+
+
+def absolute_module(outer: str, file: Path, module: str) -> str | None:
+    """A module as another one, ``outer`` in ``file``, names it: as the entry script names it. None when it cannot."""
+    level = len(module) - len(module.lstrip("."))
+    if not level:
+        return module
+    package = outer.split(".")
+    steps = level - 1 if file.name == "__init__.py" else level
+    kept = package[: len(package) - steps]
+    rest = module.lstrip(".")
+    if outer.startswith(".") and not any(kept):
+        return f".{rest}"
+    if not any(kept):
+        return None
+    return f"{'.'.join(kept)}.{rest}" if rest else ".".join(kept)
+
+
+def _module_file(folder: Path, parts: list[str]) -> Path | None:
+    stem = folder.joinpath(*parts)
+    candidates = [stem / "__init__.py"]
+    if parts:
+        candidates.insert(0, stem.with_name(f"{stem.name}.py"))
+    for candidate in candidates:
+        with contextlib.suppress(OSError):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def _written_path(node: ast.expr) -> list[str]:
+    """The steps from the script's folder that an expression for ``sys.path`` writes down."""
+    steps = [".."] * max(
+        0, sum(isinstance(n, ast.Attribute) and n.attr in ("dirname", "parent") for n in ast.walk(node)) - 1
+    )
+    steps += [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    return [step for step in steps if not step.startswith("/")]

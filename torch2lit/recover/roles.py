@@ -317,7 +317,7 @@ class Roles:
         if "." not in full:
             return self.source.classes.get(full)
         found = self.neighbours.definition(full) if self.neighbours is not None else None
-        return found[1] if found is not None and isinstance(found[1], ast.ClassDef) else None
+        return found.node if found is not None and isinstance(found.node, ast.ClassDef) else None
 
     def _of_container(self, scope: Scope, name: str) -> Role | None:
         key = self.key(scope, name)

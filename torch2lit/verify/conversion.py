@@ -16,6 +16,8 @@ class Converted:
 
     content: bytes
     findings: tuple[Finding, ...]
+    others: tuple[tuple[Path, bytes], ...] = ()
+    """Other files of the program that change with the script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ def convert(raw: Path, options: Options) -> Converted | Unconverted:
     processed = process_file(raw, options)
     conversion = processed.conversion
     if processed.result is not None:
-        return Converted(processed.result, conversion.findings)
+        others = [(other, process_file(other, options).result) for other in processed.others]
+        changed = tuple((other, result) for other, result in others if result is not None)
+        return Converted(processed.result, conversion.findings, changed)
     if conversion.outcome is Outcome.REFUSED:
         refusals = [f for f in conversion.findings if f.severity == "refused"]
         told = "; ".join(f"{f.line}:{f.column} {f.code} {f.slug}: {f.message}" for f in refusals)

@@ -51,14 +51,16 @@ def verify(
         _check_script(path)
     findings: tuple[Finding, ...] = ()
     content: bytes | None = None
+    others: tuple[tuple[Path, bytes], ...] = ()
     if converted is None:
         conversion = convert(raw, options)
         if isinstance(conversion, Unconverted):
             return VerifyResult(conversion.status, problem=conversion.problem)
-        content, findings = conversion.content, conversion.findings
-    require_modules(python, "torch", *_lightning(content if content is not None else scripts[-1].read_bytes()))
+        content, findings, others = conversion.content, conversion.findings, conversion.others
+    texts = [content if content is not None else scripts[-1].read_bytes(), *(text for _path, text in others)]
+    require_modules(python, "torch", *_lightning(b"\n".join(texts)))
     first = Request(raw, tuple(arguments), steps=steps, timeout=timeout, python=python)
-    second = replace(first, script=scripts[-1], content=content)
+    second = replace(first, script=scripts[-1], content=content, others=others)
     if converted is not None and converted.resolve().parent != raw.resolve().parent:
         second = replace(second, search_after=(raw.resolve().parent,))
     with _stage(scripts) as stage:

@@ -73,6 +73,8 @@ class Request:
     dump_step: int | None = None
     dump_to: Path | None = None
     search_after: tuple[Path, ...] = ()
+    others: tuple[tuple[Path, bytes], ...] = ()
+    """Other files of the program with their content in the copy."""
 
 
 def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
@@ -80,10 +82,12 @@ def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
     it does.
     """
     script = workspace.place(request.script)
-    if request.content is not None:
-        if script.is_symlink():
-            script.unlink()
-        script.write_bytes(request.content)
+    for path, content in [(request.script, request.content), *request.others]:
+        if content is not None:
+            place = workspace.place(path)
+            if place.is_symlink():
+                place.unlink()
+            place.write_bytes(content)
     directory = workspace.place(workspace.directory)
     scratch.mkdir(parents=True, exist_ok=True)
     events = scratch / "events.jsonl"

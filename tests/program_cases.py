@@ -1,0 +1,61 @@
+"""Golden programs of several files: folders in fixtures/ with a `train.py` and what it imports, and no `raw.py`.
+
+`converted/` holds the files that change, `findings.txt` what is told of each file of the run.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from fixture_cases import FIXTURES, digest
+
+from torch2lit.api import convert
+from torch2lit.program import Conversion
+
+EXPECTED = "converted"
+FINDINGS = "findings.txt"
+
+
+def program_names() -> list[str]:
+    """The names of all programs, sorted."""
+    return sorted(path.parent.name for path in FIXTURES.glob("*/train.py"))
+
+
+def copy_of(name: str, place: Path) -> Path:
+    """The raw program in a folder of its own; the path of its entry script."""
+    folder = place / "program"
+    shutil.copytree(FIXTURES / name, folder, ignore=shutil.ignore_patterns(EXPECTED, FINDINGS, "__pycache__", "*.orig"))
+    return folder / "train.py"
+
+
+def converted(entry: Path) -> tuple[list[Conversion], dict[str, str], str]:
+    """Convert a program in place: the conversions, the changed files, and the text of findings.txt."""
+    folder = entry.parent
+    before = _texts(folder)
+    conversions = convert(entry, write=True)
+    changed = {name: text for name, text in _texts(folder).items() if before.get(name) != text}
+    told = "".join(f"{Path(c.path).name}: {digest(c)}" for c in conversions)
+    return conversions, changed, told
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    return {p.relative_to(folder).as_posix(): p.read_text("utf-8") for p in sorted(folder.rglob("*.py"))}
+
+
+def expected(name: str) -> tuple[dict[str, str], str]:
+    """The changed files and the text of findings.txt that a program is to have."""
+    folder = FIXTURES / name
+    told = folder / FINDINGS
+    return _texts(folder / EXPECTED), told.read_text("utf-8") if told.exists() else ""
+
+
+def write_expected(name: str, changed: dict[str, str], told: str) -> None:
+    """Let a program expect this from now on."""
+    folder = FIXTURES / name
+    shutil.rmtree(folder / EXPECTED, ignore_errors=True)
+    for file, text in changed.items():
+        place = folder / EXPECTED / file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, "utf-8")
+    (folder / FINDINGS).write_text(told, "utf-8")

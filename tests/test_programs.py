@@ -1,0 +1,93 @@
+"""Programs of several files convert as their golden folders say, once, and train the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fixture_cases import FIXTURES
+from program_cases import converted, copy_of, expected, program_names
+
+from torch2lit.api import convert
+from torch2lit.options import Options
+from torch2lit.program import Outcome
+
+NAMES = program_names()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_program(name: str, tmp_path: Path) -> None:
+    entry = copy_of(name, tmp_path)
+    _conversions, changed, told = converted(entry)
+    assert (changed, told) == expected(name)
+    again, changed_again, _told = converted(entry)
+    assert not changed_again
+    assert all(c.outcome is not Outcome.CONVERTED for c in again)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_folder_converts_to_the_same(name: str, tmp_path: Path) -> None:
+    entry = copy_of(name, tmp_path)
+    convert(entry.parent, write=True)
+    changed, _told = expected(name)
+    for file, text in changed.items():
+        assert (entry.parent / file).read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_written_without_asking(name: str, tmp_path: Path) -> None:
+    entry = copy_of(name, tmp_path)
+    before = {p: p.read_bytes() for p in entry.parent.rglob("*.py")}
+    convert(entry)
+    assert {p: p.read_bytes() for p in entry.parent.rglob("*.py")} == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_program_trains_the_same(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("lightning")
+    from torch2lit.api import verify
+
+    entry = copy_of(name, tmp_path)
+    if all(c.outcome is Outcome.REFUSED for c in convert(entry)):
+        pytest.skip("refused, as its findings say")
+    result = verify(entry, options=Options())
+    assert result.status == "identical", result.render(False)
+
+
+def test_output_goes_to_a_folder_with_the_others(tmp_path: Path) -> None:
+    entry = copy_of("several-files-whole-loop-elsewhere", tmp_path)
+    out = tmp_path / "out"
+    out.mkdir()
+    convert(entry, write=True, output=f"{out}/")
+    assert "Trainer(" in (out / "learning.py").read_text("utf-8")
+    assert "Trainer(" not in (entry.parent / "learning.py").read_text("utf-8")
+
+
+def test_a_module_of_the_project_that_is_missing_is_no_obstacle(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import torch\nfrom engine import train\n\nif __name__ == '__main__':\n    train(torch.zeros(1))\n"
+    )
+    assert [c.outcome for c in convert(script)] == [Outcome.UNCHANGED]
+
+
+def test_a_broken_module_of_the_project_is_no_obstacle(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import torch\nfrom engine import train\n\nif __name__ == '__main__':\n    train(torch.zeros(1))\n"
+    )
+    (tmp_path / "engine.py").write_text("def train(:\n    loss.backward(); optimizer.step()\n")
+    assert [c.outcome for c in convert(script)] == [Outcome.UNCHANGED]
+
+
+def test_modules_that_import_each_other_end(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("import torch\nfrom a import train\n\nif __name__ == '__main__':\n    train(torch.zeros(1))\n")
+    (tmp_path / "a.py").write_text("from b import train\n")
+    (tmp_path / "b.py").write_text("from a import train\n")
+    assert [c.outcome for c in convert(script)] == [Outcome.UNCHANGED]
+
+
+def test_every_program_has_an_entry() -> None:
+    assert NAMES, FIXTURES

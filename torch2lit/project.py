@@ -1,0 +1,212 @@
+"""Programs over several files: an entry script whose training stands in files that it imports.
+
+Where a function of another file trains a batch or an epoch, its code moves into the entry script's module, and the other file stays as it
+is. Where another file holds the whole loop, that file is converted with the script.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .files.edits import apply_edits, edits_between
+from .files.lines import split_lines
+from .findings import Finding, finding
+from .options import Options
+from .program import Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
+from .recover.neighbours import Definition, Neighbours
+from .recover.reach import ProjectFiles, Reached, has_step_site, reached_evaluations, reached_training
+from .recover.roles import Roles
+from .recover.syntax import Source
+
+Convert = Callable[[str, str, Options], Conversion]
+"""Text, path and options to a conversion, without exceptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramConversion:
+    """The entry script's conversion, and the other files that are converted with it."""
+
+    entry: Conversion
+    others: tuple[Path, ...] = ()
+
+
+def convert_program(text: str, path: str, options: Options, convert: Convert) -> ProgramConversion | None:
+    """Convert an entry script that has no training loop of its own; None when it reaches none.
+
+    Raises SyntaxError for what is not Python.
+    """
+    source = Source(text)
+    neighbours = Neighbours(path)
+    if neighbours.folder is None:
+        return None
+    neighbours.look_on_path(source.tree)
+    roles = Roles(source, neighbours)
+    files = ProjectFiles(neighbours)
+    reached = reached_training(source, roles, files)
+    if not reached:
+        return None
+    return _Program(source, roles, path, files, reached, convert).converted(options)
+
+
+class _Program:
+    def __init__(
+        self, source: Source, roles: Roles, path: str, files: ProjectFiles, reached: list[Reached], convert: Convert
+    ) -> None:
+        self.source = source
+        self.roles = roles
+        self.path = path
+        self.files = files
+        self.reached = reached
+        self.convert = convert
+        self.problems: list[str] = []
+        self.pull_problems: list[str] = []
+
+    def converted(self, options: Options) -> ProgramConversion:
+        """By the best way that holds, or refused with the first thing that stood in the way."""
+        strict = replace(options, target="trainer") if options.target == "auto" else options
+        result = self.with_others(strict) or self.pulled_in(strict)
+        if result is None and strict != options:
+            result = self.with_others(options)
+        return result or ProgramConversion(self.refused())
+
+    def refused(self) -> Conversion:
+        call, definition = self.reached[0].call, self.reached[0].definition
+        problems = [*self.pull_problems, *self.problems]
+        why = f": {problems[0]}" if problems else ""
+        message = f"`{definition.node.name}` of {self.name(definition.file)} runs the training{why}"
+        found = finding("training-elsewhere", call.lineno, message, call.col_offset + 1)
+        text = self.source.text
+        return Conversion(self.path, Outcome.REFUSED, text, text, findings=(found,))
+
+    def name(self, file: Path) -> str:
+        """A file as the user knows it: from the entry script's folder."""
+        folder = Path(self.path).parent
+        return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
+
+    # ---- the loop is whole in other files: they are converted
+
+    def with_others(self, options: Options) -> ProgramConversion | None:
+        """Convert the files that hold the step sites; the entry script stays as it is."""
+        conversions: list[Conversion] = []
+        for file in self.holders():
+            one = self.convert(self.files.neighbours.text(file), file.as_posix(), options)
+            if one.outcome is Outcome.UNCHANGED and one.reason.startswith("uses "):
+                continue
+            if one.outcome is not Outcome.CONVERTED:
+                self.problems += _refusals(one, f"{self.name(file)}:")
+                return None
+            conversions.append(one)
+        if not conversions:
+            return None
+        line, text = self.reached[0].call.lineno, self.source.text
+        names = ", ".join(self.name(Path(c.path)) for c in conversions)
+        told = [finding("converted-elsewhere", line, f"the training loop is in {names}, converted with this script")]
+        for one in conversions:
+            prefix = self.name(Path(one.path))
+            reviews = [f for f in one.findings if f.severity == "review"]
+            told += [_at(f, line, f"{prefix}:{f.line}: {f.message}") for f in reviews]
+        order = list(Mechanism)
+        mechanism = max((c.mechanism for c in conversions if c.mechanism), key=order.index, default=None)
+        nests = tuple(nest for c in conversions for nest in c.nests)
+        entry = Conversion(self.path, Outcome.CONVERTED, text, text, mechanism, tuple(sorted(set(told))), nests=nests)
+        return ProgramConversion(entry, tuple(Path(c.path) for c in conversions))
+
+    def holders(self) -> list[Path]:
+        """The files whose functions or methods step an optimizer for the calls, in the order in which they are reached."""
+        found: dict[Path, None] = {}
+        seen: set[tuple[Path, str]] = set()
+
+        def visit(definition: Definition) -> None:
+            place = (definition.file, definition.node.name)
+            if place in seen or not self.files.trains(definition):
+                return
+            seen.add(place)
+            if has_step_site(definition.node):
+                found.setdefault(definition.file)
+            for inner in self.files.called_by(definition):
+                visit(inner)
+
+        for one in self.reached:
+            visit(one.definition)
+        return list(found)
+
+    # ---- the epochs are here, the batches elsewhere: their code moves in
+
+    def pulled_in(self, options: Options) -> ProgramConversion | None:
+        """Bring the functions that train into the entry script and convert that; the other files stay as they are."""
+        evaluations = reached_evaluations(self.source, self.roles, self.files)
+        if evaluations and (result := self._pulled(options, [*self.reached, *evaluations])) is not None:
+            return result
+        return self._pulled(options, self.reached)
+
+    def _pulled(self, options: Options, calls: list[Reached]) -> ProgramConversion | None:
+        from .passes import joined
+        from .rewrite.pull_in import CannotPullIn, pull_in, without_leftovers
+
+        try:
+            edits, pulled = pull_in(self.source, self.roles, self.files, calls)
+        except CannotPullIn as reason:
+            self.pull_problems.append(str(reason))
+            return None
+        text = self.source.text
+        combined = apply_edits(split_lines(text), edits)
+        second = self.convert(combined, self.path, options)
+        if second.outcome is not Outcome.CONVERTED:
+            self.pull_problems += _refusals(second, "")
+            return None
+        first = Conversion(self.path, Outcome.CONVERTED, text, combined, second.mechanism, edits=edits)
+        result = joined(first, second)
+        line = self.reached[0].call.lineno
+        findings = [f if f.line else _at(f, line, f.message) for f in result.findings]
+        after = without_leftovers(result.after, pulled)
+        entries = sorted(
+            [*result.ledger, *self.moved(calls, edits)], key=lambda e: (e.line, e.end_line, e.source, e.target)
+        )
+        return ProgramConversion(
+            replace(
+                result,
+                after=after,
+                edits=edits_between(text, after),
+                findings=tuple(sorted(set(findings))),
+                ledger=tuple(entries),
+            )
+        )
+
+    def moved(self, calls: list[Reached], edits: tuple[Edit, ...]) -> list[LedgerEntry]:
+        """Where the code of the other files went, and the imports that brought it here."""
+        found = [
+            LedgerEntry(
+                one.call.lineno,
+                one.call.end_lineno or one.call.lineno,
+                f"{self.name(one.definition.file)}:{one.definition.node.lineno}: def {one.definition.node.name}",
+                Fate.MOVED,
+                "LightningModule",
+                "pull_in",
+                "the function's body stands in the hooks; its own file stays as it is",
+            )
+            for one in calls
+        ]
+        for statement in self.source.tree.body:
+            changed = any(e.start < statement.lineno <= e.end for e in edits)
+            if changed and isinstance(statement, ast.Import | ast.ImportFrom):
+                text = self.source.lines[statement.lineno - 1].strip()
+                why = "the code that it brought stands in the module"
+                line, end = statement.lineno, statement.end_lineno or statement.lineno
+                found.append(LedgerEntry(line, end, text, Fate.REPLACED, "LightningModule", "pull_in", why))
+        return found
+
+
+def _refusals(conversion: Conversion, prefix: str) -> list[str]:
+    told = [
+        f"{prefix}{f.line}: {f.message}" if prefix else f.message
+        for f in conversion.findings
+        if f.severity == "refused"
+    ]
+    return told or [conversion.error or conversion.reason]
+
+
+def _at(found: Finding, line: int, message: str) -> Finding:
+    return replace(found, line=line, end_line=line, column=1, message=message)

@@ -1,0 +1,111 @@
+"""Training that an entry script reaches through its imports: functions and classes of other project files that step an optimizer."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+from .neighbours import Definition, Neighbours
+from .nest import STEP_METHODS
+from .roles import Roles
+from .syntax import Source, dotted, walk
+
+_DEEPEST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A call of the entry script that runs training in another file."""
+
+    call: ast.Call
+    definition: Definition
+
+
+class ProjectFiles:
+    """The other files of a program, parsed on demand."""
+
+    def __init__(self, neighbours: Neighbours) -> None:
+        self.neighbours = neighbours
+        self._sources: dict[Path, tuple[Source, Roles]] = {}
+        self._trains: dict[tuple[Path, str], bool] = {}
+
+    def source(self, file: Path) -> tuple[Source, Roles]:
+        """A project file with its roles."""
+        if file not in self._sources:
+            source = Source(self.neighbours.text(file))
+            self._sources[file] = (source, Roles(source, self.neighbours.beside(file)))
+        return self._sources[file]
+
+    def trains(self, definition: Definition, depth: int = 0) -> bool:
+        """Whether running a function, or a method of a class, may step an optimizer, through calls of other functions too."""
+        place = (definition.file, definition.node.name)
+        if place not in self._trains:
+            self._trains[place] = False  # guards against recursion
+            self._trains[place] = has_step_site(definition.node) or (
+                depth < _DEEPEST and any(self.trains(inner, depth + 1) for inner in self.called_by(definition))
+            )
+        return self._trains[place]
+
+    def called_by(self, definition: Definition) -> list[Definition]:
+        """The project's own functions and classes that the code of a definition calls, and the classes that it extends."""
+        source, roles = self.source(definition.file)
+        neighbours = self.neighbours.beside(definition.file)
+        found: dict[tuple[Path, str], Definition] = {}
+        parts: list[ast.AST] = [n.func for n in walk(definition.node) if isinstance(n, ast.Call)]
+        if isinstance(definition.node, ast.ClassDef):
+            parts += definition.node.bases
+        for part in parts:
+            name = dotted(part)
+            own: ast.FunctionDef | ast.ClassDef | None = source.function(name) or source.classes.get(name)
+            inner = (
+                Definition(definition.file, definition.module, own)
+                if own is not None
+                else neighbours.definition(roles.full_name(part))
+            )
+            if inner is not None:
+                found.setdefault((inner.file, inner.node.name), inner)
+        return list(found.values())
+
+
+def has_step_site(node: ast.AST) -> bool:
+    """Whether the code itself runs a backward pass and steps something."""
+    attributes = {n.attr for n in walk(node) if isinstance(n, ast.Attribute)}
+    return "backward" in attributes and any(name in attributes for name in STEP_METHODS)
+
+
+def is_evaluation(function: ast.AST) -> bool:
+    """Whether a function looks like the evaluation of an epoch: a loop without gradients."""
+    if not isinstance(function, ast.FunctionDef) or not any(isinstance(n, ast.For) for n in walk(function)):
+        return False
+    modes = ("no_grad", "inference_mode")
+    quiet = [n.func for n in walk(function) if isinstance(n, ast.Call)] + list(function.decorator_list)
+    return any(dotted(part).rpartition(".")[2] in modes for part in quiet)
+
+
+def reached_evaluations(source: Source, roles: Roles, files: ProjectFiles) -> list[Reached]:
+    """The calls inside of the entry script's loops that lead to evaluations in other files, in source order."""
+    found = []
+    for call in source.calls:
+        full = roles.full_name(call.func)
+        if dotted(call.func).partition(".")[0] not in roles.origins or "." not in full:
+            continue
+        if not any(isinstance(a, ast.For) for a in source.ancestors(call)):
+            continue
+        definition = files.neighbours.definition(full)
+        if definition is not None and is_evaluation(definition.node) and not files.trains(definition):
+            found.append(Reached(call, definition))
+    return found
+
+
+def reached_training(source: Source, roles: Roles, files: ProjectFiles) -> list[Reached]:
+    """The calls of the entry script that lead to training in other files, in source order."""
+    found = []
+    for call in source.calls:
+        full = roles.full_name(call.func)
+        if dotted(call.func).partition(".")[0] not in roles.origins or "." not in full:
+            continue
+        definition = files.neighbours.definition(full)
+        if definition is not None and files.trains(definition):
+            found.append(Reached(call, definition))
+    return found
