@@ -56,11 +56,11 @@ register(
         code="T2L103",
         slug="while-loop",
         severity="refused",
-        why="The number of turns of a `while` loop is not known to the Trainer.",
-        remedy="If the number of epochs or steps is fixed, write the loop as `for ... in range(...)`.",
+        why="The condition of a `while` loop cannot be looked at in another place.",
+        remedy="Look at what the condition needs at the end of the loop's body, and keep it in a variable.",
         text="""\
-A Trainer runs a number of epochs or steps. A `while` loop decides after every turn whether to go on, with code
-that may look at anything. It is not converted yet.
+A `while` loop becomes an endless run of the Trainer that is stopped when the condition fails: after each turn, not before the next. That is the
+same for a condition that only looks. One that draws random numbers or runs the model may not move.
 """,
     )
 )

@@ -151,7 +151,7 @@ class _Converter:
         from .plan.ledger import ledger_of
         from .plan.make import make_plan
         from .recover.variables import Variables
-        from .rewrite.assemble import import_edit, nest_edits
+        from .rewrite.assemble import import_edit, module_import_edit, nest_edits
 
         taken = set(self.source.names)
         lightning = self._alias(taken)
@@ -195,6 +195,9 @@ class _Converter:
             return _refused(self.source.text, self.path, all_findings)
         if (edit := import_edit(self.source, lightning)) is not None:
             edits.append(edit)
+        for module in sorted({m for draft, _state in drafts for m in draft.imports}):
+            if (edit := module_import_edit(self.source, module)) is not None:
+                edits.append(edit)
         lines = split_lines(self.source.text)
         after = apply_edits(lines, edits)
         edits += self._unused_imports(after, edits)

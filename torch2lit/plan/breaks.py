@@ -22,6 +22,7 @@ from ..recover.syntax import walk
 from .draft import Draft, Removal
 from .entry_names import at_entry
 from .steps import controls
+from .turns import while_condition
 
 
 def claim_breaks(draft: Draft) -> None:
@@ -89,12 +90,34 @@ def _stops_epochs_too(draft: Draft, item: Item, path: list[ast.If]) -> bool:
     if len(path) != 1 or item.frame is not draft.nest.entry:
         return False
     names = {n.id for n in walk(path[-1].test) if isinstance(n, ast.Name)}
+    condition = while_condition(draft)
+    if condition is not None and _is_negation(path[-1].test, condition):
+        return not any(v.name in names for item in draft.epoch.after for v in draft.variables.use(item).written)
     for later in draft.epoch.after:
         node = later.node
         if isinstance(node, ast.If) and later.frame is item.frame and ast.unparse(node.test) == test:
             return any(isinstance(c, ast.Break) for c in controls(node)) and isinstance(node.body[-1], ast.Break)
         if any(v.name in names for v in draft.variables.use(later).written):
             return False
+    return False
+
+
+_OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+}  # fmt: skip
+
+
+def _is_negation(one: ast.expr, other: ast.expr) -> bool:
+    """Whether exactly one of the two conditions holds: ``step >= n`` and ``step < n``, ``done`` and ``not done``."""
+    if isinstance(other, ast.UnaryOp) and isinstance(other.op, ast.Not):
+        return ast.unparse(other.operand) == ast.unparse(one)
+    match one, other:
+        case (
+            ast.Compare(left=left, ops=[first], comparators=[right]),
+            ast.Compare(left=other_left, ops=[second], comparators=[other_right]),
+        ):
+            same = ast.unparse(left) == ast.unparse(other_left) and ast.unparse(right) == ast.unparse(other_right)
+            return same and _OPPOSITE.get(type(first)) is type(second)
     return False
 
 

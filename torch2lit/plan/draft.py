@@ -90,6 +90,8 @@ class Draft:
     """A fresh name for it when the expression must be evaluated earlier than at the end."""
     returned_at: ast.stmt | None = None
     trainer: dict[str, str] = field(default_factory=dict)
+    imports: list[str] = field(default_factory=list)
+    """Modules of the standard library that the new code needs."""
     methods: list[str] = field(default_factory=list)
     """Whole extra methods of the module, as source."""
     findings: list[Finding] = field(default_factory=list)
@@ -117,6 +119,9 @@ class Draft:
         if item.kind in ("enter", "leave"):
             assert isinstance(item.node, ast.With)
             return joined_effects([self.effects.of(i.context_expr, item.frame.scope) for i in item.node.items])
+        if item.kind == "stop":
+            assert item.value is not None
+            return self.effects.of(item.value, item.frame.scope)
         if item.kind == "result":
             assert item.callee is not None
             if item.value is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.loops import loop_names
+from ..recover.loops import Iterable, loop_names
 from ..recover.nest import Frame
 from ..recover.syntax import walk
 from ..recover.variables import Variable
@@ -44,8 +44,8 @@ def entry_text(draft: Draft, node: ast.expr, frame: Frame) -> str:
 
 
 def is_made_up(node: ast.expr) -> bool:
-    """Whether the expression was made from ``trange`` and has no text of its own."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not hasattr(node.func, "lineno")
+    """Whether the expression was made here, from ``trange`` or a `while` loop, and has no text of its own."""
+    return isinstance(node, ast.Call) and not hasattr(node.func, "lineno")
 
 
 def at_entry(draft: Draft, node: ast.expr, frame: Frame) -> str:
@@ -70,6 +70,8 @@ def epoch_start(draft: Draft) -> int | None:
     """The first value of the epoch counter when it is a plain number."""
     assert draft.nest.epochs is not None
     base = draft.nest.epochs.base
+    if draft.nest.epochs.kind is Iterable.TURNS:
+        return None
     if isinstance(base, ast.Name):
         key = draft.roles.key(draft.nest.entry.scope, base.id)
         base = draft.roles.bindings(key)[0].value if key else base

@@ -28,6 +28,7 @@ from .steps import (
 )
 from .train_data import drop_unread_parameters, find_train_data
 from .trainer import trainer_arguments
+from .turns import place_stop
 from .validation import place_after, statements_after, trained_models
 
 
@@ -50,7 +51,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
 def _try_batches(draft: Draft) -> Obstacle | None:
     """Plan with one hook call per batch; an obstacle when the batch loop has to stay as it is."""
     nest = draft.nest
-    if nest.epochs is not None and nest.epochs.kind is not Iterable.RANGE:
+    if nest.epochs is not None and nest.epochs.kind not in (Iterable.RANGE, Iterable.TURNS):
         raise draft.refuse(
             "unknown-epochs",
             nest.epochs.node,
@@ -161,6 +162,7 @@ def _place_batches(draft: Draft) -> Obstacle | None:
     if nest.batches is not None and nest.epochs is not None:
         draft.hooks[EPOCH_START] = list(draft.epoch.before)
         place_after(draft)
+    place_stop(draft)
     return None
 
 
@@ -188,6 +190,7 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
                 if isinstance(control, ast.Return):
                     raise draft.refuse("return-in-loop", control, "`return` leaves the function from inside the loop")
     draft.hooks[TRAINING_STEP] = items
+    place_stop(draft)
     draft.note(
         "epoch-kept",
         obstacle.node,

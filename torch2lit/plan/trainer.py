@@ -7,7 +7,7 @@ import re
 
 from ..lightning_values import devices_code
 from ..program import Mechanism
-from ..recover.loops import Loop
+from ..recover.loops import Iterable, Loop
 from ..recover.roles import Role
 from ..recover.syntax import dotted, walk
 from .draft import Draft
@@ -71,6 +71,8 @@ def _max_epochs(draft: Draft) -> str:
     nest = draft.nest
     if nest.epochs is None or (nest.batches is None and draft.mechanism is Mechanism.ITERATIONS):
         return "1"
+    if nest.epochs.kind is Iterable.TURNS:
+        return "-1"
     return count_of(draft, nest.epochs)
 
 

@@ -20,7 +20,8 @@ class Item:
 
     ``kind`` is ``statement``; ``bind`` (``target = value``, the value read in the caller's frame); ``result``: the
     caller's statement ``node`` with its ``call`` replaced by ``value``, read in the frame ``callee``; ``enter`` and
-    ``leave``: the `with` statement ``node`` begins, and ends, around a loop that Lightning runs.
+    ``leave``: the `with` statement ``node`` begins, and ends, around a loop that Lightning runs; ``stop``: training ends when
+    ``value``, the condition of the `while` loop ``node``, does not hold any more.
     """
 
     node: ast.stmt
@@ -50,6 +51,9 @@ def parts(item: Item) -> list[tuple[ast.AST, Frame]]:
         return [(part, item.frame) for i in item.node.items for part in (i.context_expr, i.optional_vars) if part]
     if item.kind == "leave":
         return []
+    if item.kind == "stop":
+        assert item.value is not None
+        return [(item.value, item.frame)]
     if item.kind == "result":
         found: list[tuple[ast.AST, Frame]] = []
         if item.value is not None and item.callee is not None:

@@ -27,18 +27,20 @@ class Iterable(str, Enum):
 
     LOADER = "loader"
     RANGE = "range"
+    TURNS = "turns"
+    """A `while` loop: it turns until its condition fails."""
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A `for` loop, seen through ``enumerate`` and progress bars.
+    """A `for` loop, seen through ``enumerate`` and progress bars, or a `while` loop, which has no items.
 
     ``items`` is the target for one element; ``index`` the counter of ``enumerate`` and ``first`` its start;
     ``base`` the expression below all wrappers; ``bar_name`` the variable that holds the progress bar.
     """
 
-    node: ast.For
+    node: ast.For | ast.While
     kind: Iterable
     base: ast.expr
     items: ast.expr
@@ -46,6 +48,14 @@ class Loop:
     first: ast.expr | None
     bar: bool
     bar_name: str | None
+
+
+def describe_any(node: ast.For | ast.While, scope: Scope, roles: Roles) -> Loop:
+    """The loop, of whichever kind it is. A `while` loop turns over an endless count."""
+    if isinstance(node, ast.While):
+        count = ast.Call(ast.Attribute(ast.Name("itertools", ast.Load()), "count", ast.Load()), [], [])
+        return Loop(node, Iterable.TURNS, count, ast.Tuple([], ast.Store()), None, None, False, None)
+    return describe(node, scope, roles)
 
 
 def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:

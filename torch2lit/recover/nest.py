@@ -7,7 +7,7 @@ from collections.abc import Iterable as Many
 from dataclasses import dataclass, field
 
 from ..findings import Finding, finding
-from .loops import Iterable, Loop, describe
+from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
 from .roles import Role, Roles, bound_argument
 from .syntax import Scope, Source, dotted, root_name, walk_scope
@@ -53,7 +53,7 @@ class Nest:
     steps: list[ast.Call]
 
     @property
-    def outermost(self) -> ast.For:
+    def outermost(self) -> ast.For | ast.While:
         """The statement that becomes the Trainer call."""
         loop = self.epochs or self.batches
         assert loop is not None
@@ -245,16 +245,13 @@ def _from_loops(
     backwards: list[ast.Call],
     steps: list[ast.Call],
 ) -> list[Nest] | Finding:
-    if any(isinstance(loop, ast.While) for loop in loops):
-        line = next(loop for loop in loops if isinstance(loop, ast.While)).lineno
-        return finding("while-loop", line, "the training loop is a `while` loop")
-    described = [describe(loop, frame.scope, roles) for loop in loops if isinstance(loop, ast.For)]
+    described = [describe_any(loop, frame.scope, roles) for loop in loops]
     batch_at = next((i for i, loop in enumerate(described) if loop.kind is Iterable.LOADER), None)
     if batch_at is None and len(described) >= 2:
         batch_at = _nested_without_loader(source, described, frame, roles)
     if batch_at is not None and batch_at > 0:
         above = described[:batch_at]
-        epochs = next((loop for loop in reversed(above) if loop.kind is Iterable.RANGE), above[-1])
+        epochs = next((loop for loop in reversed(above) if loop.kind in (Iterable.RANGE, Iterable.TURNS)), above[-1])
         return [Nest(frame, frame, epochs, described[batch_at], frame, backwards, steps)]
     callers = _callers(source, frame)
     if batch_at == 0 or (len(described) == 1 and callers and any(c[1] for c in callers)):
@@ -277,7 +274,7 @@ def _nested_without_loader(source: Source, described: list[Loop], frame: Frame, 
     return None
 
 
-def _builds_training(loop: ast.For, scope: Scope, roles: Roles) -> bool:
+def _builds_training(loop: ast.For | ast.While, scope: Scope, roles: Roles) -> bool:
     for node in loop.body:
         if isinstance(node, ast.Assign) and roles.of(node.value, scope) in (Role.MODEL, Role.OPTIMIZER):
             if isinstance(node.value, ast.Call) and not isinstance(node.value.func, ast.Attribute):
@@ -374,13 +371,11 @@ def _with_epochs_in_caller(
     nests: list[Nest] = []
     for call, loops in looped:
         epochs = loops[-1]
-        if isinstance(epochs, ast.While):
-            return finding("while-loop", epochs.lineno, "the epoch loop is a `while` loop")
         entered = _enter(source, frame, call)
         if isinstance(entered, Finding):
             return entered
         caller, callee = entered
-        nests.append(Nest(caller, callee, describe(epochs, caller.scope, roles), batches, callee, backwards, steps))
+        nests.append(Nest(caller, callee, describe_any(epochs, caller.scope, roles), batches, callee, backwards, steps))
     return nests
 
 

@@ -173,7 +173,7 @@ class Variables:
             target = self.of(item.frame, item.target)
             bound = frozenset([target] if target else [])
             return Use(read, bound, bound, read)
-        if item.kind in ("enter", "leave"):
+        if item.kind in ("enter", "leave", "stop"):
             return self._from_flow(item.frame, flow([part for part, _frame in parts(item)]))
         if item.kind == "result":
             assert item.callee is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 
 import libcst as cst
 
@@ -142,6 +143,27 @@ def import_edit(source: Source, alias: str) -> Edit | None:
         while after < len(source.lines) and source.lines[after].startswith("#"):
             after += 1
     return Edit(after, after, statement)
+
+
+def module_import_edit(source: Source, module: str) -> Edit | None:
+    """``import itertools`` above the file's first import; None when the file has it."""
+    imports = [s for s in source.tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
+    for node in imports:
+        if isinstance(node, ast.Import) and any(a.name == module and a.asname is None for a in node.names):
+            return None
+    plain = [s for s in imports if not (isinstance(s, ast.ImportFrom) and s.module == "__future__")]
+    before = [s for s in plain if isinstance(s, ast.Import) and s.names[0].name < module and _is_standard(s)]
+    if before:
+        last = before[-1]
+        return Edit(last.end_lineno or last.lineno, last.end_lineno or last.lineno, f"import {module}\n")
+    line = plain[0].lineno - 1 if plain else 0
+    following = "" if plain and _is_standard(plain[0]) else "\n"
+    return Edit(line, line, f"import {module}\n{following}")
+
+
+def _is_standard(statement: ast.Import | ast.ImportFrom) -> bool:
+    module = statement.names[0].name if isinstance(statement, ast.Import) else statement.module or ""
+    return module.partition(".")[0] in sys.stdlib_module_names
 
 
 def without_names(source: Source, statement: ast.Import | ast.ImportFrom, names: set[str]) -> Edit | None:

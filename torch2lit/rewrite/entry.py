@@ -13,6 +13,7 @@ from ..plan.entry_names import entry_text, is_made_up
 from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..plan.train_data import TrainData
+from ..plan.turns import while_condition
 from ..plan.validation import statements_after, trained_models
 from ..program import Edit, Mechanism
 from ..recover.syntax import Source, walk
@@ -30,10 +31,20 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     lines = [f"{names.instance} = {names.module}({', '.join(arguments)})"]
     settings = ", ".join(f"{name}={value}" for name, value in draft.trainer.items())
     lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")
-    lines.append(f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft, names)])})")
+    fit = f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft, names)])})"
+    test = while_condition(draft)
+    lines += [fit] if test is None else [f"if {_at_start(draft, state, names, test)}:", f"    {fit}"]
     lines += _moved_back(draft)
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
     return "\n".join(lines) + "\n"
+
+
+def _at_start(draft: Draft, state: State, names: Names, test: ast.expr) -> str:
+    """The condition of the `while` loop before its first turn: start values may live on the module by now."""
+    moved = {s.targets[0].id: attribute for attribute, s in state.initial}  # type: ignore[attr-defined]
+    read = {n.id for n in walk(test) if isinstance(n, ast.Name)}
+    homes = {name: f"{names.instance}.{attribute}" for name, attribute in moved.items() if name in read}
+    return cst.Module([]).code_for_node(rename(cst.parse_expression(f"({draft.source.segment(test)})"), homes))[1:-1]
 
 
 def _moved_back(draft: Draft) -> list[str]:

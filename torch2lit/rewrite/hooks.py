@@ -148,6 +148,9 @@ class HookWriter:
             assert isinstance(item.node, ast.With)
             contexts = [self.state.contexts[part] for part in reversed(item.node.items)]
             return [_parse(f"{context}.__exit__(None, None, None)") for context in contexts]
+        if item.kind == "stop":
+            assert item.value is not None
+            return [_parse(f"if {self._negated(item.value, item.frame, hook)}:\n    self.trainer.should_stop = True\n")]
         if item.kind == "result":
             return self._result(item, hook)
         twin = self.draft.source.twins[item.node]
@@ -203,6 +206,13 @@ class HookWriter:
             target = self.state.in_hook.get((hook, variable)) or self.state.homes.get(variable) or variable.name
         value = self.text(item.value, item.frame.caller, hook)
         return _parse(f"{target} = {value}")
+
+    def _negated(self, test: ast.expr, frame: Frame, hook: str) -> str:
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            return self.text(test.operand, frame, hook)
+        text = self.text(test, frame, hook)
+        simple = isinstance(test, ast.Name | ast.Attribute | ast.Call | ast.Compare | ast.Subscript)
+        return f"not {text}" if simple else f"not ({text})"
 
     def _enter(self, item: Item, hook: str) -> list[Statement]:
         """A `with` begins: what it opens is held by the module until the hook that closes it."""
