@@ -1,0 +1,119 @@
+"""One file as the modernisers see it (the protocol ``torch2lit.program.Script``)."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Sequence
+
+from ..program import Node, at, end_of
+from ..recover.names import parameter_names
+from ..recover.roles import Key, Roles
+from ..recover.syntax import Scope, Source, dotted, walk_scope
+from .scalars import Scalar, Scalars
+
+
+class SourceScript:
+    """Answers from the file's tree, names and roles."""
+
+    def __init__(self, source: Source, roles: Roles) -> None:
+        self._source = source
+        self._roles = roles
+        self._scalars = Scalars(source, roles, self.values)
+        self._lines = [line.encode() for line in source._raw_lines]
+
+    def all(self, kind: type[Node]) -> Sequence[Node]:
+        return sorted(self._source.all(kind), key=at)
+
+    def full_name(self, node: ast.AST) -> str:
+        name = dotted(node)
+        head = name.partition(".")[0]
+        if head not in self._roles.origins:
+            return name if hasattr(builtins, head) and self.builtin(head) else ""
+        bound = node
+        while isinstance(bound, ast.Attribute):
+            bound = bound.value
+        key = self._roles.key(self._source.scope_of(node), head)
+        if key is not None and (self._roles.bindings(key) or _is_parameter(key)):
+            return ""
+        return self._roles.full_name(node)
+
+    def role(self, node: ast.expr) -> str:
+        role = self._roles.of(node, self._source.scope_of(node))
+        return role.value if role else ""
+
+    def values(self, name: ast.Name) -> Sequence[ast.expr] | None:
+        key = self._roles.key(self._source.scope_of(name), name.id)
+        return None if key is None else self._values_of(key)
+
+    def _values_of(self, key: Key) -> Sequence[ast.expr] | None:
+        scope, name = key
+        if isinstance(scope, ast.Module) and name in self._roles._global_writes:
+            return None
+        found: list[ast.expr] = []
+        for binding in self._roles.bindings(key):
+            value = _element(binding.value, binding.index)
+            if value is None:
+                return None
+            found.append(value)
+        found += [
+            n.value
+            for n in walk_scope(scope.body)
+            if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name) and n.target.id == name
+        ]
+        if _is_parameter(key):
+            given = [argument for _, argument in self._roles.arguments(scope, name)]
+            if not given:
+                return None
+            found += given
+        return found
+
+    def scalar(self, node: ast.expr) -> Scalar:
+        return self._scalars.of(node)
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        return self._source.parents.get(node)
+
+    def builtin(self, name: str) -> bool:
+        if any(f.name == name for f in self._source.functions) or name in self._source.classes:
+            return False
+        bound = {a.arg for a in self._source.all(ast.arg)}
+        bound |= {(a.asname or a.name).split(".")[0] for a in self._source.all(ast.alias)}
+        bound |= {n.id for n in self._source.all(ast.Name) if not isinstance(n.ctx, ast.Load)}
+        return name not in bound
+
+    def rest(self, inner: ast.AST, outer: ast.AST) -> str:
+        return self._between(end_of(inner), end_of(outer))
+
+    def before(self, inner: ast.AST, outer: ast.AST) -> str:
+        return self._between(at(outer), at(inner))
+
+    def text(self, node: ast.AST) -> str:
+        return self._between(at(node), end_of(node))
+
+    def _between(self, start: tuple[int, int], end: tuple[int, int]) -> str:
+        if not start <= end:
+            return ""
+        lines = self._lines[start[0] - 1 : end[0]]
+        lines[-1] = lines[-1][: end[1]]
+        lines[0] = lines[0][start[1] :]
+        return b"".join(lines).decode("utf-8", "replace")
+
+
+def _element(value: ast.expr, index: int | None) -> ast.expr | None:
+    """What is bound, as an expression: an element of what is unpacked; None when it is looped over or nested."""
+    if index is None:
+        return value
+    if index < 0:
+        return None
+    if isinstance(value, ast.Tuple | ast.List):
+        return value.elts[index] if index < len(value.elts) else None
+    if isinstance(value, ast.Call):
+        element = ast.Subscript(value=value, slice=ast.Constant(value=index), ctx=ast.Load())
+        return ast.copy_location(element, value)
+    return None
+
+
+def _is_parameter(key: Key) -> bool:
+    scope: Scope = key[0]
+    return not isinstance(scope, ast.Module) and key[1] in parameter_names(scope)
