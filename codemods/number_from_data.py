@@ -50,7 +50,9 @@ class NumberFromData:
 
     def _number(self, script: Script, node: ast.Subscript, inner: ast.expr, old: bool) -> Iterable[Modernisation]:
         shape = script.scalar(inner)
-        name = script.text(inner)
+        name = (
+            script.text(inner) if isinstance(inner, ast.Name | ast.Call | ast.Attribute) else f"({script.text(inner)})"
+        )
         found = _DATA.fullmatch(script.rest(inner, node))
         if shape == "no dimension" and found:
             meaning = (

@@ -67,7 +67,7 @@ class RemovedInterfaces:
                     f"`{full}` is gone, and what took its place has other arguments or results: see `{_FUNCTIONS[full]}`",
                 )
         for node in script.all(ast.ImportFrom):
-            yield from _imported(node, node.module or "" if not node.level else "")
+            yield from _imported(node)
         for plain in script.all(ast.Import):
             for alias in plain.names:
                 if alias.name in _MODULES:
@@ -76,16 +76,16 @@ class RemovedInterfaces:
         yield from _functions(script)
 
 
-def _imported(node: ast.ImportFrom, module: str) -> Iterable[Modernisation]:
-    names = [a.name for a in node.names]
-    if module == "torch._six" and names == ["inf"]:
+def _imported(node: ast.ImportFrom) -> Iterable[Modernisation]:
+    module = node.module or ""
+    if node.level:
+        return
+    if module == "torch._six" and [a.name for a in node.names] == ["inf"]:
         start = (node.lineno, node.col_offset + len("from "))
         piece = Piece(start, (start[0], start[1] + len(module)), "math")
         yield Modernisation(node.lineno, node.lineno, (piece,), "`torch._six` is gone: its `inf` was that of `math`")
     elif module in _MODULES:
         yield left(node, _gone(module))
-    elif module in ("torchtext.legacy", "torchtext.legacy.data", "torchtext.legacy.datasets"):
-        yield left(node, _NO_FIELDS)
 
 
 def _gone(module: str) -> str:
@@ -99,11 +99,15 @@ _NO_FIELDS = (
 
 
 def _fields(script: Script) -> Iterable[Modernisation]:
-    for call in script.all(ast.Call):
-        module, _, name = script.full_name(call.func).rpartition(".")
-        if name in _TEXT or (name == "splits" and module.rpartition(".")[2] in _TEXT):
-            if script.full_name(call.func).startswith("torchtext.data."):
-                yield left(call, _NO_FIELDS)
+    """The first place only: nothing that follows can run."""
+    legacy = [n for n in script.all(ast.ImportFrom) if not n.level and f"{n.module}.".startswith("torchtext.legacy.")]
+    made = [c for c in script.all(ast.Call) if _makes_field(script.full_name(c.func))]
+    for node in [*legacy, *made][:1]:
+        yield left(node, _NO_FIELDS)
+
+
+def _makes_field(full: str) -> bool:
+    return full.startswith("torchtext.data.") and not _TEXT.isdisjoint(full.split("."))
 
 
 def _functions(script: Script) -> Iterable[Modernisation]:

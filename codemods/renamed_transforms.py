@@ -14,7 +14,7 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..program import Modernisation, Piece, Script, replaced
+from ..program import Modernisation, Piece, Script, left, replaced
 
 _MODULES = ("torchvision.transforms", "torchvision.transforms.transforms")
 _NEW = {"Scale": "Resize", "RandomSizedCrop": "RandomResizedCrop"}
@@ -31,8 +31,13 @@ class RenamedTransforms:
         """Attributes of the module and imports from it."""
         for node in script.all(ast.Attribute):
             module, _, last = script.full_name(node).rpartition(".")
-            if module in _MODULES and last == node.attr and last in _NEW and not _called_by_place(node, script):
-                yield replaced(node, f".{_NEW[last]}", _meaning(last), after=node.value)
+            if module in _MODULES and last == node.attr and last in _NEW:
+                if _second_by_place(node, script):
+                    yield left(
+                        node, f"`{last}` is gone, and its second argument is not that of `{_NEW[last]}`: name it there"
+                    )
+                else:
+                    yield replaced(node, f".{_NEW[last]}", _meaning(last), after=node.value)
         for statement in script.all(ast.ImportFrom):
             if statement.module in _MODULES and not statement.level:
                 for alias in statement.names:
@@ -43,7 +48,7 @@ class RenamedTransforms:
                         yield Modernisation(start[0], start[0], (piece,), _meaning(alias.name))
 
 
-def _called_by_place(node: ast.Attribute, script: Script) -> bool:
+def _second_by_place(node: ast.Attribute, script: Script) -> bool:
     """Whether a second argument is given by its place: ``RandomResizedCrop`` takes another one there."""
     call = script.parent(node)
     return isinstance(call, ast.Call) and call.func is node and node.attr == "RandomSizedCrop" and len(call.args) > 1

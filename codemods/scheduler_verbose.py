@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..program import Modernisation, Piece, Script, at, end_of
+from ..program import Modernisation, Piece, Script, at, end_of, left
 
 _SCHEDULER = re.compile(r"torch\.optim\.lr_scheduler\.\w+")
 
@@ -30,12 +30,18 @@ class SchedulerVerbose:
             if not _SCHEDULER.fullmatch(script.full_name(call.func)):
                 continue
             for keyword in call.keywords:
-                if keyword.arg == "verbose" and isinstance(keyword.value, ast.Constant | ast.Name | ast.Attribute):
-                    if (piece := _with_comma(call, keyword, script)) is not None:
-                        printed = not (isinstance(keyword.value, ast.Constant) and not keyword.value.value)
-                        gone = "; the line that the scheduler printed at each change is gone" if printed else ""
-                        meaning = f"torch's schedulers have no `verbose` any more{gone}"
-                        yield Modernisation(keyword.lineno, end_of(keyword)[0], (piece,), meaning)
+                if keyword.arg != "verbose":
+                    continue
+                plain = isinstance(keyword.value, ast.Constant | ast.Name | ast.Attribute)
+                if not plain or (piece := _with_comma(call, keyword, script)) is None:
+                    yield left(
+                        call, "`verbose` stays, and torch's schedulers have no such argument any more: take it away"
+                    )
+                else:
+                    printed = not (isinstance(keyword.value, ast.Constant) and not keyword.value.value)
+                    gone = "; the line that the scheduler printed at each change is gone" if printed else ""
+                    meaning = f"torch's schedulers have no `verbose` any more{gone}"
+                    yield Modernisation(keyword.lineno, end_of(keyword)[0], (piece,), meaning)
 
 
 def _with_comma(call: ast.Call, keyword: ast.keyword, script: Script) -> Piece | None:

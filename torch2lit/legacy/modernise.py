@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..comments import skip_lines
+from ..files.edits import apply_edits
 from ..files.lines import split_lines
 from ..findings import Finding, finding
 from ..installed import modernizers, repairs
@@ -65,12 +66,13 @@ def told(result: Conversion, modern: Modernised) -> Conversion:
     if result.outcome is not Outcome.CONVERTED:
         return replace(result, before=modern.before, after=modern.before)
     findings = [*result.findings, *_findings(modern, result.ledger)]
-    edits = result.edits
-    if modern.done:
-        edits = (*edits, *_line_edits(modern, edits))
+    own = _line_edits(modern, result.edits)
+    edits = [*result.edits, *own]
+    emptied = [e for e in own if not e.text]
     return replace(
         result,
         before=modern.before,
+        after=apply_edits(split_lines(modern.after), [*result.edits, *emptied]) if emptied else result.after,
         edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
         findings=tuple(sorted(set(findings))),
         ledger=_ledger(result.ledger, modern),
@@ -144,10 +146,10 @@ def _findings(modern: Modernised, ledger: tuple[LedgerEntry, ...]) -> Iterable[F
 
 
 def _line_edits(modern: Modernised, edits: tuple[Edit, ...]) -> list[Edit]:
-    """The modernised lines that the conversion leaves where they are."""
+    """The modernised lines that the conversion leaves where they are; a line of which nothing is left goes."""
     before, after = split_lines(modern.before), split_lines(modern.after)
     return [
-        Edit(n, n + 1, new.rstrip("\r\n") + "\n")
+        Edit(n, n + 1, new.rstrip("\r\n") + "\n" if new.strip() else "")
         for n, (old, new) in enumerate(zip(before, after, strict=True))
         if old != new and not any(e.start <= n < e.end for e in edits)
     ]

@@ -94,8 +94,14 @@ class Scalars:
     def _is_criterion(self, function: ast.expr) -> bool:
         """Whether calling it gives one number: one of torch's losses, made so that it reduces, or the file's own."""
         if isinstance(function, ast.Name):
-            values = self._values(function)
-            return bool(values) and all(map(self._is_criterion, values or ()))
+            if function in self._open:
+                return True
+            self._open.add(function)
+            try:
+                values = self._values(function)
+                return bool(values) and all(map(self._is_criterion, values or ()))
+            finally:
+                self._open.discard(function)
         if not isinstance(function, ast.Call):
             return False
         full = self._roles.full_name(function.func)

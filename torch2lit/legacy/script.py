@@ -20,6 +20,7 @@ class SourceScript:
         self._source = source
         self._roles = roles
         self._scalars = Scalars(source, roles, self.values)
+        self._elements: dict[tuple[ast.expr, int], ast.expr] = {}
         self._lines = [line.encode() for line in source._raw_lines]
 
     def all(self, kind: type[Node]) -> Sequence[Node]:
@@ -52,7 +53,7 @@ class SourceScript:
             return None
         found: list[ast.expr] = []
         for binding in self._roles.bindings(key):
-            value = _element(binding.value, binding.index)
+            value = self._element(binding.value, binding.index)
             if value is None:
                 return None
             found.append(value)
@@ -67,6 +68,22 @@ class SourceScript:
                 return None
             found += given
         return found
+
+    def _element(self, value: ast.expr, index: int | None) -> ast.expr | None:
+        """What is bound, as an expression: an element of what is unpacked; None when it is looped over or nested."""
+        if index is None:
+            return value
+        if index < 0:
+            return None
+        if isinstance(value, ast.Tuple | ast.List):
+            return value.elts[index] if index < len(value.elts) else None
+        if isinstance(value, ast.Call):
+            place = (value, index)  # one node for one element, so that circles are seen
+            if place not in self._elements:
+                element = ast.Subscript(value=value, slice=ast.Constant(value=index), ctx=ast.Load())
+                self._elements[place] = ast.copy_location(element, value)
+            return self._elements[place]
+        return None
 
     def scalar(self, node: ast.expr) -> Scalar:
         return self._scalars.of(node)
@@ -98,20 +115,6 @@ class SourceScript:
         lines[-1] = lines[-1][: end[1]]
         lines[0] = lines[0][start[1] :]
         return b"".join(lines).decode("utf-8", "replace")
-
-
-def _element(value: ast.expr, index: int | None) -> ast.expr | None:
-    """What is bound, as an expression: an element of what is unpacked; None when it is looped over or nested."""
-    if index is None:
-        return value
-    if index < 0:
-        return None
-    if isinstance(value, ast.Tuple | ast.List):
-        return value.elts[index] if index < len(value.elts) else None
-    if isinstance(value, ast.Call):
-        element = ast.Subscript(value=value, slice=ast.Constant(value=index), ctx=ast.Load())
-        return ast.copy_location(element, value)
-    return None
 
 
 def _is_parameter(key: Key) -> bool:
