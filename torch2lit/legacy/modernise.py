@@ -52,13 +52,22 @@ def repaired(text: str) -> Modernised | None:
         return None
     tokens = _tokens(text)
     result = _performed(text, [(r.name, _in_bytes(one, text)) for r in asked for one in r.repair(tokens)])
-    if not result.done:
-        return None
+    return result if result.done and not _stops(result.after) else None
+
+
+def modern_text(text: str) -> str:
+    """A Python file as it stands after its modernisation alone. Raises SyntaxError when it is not Python even so."""
+    repair = repaired(text) if _stops(text) else None
+    source = Source(repair.after if repair is not None else text)
+    return modernised(source, Roles(source)).after
+
+
+def _stops(text: str) -> bool:
     try:
-        ast.parse(result.after)
+        ast.parse(text)
     except SyntaxError:
-        return None
-    return result
+        return True
+    return False
 
 
 def told(result: Conversion, modern: Modernised) -> Conversion:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 from collections.abc import Sequence
 
+from ..files.lines import split_lines
 from ..program import Node, at, end_of
 from ..recover.names import parameter_names
 from ..recover.roles import Key, Roles
@@ -20,11 +22,13 @@ class SourceScript:
         self._source = source
         self._roles = roles
         self._scalars = Scalars(source, roles, self.values)
+        self._sorted: dict[type[ast.AST], Sequence[ast.AST]] = {}
         self._elements: dict[tuple[ast.expr, int], ast.expr] = {}
-        self._lines = [line.encode() for line in source._raw_lines]
 
     def all(self, kind: type[Node]) -> Sequence[Node]:
-        return sorted(self._source.all(kind), key=at)
+        if kind not in self._sorted:
+            self._sorted[kind] = sorted(self._source.all(kind), key=at)
+        return self._sorted[kind]  # type: ignore[return-value]
 
     def full_name(self, node: ast.AST) -> str:
         name = dotted(node)
@@ -92,12 +96,16 @@ class SourceScript:
         return self._source.parents.get(node)
 
     def builtin(self, name: str) -> bool:
-        if any(f.name == name for f in self._source.functions) or name in self._source.classes:
-            return False
-        bound = {a.arg for a in self._source.all(ast.arg)}
-        bound |= {(a.asname or a.name).split(".")[0] for a in self._source.all(ast.alias)}
-        bound |= {n.id for n in self._source.all(ast.Name) if not isinstance(n.ctx, ast.Load)}
-        return name not in bound
+        return name not in self._bound
+
+    @functools.cached_property
+    def _bound(self) -> set[str]:
+        """Every name that the file binds anywhere."""
+        source = self._source
+        found = {f.name for f in source.functions} | set(source.classes)
+        found |= {a.arg for a in source.all(ast.arg)}
+        found |= {(a.asname or a.name).split(".")[0] for a in source.all(ast.alias)}
+        return found | {n.id for n in source.all(ast.Name) if not isinstance(n.ctx, ast.Load)}
 
     def rest(self, inner: ast.AST, outer: ast.AST) -> str:
         return self._between(end_of(inner), end_of(outer))
@@ -107,6 +115,10 @@ class SourceScript:
 
     def text(self, node: ast.AST) -> str:
         return self._between(at(node), end_of(node))
+
+    @functools.cached_property
+    def _lines(self) -> list[bytes]:
+        return [line.encode() for line in split_lines(self._source.text)]
 
     def _between(self, start: tuple[int, int], end: tuple[int, int]) -> str:
         if not start <= end:
