@@ -60,7 +60,7 @@ class NumberFromData:
                 f"`{name}.item()` is that number"
             )
             yield replaced(node, f"{found[1]}.item()", meaning, after=inner)
-        elif shape == "one element" and found:
+        elif shape == "one element" and found and old:
             meaning = (
                 f"`{name}.data[0]` was a Python number up to PyTorch 0.3; now it raises IndexError, or is a tensor if `{name}` "
                 f"still has a dimension: `{name}.item()` is that number"

@@ -54,7 +54,7 @@ def _convert_all(text: str, path: str, options: Options) -> Conversion:
     for _ in range(_PASSES):
         if result.outcome is not Outcome.CONVERTED or not any(f.slug == _OVERLAP for f in result.findings):
             break
-        following = _convert_once(result.after, path, options)
+        following = _convert_once(result.after, path, options, modernise=False)
         if following.outcome is not Outcome.CONVERTED:
             break
         result = joined(result, following)

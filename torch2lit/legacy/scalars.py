@@ -15,7 +15,7 @@ NO_DIMENSION: Scalar = "no dimension"
 _DEPTH = 12
 _REDUCTIONS = {"mean", "sum", "max", "min", "prod", "std", "var", "norm", "median"}
 _SAME_SHAPE = {
-    "abs", "clone", "contiguous", "cpu", "cuda", "detach", "double", "exp", "float", "half", "log", "neg", "pow", "sqrt", "to",
+    "abs", "clone", "contiguous", "cpu", "cuda", "detach", "double", "exp", "float", "half", "log", "neg", "sqrt", "to",
 }  # fmt: skip
 _LOSS = re.compile(r"torch\.nn\.functional\.(\w*_loss|\w*cross_entropy\w*|kl_div)")
 _LOSS_CLASS = re.compile(r"torch\.nn\.\w*Loss(2d)?")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ..files.lines import split_lines
 from ..program import Node, at, end_of
-from ..recover.names import parameter_names
+from ..recover.names import parameter_names, target_names
 from ..recover.roles import Key, Roles
 from ..recover.syntax import Scope, Source, dotted, walk_scope
 from .scalars import Scalar, Scalars
@@ -38,6 +38,8 @@ class SourceScript:
         bound = node
         while isinstance(bound, ast.Attribute):
             bound = bound.value
+        if self._bound_within(bound, head):
+            return ""
         key = self._roles.key(self._source.scope_of(node), head)
         if key is not None and (self._roles.bindings(key) or _is_parameter(key)):
             return ""
@@ -49,7 +51,33 @@ class SourceScript:
 
     def values(self, name: ast.Name) -> Sequence[ast.expr] | None:
         key = self._roles.key(self._source.scope_of(name), name.id)
-        return None if key is None else self._values_of(key)
+        if key is None or name.id in self._bound_in_passing or self._bound_within(name, name.id):
+            return None
+        return self._values_of(key)
+
+    @functools.cached_property
+    def _bound_in_passing(self) -> set[str]:
+        """The names that a walrus or a pattern binds."""
+        source = self._source
+        walrus = {n.target.id for n in source.all(ast.NamedExpr)}
+        patterns = {n.name for n in source.all(ast.MatchAs) if n.name} | {
+            n.name for n in source.all(ast.MatchStar) if n.name
+        }
+        return walrus | patterns
+
+    def _bound_within(self, node: ast.AST, name: str) -> bool:
+        """Whether a comprehension or a lambda around the node binds the name."""
+        for around in self._source.ancestors(node):
+            match around:
+                case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                    if any(name in target_names(g.target) for g in around.generators):
+                        return True
+                case ast.Lambda(args=arguments):
+                    if any(a.arg == name for a in ast.walk(arguments) if isinstance(a, ast.arg)):
+                        return True
+                case ast.stmt():
+                    return False
+        return False
 
     def _values_of(self, key: Key) -> Sequence[ast.expr] | None:
         scope, name = key
