@@ -75,7 +75,9 @@ class NumberFromData:
 
 
 def _is_old(script: Script) -> bool:
-    """Whether the file was written for a torch before 0.4: it wraps its tensors."""
+    """Whether the file may be written for a torch before 0.4: it wraps its tensors, or takes names that are not seen."""
+    if any(alias.name == "*" for alias in script.all(ast.alias)):
+        return True
     return any(script.full_name(c.func) == "torch.autograd.Variable" for c in script.all(ast.Call))
 
 
