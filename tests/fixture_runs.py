@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fixture_cases import OWN_FILES, Case
+from legacy_torch import legacy_torch
 
 from torch2lit.verify.events import Trace
 from torch2lit.verify.trace import record
@@ -39,9 +40,10 @@ class Run:
     error: str = ""
 
 
-def run_script(case: Case, text: str, max_steps: int | None = None) -> Run:
+def run_script(case: Case, text: str, max_steps: int | None = None, legacy: bool = False) -> Run:
     """Run a script's text as ``__main__`` in a folder of its own, with torch as a new process finds it.
 
+    ``legacy``: with what an older torch offered.
     An exception of the script is told in ``error``.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -56,6 +58,7 @@ def run_script(case: Case, text: str, max_steps: int | None = None) -> Run:
             _fresh(work, [str(script), *case.arguments]),
             contextlib.redirect_stdout(printed),
             record(max_steps=max_steps, seed=0) as trace,
+            legacy_torch() if legacy else contextlib.nullcontext(),
         ):
             try:
                 runpy.run_path(str(script), run_name="__main__")

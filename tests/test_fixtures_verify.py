@@ -19,7 +19,7 @@ MISTAKES = [(name, *mistake) for name in names() for mistake in case(name).mista
 
 @functools.cache
 def raw_run(name: str) -> Run:
-    return run_script(case(name), case(name).raw)
+    return run_script(case(name), case(name).runnable, legacy=case(name).legacy)
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
@@ -50,7 +50,7 @@ def test_conversion_trains_the_same(name: str) -> None:
 def test_a_mistake_would_be_seen(name: str, old: str, new: str) -> None:
     """The fixture is discriminating: its construct mishandled leaves a trace."""
     c = case(name)
-    wrong = run_script(c, c.raw.replace(old, new))
+    wrong = run_script(c, c.runnable.replace(old, new), legacy=c.legacy)
     assert differences(raw_run(name), wrong), f"nobody would notice {old!r} becoming {new!r}"
 
 

@@ -227,3 +227,13 @@ def test_the_converted_script_may_lie_elsewhere(project: Path, tmp_path: Path) -
     (script,) = write(other, converted=(project / "raw.py").read_text(encoding="utf-8"))
     result = verify(project / "raw.py", script, [], options=Options())
     assert result.passed, result.render()
+
+
+def test_a_script_for_an_older_torch_runs_as_modernised(project: Path) -> None:
+    old = LOOP.replace('print("after", i)', "total = loss.data[0]").replace("loss.backward()", "loss.backward()  # old")
+    (raw,) = write(project, raw=old + "if w.is_cuda:\n    w.cuda(async=True)\nprint(total)\n")
+    text = raw.read_text()
+    result = verify(raw, None, (), options=Options())
+    assert result.passed, result.problem
+    assert "for an older torch" in result.notes[0]
+    assert raw.read_text() == text

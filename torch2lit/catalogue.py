@@ -250,7 +250,20 @@ shape can hold.
     )
 )
 
-# ---- to be reviewed
+register(
+    Rule(
+        code="T2L130",
+        slug="old-python",
+        severity="refused",
+        why="The file is written for Python 2, or for a Python before 3.7, and does not parse.",
+        remedy="Run a 2-to-3 tool (such as `fissix`) first, or rename what is called `async`; then convert again.",
+        text="""\
+Lightning needs Python 3. A print statement, `except X, e` or backticks end the reading of the file at once, so nothing
+is known about its training. The argument `async=True` of `cuda()` is the one exception: it is modernised on the way.
+""",
+    )
+)
+
 
 register(
     Rule(
@@ -265,6 +278,8 @@ holds the training of one epoch or batch, its code moves into the script's modul
 """,
     )
 )
+# ---- to be reviewed
+
 register(
     Rule(
         code="T2L201",
@@ -332,6 +347,34 @@ register(
         text="""\
 A script that accumulates gradients and does not step on the last batches leaves a rest behind. Within one `fit` the
 conversion keeps that rest, over epochs and validation. From one `fit` to the next Lightning does not.
+""",
+    )
+)
+
+register(
+    Rule(
+        code="T2L220",
+        slug="modernised-likely",
+        severity="review",
+        why="Code for an older torch was modernised, and what it meant could not be proved.",
+        remedy="Compare the new code with what the message says it meant.",
+        text="""\
+A script for PyTorch 0.2 to 1.x must run on a current torch, because Lightning needs one. What no longer runs is modernised
+on the way. Here the file gives good reason, but no proof: the message tells what the code meant then and what it means now.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L221",
+        slug="old-torch-left",
+        severity="review",
+        why="Code for an older torch stays, although it may not run, or not mean the same, on a current one.",
+        remedy="Change it by hand as the message says, then run the script on the torch that Lightning uses.",
+        text="""\
+torch2lit modernises only what has a twin that means the same and whose condition the file proves. Other code for an
+older torch is left byte for byte and listed here: removed functions, torchtext's fields, `volatile`, `x.data[0]` on a tensor
+whose shape is not known.
 """,
     )
 )
@@ -420,6 +463,21 @@ register(
         text="""\
 The script itself stays as it is: it calls what it called before. Other scripts that use the converted file train with
 Lightning from now on, too.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L320",
+        slug="modernised",
+        severity="note",
+        why="Code that a current torch or numpy no longer runs was replaced by what it meant.",
+        remedy="Nothing to do.",
+        text="""\
+A script for PyTorch 0.2 to 1.x must run on a current torch, because Lightning needs one. Only what raises there is
+modernised, each construct by a codemod of its own whose name begins the message: `loss.data[0]`, the `next()` of a loader's
+iterator, `async=True`, `transforms.Scale`, `np.int`, `verbose=` of a scheduler and others. What still runs (`Variable`,
+`size_average`, `clip_grad_norm`, `F.sigmoid`, ...) means the same as ever and is left byte for byte.
 """,
     )
 )

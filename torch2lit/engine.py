@@ -32,13 +32,29 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
     ``text`` may have any newline style; untouched lines come back as they are. Training loops that share a function are
     converted one after the other: each pass leaves the function to the next one.
     """
+    try:
+        return _convert_all(text, path, options)
+    except SyntaxError as error:
+        from . import catalogue  # noqa: F401  (registers the findings)
+        from .findings import finding
+        from .legacy.modernise import repaired, told
+        from .legacy.python import old_syntax
+
+        if (repair := repaired(text)) is not None:
+            return told(_convert_all(repair.after, path, options), repair)
+        if (old := old_syntax(text, error)) is not None:
+            return _refused(text, path, [finding("old-python", *old)])
+        raise
+
+
+def _convert_all(text: str, path: str, options: Options) -> Conversion:
     from .passes import joined
 
     result = _convert_once(text, path, options)
     for _ in range(_PASSES):
         if result.outcome is not Outcome.CONVERTED or not any(f.slug == _OVERLAP for f in result.findings):
             break
-        following = _convert_once(result.after, path, options)
+        following = _convert_once(result.after, path, options, modernise=False)
         if following.outcome is not Outcome.CONVERTED:
             break
         result = joined(result, following)
@@ -49,7 +65,7 @@ _PASSES = 8
 _OVERLAP = "nests-overlap"
 
 
-def _convert_once(text: str, path: str, options: Options) -> Conversion:
+def _convert_once(text: str, path: str, options: Options, modernise: bool = True) -> Conversion:
     if not _TRAINS.search(text) or "step" not in text or "torch" not in text:
         return Conversion(path, Outcome.UNCHANGED, text, text, reason="no training loop")
     from . import catalogue  # noqa: F401  (registers the findings)
@@ -88,6 +104,14 @@ def _convert_once(text: str, path: str, options: Options) -> Conversion:
         return Conversion(path, Outcome.UNCHANGED, text, text, findings=_ordered(notes), reason=reason)
     if not recovered.nests:
         return _refused(text, path, recovered.findings)
+    if modernise:
+        from .legacy.modernise import modernised, told
+
+        modern = modernised(source, roles)
+        if modern.done:
+            return told(_convert_once(modern.after, path, options, modernise=False), modern)
+        if modern.only_told:
+            return told(_convert_once(text, path, options, modernise=False), modern)
     converter = _Converter(source, roles, path, options)
     converter.left_alone = len(skipped)
     return converter.run(recovered.nests, recovered.findings)

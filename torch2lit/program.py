@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from tokenize import TokenInfo
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from .findings import Finding
+
+Node = TypeVar("Node", bound=ast.AST)
+Place = tuple[int, int]
+"""A line counted from 1 and a column counted in bytes of UTF-8 from 0, as `ast` has them."""
 
 
 class Mechanism(str, Enum):
@@ -171,3 +176,119 @@ class Idiom(Protocol):
 
     def claim(self, site: Site) -> Claim | None:
         """The claim on the statement; None when the construct is another or its conditions do not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The text from one place to another becomes ``text``; it has as many line breaks as what it replaces."""
+
+    start: Place
+    end: Place
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Modernisation:
+    """What a moderniser makes of one place that a current torch no longer runs as it was meant.
+
+    Without ``pieces`` the place stays as it is and is only reported. ``meaning`` says in one clause what the code
+    meant then and what it does now. ``certain`` holds when the pieces mean exactly what the code meant.
+    ``settled_in`` names the hooks in which there is nothing to report.
+    """
+
+    line: int
+    end_line: int
+    pieces: tuple[Piece, ...]
+    meaning: str
+    certain: bool = True
+    settled_in: tuple[str, ...] = ()
+
+
+class Script(Protocol):
+    """What a moderniser may ask about the file that it looks at."""
+
+    def all(self, kind: type[Node]) -> Sequence[Node]:
+        """Every node of exactly this type, in source order."""
+
+    def full_name(self, node: ast.AST) -> str:
+        """The dotted name with import aliases resolved, ``np.int`` → ``numpy.int``; "" for what is no such name.
+
+        A name that the file binds itself is not resolved to an import or a builtin: it has "" then.
+        """
+
+    def role(self, node: ast.expr) -> str:
+        """The role of an expression (``model``, ``loader``, ...), "" when it has none."""
+
+    def values(self, name: ast.Name) -> Sequence[ast.expr] | None:
+        """All that the name is ever bound to, parameters by the arguments of every call; None when that is not known."""
+
+    def scalar(self, node: ast.expr) -> Literal["", "one element", "no dimension"]:
+        """Whether the value is a tensor of no dimension; "one element" when it may have one of length 1; "" if unknown."""
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        """The node around a node."""
+
+    def builtin(self, name: str) -> bool:
+        """Whether the file leaves the name to what Python binds it to."""
+
+    def rest(self, inner: ast.AST, outer: ast.AST) -> str:
+        """The text from the end of an inner node to the end of the outer one."""
+
+    def before(self, inner: ast.AST, outer: ast.AST) -> str:
+        """The text from the start of the outer node to the start of an inner one."""
+
+    def text(self, node: ast.AST) -> str:
+        """The text of a node as it stands."""
+
+
+class Modernizer(Protocol):
+    """A construct of an older torch (or numpy) that a current one no longer runs: one file in codemods/."""
+
+    @property
+    def name(self) -> str:
+        """The rewrite's name, the same as its file's."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """A file that holds none of these texts is not shown to it."""
+
+    def modernise(self, script: Script) -> Iterable[Modernisation]:
+        """The places of the construct; those whose conditions do not hold are left or only reported."""
+
+
+class Repair(Protocol):
+    """A construct for which a current Python does not even parse the file: one file in codemods/."""
+
+    @property
+    def name(self) -> str:
+        """The rewrite's name, the same as its file's."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """A file that holds none of these texts is not shown to it."""
+
+    def repair(self, tokens: Sequence[TokenInfo]) -> Iterable[Modernisation]:
+        """The places of the construct among the file's tokens, whose columns count characters, not bytes."""
+
+
+def at(node: ast.AST) -> Place:
+    """Where a node begins."""
+    return node.lineno, node.col_offset  # type: ignore[attr-defined]
+
+
+def end_of(node: ast.AST) -> Place:
+    """Where a node ends."""
+    return node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
+
+
+def replaced(
+    node: ast.AST, text: str, meaning: str, *, after: ast.AST | None = None, certain: bool = True
+) -> Modernisation:
+    """The modernisation that puts a text in place of a node, or of what is left of it after one of its parts."""
+    start = at(node) if after is None else end_of(after)
+    return Modernisation(at(node)[0], end_of(node)[0], (Piece(start, end_of(node), text),), meaning, certain)
+
+
+def left(node: ast.AST, meaning: str, settled_in: tuple[str, ...] = ()) -> Modernisation:
+    """The modernisation that only reports a place."""
+    return Modernisation(at(node)[0], end_of(node)[0], (), meaning, False, settled_in)

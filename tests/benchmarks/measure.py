@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -51,8 +52,19 @@ def training_scripts(folders: Iterable[Path]) -> tuple[Path, ...]:
     for folder in folders:
         paths += [folder] if folder.is_file() else folder.rglob("*.py")
     return tuple(
-        path for path in sorted(paths) if process_file(path, Options()).conversion.outcome is Outcome.CONVERTED
+        path
+        for path in sorted(paths)
+        if process_file(path, Options()).conversion.outcome is Outcome.CONVERTED and _is_python(path)
     )
+
+
+def _is_python(path: Path) -> bool:
+    """Whether the raw script parses: one for an older Python cannot be measured against parsing it."""
+    try:
+        ast.parse(path.read_bytes())
+    except SyntaxError:
+        return False
+    return True
 
 
 def cpu_seconds(work: Callable[[], object], rounds: int) -> float:

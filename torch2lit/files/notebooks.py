@@ -143,7 +143,7 @@ class NotebookSource:
                 yield number, json_spans.members(self._json, cell)
 
     def _as_python(self, number: int, value: Value, source: str) -> str:
-        if parses(source):
+        if parses(source) or _parses_repaired(source):
             return source
         if (hidden := self._magics.hide(source)) is not None:
             return hidden
@@ -201,6 +201,13 @@ class NotebookSource:
     def _dump(self, text: str) -> str:
         escaped = self._json.isascii() and "\\u" in self._json
         return json.dumps(text, ensure_ascii=escaped)
+
+
+def _parses_repaired(source: str) -> bool:
+    """Whether a cell for an older Python becomes Python once the whole program is repaired."""
+    from ..legacy.modernise import repaired
+
+    return repaired(source) is not None
 
 
 def _language(top: Value) -> str:

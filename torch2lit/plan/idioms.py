@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import ast
-import functools
-import importlib
-import pkgutil
-from collections.abc import Iterator, Sequence
-from importlib.metadata import entry_points
 
-from ..program import Claim, Idiom, Mechanism
+from ..installed import idioms
+from ..program import Claim, Mechanism
 from ..recover.items import Item
 from ..recover.loops import loop_names
 from ..recover.names import target_names
@@ -20,31 +16,6 @@ from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry
 from .optimizers import Configured
 from .steps import optimizes_all
-
-
-@functools.cache
-def idioms() -> Sequence[Idiom]:
-    """All installed idioms, by name: torch2lit's own and those of other packages.
-
-    An entry point of the group ``torch2lit.codemods`` names an idiom or a package of them.
-    """
-    found: dict[str, Idiom] = {}
-    for point in sorted(entry_points(group="torch2lit.codemods"), key=lambda p: (p.name, p.value)):
-        for idiom in _idioms_in(point.load()):
-            found.setdefault(idiom.name, idiom)
-    return [found[name] for name in sorted(found)]
-
-
-def _idioms_in(thing: object) -> Iterator[Idiom]:
-    """A package's modules each offer an ``IDIOM``; anything else is an idiom itself."""
-    folders = getattr(thing, "__path__", None)
-    if folders is None:
-        yield thing  # type: ignore[misc]
-        return
-    for module in sorted(pkgutil.iter_modules(folders), key=lambda m: m.name):
-        idiom = getattr(importlib.import_module(f"{thing.__name__}.{module.name}"), "IDIOM", None)  # type: ignore[attr-defined]
-        if idiom is not None:
-            yield idiom
 
 
 def claim_statements(draft: Draft, configured: Configured) -> None:

@@ -12,12 +12,16 @@ from torch2lit.options import Options
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """The bytes of the converted script, and what the conversion had to say."""
+    """The bytes of the converted script, and what the conversion had to say.
+
+    ``modern`` are the bytes of a raw script for an older torch, modernised: it would not run otherwise.
+    """
 
     content: bytes
     findings: tuple[Finding, ...]
     others: tuple[tuple[Path, bytes], ...] = ()
     """Other files of the program that change with the script."""
+    modern: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ def convert(raw: Path, options: Options) -> Converted | Unconverted:
     if processed.result is not None:
         others = [(other, process_file(other, options).result) for other in processed.others]
         changed = tuple((other, result) for other, result in others if result is not None)
-        return Converted(processed.result, conversion.findings, changed)
+        modern = _modern(raw, processed.read, conversion.findings)
+        return Converted(processed.result, conversion.findings, changed, modern)
     if conversion.outcome is Outcome.REFUSED:
         refusals = [f for f in conversion.findings if f.severity == "refused"]
         told = "; ".join(f"{f.line}:{f.column} {f.code} {f.slug}: {f.message}" for f in refusals)
@@ -46,3 +51,14 @@ def convert(raw: Path, options: Options) -> Converted | Unconverted:
     if conversion.outcome is Outcome.UNCHANGED:
         return Unconverted("unchanged", f"{raw} stays as it is: {conversion.reason or 'nothing to convert'}")
     return Unconverted("unconverted", f"{raw} could not be converted: {conversion.error or conversion.reason}")
+
+
+def _modern(raw: Path, content: bytes, findings: tuple[Finding, ...]) -> bytes | None:
+    """The modernised bytes of a script in which something was modernised; a notebook is run as it is."""
+    if raw.suffix == ".ipynb" or not any(f.slug in ("modernised", "modernised-likely") for f in findings):
+        return None
+    from torch2lit.files.decoding import decode
+    from torch2lit.legacy.modernise import modern_text
+
+    text, encoding = decode(content)
+    return encoding.encode(modern_text(text))

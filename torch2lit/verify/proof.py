@@ -52,14 +52,16 @@ def verify(
     findings: tuple[Finding, ...] = ()
     content: bytes | None = None
     others: tuple[tuple[Path, bytes], ...] = ()
+    modern: bytes | None = None
     if converted is None:
         conversion = convert(raw, options)
         if isinstance(conversion, Unconverted):
             return VerifyResult(conversion.status, problem=conversion.problem)
         content, findings, others = conversion.content, conversion.findings, conversion.others
+        modern = conversion.modern
     texts = [content if content is not None else scripts[-1].read_bytes(), *(text for _path, text in others)]
     require_modules(python, "torch", *_lightning(b"\n".join(texts)))
-    first = Request(raw, tuple(arguments), steps=steps, timeout=timeout, python=python)
+    first = Request(raw, tuple(arguments), steps=steps, timeout=timeout, python=python, content=modern)
     second = replace(first, script=scripts[-1], content=content, others=others)
     if converted is not None and converted.resolve().parent != raw.resolve().parent:
         second = replace(second, search_after=(raw.resolve().parent,))
@@ -107,10 +109,10 @@ def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Fi
         return VerifyResult("failed", raw=raw, converted=converted, problem=_why_failed("converted", converted, second))
     comparison = compare(raw.trace, converted.trace, raw.stdout, converted.stdout)
     if comparison.identical:
-        return VerifyResult("identical", comparison, raw=raw, converted=converted, notes=_notes(comparison))
+        return VerifyResult("identical", comparison, raw=raw, converted=converted, notes=_notes(comparison, first))
     causes = likely_causes(raw.trace, converted.trace, comparison, findings)
     tensors = _largest_differences(stage, first, second, raw, comparison)
-    return VerifyResult("differs", comparison, causes, raw, converted, tensors=tensors, notes=_notes(comparison))
+    return VerifyResult("differs", comparison, causes, raw, converted, tensors=tensors, notes=_notes(comparison, first))
 
 
 def _quick(run: Run) -> VerifyResult:
@@ -141,8 +143,10 @@ def _largest_differences(
     return tuple((tensor_name(raw.trace, optimizer, number), amount) for number, amount in rows)
 
 
-def _notes(comparison: Comparison) -> tuple[str, ...]:
+def _notes(comparison: Comparison, raw: Request) -> tuple[str, ...]:
     notes = []
+    if raw.content is not None:
+        notes.append("the raw script is for an older torch: it ran as modernised, see the findings of the conversion")
     if not comparison.decimals_identical:
         notes.append("other decimal numbers were printed (this does not decide)")
     if comparison.saves[1] > comparison.saves[0]:
