@@ -46,8 +46,8 @@ def modern(text: str) -> str:
     return modernised(source, Roles(source)).after
 
 
-def convert(text: str) -> Conversion:
-    return convert_source(text, "raw.py", Options())
+def convert(text: str, options: Options = Options()) -> Conversion:  # noqa: B008
+    return convert_source(text, "raw.py", options)
 
 
 @pytest.mark.parametrize("text", [HEAD + "print(loss.data[0])\n", HEAD + LOOP.replace("optimizer.step()", "pass")])
@@ -59,16 +59,16 @@ def test_a_file_that_trains_nothing_keeps_its_old_torch(text: str) -> None:
 
 
 def test_a_refused_file_keeps_its_old_torch() -> None:
-    text = HEAD + LOOP.replace("for epoch in range(2):", "while True:")
-    result = convert(text)
+    text = HEAD + LOOP.replace("for epoch in range(2):", "while torch.rand(1) < 1:")
+    result = convert(text, Options(target="trainer"))
     assert result.outcome is Outcome.REFUSED
     assert result.after == result.before == text
     assert {f.slug for f in result.findings} == {"while-loop"}
 
 
 def test_a_refused_file_that_does_not_parse_keeps_its_keyword() -> None:
-    text = HEAD + LOOP.replace("for epoch in range(2):", "while True:") + "x = x.cuda(async=True)\n"
-    result = convert(text)
+    text = HEAD + LOOP.replace("for epoch in range(2):", "while torch.rand(1) < 1:") + "x = x.cuda(async=True)\n"
+    result = convert(text, Options(target="trainer"))
     assert result.outcome is Outcome.REFUSED
     assert result.after == result.before == text
 
