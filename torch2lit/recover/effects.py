@@ -105,6 +105,7 @@ class EffectAnalysis:
         self._foreign_analyses: dict[Path, EffectAnalysis] = {}
         self._effects: dict[tuple[ast.AST, Scope], Effects] = {}
         self._carried: dict[tuple[ast.AST, Scope, bool], bool] | None = None
+        self._returning: list[ast.FunctionDef] = []
         self.models: set[Key] = set()
         self.optimizers: set[Key] = set()
         self._find_carriers()
@@ -187,6 +188,8 @@ class EffectAnalysis:
     def _carries(self, node: ast.AST | None, scope: Scope, carriers: set[Key]) -> bool:
         if self._carried is None or not isinstance(node, ast.Call):  # the carriers are still being found
             return self._find_carries(node, scope, carriers)
+        if self._returning:  # an answer that a recursion has cut short is not to be remembered
+            return self._find_carries(node, scope, carriers)
         place = (node, scope, carriers is self.optimizers)
         if place not in self._carried:
             self._carried[place] = self._find_carries(node, scope, carriers)
@@ -231,14 +234,23 @@ class EffectAnalysis:
             return function.attr in _ALIASING_METHODS
         name = dotted(function)
         if own := self.source.function(name):
-            return any(
-                isinstance(n, ast.Return) and n.value is not None and self._carries(n.value, own, carriers)
-                for n in walk_scope(own.body)
-            )
+            return self._returns_carried(own, carriers)
         if not any(self._carries(a, scope, carriers) for a in arguments):
             return False
         last = name.rpartition(".")[2]
         return name in _ALIASING_FUNCTIONS or last in _ALIASING_FUNCTIONS or last[:1].isupper() or last in ("DDP",)
+
+    def _returns_carried(self, function: ast.FunctionDef, carriers: set[Key]) -> bool:
+        if function in self._returning:  # a function that calls itself carries what its other returns carry
+            return False
+        self._returning.append(function)
+        try:
+            return any(
+                isinstance(n, ast.Return) and n.value is not None and self._carries(n.value, function, carriers)
+                for n in walk_scope(function.body)
+            )
+        finally:
+            self._returning.pop()
 
     # ---- transitive facts of functions
 
