@@ -14,6 +14,7 @@ import pytest
 
 from torch2lit import api
 from torch2lit.files import writing
+from torch2lit.files.errors import WriteError
 from torch2lit.program import Conversion, Edit, Fate, Outcome
 
 SCRIPT = """\
@@ -101,6 +102,53 @@ def _below_kept(text: str, result: Conversion) -> set[int]:
     }
 
 
+def test_comments_travel_once() -> None:
+    comments = [f"# {word} is explained" for word in ("data", "the optimizer", "the best", "the epoch", "the end")]
+    text = SCRIPT
+    for place, comment in zip(("data = ", "optimizer = ", "best = ", "for epoch", "print("), comments, strict=True):
+        text = text.replace(f"\n{place}", f"\n{comment}\n{place}")
+
+    result = api.convert_source(text)
+
+    assert result.outcome is Outcome.CONVERTED
+    assert [c for c in comments if result.after.count(c) != 1] == []
+    optimizer = result.after.index(comments[1])
+    assert "torch.optim.SGD" in result.after[optimizer : optimizer + 80], "the comment stands above another statement"
+
+
+def test_a_lightning_module_is_left_alone() -> None:
+    text = (
+        "import lightning as L\nimport torch\n\n\nclass Lit(L.LightningModule):\n"
+        "    def training_step(self, batch, batch_idx):\n        loss = self.model(batch).sum()\n"
+        "        loss.backward()\n        self.optimizers().step()\n"
+    )
+
+    assert api.convert_source(text).outcome is Outcome.UNCHANGED
+
+
+IN_FUNCTION = (
+    SCRIPT.replace("best = 1e9\n", "best = 1e9\n\n\ndef main(rate, inertia, decay, eps, data, model, best):\n    optimizer = torch.optim.RMSprop(model.parameters(), lr=rate, momentum=inertia, weight_decay=decay, eps=eps)\n")
+    .replace("optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n", "")
+    .replace("\nfor epoch", "\n    for epoch").replace("\n    total = ", "\n        total = ").replace("\n    for x", "\n        for x")
+    .replace("\n        optimizer.", "\n            optimizer.").replace("\n        loss", "\n            loss")
+    .replace("\n        total +=", "\n            total +=").replace("\n    best = min", "\n        best = min")
+    .replace("\nprint(", "\n    print(")
+)  # fmt: skip
+
+
+def test_hash_seed_does_not_show(folder: Path) -> None:
+    (folder / "train.py").write_text(IN_FUNCTION)
+    code = "from torch2lit import api; (r,) = api.convert('train.py'); print(r.outcome.value, r.after, r.ledger)"
+    outputs = set()
+    for seed in ("0", "1", "2"):
+        env = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, capture_output=True, check=True)
+        outputs.add(done.stdout)
+
+    (output,) = outputs
+    assert output.startswith(b"converted") and b"inertia, rate" in output
+
+
 def test_every_ledger_entry_says_where_and_why() -> None:
     result = api.convert_source(SCRIPT)
 
@@ -166,14 +214,23 @@ def test_converting_runs_and_imports_nothing(folder: Path) -> None:
     assert not (folder / "ran").exists()
 
 
-def test_output_is_sorted_by_path(folder: Path) -> None:
-    for name in ("b.py", "a.py", "sub/c.py"):
+def test_output_is_sorted_by_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = os.scandir
+
+    def closed(path: str) -> object:
+        if Path(path).name == "b":
+            raise PermissionError(13, "Permission denied")
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    (folder / "b").mkdir()
+    for name in ("c.py", "a.py", "sub/c.py"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("print(1)\n")
 
-    results = api.convert(["sub", "b.py", "a.py"])
+    results = api.convert(["sub", "c.py", "b", "a.py"])
 
-    assert [result.path for result in results] == ["a.py", "b.py", "sub/c.py"]
+    assert [result.path for result in results] == ["a.py", "b", "c.py", "sub/c.py"]
 
 
 def test_the_target_is_replaced_in_one_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +254,7 @@ def test_a_file_that_appears_meanwhile_stays(folder: Path, monkeypatch: pytest.M
     path = folder / "new.py"
     monkeypatch.setattr(writing, "_check_unedited", lambda *_: path.write_bytes(b"mine"))
 
-    with pytest.raises(writing.WriteError, match="appeared meanwhile"):
+    with pytest.raises(WriteError, match="appeared meanwhile"):
         writing.write_file(path, b"new", expected=None, is_held=lambda *_: True)
 
     assert [(one.name, one.read_bytes()) for one in folder.iterdir()] == [("new.py", b"mine")]
@@ -210,7 +267,7 @@ def test_a_file_that_cannot_be_written_stops_nothing(folder: Path, monkeypatch: 
 
     def interfere(target: Path, expected: bytes | None) -> None:
         if target.name == "a.py":
-            raise writing.WriteError("not written: the file was edited meanwhile")
+            raise WriteError("not written: the file was edited meanwhile")
         check(target, expected)
 
     monkeypatch.setattr(writing, "_check_unedited", interfere)
