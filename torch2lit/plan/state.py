@@ -13,6 +13,7 @@ from ..recover.nest import Frame
 from ..recover.roles import Role
 from ..recover.syntax import dotted, walk, walk_statements
 from ..recover.variables import Variable
+from .closures import check_definitions, kept_captures
 from .draft import (
     BATCH_END,
     BEFORE_STEP,
@@ -96,11 +97,15 @@ class _Settler:
         self.read: dict[str, set[Variable]] = {}
         self.attributes: dict[str, Variable | None] = {}
         self.parameters: set[str] = set()
+        self.kept: set[Variable] = set()
+        """Variables that a closure reads which may be called after the hook that made it."""
 
     # ---- facts
 
     def run(self) -> State:
         self.measure()
+        check_definitions(self.draft, self.names_after())
+        self.kept = kept_captures(self.draft)
         assigned = set().union(*self.written.values()) if self.written else set()
         mentioned = assigned.union(*self.read.values()) if self.read else assigned
         order = self.order(mentioned)
@@ -189,6 +194,8 @@ class _Settler:
     # ---- values that live across hooks
 
     def must_live_on(self, variable: Variable) -> bool:
+        if variable in self.kept:
+            return True
         counters = self.counter_variables()
         if variable in counters:
             rewritten = any(variable in self.variables.sequence(self.draft.hooks.get(h, [])).written for h in HOOKS)
@@ -729,11 +736,14 @@ class _Settler:
     def place_class(self) -> None:
         if isinstance(self.entry.scope, ast.Module):
             return
+        moving = {d for s in walk(self.draft.nest.outermost) for d in _defined_by(s)}
         for item in self.draft.all_items():
             scope = item.frame.scope
             names = flow([item.node]).read
             for name in names:
                 key = self.draft.roles.key(scope, name)
+                if name in moving and key and key[0] is self.entry.scope:
+                    continue
                 if key and not isinstance(key[0], ast.Module) and self.variables.is_static(key) and key[0] is not scope:
                     self.state.inside = True
                 if key and key[0] is self.entry.scope and self.variables.is_static(key) and scope is self.entry.scope:
@@ -747,6 +757,8 @@ class _Settler:
             return
         for function in self.draft.source.functions:
             if self.draft.source.scope_of(function) is not self.entry.scope:
+                continue
+            if self.draft.nest.outermost in self.draft.source.ancestors(function):
                 continue
             frames = {self.draft.nest.inner.scope, self.draft.nest.step_frame.scope}
             if self.draft.validation is not None:
@@ -806,6 +818,10 @@ class _Homes(ast.NodeTransformer):
 
 def _bound_inside(item: Item, name: str) -> bool:
     return name in flow([item.node]).definite
+
+
+def _defined_by(statement: ast.AST) -> list[str]:
+    return [statement.name] if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else []
 
 
 def _own_targets(statement: ast.stmt) -> set[str]:

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from .hooked import hooked_names
 from .names import free_names, parameter_names, target_names
 from .neighbours import Neighbours
 from .roles import Key, Role, Roles, bound_argument
@@ -58,6 +59,7 @@ NO_TORCH_RNG = {
     "yaml", "h5py", "imageio", "seaborn", "networkx", "visdom", "IPython", "psutil", "nltk", "skimage", "mlflow",
     "click", "termcolor", "tabulate", "rich", "loguru", "torchinfo", "torchsummary", "ipdb", "dgl", "ogb", "plotly",
 }  # fmt: skip
+_GRAD_QUESTIONS = {"is_grad_enabled", "is_inference_mode_enabled", "is_inference"}
 _IN_PLACE_SAFE = {"requires_grad_", "share_memory_", "__init__", "retain_grad"}
 
 
@@ -106,6 +108,8 @@ class EffectAnalysis:
         self._effects: dict[tuple[ast.AST, Scope], Effects] = {}
         self._carried: dict[tuple[ast.AST, Scope, bool], bool] | None = None
         self._returning: list[ast.FunctionDef] = []
+        self._hooked: frozenset[Key] | None = None
+        self._asks: bool | None = None
         self.models: set[Key] = set()
         self.optimizers: set[Key] = set()
         self._find_carriers()
@@ -278,6 +282,20 @@ class EffectAnalysis:
                 ):
                     definition = made
         return self._touched_by_class(definition) if definition is not None else frozenset()
+
+    def meets_hooks(self, node: ast.AST, scope: Scope) -> bool:
+        """Whether the node may read or change what a callback touches that PyTorch runs within forward or backward."""
+        if self._hooked is None:
+            self._hooked = hooked_names(self)
+        return bool(self._hooked) and not self._hooked.isdisjoint(self.touched(node, scope))
+
+    def asks_grad_mode(self) -> bool:
+        """Whether the program asks anywhere if gradients are being recorded."""
+        if self._asks is None:
+            asked = (n.attr if isinstance(n, ast.Attribute) else n.id for n in walk(self.source.tree)
+                     if isinstance(n, ast.Attribute | ast.Name))  # fmt: skip
+            self._asks = any(name in _GRAD_QUESTIONS for name in asked)
+        return self._asks
 
     def _touched_by_class(self, definition: ast.ClassDef) -> frozenset[Key]:
         if definition not in self._class_touched:
