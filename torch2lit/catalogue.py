@@ -286,8 +286,8 @@ register(
         why="`Trainer.fit` turns ^C into `SystemExit`, so `except KeyboardInterrupt` around it does not run.",
         remedy="Catch `SystemExit` as well, or do the work of the handler in a callback's `on_exception`.",
         text="""\
-Lightning 2.6 catches KeyboardInterrupt inside of `fit`, tears down and exits. What the script does after ^C needs
-another way.
+Lightning 2.6 catches KeyboardInterrupt inside of `fit`, tears down and exits. The handler is not made to take exits as
+well, because the script may end the program itself in the code that the handler guards, and that would be taken for ^C.
 """,
     )
 )
@@ -420,6 +420,21 @@ register(
         text="""\
 The script itself stays as it is: it calls what it called before. Other scripts that use the converted file train with
 Lightning from now on, too.
+""",
+    )
+)
+
+register(
+    Rule(
+        code="T2L307",
+        slug="interrupt-is-an-exit",
+        severity="note",
+        why="`Trainer.fit` turns ^C into `SystemExit`, so the handler of `KeyboardInterrupt` takes that as well now.",
+        remedy="Nothing to do, unless something that the loop calls ends the program: then that is taken for an interrupt.",
+        text="""\
+Lightning 2.6 catches KeyboardInterrupt inside of `fit`, tears down and exits with code 1. The script itself never ends the
+program in what the handler guards, so an exit there can only be ^C. The handler reads what the loop has reached from the
+module.
 """,
     )
 )

@@ -13,6 +13,7 @@ from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
 from .breaks import claim_breaks, left_by_break
 from .draft import EPOCH_START, TRAINING_STEP, Draft
+from .handlers import interrupt_handlers, may_exit, one_line
 from .idioms import claim_statements
 from .optimizers import Configured, configure
 from .state import State, settle
@@ -235,16 +236,16 @@ def _whole_epoch(draft: Draft, obstacle: Obstacle) -> list[Item]:
 
 def _look_for_troubles(draft: Draft) -> None:
     """Findings on what Lightning does otherwise around the loop."""
-    for ancestor in draft.source.ancestors(draft.nest.outermost):
-        if isinstance(ancestor, ast.Try):
-            for handler in ancestor.handlers:
-                caught = ast.unparse(handler.type) if handler.type else ""
-                if "KeyboardInterrupt" in caught:
-                    draft.note(
-                        "interrupt-not-caught",
-                        handler,
-                        "`except KeyboardInterrupt` does not see ^C during `trainer.fit`",
-                    )
+    for handler in interrupt_handlers(draft):
+        if may_exit(draft, handler) or not one_line(draft, handler):
+            draft.note(
+                "interrupt-not-caught", handler, "`except KeyboardInterrupt` does not see ^C during `trainer.fit`"
+            )
+        else:
+            draft.note(
+                "interrupt-is-an-exit", handler, "`trainer.fit` turns ^C into SystemExit, which the handler takes as well"
+            )
+            draft.exits.append(handler)
     for call in draft.source.calls:
         last = dotted(call.func).rpartition(".")[2]
         if last in ("init_process_group", "spawn") and draft.options.strategy is None:

@@ -27,6 +27,7 @@ from .draft import (
     Draft,
     Removal,
 )
+from .handlers import read_in_handlers, written_in_handlers
 from .idioms import loop_bars
 from .module_names import RESERVED
 from .moved import moved_functions
@@ -226,7 +227,7 @@ class _Settler:
     def names_after(self) -> set[str]:
         if not hasattr(self, "_names_after"):
             statements = statements_after(self.draft)
-            names = set(flow(statements).exposed)
+            names = set(flow(statements).exposed) | read_in_handlers(self.draft)
             for function in self.remaining_functions():
                 names |= free_names(function) if isinstance(self.entry.scope, ast.Module) else set()
             self._names_after = names
@@ -357,7 +358,7 @@ class _Settler:
             return
         functions = [f for f in self.remaining_functions() if variable.name in free_names(f)]
         statements = statements_after(self.draft)
-        rebound = variable.name in flow(statements).written
+        rebound = variable.name in flow(statements).written | written_in_handlers(self.draft)
         if functions or rebound or self.looped_outside() or self.another_loop_follows(statements):
             self.state.written_back.append((variable.name, attribute))
         else:
