@@ -287,8 +287,7 @@ def _training_statements(raw: str, after: str) -> dict[int, list[ast.stmt]]:
 def _makes_optimizer(function: ast.FunctionDef | None) -> bool:
     """Whether a function makes the optimizer that it uses: calls of it are whole trainings then, not epochs."""
     return function is not None and any(
-        isinstance(n, ast.Assign) and ast.unparse(n.value).startswith(("torch.optim.", "optim."))
-        for n in function.body
+        isinstance(n, ast.Assign) and ast.unparse(n.value).startswith(("torch.optim.", "optim.")) for n in function.body
     )
 
 

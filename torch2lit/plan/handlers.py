@@ -44,7 +44,7 @@ def goes_on(handler: ast.ExceptHandler) -> bool:
 
 def interrupt_handlers(draft: Draft) -> list[ast.ExceptHandler]:
     """The handlers of ^C for which `Trainer.fit` has turned it into an exit; those that take any exception are none."""
-    found = []
+    found: list[ast.ExceptHandler] = []
     node: ast.AST = draft.nest.outermost
     for ancestor in draft.source.ancestors(node):
         if ancestor is draft.nest.entry.scope:

@@ -13,6 +13,7 @@ from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
 from .breaks import claim_breaks, left_by_break
 from .draft import EPOCH_START, TRAINING_STEP, Draft
+from .epoch_values import sequence_of
 from .handlers import interrupt_handlers, may_exit, one_line
 from .idioms import claim_statements
 from .optimizers import Configured, configure
@@ -51,7 +52,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
 def _try_batches(draft: Draft) -> Obstacle | None:
     """Plan with one hook call per batch; an obstacle when the batch loop has to stay as it is."""
     nest = draft.nest
-    if nest.epochs is not None and nest.epochs.kind is not Iterable.RANGE:
+    if nest.epochs is not None and nest.epochs.kind is not Iterable.RANGE and sequence_of(draft, nest.epochs) is None:
         raise draft.refuse(
             "unknown-epochs",
             nest.epochs.node,
@@ -243,7 +244,9 @@ def _look_for_troubles(draft: Draft) -> None:
             )
         else:
             draft.note(
-                "interrupt-is-an-exit", handler, "`trainer.fit` turns ^C into SystemExit, which the handler takes as well"
+                "interrupt-is-an-exit",
+                handler,
+                "`trainer.fit` turns ^C into SystemExit, which the handler takes as well",
             )
             draft.exits.append(handler)
     for call in draft.source.calls:

@@ -27,6 +27,7 @@ from .draft import (
     Draft,
     Removal,
 )
+from .epoch_values import element, sequence_of
 from .handlers import read_in_handlers, written_in_handlers
 from .idioms import loop_bars
 from .module_names import RESERVED
@@ -649,6 +650,9 @@ class _Settler:
 
     def epoch_text(self) -> str:
         assert self.draft.nest.epochs is not None
+        if (sequence := sequence_of(self.draft, self.draft.nest.epochs)) is not None:
+            self.hold_names(sequence)
+            return self.text_of(element(sequence), self.entry, EPOCH_START)
         base = self.range_call()
         if len(base.args) == 1:
             return "self.current_epoch"
@@ -658,14 +662,18 @@ class _Settler:
             text += f" * {self.text_of(base.args[2], self.entry, EPOCH_START)}"
         if isinstance(start, ast.Constant) and start.value == 0:
             return text
-        for node in walk(start):
+        self.hold_names(start)
+        inner = self.text_of(start, self.entry, EPOCH_START)
+        return f"{text} + {inner}"
+
+    def hold_names(self, expression: ast.expr) -> None:
+        """Give the module the values of the entry function that an expression reads."""
+        for node in walk(expression):
             if isinstance(node, ast.Name) and (v := self.variables.of(self.entry, node.id)):
                 if v not in self.state.homes and not v.is_global and not self.state.inside:
                     attribute = self.attribute_of(v)
                     self.state.homes[v] = f"self.{attribute}"
                     self.add_parameter(v.name, attribute, v.name)
-        inner = self.text_of(start, self.entry, EPOCH_START)
-        return f"{text} + {inner}"
 
     def range_call(self) -> ast.Call:
         assert self.draft.nest.epochs is not None

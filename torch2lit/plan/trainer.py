@@ -11,6 +11,7 @@ from ..recover.loops import Loop
 from ..recover.roles import Role
 from ..recover.syntax import dotted, walk
 from .draft import Draft
+from .epoch_values import length, sequence_of
 
 
 def trainer_arguments(draft: Draft) -> dict[str, str]:
@@ -71,6 +72,8 @@ def _max_epochs(draft: Draft) -> str:
     nest = draft.nest
     if nest.epochs is None or (nest.batches is None and draft.mechanism is Mechanism.ITERATIONS):
         return "1"
+    if (sequence := sequence_of(draft, nest.epochs)) is not None:
+        return length(sequence)
     return count_of(draft, nest.epochs)
 
 

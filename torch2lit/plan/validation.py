@@ -7,7 +7,7 @@ import ast
 from ..recover.items import Item, grad_mode, names_in, parts
 from ..recover.loops import Iterable, loop_names
 from ..recover.names import parameter_names
-from ..recover.phases import Validation, find_validation
+from ..recover.phases import Validation, find_validation, hidden_evaluation
 from ..recover.roles import Key, Role
 from ..recover.syntax import Scope, walk, walk_scope
 from ..recover.variables import Variable
@@ -31,6 +31,12 @@ def place_after(draft: Draft) -> None:
         if united:
             draft.united = [i for i in draft.united if i not in united]
         draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {reason}")
+    elif (call := hidden_evaluation(draft.source, draft.roles, after)) is not None:
+        draft.note(
+            "validation-kept",
+            call,
+            f"the evaluation loop stays as it is: `{ast.unparse(call.func)}` is not called in a plain statement of the epoch",
+        )
     draft.hooks[EPOCH_END] = list(after)
 
 
