@@ -23,6 +23,7 @@ SEEDED = (
     "full-batch",
     "closure-given-to-step",
     "nested-function-returns-in-loop",
+    "parameter-named-like-the-epoch",
 )
 
 

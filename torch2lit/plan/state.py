@@ -179,9 +179,9 @@ class _Settler:
         ranked: dict[Variable, int] = {}
         for item in self.draft.all_items():
             use = self.variables.use(item)
-            for variable in sorted(use.read | use.written, key=lambda v: v.name):
+            for variable in sorted(use.read | use.written, key=lambda v: v.rank):
                 ranked.setdefault(variable, len(ranked))
-        rest = sorted((v for v in variables if v not in ranked), key=lambda v: v.name)
+        rest = sorted((v for v in variables if v not in ranked), key=lambda v: v.rank)
         for variable in rest:
             ranked[variable] = len(ranked)
         return sorted(variables, key=lambda v: ranked[v])
@@ -600,7 +600,7 @@ class _Settler:
     def give_counters(self, assigned: set[Variable]) -> None:
         nest = self.draft.nest
         if nest.epochs is not None and nest.batches is not None:
-            for variable in sorted(self.counter_variables(), key=lambda v: v.name):
+            for variable in sorted(self.counter_variables(), key=lambda v: v.rank):
                 text = self.counter_text(variable)
                 if variable in self.state.homes:
                     self.prepend(EPOCH_START, f"{self.state.homes[variable]} = {text}")
@@ -791,10 +791,11 @@ class _Settler:
     def part_locals(self, assigned: set[Variable]) -> None:
         """Two different locals of one name in one hook get different names."""
         for hook in HOOKS:
-            seen: dict[str, Variable] = {}
+            # What the hook's own parameters bind keeps its name.
+            seen: dict[str, Variable] = {v.name: v for v in sorted(self.loop_variables(hook), key=lambda v: v.rank)}
             for item in self.draft.hooks.get(hook, []):
                 use = self.variables.use(item)
-                for variable in sorted(use.read | use.written, key=lambda v: v.name):
+                for variable in sorted(use.read | use.written, key=lambda v: v.rank):
                     if variable in self.state.homes or (hook, variable) in self.state.in_hook or variable.frame is None:
                         continue
                     if variable not in assigned:

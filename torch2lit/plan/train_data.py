@@ -399,7 +399,10 @@ def _begins_so(draft: Draft, item: Item, call: ast.Call) -> bool:
     """Whether the call tells a sampler that the first epoch is 0: that is what samplers begin with."""
     assert isinstance(call.func, ast.Attribute)
     plain = len(call.args) == 1 and draft.variable(call.args[0], item.frame) in _counters(draft)
-    sampler = ast.unparse(call.func.value).lower().endswith("sampler")
+    nest = draft.nest
+    assert nest.batches is not None
+    receiver = ast.unparse(call.func.value)
+    sampler = receiver.lower().endswith("sampler") or receiver == ast.unparse(nest.batches.base)
     return plain and sampler and epoch_start(draft) == 0
 
 

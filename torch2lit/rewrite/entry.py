@@ -44,7 +44,7 @@ def _moved_back(draft: Draft) -> list[str]:
         return []
     after = {n.id for s in statements_after(draft) for n in walk(s) if isinstance(n, ast.Name)}
     moves: list[str] = []
-    for model in sorted(trained_models(draft), key=lambda v: v.name):
+    for model in sorted(trained_models(draft), key=lambda v: v.rank):
         if model.scope is not draft.nest.entry.scope or model.name not in after:
             continue
         for call in draft.source.calls:
