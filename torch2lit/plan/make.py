@@ -260,11 +260,20 @@ def _look_for_troubles(draft: Draft) -> None:
             break
 
 
+def _runs_again(draft: Draft) -> bool:
+    """Whether the function around the loop may run several times: it is called in a loop or in several places."""
+    scope = draft.nest.entry.scope
+    if isinstance(scope, ast.Module):
+        return False
+    calls = [c for c in draft.source.calls if isinstance(c.func, ast.Name) and c.func.id == scope.name]
+    return len(calls) > 1 or any(isinstance(a, ast.For | ast.While) for c in calls for a in draft.source.ancestors(c))
+
+
 def _look_at_first_gradients(draft: Draft) -> None:
     """Say where gradients of an earlier loop would have lived on: Lightning clears them when `fit` begins."""
     if not draft.automatic and draft.mechanism is not Mechanism.EPOCHS and gradients_may_survive(draft):
         repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
-        if draft.other_loops or repeated:
+        if draft.other_loops or repeated or _runs_again(draft):
             draft.note(
                 "gradients-cleared-at-start",
                 draft.nest.outermost,
