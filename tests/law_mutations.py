@@ -649,14 +649,6 @@ DETERMINISTIC = (
     ),
     Mutation(
         6,
-        "variables of one name come in the order of a set",
-        "torch2lit/recover/variables.py",
-        "return self.name, depth, line, 0 if call is None else call.lineno",
-        "return self.name, 0, 0, 0",
-        ("tests/test_fixtures.py::test_same_bytes_whatever_the_hash_seed",),
-    ),
-    Mutation(
-        6,
         "findings come in the order of a set",
         ENGINE,
         "return tuple(sorted(set(findings)))",
