@@ -299,7 +299,7 @@ def _training_statements(raw: str, after: str) -> dict[int, list[ast.stmt]]:
     between: set[str] = set()
     for owner, loops in _calls_in_loops(tree, "backward"):
         _take(loops[-2:-1] or loops, found)
-        if owner and len(loops) < 2:
+        if owner and len(loops) < 2 and not _makes_optimizer(functions.get(owner)):
             between.add(owner)
     for name in between:
         around = [loops for _, loops in _calls_in_loops(tree, name) if loops]
@@ -310,6 +310,13 @@ def _training_statements(raw: str, after: str) -> dict[int, list[ast.stmt]]:
     for name in functions.keys() - left:
         _take(functions[name].body, found)
     return found
+
+
+def _makes_optimizer(function: ast.FunctionDef | None) -> bool:
+    """Whether a function makes the optimizer that it uses: calls of it are whole trainings then, not epochs."""
+    return function is not None and any(
+        isinstance(n, ast.Assign) and ast.unparse(n.value).startswith(("torch.optim.", "optim.")) for n in function.body
+    )
 
 
 def _take(body: Sequence[ast.stmt], found: dict[int, list[ast.stmt]]) -> None:

@@ -21,6 +21,9 @@ SEEDED = (
     "global-best-accuracy",
     "names-that-clash-with-lightning",
     "full-batch",
+    "closure-given-to-step",
+    "nested-function-returns-in-loop",
+    "parameter-named-like-the-epoch",
 )
 
 

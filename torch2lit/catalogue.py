@@ -301,8 +301,8 @@ register(
         why="`Trainer.fit` turns ^C into `SystemExit`, so `except KeyboardInterrupt` around it does not run.",
         remedy="Catch `SystemExit` as well, or do the work of the handler in a callback's `on_exception`.",
         text="""\
-Lightning 2.6 catches KeyboardInterrupt inside of `fit`, tears down and exits. What the script does after ^C needs
-another way.
+Lightning 2.6 catches KeyboardInterrupt inside of `fit`, tears down and exits. The handler is not made to take exits as
+well, because the script may end the program itself in the code that the handler guards, and that would be taken for ^C.
 """,
     )
 )
@@ -478,6 +478,20 @@ A script for PyTorch 0.2 to 1.x must run on a current torch, because Lightning n
 modernised, each construct by a codemod of its own whose name begins the message: `loss.data[0]`, the `next()` of a loader's
 iterator, `async=True`, `transforms.Scale`, `np.int`, `verbose=` of a scheduler and others. What still runs (`Variable`,
 `size_average`, `clip_grad_norm`, `F.sigmoid`, ...) means the same as ever and is left byte for byte.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L307",
+        slug="interrupt-is-an-exit",
+        severity="note",
+        why="`Trainer.fit` turns ^C into `SystemExit`, so the handler of `KeyboardInterrupt` takes that as well now.",
+        remedy="Nothing to do, unless something that the loop calls ends the program: then that is taken for an interrupt.",
+        text="""\
+Lightning 2.6 catches KeyboardInterrupt inside of `fit`, tears down and exits with code 1. The script itself never ends the
+program in what the handler guards, so an exit there can only be ^C. The handler reads what the loop has reached from the
+module.
 """,
     )
 )

@@ -94,6 +94,8 @@ class Draft:
     """Modules of the standard library that the new code needs."""
     methods: list[str] = field(default_factory=list)
     """Whole extra methods of the module, as source."""
+    exits: list[ast.ExceptHandler] = field(default_factory=list)
+    """Handlers of ^C around the loop that take the exit which Lightning makes of it."""
     findings: list[Finding] = field(default_factory=list)
     idioms: list[str] = field(default_factory=list)
 

@@ -75,7 +75,7 @@ def epoch_start(draft: Draft) -> int | None:
     if isinstance(base, ast.Name):
         key = draft.roles.key(draft.nest.entry.scope, base.id)
         base = draft.roles.bindings(key)[0].value if key else base
-    if not isinstance(base, ast.Call):
+    if draft.nest.epochs.kind is not Iterable.RANGE or not isinstance(base, ast.Call):
         return None
     if len(base.args) == 1:
         return 0

@@ -13,6 +13,8 @@ from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
 from .breaks import claim_breaks, left_by_break
 from .draft import EPOCH_START, TRAINING_STEP, Draft
+from .epoch_values import sequence_of
+from .handlers import interrupt_handlers, may_exit, one_line
 from .idioms import claim_statements
 from .optimizers import Configured, configure
 from .state import State, settle
@@ -51,7 +53,8 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
 def _try_batches(draft: Draft) -> Obstacle | None:
     """Plan with one hook call per batch; an obstacle when the batch loop has to stay as it is."""
     nest = draft.nest
-    if nest.epochs is not None and nest.epochs.kind not in (Iterable.RANGE, Iterable.TURNS):
+    known = nest.epochs is None or nest.epochs.kind in (Iterable.RANGE, Iterable.TURNS)
+    if nest.epochs is not None and not known and sequence_of(draft, nest.epochs) is None:
         raise draft.refuse(
             "unknown-epochs",
             nest.epochs.node,
@@ -238,16 +241,18 @@ def _whole_epoch(draft: Draft, obstacle: Obstacle) -> list[Item]:
 
 def _look_for_troubles(draft: Draft) -> None:
     """Findings on what Lightning does otherwise around the loop."""
-    for ancestor in draft.source.ancestors(draft.nest.outermost):
-        if isinstance(ancestor, ast.Try):
-            for handler in ancestor.handlers:
-                caught = ast.unparse(handler.type) if handler.type else ""
-                if "KeyboardInterrupt" in caught:
-                    draft.note(
-                        "interrupt-not-caught",
-                        handler,
-                        "`except KeyboardInterrupt` does not see ^C during `trainer.fit`",
-                    )
+    for handler in interrupt_handlers(draft):
+        if may_exit(draft, handler) or not one_line(draft, handler):
+            draft.note(
+                "interrupt-not-caught", handler, "`except KeyboardInterrupt` does not see ^C during `trainer.fit`"
+            )
+        else:
+            draft.note(
+                "interrupt-is-an-exit",
+                handler,
+                "`trainer.fit` turns ^C into SystemExit, which the handler takes as well",
+            )
+            draft.exits.append(handler)
     for call in draft.source.calls:
         last = dotted(call.func).rpartition(".")[2]
         if last in ("init_process_group", "spawn") and draft.options.strategy is None:
@@ -259,11 +264,20 @@ def _look_for_troubles(draft: Draft) -> None:
             break
 
 
+def _runs_again(draft: Draft) -> bool:
+    """Whether the function around the loop may run several times: it is called in a loop or in several places."""
+    scope = draft.nest.entry.scope
+    if isinstance(scope, ast.Module):
+        return False
+    calls = [c for c in draft.source.calls if isinstance(c.func, ast.Name) and c.func.id == scope.name]
+    return len(calls) > 1 or any(isinstance(a, ast.For | ast.While) for c in calls for a in draft.source.ancestors(c))
+
+
 def _look_at_first_gradients(draft: Draft) -> None:
     """Say where gradients of an earlier loop would have lived on: Lightning clears them when `fit` begins."""
     if not draft.automatic and draft.mechanism is not Mechanism.EPOCHS and gradients_may_survive(draft):
         repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
-        if draft.other_loops or repeated:
+        if draft.other_loops or repeated or _runs_again(draft):
             draft.note(
                 "gradients-cleared-at-start",
                 draft.nest.outermost,

@@ -13,6 +13,7 @@ from ..recover.nest import Frame
 from ..recover.roles import Role
 from ..recover.syntax import dotted, walk, walk_statements
 from ..recover.variables import Variable
+from .closures import check_definitions, kept_captures
 from .draft import (
     BATCH_END,
     BEFORE_STEP,
@@ -26,6 +27,8 @@ from .draft import (
     Draft,
     Removal,
 )
+from .epoch_values import element, sequence_of
+from .handlers import read_in_handlers, written_in_handlers
 from .idioms import loop_bars
 from .module_names import RESERVED
 from .moved import moved_functions
@@ -96,11 +99,15 @@ class _Settler:
         self.read: dict[str, set[Variable]] = {}
         self.attributes: dict[str, Variable | None] = {}
         self.parameters: set[str] = set()
+        self.kept: set[Variable] = set()
+        """Variables that a closure reads which may be called after the hook that made it."""
 
     # ---- facts
 
     def run(self) -> State:
         self.measure()
+        check_definitions(self.draft, self.names_after())
+        self.kept = kept_captures(self.draft)
         assigned = set().union(*self.written.values()) if self.written else set()
         mentioned = assigned.union(*self.read.values()) if self.read else assigned
         order = self.order(mentioned)
@@ -172,9 +179,9 @@ class _Settler:
         ranked: dict[Variable, int] = {}
         for item in self.draft.all_items():
             use = self.variables.use(item)
-            for variable in sorted(use.read | use.written, key=lambda v: v.name):
+            for variable in sorted(use.read | use.written, key=lambda v: v.rank):
                 ranked.setdefault(variable, len(ranked))
-        rest = sorted((v for v in variables if v not in ranked), key=lambda v: v.name)
+        rest = sorted((v for v in variables if v not in ranked), key=lambda v: v.rank)
         for variable in rest:
             ranked[variable] = len(ranked)
         return sorted(variables, key=lambda v: ranked[v])
@@ -189,6 +196,8 @@ class _Settler:
     # ---- values that live across hooks
 
     def must_live_on(self, variable: Variable) -> bool:
+        if variable in self.kept:
+            return True
         counters = self.counter_variables()
         if variable in counters:
             rewritten = any(variable in self.variables.sequence(self.draft.hooks.get(h, [])).written for h in HOOKS)
@@ -219,7 +228,7 @@ class _Settler:
     def names_after(self) -> set[str]:
         if not hasattr(self, "_names_after"):
             statements = statements_after(self.draft)
-            names = set(flow(statements).exposed)
+            names = set(flow(statements).exposed) | read_in_handlers(self.draft)
             for function in self.remaining_functions():
                 names |= free_names(function) if isinstance(self.entry.scope, ast.Module) else set()
             self._names_after = names
@@ -350,7 +359,7 @@ class _Settler:
             return
         functions = [f for f in self.remaining_functions() if variable.name in free_names(f)]
         statements = statements_after(self.draft)
-        rebound = variable.name in flow(statements).written
+        rebound = variable.name in flow(statements).written | written_in_handlers(self.draft)
         if functions or rebound or self.looped_outside() or self.another_loop_follows(statements):
             self.state.written_back.append((variable.name, attribute))
         else:
@@ -591,7 +600,7 @@ class _Settler:
     def give_counters(self, assigned: set[Variable]) -> None:
         nest = self.draft.nest
         if nest.epochs is not None and nest.batches is not None:
-            for variable in sorted(self.counter_variables(), key=lambda v: v.name):
+            for variable in sorted(self.counter_variables(), key=lambda v: v.rank):
                 text = self.counter_text(variable)
                 if variable in self.state.homes:
                     self.prepend(EPOCH_START, f"{self.state.homes[variable]} = {text}")
@@ -641,6 +650,9 @@ class _Settler:
 
     def epoch_text(self) -> str:
         assert self.draft.nest.epochs is not None
+        if (sequence := sequence_of(self.draft, self.draft.nest.epochs)) is not None:
+            self.hold_names(sequence)
+            return self.text_of(element(sequence), self.entry, EPOCH_START)
         base = self.range_call()
         if len(base.args) == 1:
             return "self.current_epoch"
@@ -650,14 +662,18 @@ class _Settler:
             text += f" * {self.text_of(base.args[2], self.entry, EPOCH_START)}"
         if isinstance(start, ast.Constant) and start.value == 0:
             return text
-        for node in walk(start):
+        self.hold_names(start)
+        inner = self.text_of(start, self.entry, EPOCH_START)
+        return f"{text} + {inner}"
+
+    def hold_names(self, expression: ast.expr) -> None:
+        """Give the module the values of the entry function that an expression reads."""
+        for node in walk(expression):
             if isinstance(node, ast.Name) and (v := self.variables.of(self.entry, node.id)):
                 if v not in self.state.homes and not v.is_global and not self.state.inside:
                     attribute = self.attribute_of(v)
                     self.state.homes[v] = f"self.{attribute}"
                     self.add_parameter(v.name, attribute, v.name)
-        inner = self.text_of(start, self.entry, EPOCH_START)
-        return f"{text} + {inner}"
 
     def range_call(self) -> ast.Call:
         assert self.draft.nest.epochs is not None
@@ -729,11 +745,14 @@ class _Settler:
     def place_class(self) -> None:
         if isinstance(self.entry.scope, ast.Module):
             return
+        moving = {d for s in walk(self.draft.nest.outermost) for d in _defined_by(s)}
         for item in self.draft.all_items():
             scope = item.frame.scope
             names = flow([item.node]).read
             for name in names:
                 key = self.draft.roles.key(scope, name)
+                if name in moving and key and key[0] is self.entry.scope:
+                    continue
                 if key and not isinstance(key[0], ast.Module) and self.variables.is_static(key) and key[0] is not scope:
                     self.state.inside = True
                 if key and key[0] is self.entry.scope and self.variables.is_static(key) and scope is self.entry.scope:
@@ -747,6 +766,8 @@ class _Settler:
             return
         for function in self.draft.source.functions:
             if self.draft.source.scope_of(function) is not self.entry.scope:
+                continue
+            if self.draft.nest.outermost in self.draft.source.ancestors(function):
                 continue
             frames = {self.draft.nest.inner.scope, self.draft.nest.step_frame.scope}
             if self.draft.validation is not None:
@@ -770,10 +791,11 @@ class _Settler:
     def part_locals(self, assigned: set[Variable]) -> None:
         """Two different locals of one name in one hook get different names."""
         for hook in HOOKS:
-            seen: dict[str, Variable] = {}
+            # What the hook's own parameters bind keeps its name.
+            seen: dict[str, Variable] = {v.name: v for v in sorted(self.loop_variables(hook), key=lambda v: v.rank)}
             for item in self.draft.hooks.get(hook, []):
                 use = self.variables.use(item)
-                for variable in sorted(use.read | use.written, key=lambda v: v.name):
+                for variable in sorted(use.read | use.written, key=lambda v: v.rank):
                     if variable in self.state.homes or (hook, variable) in self.state.in_hook or variable.frame is None:
                         continue
                     if variable not in assigned:
@@ -806,6 +828,10 @@ class _Homes(ast.NodeTransformer):
 
 def _bound_inside(item: Item, name: str) -> bool:
     return name in flow([item.node]).definite
+
+
+def _defined_by(statement: ast.AST) -> list[str]:
+    return [statement.name] if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else []
 
 
 def _own_targets(statement: ast.stmt) -> set[str]:

@@ -418,6 +418,8 @@ def _movable(draft: Draft, item: Item, graph: set[Key]) -> bool:
     effects = draft.effects_of(item)
     if effects.model or effects.mode or effects.gradients or effects.optimizer or _hands_on_unknown(draft, item):
         return False
+    if any(draft.effects.meets_hooks(part, frame.scope) for part, frame in parts(item)):
+        return False
     if effects.mutates & graph:
         return False
     if item.kind == "statement":

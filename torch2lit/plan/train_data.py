@@ -19,6 +19,7 @@ from ..recover.variables import Variable
 from .draft import Draft, Removal
 from .entry_names import entry_text, epoch_start, written_in_loop
 from .idioms import loop_bars
+from .samplers import making_of, sampler_with_epoch
 from .steps import Obstacle
 
 
@@ -56,10 +57,13 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
             asks_at_end |= owns_generator(draft, base, draft.nest.inner)
         asks_at_end |= len(texts) > 1 and not all(_draws_nothing(draft, b) for b in _side_by_side(loop.base))
         drawing, changing = _draws_before(draft), _changes_started_loader(draft)
-        lazy = drawing is not None or changing is not None or asks_at_end
+        told = _would_be_told(draft)
+        lazy = drawing is not None or changing is not None or asks_at_end or told is not None
         if lazy and (reason := _not_lazy(draft, loop.base)):
             if drawing is not None:
                 return Obstacle(drawing.node, f"{_DRAWN_BEFORE} ({reason})")
+            if told is not None:
+                return Obstacle(told, f"Lightning would tell the loader's sampler the epoch ({reason})")
             if asks_at_end:
                 return Obstacle(loop.node, f"{_ASKED_AT_END} ({reason})")
             assert changing is not None
@@ -380,7 +384,7 @@ def _changes_started_loader(draft: Draft) -> Item | None:
         for node in (n for part, _frame in parts(item) for n in walk_scope(part)):
             target: ast.AST | None = None
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                if node.func.attr == "set_epoch" and epoch_start(draft) == 0:
+                if node.func.attr == "set_epoch" and _begins_so(draft, item, node):
                     continue
                 target = node.func.value
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -389,6 +393,28 @@ def _changes_started_loader(draft: Draft) -> Item | None:
             if name and draft.roles.key(item.frame.scope, name) in watched:
                 return item
     return None
+
+
+def _begins_so(draft: Draft, item: Item, call: ast.Call) -> bool:
+    """Whether the call tells a sampler that the first epoch is 0: that is what samplers begin with."""
+    assert isinstance(call.func, ast.Attribute)
+    plain = len(call.args) == 1 and draft.variable(call.args[0], item.frame) in _counters(draft)
+    nest = draft.nest
+    assert nest.batches is not None
+    receiver = ast.unparse(call.func.value)
+    sampler = receiver.lower().endswith("sampler") or receiver == ast.unparse(nest.batches.base)
+    return plain and sampler and epoch_start(draft) == 0
+
+
+def _would_be_told(draft: Draft) -> ast.expr | None:
+    """A sampler that Lightning would call ``set_epoch`` on, and the script does not: it would shuffle in another way."""
+    nest = draft.nest
+    assert nest.batches is not None
+    for call in draft.source.calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "set_epoch":
+            return None
+    loader = making_of(draft, nest.batches.base, nest.inner)
+    return sampler_with_epoch(draft, loader) if loader is not None else None
 
 
 def _not_lazy(draft: Draft, base: ast.expr) -> str:

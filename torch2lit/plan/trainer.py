@@ -11,6 +11,7 @@ from ..recover.loops import Iterable, Loop
 from ..recover.roles import Role
 from ..recover.syntax import dotted, walk
 from .draft import Draft
+from .epoch_values import length, sequence_of
 
 
 def trainer_arguments(draft: Draft) -> dict[str, str]:
@@ -73,6 +74,8 @@ def _max_epochs(draft: Draft) -> str:
         return "1"
     if nest.epochs.kind is Iterable.TURNS:
         return "-1"
+    if (sequence := sequence_of(draft, nest.epochs)) is not None:
+        return length(sequence)
     return count_of(draft, nest.epochs)
 
 

@@ -7,13 +7,14 @@ import ast
 from ..recover.items import Item, grad_mode, names_in, parts
 from ..recover.loops import Iterable, loop_names
 from ..recover.names import parameter_names
-from ..recover.phases import Validation, find_validation
+from ..recover.phases import Validation, find_validation, hidden_evaluation
 from ..recover.roles import Key, Role
 from ..recover.syntax import Scope, walk, walk_scope
 from ..recover.variables import Variable
 from .breaks import remove_break, validation_break
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry, epoch_start, written_in_loop
+from .samplers import making_of, sampler_with_epoch
 from .steps import controls, open_controls
 from .train_data import owns_generator
 
@@ -31,6 +32,12 @@ def place_after(draft: Draft) -> None:
         if united:
             draft.united = [i for i in draft.united if i not in united]
         draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {reason}")
+    elif (call := hidden_evaluation(draft.source, draft.roles, after)) is not None:
+        draft.note(
+            "validation-kept",
+            call,
+            f"the evaluation loop stays as it is: `{ast.unparse(call.func)}` is not called in a plain statement of the epoch",
+        )
     draft.hooks[EPOCH_END] = list(after)
 
 
@@ -50,6 +57,8 @@ def _obstacle(draft: Draft, found: Validation) -> str:
     """Why this evaluation cannot be Lightning's validation; "" when it can."""
     if found.loop.kind is not Iterable.LOADER:
         return "it does not run over a loader"
+    if draft.effects.asks_grad_mode():
+        return "the script asks whether gradients are recorded, and in Lightning's validation they never are"
     if _other_evaluations(draft, found):
         return "its function is used in another place too"
     base = draft.variable(found.loop.base, found.frame)
@@ -59,6 +68,8 @@ def _obstacle(draft: Draft, found: Validation) -> str:
         return "its loader is made anew in the loop"
     if owns_generator(draft, found.loop.base, found.frame):
         return "its loader has a random generator of its own, which a loop asks once more at its end"
+    if (loader := making_of(draft, found.loop.base, found.frame)) and sampler_with_epoch(draft, loader):
+        return "Lightning would call `set_epoch` on its sampler"
     limited = validation_break(draft, found.body, found.loop)
     taken = {id(n) for n in walk(limited[0])} if limited else set()
     for item in found.body:

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from .hooked import hooked_names
 from .names import free_names, parameter_names, target_names
 from .neighbours import Neighbours
 from .roles import Key, Role, Roles, bound_argument
@@ -58,6 +59,7 @@ NO_TORCH_RNG = {
     "yaml", "h5py", "imageio", "seaborn", "networkx", "visdom", "IPython", "psutil", "nltk", "skimage", "mlflow",
     "click", "termcolor", "tabulate", "rich", "loguru", "torchinfo", "torchsummary", "ipdb", "dgl", "ogb", "plotly",
 }  # fmt: skip
+_GRAD_QUESTIONS = {"is_grad_enabled", "is_inference_mode_enabled", "is_inference"}
 _IN_PLACE_SAFE = {"requires_grad_", "share_memory_", "__init__", "retain_grad"}
 
 
@@ -105,6 +107,9 @@ class EffectAnalysis:
         self._foreign_analyses: dict[Path, EffectAnalysis] = {}
         self._effects: dict[tuple[ast.AST, Scope], Effects] = {}
         self._carried: dict[tuple[ast.AST, Scope, bool], bool] | None = None
+        self._returning: list[ast.FunctionDef] = []
+        self._hooked: frozenset[Key] | None = None
+        self._asks: bool | None = None
         self.models: set[Key] = set()
         self.optimizers: set[Key] = set()
         self._find_carriers()
@@ -187,6 +192,8 @@ class EffectAnalysis:
     def _carries(self, node: ast.AST | None, scope: Scope, carriers: set[Key]) -> bool:
         if self._carried is None or not isinstance(node, ast.Call):  # the carriers are still being found
             return self._find_carries(node, scope, carriers)
+        if self._returning:  # an answer that a recursion has cut short is not to be remembered
+            return self._find_carries(node, scope, carriers)
         place = (node, scope, carriers is self.optimizers)
         if place not in self._carried:
             self._carried[place] = self._find_carries(node, scope, carriers)
@@ -231,14 +238,23 @@ class EffectAnalysis:
             return function.attr in _ALIASING_METHODS
         name = dotted(function)
         if own := self.source.function(name):
-            return any(
-                isinstance(n, ast.Return) and n.value is not None and self._carries(n.value, own, carriers)
-                for n in walk_scope(own.body)
-            )
+            return self._returns_carried(own, carriers)
         if not any(self._carries(a, scope, carriers) for a in arguments):
             return False
         last = name.rpartition(".")[2]
         return name in _ALIASING_FUNCTIONS or last in _ALIASING_FUNCTIONS or last[:1].isupper() or last in ("DDP",)
+
+    def _returns_carried(self, function: ast.FunctionDef, carriers: set[Key]) -> bool:
+        if function in self._returning:  # a function that calls itself carries what its other returns carry
+            return False
+        self._returning.append(function)
+        try:
+            return any(
+                isinstance(n, ast.Return) and n.value is not None and self._carries(n.value, function, carriers)
+                for n in walk_scope(function.body)
+            )
+        finally:
+            self._returning.pop()
 
     # ---- transitive facts of functions
 
@@ -266,6 +282,20 @@ class EffectAnalysis:
                 ):
                     definition = made
         return self._touched_by_class(definition) if definition is not None else frozenset()
+
+    def meets_hooks(self, node: ast.AST, scope: Scope) -> bool:
+        """Whether the node may read or change what a callback touches that PyTorch runs within forward or backward."""
+        if self._hooked is None:
+            self._hooked = hooked_names(self)
+        return bool(self._hooked) and not self._hooked.isdisjoint(self.touched(node, scope))
+
+    def asks_grad_mode(self) -> bool:
+        """Whether the program asks anywhere if gradients are being recorded."""
+        if self._asks is None:
+            asked = (n.attr if isinstance(n, ast.Attribute) else n.id for n in walk(self.source.tree)
+                     if isinstance(n, ast.Attribute | ast.Name))  # fmt: skip
+            self._asks = any(name in _GRAD_QUESTIONS for name in asked)
+        return self._asks
 
     def _touched_by_class(self, definition: ast.ClassDef) -> frozenset[Key]:
         if definition not in self._class_touched:

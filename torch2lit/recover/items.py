@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .names import parameter_names, target_names
+from .names import free_names, parameter_names, target_names
 from .nest import Frame, inline_problem, last_statement
 from .roles import bound_argument
-from .syntax import Source, dotted, walk_scope
+from .syntax import Source, dotted, walk, walk_scope
 
 _GRAD_MODES = {"no_grad", "inference_mode", "enable_grad"}
 
@@ -74,11 +74,16 @@ def _around(node: ast.AST, call: ast.Call | None) -> list[ast.AST]:
 
 
 def names_in(item: Item) -> Iterator[tuple[ast.Name, Frame]]:
-    """Every name that an item mentions in its own scope, with the frame to look it up in."""
+    """Every name of the item's own scope that it mentions, in lambdas and nested functions too, and the frame to look it up in."""
     for part, frame in parts(item):
         for node in walk_scope(part):
             if isinstance(node, ast.Name):
                 yield node, frame
+            elif isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef):
+                free = free_names(node)
+                for inner in walk(node):
+                    if isinstance(inner, ast.Name) and inner.id in free:
+                        yield inner, frame
 
 
 def items_of(body: list[ast.stmt], frame: Frame, parent: ast.stmt | None = None) -> list[Item]:

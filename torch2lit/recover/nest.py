@@ -253,7 +253,7 @@ def _from_loops(
         above = described[:batch_at]
         epochs = next((loop for loop in reversed(above) if loop.kind in (Iterable.RANGE, Iterable.TURNS)), above[-1])
         return [Nest(frame, frame, epochs, described[batch_at], frame, backwards, steps)]
-    callers = _callers(source, frame)
+    callers = [] if _makes_optimizer(frame, steps, roles) else _callers(source, frame)
     if batch_at == 0 or (len(described) == 1 and callers and any(c[1] for c in callers)):
         batches = described[batch_at or 0]
         return _with_epochs_in_caller(source, roles, frame, batches, callers, backwards, steps)
@@ -272,6 +272,18 @@ def _nested_without_loader(source: Source, described: list[Loop], frame: Frame, 
         if not _builds_training(parent.node, frame.scope, roles):
             return index
     return None
+
+
+def _makes_optimizer(frame: Frame, steps: list[ast.Call], roles: Roles) -> bool:
+    """Whether a function makes the optimizer that it uses: then a loop around its call repeats whole trainings."""
+    if isinstance(frame.scope, ast.Module):
+        return False
+    names = {n.id for call in steps for n in ast.walk(call) if isinstance(n, ast.Name)}
+    return any(
+        roles.role_of((frame.scope, name)) is Role.OPTIMIZER
+        and any(isinstance(b.value, ast.Call) for b in roles.bindings((frame.scope, name)))
+        for name in sorted(names)
+    )
 
 
 def _builds_training(loop: ast.For | ast.While, scope: Scope, roles: Roles) -> bool:
@@ -361,7 +373,7 @@ def _with_epochs_in_caller(
 ) -> list[Nest] | Finding:
     looped = [(call, loops) for call, loops in callers if loops]
     if not looped:
-        if callers or isinstance(frame.scope, ast.Module):
+        if callers or isinstance(frame.scope, ast.Module) or _callers(source, frame):
             return [Nest(frame, frame, None, batches, frame, backwards, steps)]
         return finding(
             "no-entry-point",

@@ -170,6 +170,29 @@ def find_validation(source: Source, roles: Roles, nest: Nest, after: list[Item])
     return None
 
 
+def hidden_evaluation(source: Source, roles: Roles, after: list[Item]) -> ast.Call | None:
+    """A call after the batch loop, somewhere inside of a statement, of a function that evaluates over a loader."""
+    for item in after:
+        if item.kind != "statement":
+            continue
+        for node in walk_scope(item.node):
+            function = source.function(dotted(node.func)) if isinstance(node, ast.Call) else None
+            if function is None or has_backward(function) or not _evaluates(function):
+                continue
+            loops = [n for n in walk_scope(function.body) if isinstance(n, ast.For)]
+            if any(describe(loop, function, roles).kind is Iterable.LOADER for loop in loops):
+                assert isinstance(node, ast.Call)
+                return node
+    return None
+
+
+def _evaluates(function: ast.FunctionDef) -> bool:
+    return bool(function.decorator_list) or any(
+        (isinstance(n, ast.With) and no_grad_with(n)) or (isinstance(n, ast.Attribute) and n.attr == "eval")
+        for n in walk_scope(function.body)
+    )
+
+
 def _breaks_order(item: Item) -> bool:
     return any(isinstance(n, ast.Break | ast.Continue | ast.Return) for n in ast.walk(item.node))
 

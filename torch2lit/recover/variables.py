@@ -26,6 +26,16 @@ class Variable:
         return f"<{owner}.{self.name}>"
 
     @property
+    def rank(self) -> tuple[str, int, int, int]:
+        """A place in a fixed order: two variables of one name differ in how deep their call stands, or where."""
+        depth, frame = -1, self.frame
+        while frame is not None:
+            depth, frame = depth + 1, frame.caller
+        line = 0 if isinstance(self.scope, ast.Module) else self.scope.lineno
+        call = self.frame.call if self.frame is not None else None
+        return self.name, depth, line, 0 if call is None else call.lineno
+
+    @property
     def is_global(self) -> bool:
         """Whether it lives at module level."""
         return isinstance(self.scope, ast.Module)

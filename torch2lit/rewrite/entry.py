@@ -10,12 +10,14 @@ import libcst as cst
 
 from ..plan.draft import Draft
 from ..plan.entry_names import entry_text, is_made_up
+from ..plan.handlers import EXIT, goes_on, handlers_around
 from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..plan.train_data import TrainData
 from ..plan.turns import while_condition
 from ..plan.validation import statements_after, trained_models
 from ..program import Edit, Mechanism
+from ..recover.names import flow
 from ..recover.syntax import Source, walk
 from .formatting import format_code
 from .module import Names
@@ -53,7 +55,7 @@ def _moved_back(draft: Draft) -> list[str]:
         return []
     after = {n.id for s in statements_after(draft) for n in walk(s) if isinstance(n, ast.Name)}
     moves: list[str] = []
-    for model in sorted(trained_models(draft), key=lambda v: v.name):
+    for model in sorted(trained_models(draft), key=lambda v: v.rank):
         if model.scope is not draft.nest.entry.scope or model.name not in after:
             continue
         for call in draft.source.calls:
@@ -125,6 +127,7 @@ class EntryEditor:
         result = [self._remove(s) for s in gone if self._alone(s)]
         result += self._shared_lines(gone)
         result += self._after(set(gone))
+        result += self._handlers()
         return [e for e in result if e is not None]
 
     def _gone(self) -> list[ast.stmt]:
@@ -189,7 +192,8 @@ class EntryEditor:
             return []
         result = []
         done: set[int] = set()
-        for statement in statements_after(self.draft):
+        handled = [s for h in handlers_around(self.draft) for s in h.body]
+        for statement in [*statements_after(self.draft), *handled]:
             if statement in gone or statement in self.draft.nest.outermost.orelse:
                 continue
             if not any(isinstance(n, ast.Name) and n.id in names for n in walk(statement)):
@@ -200,6 +204,38 @@ class EntryEditor:
             done.add(id(twin.node))
             result.append(self.rewritten(statement, names))
         return result
+
+    def _handlers(self) -> list[Edit]:
+        """Handlers around the loop: ^C is an exit there, and what the loop has reached is on the module."""
+        result = []
+        after = {n.id for s in statements_after(self.draft) for n in walk(s) if isinstance(n, ast.Name)}
+        for handler in handlers_around(self.draft):
+            line = handler.lineno - 1
+            if handler in self.draft.exits:
+                result.append(Edit(line, line + 1, self._with_exit(handler)))
+            used = set(flow(handler.body).exposed) | (after if goes_on(handler) else set())
+            first = handler.body[0]
+            indent = self.source.lines[first.lineno - 1][: first.col_offset]
+            text = "".join(
+                f"{indent}{name} = {self.names.instance}.{attribute}\n"
+                for name, attribute in self.state.written_back
+                if name in used
+            )
+            if text and indent.strip():
+                raise self.draft.refuse("step-not-reached", handler, "the handler's work stands in its first line")
+            if text:
+                result.append(Edit(first.lineno - 1, first.lineno - 1, text))
+        return result
+
+    def _with_exit(self, handler: ast.ExceptHandler) -> str:
+        """The head of a handler of ^C that takes exits as well."""
+        kind = handler.type
+        assert kind is not None and kind.end_col_offset is not None
+        line = self.source.lines[handler.lineno - 1].encode()
+        head, tail = line[: kind.col_offset].decode(), line[kind.end_col_offset :].decode()
+        kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
+        text = f"{head}({', '.join([*map(self.source.segment, kinds), EXIT])}){tail}"
+        return _unix(text).rstrip("\n") + "\n"
 
     def rewritten(self, statement: ast.stmt, names: Mapping[str, str]) -> Edit:
         """The edit of one user statement with names renamed and its formatting kept."""

@@ -66,7 +66,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _model_word(draft: Draft) -> str:
-    models = sorted(trained_models(draft), key=lambda v: v.name)
+    models = sorted(trained_models(draft), key=lambda v: v.rank)
     preferred = [v for v in models if v.name in ("model", "net", "network")] or models
     words: set[str] = set()
     for variable in preferred[:1]:

@@ -1,0 +1,36 @@
+"""The list of deliberate mutations fits the code, so that tests/break_laws.py can be run at any time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from fixture_cases import names
+from law_mutations import MUTATIONS, Mutation, anchor_problem
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=[f"{m.law} {m.what}" for m in MUTATIONS])
+def test_mutation_can_be_made(mutation: Mutation) -> None:
+    assert anchor_problem(ROOT, mutation) == ""
+    for test in mutation.tests:
+        file, _, rest = test.partition("::")
+        name, _, case = rest.removesuffix("]").partition("[")
+        assert name.rpartition("::")[2] in (ROOT / file).read_text(encoding="utf-8"), test
+        assert not case or "test_fixture" not in file or case in names(), f"there is no case {case}"
+
+
+def test_every_law_is_broken_in_several_places() -> None:
+    places = Counter(law for law, _file in {(m.law, m.file) for m in MUTATIONS})
+    assert sorted(places) == [1, 2, 3, 4, 5, 6, 7]
+    assert min(Counter(m.law for m in MUTATIONS).values()) >= 4
+    assert len({m.what for m in MUTATIONS}) == len(MUTATIONS)
+
+
+def test_a_stale_anchor_is_told() -> None:
+    stale = Mutation(1, "x", "torch2lit/engine.py", "no such text", "", ())
+    assert "anchor" in anchor_problem(ROOT, stale)
+    frequent = Mutation(1, "x", "torch2lit/engine.py", "return", "", ())
+    assert "anchor" in anchor_problem(ROOT, frequent)
