@@ -324,6 +324,19 @@ distributed features.
 
 register(
     Rule(
+        code="T2L206",
+        slug="settings-run-as-code",
+        severity="review",
+        why="The script runs code from elsewhere with `exec`, which may change any of its names before training.",
+        remedy="Check that what is run only sets plain values, or run `torch2lit verify` with the usual arguments.",
+        text="""\
+Names stay at module level, so settings that are made this way reach the module. A function, a loader or a model that is made
+there cannot be seen.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L204",
         slug="loader-changed-at-epoch-start",
         severity="review",

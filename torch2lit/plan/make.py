@@ -97,7 +97,16 @@ def _check_entry(draft: Draft) -> None:
         ):
             if draft.roles.key(scope, node.func.id) is not None:
                 continue
-            if node.func.id == "exec" or node.lineno >= draft.nest.outermost.lineno:
+            before = node.lineno < draft.nest.outermost.lineno
+            if before and isinstance(scope, ast.Module):
+                if node.func.id == "exec":
+                    draft.note(
+                        "settings-run-as-code",
+                        node,
+                        "`exec` may give any name another value; the conversion takes names for what the script itself says of them",
+                    )
+                continue
+            if node.func.id == "exec" or not before:
                 raise draft.refuse(
                     "names-made-at-run-time",
                     node,

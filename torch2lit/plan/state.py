@@ -346,6 +346,8 @@ class _Settler:
         if not on_the_way(self.draft, statement) or self.looped_outside():
             return False
         start, end = statement.lineno, self.draft.nest.outermost.lineno
+        if any(dotted(c.func) == "exec" and start < c.lineno < end for c in self.draft.source.calls):
+            return False
         for node in walk(self.draft.source.tree):
             if isinstance(node, ast.Name) and node.id == variable.name and start < node.lineno < end:
                 scope = self.draft.source.scope_of(node)
