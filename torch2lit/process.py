@@ -43,9 +43,18 @@ def process_file(path: Path, options: Options) -> Processed:
     except OSError as error:
         return Processed(failed(name, f"cannot read: {error.strerror or error}"))
     processed = process_bytes(data, name, options)
-    if processed.conversion.reason == NO_TRAINING_LOOP and path.suffix == ".py" and may_lead_to_training(data):
+    if path.suffix != ".py":
+        return processed
+    conversion = processed.conversion
+    if conversion.outcome is Outcome.CONVERTED:
+        return _with_evaluations(processed, options)
+    if conversion.reason == NO_TRAINING_LOOP and may_lead_to_training(data):
         return _process_program(data, name, options) or processed
     return processed
+
+
+_UNREADABLE = (SourceError, SyntaxError, RecursionError, MemoryError, ValueError)
+"""What other files of the project may raise: they are looked at, not converted, and lead nowhere then."""
 
 
 def _process_program(data: bytes, name: str, options: Options) -> Processed | None:
@@ -57,11 +66,24 @@ def _process_program(data: bytes, name: str, options: Options) -> Processed | No
         if asks_to_skip(text):
             return None
         found = with_deep_stack(lambda: convert_program(text, name, options, convert_python))
-    except (SourceError, SyntaxError, RecursionError, MemoryError, ValueError):
-        return None  # what cannot be read leads nowhere
+    except _UNREADABLE:
+        return None
     if found is None:
         return None
     return Processed(found.entry, data, _encoded(found.entry, encoding), found.others)
+
+
+def _with_evaluations(processed: Processed, options: Options) -> Processed:
+    """The same with evaluations of other project files in the module, where Lightning can validate with them."""
+    from .project import with_evaluations
+
+    try:
+        found = with_deep_stack(lambda: with_evaluations(processed.conversion, options, convert_python))
+    except _UNREADABLE:
+        return processed
+    if found is None:
+        return processed
+    return Processed(found, processed.read, _encoded(found, decode(processed.read)[1]))
 
 
 def process_bytes(data: bytes, name: str, options: Options) -> Processed:

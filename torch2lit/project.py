@@ -7,6 +7,7 @@ is. Where another file holds the whole loop, that file is converted with the scr
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,6 +50,43 @@ def convert_program(text: str, path: str, options: Options, convert: Convert) ->
     if not reached:
         return None
     return _Program(source, roles, path, files, reached, convert).converted(options)
+
+
+def with_evaluations(plain: Conversion, options: Options, convert: Convert) -> Conversion | None:
+    """A conversion whose epochs end with evaluations that other files hold, so that Lightning validates; None when it cannot be.
+
+    ``plain`` is the conversion of the script alone. Raises SyntaxError for what is not Python.
+    """
+    text, path = plain.before, plain.path
+    neighbours = Neighbours(path)
+    if neighbours.folder is None or not _imports_neighbours(text, neighbours):
+        return None
+    source = Source(text)
+    neighbours.look_on_path(source.tree)
+    roles = Roles(source, neighbours)
+    files = ProjectFiles(neighbours)
+    evaluations = reached_evaluations(source, roles, files)
+    if not evaluations:
+        return None
+    found = _Program(source, roles, path, files, evaluations, convert).with_calls(options, evaluations)
+    if (
+        found is None
+        or found.entry.mechanism is not plain.mechanism
+        or _validations(found.entry) <= _validations(plain)
+    ):
+        return None
+    return found.entry
+
+
+_IMPORT = re.compile(r"^[ \t]*(?:from|import)[ \t]+([.\w]+)", re.MULTILINE)
+
+
+def _imports_neighbours(text: str, neighbours: Neighbours) -> bool:
+    return any(neighbours.file(module) is not None for module in dict.fromkeys(_IMPORT.findall(text)))
+
+
+def _validations(conversion: Conversion) -> int:
+    return sum(phase == "validation" for nest in conversion.nests for phase, _line in nest.phases)
 
 
 class _Program:
@@ -138,11 +176,12 @@ class _Program:
     def pulled_in(self, options: Options) -> ProgramConversion | None:
         """Bring the functions that train into the entry script and convert that; the other files stay as they are."""
         evaluations = reached_evaluations(self.source, self.roles, self.files)
-        if evaluations and (result := self._pulled(options, [*self.reached, *evaluations])) is not None:
+        if evaluations and (result := self.with_calls(options, [*self.reached, *evaluations])) is not None:
             return result
-        return self._pulled(options, self.reached)
+        return self.with_calls(options, self.reached)
 
-    def _pulled(self, options: Options, calls: list[Reached]) -> ProgramConversion | None:
+    def with_calls(self, options: Options, calls: list[Reached]) -> ProgramConversion | None:
+        """Bring these functions into the entry script and convert it."""
         from .passes import joined
         from .rewrite.pull_in import CannotPullIn, pull_in, without_leftovers
 
