@@ -78,7 +78,8 @@ def run_script(case: Case, text: str, max_steps: int | None = None, legacy: bool
 def plain_lines(printed: str) -> list[str]:
     """What was printed, without progress bars, times and addresses."""
     parts = re.split(r"[\r\n]", printed)
-    lines = [_ADDRESS.sub("<address>", _TIME.sub("<time>", _BAR.sub("", part).rstrip())) for part in parts]
+    parts = [_BAR.sub("", part).strip() if _BAR.search(part) else part.rstrip() for part in parts]
+    lines = [_ADDRESS.sub("<address>", _TIME.sub("<time>", part)) for part in parts]
     return [line for line in lines if line]
 
 
