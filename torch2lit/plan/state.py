@@ -33,6 +33,7 @@ from .idioms import loop_bars
 from .module_names import RESERVED
 from .moved import moved_functions
 from .optimizers import Configured, on_the_way
+from .parameters import Argument, take_fixed_parameters
 from .validation import statements_after
 
 _HOOK_PARAMETERS = {"self", "batch", "batch_idx", "outputs"}
@@ -98,6 +99,7 @@ class _Settler:
         self.definite: dict[str, set[Variable]] = {}
         self.read: dict[str, set[Variable]] = {}
         self.attributes: dict[str, Variable | None] = {}
+        self.fixed: dict[Variable, Argument] = {}
         self.parameters: set[str] = set()
         self.kept: set[Variable] = set()
         """Variables that a closure reads which may be called after the hook that made it."""
@@ -105,6 +107,7 @@ class _Settler:
     # ---- facts
 
     def run(self) -> State:
+        self.fixed = take_fixed_parameters(self.draft)
         self.measure()
         check_definitions(self.draft, self.names_after())
         self.kept = kept_captures(self.draft)
@@ -128,6 +131,8 @@ class _Settler:
         self.give_batches()
         self.give_static()
         self.part_locals(assigned)
+        for variable, (value, frame) in self.fixed.items():
+            self.state.homes[variable] = self.text_of(value, frame, TRAINING_STEP)
         return self.state
 
     def measure(self) -> None:
@@ -144,14 +149,23 @@ class _Settler:
                 loss = self.variables.names(self.draft.nest.step_frame, names)
                 read |= loss
                 exposed |= loss - use.definite - bound
-            self.exposed[hook] = exposed
-            self.read[hook] = read
+            self.exposed[hook] = self.behind_parameters(exposed)
+            self.read[hook] = self.behind_parameters(read)
             self.written[hook] = set(use.written) | bound
             self.definite[hook] = set(use.definite) | bound
         for hook in (TRAINING_STEP,):
             counters = self.counter_variables()
             self.written.setdefault(EPOCH_START, set()).update(counters)
             self.exposed.setdefault(hook, set())
+
+    def behind_parameters(self, variables: set[Variable]) -> set[Variable]:
+        """The same with what an argument reads in place of the parameter that it stands for."""
+        found = set(variables)
+        for variable in variables & set(self.fixed):
+            value, frame = self.fixed[variable]
+            found.discard(variable)
+            found |= self.variables.names(frame, flow([value]).read)
+        return found
 
     def loop_variables(self, hook: str) -> set[Variable]:
         nest = self.draft.nest

@@ -1,0 +1,58 @@
+"""Parameters of inlined functions whose argument is the same in every epoch: the argument stands where they are read.
+
+def train(model, loader, clip): ... clip_grad_norm_(model.parameters(), clip)
+train(model, loader, args.clip)             →   clip_grad_norm_(self.model.parameters(), self.hparams.clip)
+"""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.items import Item, parts
+from ..recover.nest import Frame
+from ..recover.syntax import walk_scope
+from ..recover.variables import Variable
+from .draft import Draft
+
+Argument = tuple[ast.expr, Frame]
+"""An expression, and the frame whose names it uses."""
+
+
+def take_fixed_parameters(draft: Draft) -> dict[Variable, Argument]:
+    """The arguments that may stand for their parameters everywhere; the items that bound them leave the hooks."""
+    everything = draft.all_items()
+    found: dict[Variable, Argument] = {}
+    for hook, items in draft.hooks.items():
+        kept = []
+        for item in items:
+            variable = draft.variables.of(item.frame, item.target) if item.kind == "bind" else None
+            if variable is not None and _is_fixed(draft, item, variable, everything):
+                assert item.value is not None and item.frame.caller is not None
+                found[variable] = (item.value, item.frame.caller)
+                draft.united.append(item)
+            else:
+                kept.append(item)
+        draft.hooks[hook] = kept
+    return found
+
+
+def _is_fixed(draft: Draft, item: Item, variable: Variable, everything: list[Item]) -> bool:
+    writers = [i for i in everything if variable in draft.variables.use(i).written]
+    if len(writers) != 1 or item.frame.caller is None:
+        return False
+    match item.value:
+        case ast.Attribute(value=ast.Name() as name, attr=attribute):
+            owner = draft.variable(name, item.frame.caller)
+        case _:
+            return False
+    if owner is None or any(owner in draft.variables.use(i).written for i in everything):
+        return False
+    key = (owner.scope, owner.name)
+    for other in everything:
+        if key in draft.effects_of(other).mutates:
+            return False
+        for part, _frame in parts(other):
+            for node in walk_scope(part):
+                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr == attribute:
+                    return False
+    return True
