@@ -353,7 +353,7 @@ conversion keeps that rest, over epochs and validation. From one `fit` to the ne
 
 register(
     Rule(
-        code="T2L206",
+        code="T2L210",
         slug="fabric-by-hand",
         severity="review",
         why="An option asks Fabric for more than one process or another precision, and the script does part of that work itself.",
@@ -469,7 +469,7 @@ register(
 )
 register(
     Rule(
-        code="T2L307",
+        code="T2L310",
         slug="fabric-used",
         severity="note",
         why="No Trainer shape holds this loop, so it stays as it is and Fabric runs its parts.",
@@ -482,7 +482,7 @@ backward pass are Fabric's, and so strategies and precision can be chosen where 
 )
 register(
     Rule(
-        code="T2L308",
+        code="T2L311",
         slug="fabric-left-raw",
         severity="note",
         why="A model or an optimizer is used in a way that Fabric's wrapper around it would change, or is not known well enough.",
