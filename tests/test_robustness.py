@@ -100,7 +100,7 @@ def test_training_that_stands_in_strings_and_comments_only_is_no_training() -> N
 
 
 # Torch's helpers for tests of quantization train a model in a plain function, `test_only_train_fn`.
-TRAINS_INDEED = {"common_quantization.py"}
+TRAINS_INDEED = {"common_quantization.py", "numeric_utils.py", "reinforcement_learning_rpc_test.py"}
 
 
 def libraries() -> dict[str, Path]:

@@ -31,10 +31,10 @@ register(
         slug="loop-in-class",
         severity="refused",
         why="The training loop lives in the methods of a class of the script.",
-        remedy="Move the loop into a function, or wait for the release that converts Trainer and Solver classes.",
+        remedy="Move the loop into a function, or leave `--target` at `auto`: Fabric keeps the class as it is.",
         text="""\
 A class that trains keeps its state on `self` and offers methods that other code calls. Turning it into a
-LightningModule without changing what callers see is not done yet, so the file is left alone.
+LightningModule without changing what callers see is not done. Unless `--target trainer` forbids it, Fabric takes the loop.
 """,
     )
 )
@@ -238,20 +238,6 @@ precision plugins for what they do, but the wrapper has to go first: two of them
 
 register(
     Rule(
-        code="T2L118",
-        slug="fabric-not-yet",
-        severity="refused",
-        why="This version converts to a Trainer only.",
-        remedy="Leave `--target` at `auto` or `trainer`.",
-        text="""\
-Fabric keeps the script's own loop and changes three calls in it. It will be the last resort for loops that no Trainer
-shape can hold.
-""",
-    )
-)
-
-register(
-    Rule(
         code="T2L130",
         slug="old-python",
         severity="refused",
@@ -264,6 +250,7 @@ is known about its training. The argument `async=True` of `cuda()` is the one ex
     )
 )
 
+# ---- to be reviewed
 
 register(
     Rule(
@@ -366,6 +353,20 @@ conversion keeps that rest, over epochs and validation. From one `fit` to the ne
 
 register(
     Rule(
+        code="T2L210",
+        slug="fabric-by-hand",
+        severity="review",
+        why="An option asks Fabric for more than one process or another precision, and the script does part of that work itself.",
+        remedy="Set up the objects that the message names with `fabric.setup`, or take the script's own handling out.",
+        text="""\
+On one device and in full precision a program trains the same whether its models and optimizers are set up with Fabric or
+not. Mixed precision and several processes need all of them set up, and nothing beside Fabric that scales, casts or clips: use
+`fabric.clip_gradients` and `fabric.autocast` there.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L220",
         slug="modernised-likely",
         severity="review",
@@ -464,6 +465,33 @@ register(
         why="A `# torch2lit: skip` comment stands on the loop, the function or the class.",
         remedy="Remove the comment to convert it.",
         text="`# torch2lit: skip` keeps a loop, a function or a class as it is; `# torch2lit: skip-file` a whole file.\n",
+    )
+)
+register(
+    Rule(
+        code="T2L310",
+        slug="fabric-used",
+        severity="note",
+        why="No Trainer shape holds this loop, so it stays as it is and Fabric runs its parts.",
+        remedy="Nothing to do. See the message for what kept it from a Trainer; `--target trainer` refuses instead.",
+        text="""\
+Fabric leaves every loop, branch and call to the script. The device, the wrapping of models, optimizers and loaders, and the
+backward pass are Fabric's, and so strategies and precision can be chosen where Fabric is made.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L311",
+        slug="fabric-left-raw",
+        severity="note",
+        why="A model or an optimizer is used in a way that Fabric's wrapper around it would change, or is not known well enough.",
+        remedy="Nothing to do on one device. For several devices or another precision, set it up by hand with `fabric.setup`.",
+        text="""\
+`fabric.setup` gives back thin wrappers. Saving a whole model, asking for its class or its named parameters, and handing it to
+code of other files see the wrapper. Where such a use can be written as `model.module` it is; where not, the object
+stays raw. Raw objects work beside Fabric on one device and train the same.
+""",
     )
 )
 register(

@@ -48,6 +48,7 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
 
 
 def _convert_all(text: str, path: str, options: Options) -> Conversion:
+    from .fabric_pass import with_fabric
     from .passes import joined
 
     result = _convert_once(text, path, options)
@@ -58,7 +59,7 @@ def _convert_all(text: str, path: str, options: Options) -> Conversion:
         if following.outcome is not Outcome.CONVERTED:
             break
         result = joined(result, following)
-    return result
+    return result if options.target != "auto" else with_fabric(result, path, options)
 
 
 _PASSES = 8
@@ -83,10 +84,6 @@ def _convert_once(text: str, path: str, options: Options, modernise: bool = True
     roles = Roles(source, Neighbours(path))
     if not _knows_torch(roles):
         return Conversion(path, Outcome.UNCHANGED, text, text, reason="no training loop")
-    if options.target == "fabric" and (found := recover_nests(source, roles).nests):
-        return _refused(
-            text, path, [finding("fabric-not-yet", found[0].outermost.lineno, "`--target fabric` is not built yet")]
-        )
     if (wrapped := wrapping_framework(source, roles)) is not None:
         framework, place = wrapped
         if not framework.remedy:
@@ -94,6 +91,8 @@ def _convert_once(text: str, path: str, options: Options, modernise: bool = True
         message = f"{framework.name} wraps the training step: {framework.remedy}"
         return _refused(text, path, [finding("framework-wrapped", getattr(place, "lineno", 0), message)])
     recovered = recover_nests(source, roles)
+    if options.target == "fabric" and (recovered.nests or recovered.findings):
+        return _by_fabric_alone(source, roles, path, options, recovered.findings)
     skipped = _skipped(source, recovered.nests)
     recovered.nests = [n for n in recovered.nests if n not in skipped]
     if not recovered.nests and not recovered.findings:
@@ -115,6 +114,16 @@ def _convert_once(text: str, path: str, options: Options, modernise: bool = True
     converter = _Converter(source, roles, path, options)
     converter.left_alone = len(skipped)
     return converter.run(recovered.nests, recovered.findings)
+
+
+def _by_fabric_alone(source: Source, roles: Roles, path: str, options: Options, reasons: list[Finding]) -> Conversion:
+    from .fabric_pass import convert_by_fabric
+
+    if (result := convert_by_fabric(source, roles, path, options, [])) is not None:
+        return result
+    if reasons:
+        return _refused(source.text, path, reasons)
+    return Conversion(path, Outcome.UNCHANGED, source.text, source.text, reason="no training loop")
 
 
 def _knows_torch(roles: Roles) -> bool:

@@ -48,11 +48,13 @@ class Finding:
 
 
 _RULES: dict[str, Rule] = {}
+RETIRED = ("T2L118",)
+"""Codes of rules that are gone; they are never used again."""
 
 
 def register(rule: Rule) -> Rule:
-    """Add a rule. Raises ValueError when its code or slug is taken."""
-    if rule.code in _RULES or any(r.slug == rule.slug for r in _RULES.values()):
+    """Add a rule. Raises ValueError when its code or slug is taken, or its code was another rule's once."""
+    if rule.code in RETIRED or rule.code in _RULES or any(r.slug == rule.slug for r in _RULES.values()):
         raise ValueError(f"finding {rule.code} {rule.slug} is registered already")
     _RULES[rule.code] = rule
     return rule

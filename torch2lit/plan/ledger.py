@@ -26,7 +26,7 @@ def ledger_of(source: Source, drafts: list[Draft], edited: list[tuple[int, int]]
             line, end = statement.lineno - 1, statement.end_lineno or statement.lineno
             changed = any(start < end and line < stop for start, stop in edited) and not _has_inside(statement, inside)
             reason = "reads values of the module now" if changed else "no part of the training loop"
-            entries[statement] = _entry(source, statement, Fate.KEPT, "", "rename_names" if changed else "", reason)
+            entries[statement] = entry_of(source, statement, Fate.KEPT, "", "rename_names" if changed else "", reason)
     return tuple(sorted(entries.values(), key=lambda e: (e.line, e.end_line, e.source, e.target)))
 
 
@@ -48,7 +48,8 @@ def _open_statements(body: list[ast.stmt], inside: set[ast.stmt]) -> list[ast.st
     return found
 
 
-def _entry(source: Source, statement: ast.stmt, fate: Fate, target: str, codemod: str, reason: str) -> LedgerEntry:
+def entry_of(source: Source, statement: ast.stmt, fate: Fate, target: str, codemod: str, reason: str) -> LedgerEntry:
+    """One statement's entry: a simple one whole, of a compound one the header."""
     end = statement.end_lineno or statement.lineno
     if inner := [b[0].lineno for b in blocks(statement) if b]:
         end = max(statement.lineno, min(inner) - 1) if min(inner) > statement.lineno else statement.lineno
@@ -82,7 +83,7 @@ class _Writer:
 
     def add(self, statement: ast.stmt, fate: Fate, target: str, codemod: str, reason: str) -> None:
         if statement not in self.entries:
-            self.entries[statement] = _entry(self.source, statement, fate, target, codemod, reason)
+            self.entries[statement] = entry_of(self.source, statement, fate, target, codemod, reason)
 
     def below(self, statement: ast.stmt, fate: Fate, target: str, codemod: str, reason: str) -> None:
         for inner in walk(statement):

@@ -143,7 +143,12 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
         ):
             continue
         if not steps:
-            if not isinstance(scope, ast.Module) and source.in_class(scope):
+            if not isinstance(scope, ast.Module) and (owner := source.in_class(scope)) is not None:
+                if _steps_elsewhere(source, roles, owner):
+                    line = backwards[0].lineno
+                    result.findings.append(
+                        finding("loop-in-class", line, f"the training step is in methods of class `{owner.name}`")
+                    )
                 continue
             lonely.append(_no_step(backwards[0]))
             continue
@@ -160,7 +165,7 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
                 )
             )
             continue
-        found = _climb(source, roles, Frame(scope), backwards, steps)
+        found = _climb(source, roles, Frame(scope), backwards, steps, result.findings)
         if isinstance(found, Finding):
             result.findings.append(found)
         else:
@@ -168,6 +173,15 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
     if stepped or any(step_calls(scope, roles)[1] for scope in scopes if lonely):
         result.findings.extend(lonely)
     return result
+
+
+def _steps_elsewhere(source: Source, roles: Roles, owner: ast.ClassDef) -> bool:
+    """Whether a method of the class makes the optimizer step that feeds on another method's backward."""
+    methods = [s for s in owner.body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef)]
+    bases = [ast.unparse(b) for b in owner.bases]
+    if any(b.endswith((*_LIGHTNING_BASES, "TestCase")) for b in bases):
+        return False
+    return any(step_calls(m, roles)[1] for m in methods)
 
 
 def _no_step(backward: ast.Call) -> Finding:
@@ -208,9 +222,14 @@ def _common_loops(source: Source, nodes: Many[ast.AST], scope: Scope) -> list[as
 
 
 def _climb(
-    source: Source, roles: Roles, frame: Frame, backwards: list[ast.Call], steps: list[ast.Call]
+    source: Source,
+    roles: Roles,
+    frame: Frame,
+    backwards: list[ast.Call],
+    steps: list[ast.Call],
+    problems: list[Finding],
 ) -> list[Nest] | Finding:
-    """The nests whose innermost frame is this one."""
+    """The nests whose innermost frame is this one; ``problems`` gets what stands against others beside them."""
     groups: dict[ast.AST | None, tuple[list[ast.Call], list[ast.Call]]] = {}
     for call in [*backwards, *steps]:
         anchor = call if source.scope_of(call) is frame.scope else steps[0]  # a closure runs where its step stands
@@ -219,7 +238,7 @@ def _climb(
         pair = groups.setdefault(top, ([], []))
         pair[call in steps].append(call)
     nests: list[Nest] = []
-    problem: Finding | None = None
+    found_problems: list[Finding] = []
     for _top, (own_backwards, own_steps) in groups.items():
         if not own_backwards or not own_steps:
             continue
@@ -227,11 +246,12 @@ def _climb(
         loops = _common_loops(source, own, frame.scope)
         found = _from_loops(source, roles, frame, loops, own_backwards, own_steps)
         if isinstance(found, Finding):
-            problem = problem or found
+            found_problems.append(found)
         else:
             nests.extend(found)
-    if problem and not nests:
-        return problem
+    if found_problems and not nests:
+        return found_problems[0]
+    problems += found_problems
     if not nests:
         return finding("step-outside-loop", steps[0].lineno, "backward and step are not in the same loop")
     return nests

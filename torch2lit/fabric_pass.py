@@ -1,0 +1,154 @@
+"""A whole file by Fabric: the last net under the loops that no Trainer holds."""
+
+from __future__ import annotations
+
+import ast
+
+from .checks import unbound_names
+from .comments import skip_lines
+from .files.edits import apply_edits
+from .files.lines import split_lines
+from .findings import Finding, finding
+from .options import Options
+from .plan.fabric import FabricPlan, FabricPlanner
+from .program import Conversion, Edit, Fate, LedgerEntry, Mechanism, NestSummary, Outcome
+from .recover.neighbours import Neighbours
+from .recover.roles import Roles
+from .recover.syntax import Source, walk
+from .rewrite.assemble import import_edit
+from .rewrite.fabric import FabricEditor
+
+CANNOT = ("framework-wrapped", "names-made-at-run-time")
+"""Refusals that hold for Fabric, too."""
+
+
+def convert_by_fabric(
+    source: Source, roles: Roles, path: str, options: Options, reasons: list[Finding]
+) -> Conversion | None:
+    """The file with Fabric in it; None when it has no backward call that Fabric can run.
+
+    ``reasons`` are the refusals that kept its loops from a Trainer. An output that does not hold gives None, too.
+    """
+    planner = FabricPlanner(source, roles, options, path, skip_lines(source.text))
+    plan = planner.make()
+    if plan is None:
+        return None
+    lightning = _alias(source)
+    editor = FabricEditor(source, plan, lightning)
+    if not all(editor.can_rewrite(call) for call in plan.backwards):
+        return None
+    edits = editor.edits()
+    if (edit := import_edit(source, lightning)) is not None:
+        edits = [edit, *edits]
+    lines = split_lines(source.text)
+    after = apply_edits(lines, edits)
+    edits += _unused_imports(source, after, edits)
+    after = apply_edits(lines, edits)
+    if not _holds(source.text, after):
+        return None
+    notes = [finding("fabric-used", f.line, f"kept with its own control flow, by Fabric: {f.message}") for f in reasons]
+    if not notes:
+        notes = [
+            finding("fabric-used", plan.backwards[0].lineno, "kept with its own control flow, by Fabric: as asked for")
+        ]
+    return Conversion(
+        path,
+        Outcome.CONVERTED,
+        source.text,
+        after,
+        Mechanism.FABRIC,
+        tuple(sorted({*notes, *plan.findings})),
+        _ledger(source, plan),
+        (_summary(source, plan),),
+        edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
+    )
+
+
+def _alias(source: Source) -> str:
+    for node in source.all(ast.Import):
+        for alias in node.names:
+            if alias.name == "lightning" and source.parents[node] is source.tree:
+                return alias.asname or alias.name
+    return next((a for a in ("L", "lightning", "pl") if a not in source.names), "lightning_")
+
+
+def _unused_imports(source: Source, after: str, edits: list[Edit]) -> list[Edit]:
+    from .checks import imported_but_unused
+    from .rewrite.assemble import without_names
+
+    try:
+        tree = ast.parse(after)
+    except SyntaxError:
+        return []
+    new = [without_names(source, s, names) for s, names in imported_but_unused(source.tree, tree)]
+    return [e for e in new if e is not None and not any(a.start < e.end and e.start < a.end for a in edits)]
+
+
+def _holds(before: str, after: str) -> bool:
+    try:
+        return not unbound_names(after) - unbound_names(before)
+    except SyntaxError:
+        return False
+
+
+def _summary(source: Source, plan: FabricPlan) -> NestSummary:
+    first = plan.backwards[0]
+    loops = [a for a in source.ancestors(first) if isinstance(a, ast.For | ast.While)][::-1]
+    scope = source.scope_of(first)
+    return NestSummary(
+        (loops[0] if loops else first).lineno,
+        "" if isinstance(scope, ast.Module) else scope.name,
+        tuple(source.lines[loop.lineno - 1].strip() for loop in loops),
+        tuple(sorted(set(plan.roles))),
+        (("train", (loops[-1] if loops else first).lineno),),
+        Mechanism.FABRIC.value,
+        plan.name,
+    )
+
+
+def _ledger(source: Source, plan: FabricPlan) -> tuple[LedgerEntry, ...]:
+    """Every statement of the file: most are kept."""
+    from .plan.ledger import entry_of
+
+    replaced: dict[ast.stmt, tuple[str, str, str]] = {}
+    for read in plan.unwrapped:
+        why = "the user's own module is meant, not Fabric's wrapper around it"
+        replaced[source.statement_of(read)] = ("Fabric", "unwrap_model", why)
+    for value in plan.devices:
+        replaced[source.statement_of(value)] = ("fabric.device", "fabric_device", "Fabric chooses the same device")
+    for call in plan.backwards:
+        why = "the same backward pass, through Fabric's precision and strategy"
+        replaced[source.statement_of(call)] = ("fabric.backward", "fabric_backward", why)
+    found = []
+    for node in walk(source.tree):
+        if isinstance(node, ast.stmt):
+            target, codemod, reason = replaced.get(node, ("", "", "Fabric leaves the control flow to the script"))
+            fate = Fate.REPLACED if node in replaced else Fate.KEPT
+            found.append(entry_of(source, node, fate, target, codemod, reason))
+    return tuple(sorted(found, key=lambda e: (e.line, e.end_line, e.source, e.target)))
+
+
+def with_fabric(result: Conversion, path: str, options: Options) -> Conversion:
+    """A conversion with Fabric for the loops that it refused; the same conversion when there are none."""
+    from .findings import rule
+    from .passes import joined
+
+    left = [f for f in result.findings if rule(f.slug).severity == "refused"]
+    if not left or any(f.slug in CANNOT for f in left) or result.outcome not in (Outcome.REFUSED, Outcome.CONVERTED):
+        return result
+    try:
+        source = Source(result.after)
+    except SyntaxError:
+        return result
+    first = result.outcome is Outcome.REFUSED
+    fabric = convert_by_fabric(source, Roles(source, Neighbours(path)), path, options, left if first else [])
+    if fabric is None:
+        return result
+    if first:
+        return fabric
+    from dataclasses import replace
+
+    notes = [finding("fabric-used", f.line, f"kept with its own control flow, by Fabric: {f.message}") for f in left]
+    kept = tuple(sorted([*(f for f in result.findings if f not in left), *notes]))
+    fabric = replace(fabric, findings=tuple(f for f in fabric.findings if f.slug != "fabric-used"))
+    return joined(replace(result, findings=kept), fabric)
