@@ -820,8 +820,8 @@ NOTHING_LOST = (
         7,
         "an error of the engine stops the run",
         PROCESS,
-        "    except Exception as error:\n",
-        "    except ZeroDivisionError as error:\n",
+        "    except Exception as error:\n        return failed(",
+        "    except ZeroDivisionError as error:\n        return failed(",
         ("tests/test_cli.py::test_one_bad_file_does_not_stop_the_others", "tests/test_api.py"),
     ),
     Mutation(

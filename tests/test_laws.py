@@ -15,6 +15,7 @@ import pytest
 from torch2lit import api
 from torch2lit.files import writing
 from torch2lit.files.errors import WriteError
+from torch2lit.options import Options
 from torch2lit.program import Conversion, Edit, Fate, Outcome
 
 SCRIPT = """\
@@ -176,7 +177,7 @@ def test_a_wrong_output_is_refused(monkeypatch: pytest.MonkeyPatch, extra: str, 
         return [*edits, Edit(end, end, extra)], names
 
     monkeypatch.setattr(assemble, "nest_edits", wrong)
-    result = api.convert_source(SCRIPT)
+    result = api.convert_source(SCRIPT, options=Options(target="trainer"))
 
     assert (result.outcome, result.after) == (Outcome.REFUSED, SCRIPT)
     (finding,) = result.findings

@@ -117,9 +117,9 @@ def _convert_once(text: str, path: str, options: Options, modernise: bool = True
 
 
 def _by_fabric_alone(source: Source, roles: Roles, path: str, options: Options, reasons: list[Finding]) -> Conversion:
-    from .fabric_pass import convert_by_fabric
+    from .fabric_pass import convert_raw_by_fabric
 
-    if (result := convert_by_fabric(source, roles, path, options, [])) is not None:
+    if (result := convert_raw_by_fabric(source, roles, path, options, [])) is not None:
         return result
     if reasons:
         return _refused(source.text, path, reasons)

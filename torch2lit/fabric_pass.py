@@ -64,6 +64,22 @@ def convert_by_fabric(
     )
 
 
+def convert_raw_by_fabric(
+    source: Source, roles: Roles, path: str, options: Options, reasons: list[Finding]
+) -> Conversion | None:
+    """The same for a raw file, which may be written for an older torch."""
+    from .legacy.modernise import modernised, told
+
+    modern = modernised(source, roles)
+    if modern.done:
+        source = Source(modern.after)
+        roles = Roles(source, Neighbours(path))
+    result = convert_by_fabric(source, roles, path, options, reasons)
+    if result is None or not (modern.done or modern.only_told):
+        return result
+    return told(result, modern)
+
+
 def _alias(source: Source) -> str:
     for node in source.all(ast.Import):
         for alias in node.names:
@@ -141,11 +157,12 @@ def with_fabric(result: Conversion, path: str, options: Options) -> Conversion:
     except SyntaxError:
         return result
     first = result.outcome is Outcome.REFUSED
-    fabric = convert_by_fabric(source, Roles(source, Neighbours(path)), path, options, left if first else [])
+    roles = Roles(source, Neighbours(path))
+    if first:
+        return convert_raw_by_fabric(source, roles, path, options, left) or result
+    fabric = convert_by_fabric(source, roles, path, options, [])
     if fabric is None:
         return result
-    if first:
-        return fabric
     from dataclasses import replace
 
     notes = [finding("fabric-used", f.line, f"kept with its own control flow, by Fabric: {f.message}") for f in left]

@@ -68,6 +68,8 @@ def _process_program(data: bytes, name: str, options: Options) -> Processed | No
         found = with_deep_stack(lambda: convert_program(text, name, options, convert_python))
     except _UNREADABLE:
         return None
+    except Exception as error:
+        return Processed(failed(name, _internal(error), text), data)
     if found is None:
         return None
     return Processed(found.entry, data, _encoded(found.entry, encoding), found.others)
@@ -79,7 +81,7 @@ def _with_evaluations(processed: Processed, options: Options) -> Processed:
 
     try:
         found = with_deep_stack(lambda: with_evaluations(processed.conversion, options, convert_python))
-    except _UNREADABLE:
+    except Exception:  # the script alone is converted already
         return processed
     if found is None:
         return processed
@@ -130,8 +132,12 @@ def convert_python(text: str, name: str, options: Options) -> Conversion:
     except MemoryError:
         return failed(name, "not enough memory to convert this file", text)
     except Exception as error:
-        detail = one_line(f"{type(error).__name__}: {error}{_origin(error)}")
-        return failed(name, f"internal error, {detail}; {_REPORT_HINT}", text)
+        return failed(name, _internal(error), text)
+
+
+def _internal(error: Exception) -> str:
+    detail = one_line(f"{type(error).__name__}: {error}{_origin(error)}")
+    return f"internal error, {detail}; {_REPORT_HINT}"
 
 
 def failed(name: str, error: str, text: str = "") -> Conversion:

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from . import catalogue as catalogue
 from .files.edits import apply_edits, edits_between
 from .files.lines import split_lines
 from .findings import Finding, finding
 from .options import Options
 from .program import Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
+from .recover.frameworks import wrapping_framework
 from .recover.neighbours import Definition, Neighbours
 from .recover.reach import ProjectFiles, Reached, has_step_site, reached_evaluations, reached_training
 from .recover.roles import Roles
@@ -49,7 +51,10 @@ def convert_program(text: str, path: str, options: Options, convert: Convert) ->
     reached = reached_training(source, roles, files)
     if not reached:
         return None
-    return _Program(source, roles, path, files, reached, convert).converted(options)
+    program = _Program(source, roles, path, files, reached, convert)
+    if (wrapped := program.wrapped()) is not None:
+        return wrapped
+    return program.converted(options)
 
 
 def with_evaluations(plain: Conversion, options: Options, convert: Convert) -> Conversion | None:
@@ -109,6 +114,19 @@ class _Program:
         if result is None and strict != options:
             result = self.with_others(options)
         return result or ProgramConversion(self.refused())
+
+    def wrapped(self) -> ProgramConversion | None:
+        """Refused with the framework's name when one wraps the training step that is reached."""
+        for file in self.holders():
+            found = wrapping_framework(*self.files.source(file))
+            if found is not None and found[0].remedy:
+                framework, place = found
+                call, where = self.reached[0].call, f"{self.name(file)}:{getattr(place, 'lineno', 0)}"
+                message = f"{framework.name} wraps the training step in {where}: {framework.remedy}"
+                told = finding("framework-wrapped", call.lineno, message, call.col_offset + 1)
+                text = self.source.text
+                return ProgramConversion(Conversion(self.path, Outcome.REFUSED, text, text, findings=(told,)))
+        return None
 
     def refused(self) -> Conversion:
         call, definition = self.reached[0].call, self.reached[0].definition
