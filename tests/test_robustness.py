@@ -128,3 +128,18 @@ def test_libraries_stay_as_they_are(library: str) -> None:
             if done.outcome not in (Outcome.UNCHANGED, Outcome.REFUSED) and path.name not in TRAINS_INDEED:
                 odd.append(f"{path}: {done.outcome.value} {done.error}")
     assert odd == []
+
+
+def test_functions_that_return_calls_of_each_other_end() -> None:
+    text = (
+        "import torch\n"
+        "def first(n):\n    return second(n - 1)\n"
+        "def second(n):\n    return torch.nn.Linear(2, 1) if n < 0 else first(n)\n"
+        "model = first(3)\n"
+        "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+        "for epoch in range(2):\n"
+        "    loss = model(torch.ones(3, 2)).sum()\n"
+        "    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n"
+    )
+    result = process_text(text, "raw.py", Options())
+    assert result.outcome is Outcome.CONVERTED, result.error

@@ -59,6 +59,10 @@ _UNREADABLE = (SourceError, SyntaxError, RecursionError, MemoryError, ValueError
 
 def _process_program(data: bytes, name: str, options: Options) -> Processed | None:
     """Convert a script whose training stands in files that it imports; None when it reaches none."""
+    from .recover.neighbours import Neighbours
+
+    if not Neighbours(name).may_train(data):
+        return None
     from .project import convert_program
 
     try:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 _LARGEST = 400_000
+_IMPORTED = re.compile(rb"^[ \t]*(?:from|import)[ \t]+([.\w]+)", re.MULTILINE)
+_INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of installed packages, whose files are nobody's project."""
+_FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "torchvision", "numpy", "lightning"})
 _HOPS = 5
 
 
@@ -32,10 +38,33 @@ class Neighbours:
         self.extra: list[Path] = []
         self._trees: dict[Path, ast.Module | None] = {} if known is None else known
         self._found: dict[str, Definition | None] = {}
+        self._training: dict[Path, bool] = {}
+
+    def may_train(self, data: bytes, depth: int = 2) -> bool:
+        """Whether a file with these bytes imports a project file that can hold a training loop; told by the bytes alone."""
+        if self.folder is None or _INSTALLED & set(self.folder.parts):
+            return False
+        for module in dict.fromkeys(name.decode("ascii", "replace") for name in _IMPORTED.findall(data)):
+            if module.partition(".")[0] in _FOREIGN or (file := self._file_or_package(module)) is None:
+                continue
+            if file not in self._training:
+                self._training[file] = False  # guards against recursion
+                with contextlib.suppress(OSError):
+                    inner = file.read_bytes()
+                    trains = b"backward" in inner and b"step" in inner
+                    self._training[file] = trains or (depth > 0 and self.beside(file).may_train(inner, depth - 1))
+            if self._training[file]:
+                return True
+        return False
+
+    def _file_or_package(self, module: str) -> Path | None:
+        """The file of a module, or of the module that it is imported from."""
+        return self.file(module) or self.file(module.rpartition(".")[0])
 
     def beside(self, file: Path) -> Neighbours:
         """The same project as a module of it sees it: what it does not find beside itself, it finds beside the script."""
         other = Neighbours(str(file), known=self._trees)
+        other._training = self._training
         other.extra = [*self.extra, *([self.folder] if self.folder is not None else [])]
         return other
 

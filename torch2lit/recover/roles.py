@@ -86,6 +86,7 @@ class Roles:
         self._bindings: dict[Scope, dict[str, list[Binding]]] = {}
         self._roles: dict[Key, Role | None] = {}
         self._open = 0
+        self._entered: list[ast.FunctionDef] = []
         self._calls: dict[tuple[ast.Call, Scope], Role | None] = {}
         self._uses: dict[Key, set[str]] | None = None
         self._called: set[Key] = set()
@@ -277,7 +278,7 @@ class Roles:
                 if place in self._calls:
                     return self._calls[place]
                 role = self._of_call(node, scope)
-                if not self._open:  # else the answer may lack a role that is just being found
+                if not self._open and not self._entered:  # else the answer may lack a role that is just being found
                     self._calls[place] = role
                 return role
             case ast.BoolOp(values=values):
@@ -379,11 +380,13 @@ class Roles:
 
     def _of_own_function(self, node: ast.Call, full: str) -> Role | None:
         function = self.source.function(full) if "." not in full else None
-        for expression in self._returned(function):
-            assert function is not None
-            if role := self.of(expression, function):
-                return role
-        return None
+        if function is None or function in self._entered:  # functions may return calls of each other
+            return None
+        self._entered.append(function)
+        try:
+            return next((role for e in self._returned(function) if (role := self.of(e, function))), None)
+        finally:
+            self._entered.pop()
 
     def _is_module_class(self, name: str, depth: int = 0) -> bool:
         definition = self.source.classes.get(name)
