@@ -41,13 +41,10 @@ def convert_program(text: str, path: str, options: Options, convert: Convert) ->
 
     Raises SyntaxError for what is not Python.
     """
-    source = Source(text)
     neighbours = Neighbours(path)
     if neighbours.folder is None:
         return None
-    neighbours.look_on_path(source.tree)
-    roles = Roles(source, neighbours)
-    files = ProjectFiles(neighbours)
+    source, roles, files = _opened(text, neighbours)
     reached = reached_training(source, roles, files)
     if not reached:
         return None
@@ -55,6 +52,13 @@ def convert_program(text: str, path: str, options: Options, convert: Convert) ->
     if (wrapped := program.wrapped()) is not None:
         return wrapped
     return program.converted(options)
+
+
+def _opened(text: str, neighbours: Neighbours) -> tuple[Source, Roles, ProjectFiles]:
+    """The entry script, its roles, and the other files of its program."""
+    source = Source(text)
+    neighbours.look_on_path(source.tree)
+    return source, Roles(source, neighbours), ProjectFiles(neighbours)
 
 
 def with_evaluations(plain: Conversion, options: Options, convert: Convert) -> Conversion | None:
@@ -66,10 +70,7 @@ def with_evaluations(plain: Conversion, options: Options, convert: Convert) -> C
     neighbours = Neighbours(path)
     if neighbours.folder is None or not _imports_neighbours(text, neighbours):
         return None
-    source = Source(text)
-    neighbours.look_on_path(source.tree)
-    roles = Roles(source, neighbours)
-    files = ProjectFiles(neighbours)
+    source, roles, files = _opened(text, neighbours)
     evaluations = reached_evaluations(source, roles, files)
     if not evaluations:
         return None

@@ -85,27 +85,27 @@ def is_evaluation(function: ast.AST) -> bool:
 
 def reached_evaluations(source: Source, roles: Roles, files: ProjectFiles) -> list[Reached]:
     """The calls inside of the entry script's loops that lead to evaluations in other files, in source order."""
-    found = []
-    for call in source.calls:
-        full = roles.full_name(call.func)
-        if dotted(call.func).partition(".")[0] not in roles.origins or "." not in full:
-            continue
-        if not any(isinstance(a, ast.For) for a in source.ancestors(call)):
-            continue
-        definition = files.neighbours.definition(full)
-        if definition is not None and is_evaluation(definition.node) and not files.trains(definition):
-            found.append(Reached(call, definition))
-    return found
+    return [
+        one
+        for one in _calls_into_project(source, roles, files)
+        if is_evaluation(one.definition.node)
+        and not files.trains(one.definition)
+        and any(isinstance(a, ast.For) for a in source.ancestors(one.call))
+    ]
 
 
 def reached_training(source: Source, roles: Roles, files: ProjectFiles) -> list[Reached]:
     """The calls of the entry script that lead to training in other files, in source order."""
+    return [one for one in _calls_into_project(source, roles, files) if files.trains(one.definition)]
+
+
+def _calls_into_project(source: Source, roles: Roles, files: ProjectFiles) -> list[Reached]:
     found = []
     for call in source.calls:
         full = roles.full_name(call.func)
         if dotted(call.func).partition(".")[0] not in roles.origins or "." not in full:
             continue
         definition = files.neighbours.definition(full)
-        if definition is not None and files.trains(definition):
+        if definition is not None:
             found.append(Reached(call, definition))
     return found
