@@ -97,12 +97,15 @@ class Neighbours:
         for statement in tree.body:
             if isinstance(statement, ast.ImportFrom) and hops > 0:
                 for alias in statement.names:
-                    if (alias.asname or alias.name) == name:
-                        inner = "." * statement.level + (statement.module or "")
-                        separator = "" if inner.endswith(".") or not inner else "."
-                        found = self.beside(file)._definition(f"{inner}{separator}{alias.name}", hops - 1)
-                        seen = absolute_module(module, file, found.module) if found is not None else None
-                        return Definition(found.file, seen, found.node) if found is not None and seen else None
+                    if (alias.asname or alias.name) not in (name, "*"):
+                        continue
+                    original = name if alias.name == "*" else alias.name
+                    inner = "." * statement.level + (statement.module or "")
+                    separator = "" if inner.endswith(".") or not inner else "."
+                    found = self.beside(file)._definition(f"{inner}{separator}{original}", hops - 1)
+                    seen = absolute_module(module, file, found.module) if found is not None else None
+                    if found is not None and seen:
+                        return Definition(found.file, seen, found.node)
         return None
 
     def file(self, module: str) -> Path | None:

@@ -77,9 +77,19 @@ def step_calls(scope: Scope, roles: Roles) -> tuple[list[ast.Call], list[ast.Cal
             continue
         if node.func.attr in ("backward", "manual_backward"):
             backwards.append(node)
-        elif node.func.attr in STEP_METHODS and _is_optimizer(node.func.value, scope, roles):
+        elif (
+            node.func.attr in STEP_METHODS
+            and not _is_unpacked(node, roles)
+            and _is_optimizer(node.func.value, scope, roles)
+        ):
             steps.append(node)
     return sorted(backwards, key=_position), sorted(steps, key=_position)
+
+
+def _is_unpacked(call: ast.Call, roles: Roles) -> bool:
+    """Whether what the call gives is taken apart, as of an environment's ``step``: an optimizer gives a loss or nothing."""
+    parent = roles.source.parents.get(call)
+    return isinstance(parent, ast.Assign) and any(isinstance(t, ast.Tuple) for t in parent.targets)
 
 
 def _closures(source: Source, scope: Scope) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
