@@ -10,7 +10,7 @@ from ..program import Mechanism
 from ..recover.loops import Iterable, Loop
 from ..recover.names import parameter_names
 from ..recover.roles import Key, Role
-from ..recover.syntax import dotted, walk
+from ..recover.syntax import Scope, dotted, walk
 from .draft import Draft
 from .epoch_values import length, sequence_of
 
@@ -155,7 +155,7 @@ def accelerator(draft: Draft) -> str:
             ):
                 return '"auto"'
         if values and all(re.match(r"(torch\.device\(|torch\.accelerator\.current_accelerator)", v) for v in values):
-            return f"{name}.type"
+            return '"auto"' if all(_is_cuda(draft, b.value, scope) for b in bindings) else f"{name}.type"
         if values:
             return '"auto"'
     if not moves:
@@ -164,6 +164,19 @@ def accelerator(draft: Draft) -> str:
     if len(conditions) == 1 and (condition := conditions.pop()):
         return f'"auto" if {condition} else "cpu"'
     return '"auto"'
+
+
+def _is_cuda(draft: Draft, device: ast.expr, scope: Scope) -> bool:
+    """Whether a device is CUDA's on every machine: where there is none, the script could not have run."""
+    match device:
+        case ast.Call(args=[ast.Name(id=name)], keywords=[]):
+            key = draft.roles.key(scope, name)
+            values = [b.value for b in draft.roles.bindings(key)] if key else []
+        case ast.Call(args=[ast.Constant() as value, *_]):
+            values = [value]
+        case _:
+            return False
+    return len(values) == 1 and isinstance(values[0], ast.Constant) and str(values[0].value).startswith("cuda")
 
 
 def _is_read(draft: Draft, key: Key) -> bool:
