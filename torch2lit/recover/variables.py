@@ -142,9 +142,7 @@ class Variables:
             return False
         node = item.node
         if isinstance(node, ast.Expr) and node.value is item.call:
-            return item.value is None or all(
-                self._only_reads(n, item.callee.scope) for n in ast.walk(item.value)
-            )
+            return item.value is None or all(self._only_reads(n, item.callee.scope) for n in ast.walk(item.value))
         if not isinstance(node, ast.Assign) or len(node.targets) != 1 or node.value is not item.call:
             return False
         outer, inner = only_names(node.targets[0]), only_names(item.value)
