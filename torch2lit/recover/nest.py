@@ -169,7 +169,8 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
             continue
         found = _climb(source, roles, Frame(scope), backwards, steps, result.findings)
         if isinstance(found, Finding):
-            result.findings.append(found)
+            if not _rests_beside_lightning(source, scope):
+                result.findings.append(found)
         else:
             result.nests.extend(found)
     if stepped or any(step_calls(scope, roles)[1] for scope in scopes if lonely):
@@ -316,6 +317,15 @@ def _builds_training(loop: ast.For | ast.While, scope: Scope, roles: Roles) -> b
             if isinstance(node.value, ast.Call) and dotted(node.value.func).rpartition(".")[2][:1].isupper():
                 return True
     return False
+
+
+def _rests_beside_lightning(source: Source, scope: Scope) -> bool:
+    """Whether nothing calls a function of a file that trains by Lightning already: a rest, or a tool for others."""
+    if isinstance(scope, ast.Module) or any(
+        isinstance(c.func, ast.Name) and c.func.id == scope.name for c in source.calls
+    ):
+        return False
+    return any(ast.unparse(b).endswith("LightningModule") for c in source.classes.values() for b in c.bases)
 
 
 def _never_trains(source: Source, scope: Scope, training: list[ast.Call]) -> bool:
