@@ -339,7 +339,7 @@ SAME_TRAINING = (
         1,
         "the backward pass of manual optimization is lost",
         HOOKS,
-        "return [node.visit(_ManualBackward())]  # type: ignore[list-item]",
+        "return [node.visit(_ManualBackward(own))]  # type: ignore[list-item]",
         'return [] if "backward" in cst.Module([node]).code else [node]',
         _trains("two-backwards"),
     ),

@@ -185,6 +185,7 @@ class _Converter:
         from .plan.make import make_plan
         from .recover.variables import Variables
         from .rewrite.assemble import import_edit, module_import_edit, nest_edits
+        from .rewrite.left_functions import left_functions
 
         taken = set(self.source.names)
         lightning = self._alias(taken)
@@ -226,6 +227,8 @@ class _Converter:
             summaries.append(self._summary(draft, names.module))
         if not drafts:
             return _refused(self.source.text, self.path, all_findings)
+        if len(drafts) > 1:
+            edits += left_functions([draft for draft, _state in drafts], edits)
         if (edit := import_edit(self.source, lightning)) is not None:
             edits.append(edit)
         for module in sorted({m for draft, _state in drafts for m in draft.imports}):

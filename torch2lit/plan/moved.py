@@ -25,14 +25,14 @@ def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
     for function in functions:
         used = any(
             isinstance(n, ast.Name) and n.id == function.name and id(n) not in inside for n in walk(draft.source.tree)
-        ) or _still_called(draft, function)
+        ) or still_called(draft, function)
         exported = f'"{function.name}"' in draft.source.text and "__all__" in draft.source.text
         if not used and not exported:
             kept.append(function)
     return kept
 
 
-def _still_called(draft: Draft, function: ast.FunctionDef) -> bool:
+def still_called(draft: Draft, function: ast.FunctionDef) -> bool:
     """Whether a moved statement still calls the function."""
     calls = {draft.nest.inner.call, draft.nest.step_frame.call}
     if draft.validation is not None:

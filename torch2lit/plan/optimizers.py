@@ -6,8 +6,9 @@ import ast
 from dataclasses import dataclass, field
 
 from ..recover.items import Item, names_in
+from ..recover.own_classes import definition_of
 from ..recover.roles import Binding, Role
-from ..recover.syntax import walk, walk_scope
+from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import (
     BATCH_END,
@@ -39,7 +40,7 @@ class Configured:
 
 def configure(draft: Draft) -> Configured:
     """Decide how ``configure_optimizers`` looks."""
-    names = optimizer_names(draft)
+    names = [n for n in optimizer_names(draft) if not _is_own_object(draft, n)]
     variables: list[Variable] = []
     written = draft.variables.sequence(draft.all_items()).written
     for index, name in enumerate(names):
@@ -55,6 +56,13 @@ def configure(draft: Draft) -> Configured:
     _claim_scheduler(draft, configured)
     _claim_construction(draft, configured)
     return configured
+
+
+def _is_own_object(draft: Draft, name: ast.expr) -> bool:
+    """Whether a step belongs to an object that is no optimizer of torch's: the script goes on stepping it itself."""
+    scope = draft.nest.step_frame.scope
+    key = draft.roles.key(scope, name.id) if isinstance(name, ast.Name) else None
+    return key is not None and draft.roles.is_plain_object(key)
 
 
 def _container(draft: Draft, name: ast.expr, written: frozenset[Variable]) -> ast.expr:
@@ -165,10 +173,30 @@ def _plain_scheduler(draft: Draft, variable: Variable, configured: Configured) -
     if binding is None or not isinstance(binding.value, ast.Call) or not binding.value.args:
         return False
     name = ast.unparse(binding.value.func)
+    if not _follows_torch(draft, binding.value, 0):
+        return False
     if "Plateau" in name or len(configured.optimizers) != 1:
         return False
     first = draft.variable(binding.value.args[0], draft.nest.entry)
     return first is configured.optimizers[0]
+
+
+def _follows_torch(draft: Draft, call: ast.expr, depth: int) -> bool:
+    """Whether a call makes a scheduler that Lightning takes: one of torch's, or of a class of the project above those."""
+    if not isinstance(call, ast.Call) or depth > 4:
+        return False
+    full = draft.roles.full_name(call.func)
+    if full.startswith(("torch.optim.", "transformers.")):
+        return True
+    found = definition_of(draft.roles, call.func)
+    if isinstance(found, ast.ClassDef):
+        return any(dotted(b).endswith("LR") or "LRScheduler" in dotted(b) for b in found.bases)
+    if found is None:
+        return False
+    results = [n.value for n in walk_scope(found.body) if isinstance(n, ast.Return) and n.value is not None]
+    if draft.source.function(full) is not found:
+        return bool(results) and all(isinstance(r, ast.Call) and dotted(r.func).endswith("LR") for r in results)
+    return bool(results) and all(_follows_torch(draft, r, depth + 1) for r in results)
 
 
 # ---- optimizers

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..recover.effects import KNOWN_PACKAGES, NO_TORCH_RNG
 from ..recover.items import Item, names_in, parts
+from ..recover.own_classes import own_backward
 from ..recover.phases import has_backward
 from ..recover.roles import Key, Role
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
@@ -59,6 +60,10 @@ def find_step(draft: Draft) -> Step | Obstacle:
     optimizer = _receiver(draft, items[at_step], step)
     if optimizer is None:
         return Obstacle(step, "the optimizer is not a plain variable")
+    if draft.roles.is_plain_object((optimizer.scope, optimizer.name)):
+        return Obstacle(step, f"`{optimizer.name}` is no optimizer of torch's")
+    if own_backward(draft.roles, backward, draft.nest.step_frame.scope):
+        return Obstacle(backward, "`backward` is a method of the script's own class")
     if (other := _other_optimizer(draft, items, optimizer)) is not None:
         return Obstacle(other, "a second optimizer is used")
     zero_grads = [item for item in items if _is_zero_grad(draft, item, optimizer)]

@@ -8,8 +8,9 @@ import re
 from ..lightning_values import devices_code
 from ..program import Mechanism
 from ..recover.loops import Iterable, Loop
-from ..recover.roles import Role
-from ..recover.syntax import dotted, walk
+from ..recover.names import parameter_names
+from ..recover.roles import Key, Role
+from ..recover.syntax import Scope, dotted, walk
 from .draft import Draft
 from .epoch_values import length, sequence_of
 
@@ -134,6 +135,10 @@ def accelerator(draft: Draft) -> str:
         key = draft.roles.key(scope, name)
         bindings = draft.roles.bindings(key) if key else []
         values = [ast.unparse(b.value) for b in bindings]
+        if key and not isinstance(key[0], ast.Module) and name in parameter_names(key[0]):
+            if _is_read(draft, key):
+                return _type_of_parameter(draft, key)
+            continue
         if len(values) == 1:
             if re.fullmatch(
                 r".*['\"](cuda|cuda:\d+)['\"] if (torch\.)?cuda\.is_available\(\) else ['\"]cpu['\"]\)?",
@@ -150,9 +155,7 @@ def accelerator(draft: Draft) -> str:
             ):
                 return '"auto"'
         if values and all(re.match(r"(torch\.device\(|torch\.accelerator\.current_accelerator)", v) for v in values):
-            return f"{name}.type"
-        if not values and not isinstance(scope, ast.Module):
-            return f"torch.device({name}).type" if draft.roles.origins.get("torch") == "torch" else '"auto"'
+            return '"auto"' if all(_is_cuda(draft, b.value, scope) for b in bindings) else f"{name}.type"
         if values:
             return '"auto"'
     if not moves:
@@ -161,6 +164,40 @@ def accelerator(draft: Draft) -> str:
     if len(conditions) == 1 and (condition := conditions.pop()):
         return f'"auto" if {condition} else "cpu"'
     return '"auto"'
+
+
+def _is_cuda(draft: Draft, device: ast.expr, scope: Scope) -> bool:
+    """Whether a device is CUDA's on every machine: where there is none, the script could not have run."""
+    match device:
+        case ast.Call(args=[ast.Name(id=name)], keywords=[]):
+            key = draft.roles.key(scope, name)
+            values = [b.value for b in draft.roles.bindings(key)] if key else []
+        case ast.Call(args=[ast.Constant() as value, *_]):
+            values = [value]
+        case _:
+            return False
+    return len(values) == 1 and isinstance(values[0], ast.Constant) and str(values[0].value).startswith("cuda")
+
+
+def _is_read(draft: Draft, key: Key) -> bool:
+    return any(
+        isinstance(n, ast.Name)
+        and isinstance(n.ctx, ast.Load)
+        and n.id == key[1]
+        and draft.roles.key(draft.source.scope_of(n), n.id) == key
+        for n in walk(draft.source.tree)
+    )
+
+
+def _type_of_parameter(draft: Draft, key: Key) -> str:
+    """The type of a device that the function is given: a device, its name or, for the processor, None."""
+    if draft.roles.origins.get("torch") != "torch":
+        return '"auto"'
+    scope, name = key
+    given = [argument for _scope, argument in draft.roles.arguments(scope, name)]
+    none = any(isinstance(a, ast.Constant) and a.value is None for a in given)
+    rebound = bool(draft.roles.bindings(key))
+    return f'torch.device({name} or "cpu").type' if none and not rebound else f"torch.device({name}).type"
 
 
 def _moves(draft: Draft, node: ast.Call) -> bool:

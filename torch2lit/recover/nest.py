@@ -162,6 +162,8 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
                 continue
             lonely.append(_no_step(backwards[0]))
             continue
+        if _never_trains(source, scope, [*backwards, *steps]):
+            continue
         stepped = True
         owner = source.in_class(scope) if not isinstance(scope, ast.Module) else None
         if owner is not None:
@@ -177,7 +179,8 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
             continue
         found = _climb(source, roles, Frame(scope), backwards, steps, result.findings)
         if isinstance(found, Finding):
-            result.findings.append(found)
+            if not _rests_beside_lightning(source, scope):
+                result.findings.append(found)
         else:
             result.nests.extend(found)
     if stepped or any(step_calls(scope, roles)[1] for scope in scopes if lonely):
@@ -283,7 +286,7 @@ def _from_loops(
         above = described[:batch_at]
         epochs = next((loop for loop in reversed(above) if loop.kind in (Iterable.RANGE, Iterable.TURNS)), above[-1])
         return [Nest(frame, frame, epochs, described[batch_at], frame, backwards, steps)]
-    callers = [] if _makes_optimizer(frame, steps, roles) else _callers(source, frame)
+    callers = [] if _makes_optimizer(frame, steps, roles) else _callers(source, frame, backwards, steps)
     if batch_at == 0 or (len(described) == 1 and callers and any(c[1] for c in callers)):
         batches = described[batch_at or 0]
         return _with_epochs_in_caller(source, roles, frame, batches, callers, backwards, steps)
@@ -326,14 +329,62 @@ def _builds_training(loop: ast.For | ast.While, scope: Scope, roles: Roles) -> b
     return False
 
 
-def _callers(source: Source, frame: Frame) -> list[tuple[ast.Call, list[ast.For | ast.While]]]:
+def _rests_beside_lightning(source: Source, scope: Scope) -> bool:
+    """Whether nothing calls a function of a file that trains by Lightning already: a rest, or a tool for others."""
+    if isinstance(scope, ast.Module) or any(
+        isinstance(c.func, ast.Name) and c.func.id == scope.name for c in source.calls
+    ):
+        return False
+    return any(ast.unparse(b).endswith("LightningModule") for c in source.classes.values() for b in c.bases)
+
+
+def _never_trains(source: Source, scope: Scope, training: list[ast.Call]) -> bool:
+    """Whether a function has training in it, but no call of it lets it train."""
+    if isinstance(scope, ast.Module):
+        return False
+    calls = [c for c in source.calls if isinstance(c.func, ast.Name) and c.func.id == scope.name]
+    return bool(calls) and all(_only_looks(source, scope, call, training) for call in calls)
+
+
+def _only_looks(source: Source, function: Scope, call: ast.Call, training: list[ast.Call]) -> bool:
+    """Whether a call passes None or False for a parameter under whose test all backward and step calls stand."""
+    if isinstance(function, ast.Module):
+        return False
+    written = {n.id for n in walk_scope(function.body) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    for name in parameter_names(function):
+        argument = bound_argument(function, call, name) if name not in written else None
+        if isinstance(argument, ast.Constant) and (argument.value is None or argument.value is False):
+            if all(_is_kept_from(source, inner, name, argument.value) for inner in training):
+                return True
+    return False
+
+
+def _is_kept_from(source: Source, call: ast.Call, name: str, value: object) -> bool:
+    """Whether a call stands under `if name:` or `if name is not None:` that the value does not pass."""
+    inner: ast.AST = call
+    for ancestor in source.ancestors(call):
+        if isinstance(ancestor, ast.If) and inner in ancestor.body:
+            match ancestor.test:
+                case ast.Name(id=tested) if tested == name:
+                    return True
+                case ast.Compare(left=ast.Name(id=tested), ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
+                    if tested == name and value is None:
+                        return True
+        inner = ancestor
+    return False
+
+
+def _callers(
+    source: Source, frame: Frame, backwards: list[ast.Call], steps: list[ast.Call]
+) -> list[tuple[ast.Call, list[ast.For | ast.While]]]:
+    """The calls of the frame's function that may come to its step, and the loops around each."""
     if isinstance(frame.scope, ast.Module):
         return []
     found = []
     for call in source.calls:
         if isinstance(call.func, ast.Name) and call.func.id == frame.scope.name:
             scope = source.scope_of(call)
-            if scope is not frame.scope:
+            if scope is not frame.scope and not _only_looks(source, frame.scope, call, [*backwards, *steps]):
                 found.append((call, enclosing_loops(source, call, scope)))
     return found
 
@@ -403,7 +454,7 @@ def _with_epochs_in_caller(
 ) -> list[Nest] | Finding:
     looped = [(call, loops) for call, loops in callers if loops]
     if not looped:
-        if callers or isinstance(frame.scope, ast.Module) or _callers(source, frame):
+        if callers or isinstance(frame.scope, ast.Module) or _callers(source, frame, backwards, steps):
             return [Nest(frame, frame, None, batches, frame, backwards, steps)]
         return finding(
             "no-entry-point",

@@ -10,6 +10,7 @@ from enum import Enum
 
 from .names import local_names, parameter_names, target_names
 from .neighbours import Neighbours
+from .own_classes import is_plain, own_class
 from .syntax import Scope, Source, dotted, walk, walk_scope
 
 Key = tuple[Scope, str]
@@ -220,12 +221,8 @@ class Roles:
 
     def is_plain_object(self, key: Key) -> bool:
         """Whether the name holds an object of a class that is no optimizer, whatever its methods are called."""
-        for binding in self.bindings(key):
-            if isinstance(binding.value, ast.Call):
-                definition = self.source.classes.get(dotted(binding.value.func))
-                if definition is not None and not any("Optim" in ast.unparse(b) for b in definition.bases):
-                    return True
-        return False
+        definition = own_class(self, ast.Name(key[1], ast.Load()), key[0])
+        return definition is not None and is_plain(self, definition)
 
     def _unpacked(self, binding: Binding, scope: Scope) -> Role | None:
         value = binding.value

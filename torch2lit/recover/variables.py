@@ -142,7 +142,7 @@ class Variables:
             return False
         node = item.node
         if isinstance(node, ast.Expr) and node.value is item.call:
-            return item.value is None or not any(isinstance(n, ast.Call) for n in ast.walk(item.value))
+            return item.value is None or all(self._only_reads(n, item.callee.scope) for n in ast.walk(item.value))
         if not isinstance(node, ast.Assign) or len(node.targets) != 1 or node.value is not item.call:
             return False
         outer, inner = only_names(node.targets[0]), only_names(item.value)
@@ -165,6 +165,17 @@ class Variables:
             pairs.append((value, target))
         for value, target in pairs:
             self.unite(value, target)
+        return True
+
+    def _only_reads(self, node: ast.AST, scope: Scope) -> bool:
+        """Whether a part of a value that nobody takes may be left out: it calls nothing that could do anything."""
+        match node:
+            case ast.Call(func=ast.Attribute(attr="item"), args=[], keywords=[]):
+                return not any(f.name == "item" for f in self.roles.source.functions)
+            case ast.Call(func=ast.Name(id="len" | "float" as name), args=[_], keywords=[]):
+                return self.roles.key(scope, name) is None
+            case ast.Call() | ast.Await() | ast.Yield() | ast.YieldFrom() | ast.NamedExpr():
+                return False
         return True
 
     def _read_as_global(self, scope: Scope, variable: Variable) -> bool:

@@ -54,6 +54,8 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
             return edits
         assert isinstance(call, ast.Call)
         moves.setdefault(source.statement_of(node), []).append(call)
+    if not all(editor.alone(s) for s in [definition, *moves]):
+        return edits
     result = list(edits)
     for statement, calls in moves.items():
         if any(e.start < (statement.end_lineno or 0) and statement.lineno - 1 < e.end for e in result):

@@ -124,7 +124,7 @@ class EntryEditor:
     def edits(self) -> list[Edit]:
         """All of them, one per statement or line."""
         gone = self._gone()
-        result = [self._remove(s) for s in gone if self._alone(s)]
+        result = [self._remove(s) for s in gone if self.alone(s)]
         result += self._shared_lines(gone)
         result += self._after(set(gone))
         result += self._handlers()
@@ -134,7 +134,8 @@ class EntryEditor:
         inside = _inside(self.draft)
         return [s for s in self.draft.removals if id(s) not in inside]
 
-    def _alone(self, statement: ast.stmt) -> bool:
+    def alone(self, statement: ast.stmt) -> bool:
+        """Whether no other statement shares its line."""
         twin = self.source.twins[statement]
         return not isinstance(twin.node, cst.SimpleStatementLine) or len(twin.node.body) == 1
 

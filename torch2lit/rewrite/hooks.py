@@ -13,6 +13,7 @@ from ..plan.steps import controls
 from ..recover.items import Item
 from ..recover.names import flow
 from ..recover.nest import Frame
+from ..recover.own_classes import own_backward
 from ..recover.syntax import walk
 from .rename import rename
 from .statements import Replacement, Replacer, Statement, replace_statements, standalone, without_last_return
@@ -176,7 +177,7 @@ class HookWriter:
             elif isinstance(inner, ast.Global):
                 changes[id(target)] = None
         if not changes:
-            return self._manual(node)
+            return self._manual(node, statement)
         lines = [node] if not isinstance(node, cst.SimpleStatementLine) else None
         if lines is None:
             holder = cst.Module([node]).visit(Replacer(changes))
@@ -185,7 +186,7 @@ class HookWriter:
         else:
             replaced = replace_statements(node, changes)
             result = [replaced] if replaced is not None else []
-        return [line for part in result for line in self._manual(part)]
+        return [line for part in result for line in self._manual(part, statement)]
 
     def _leave(self, control: ast.AST, hook: str) -> Replacement:
         """What ``break``, ``continue`` and ``return`` become when their loop is Lightning's."""
@@ -193,10 +194,17 @@ class HookWriter:
             return lambda _node: [_parse("self.trainer.should_stop = True"), _parse("return")]
         return lambda _node: cst.Return()
 
-    def _manual(self, node: Statement) -> list[Statement]:
+    def _manual(self, node: Statement, raw: ast.AST) -> list[Statement]:
         if self.draft.automatic:
             return [node]
-        return [node.visit(_ManualBackward())]  # type: ignore[list-item]
+        own = {
+            ast.unparse(call.func.value).rpartition(".")[2]
+            for call in walk(raw)
+            if isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and own_backward(self.draft.roles, call, self.draft.source.scope_of(call))
+        }
+        return [node.visit(_ManualBackward(own))]  # type: ignore[list-item]
 
     def _bind(self, item: Item, hook: str) -> Statement:
         assert item.value is not None and item.frame.caller is not None
@@ -245,7 +253,7 @@ class HookWriter:
         if _needs_parentheses(value) and (bare or not swap.alone):
             value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
         final = renamed.visit(_PutResult(value))
-        return self._manual(final)  # type: ignore[arg-type]
+        return self._manual(final, item.node)  # type: ignore[arg-type]
 
 
 def _needs_parentheses(node: cst.BaseExpression) -> bool:
@@ -291,13 +299,20 @@ class _PutResult(cst.CSTTransformer):
 
 
 class _ManualBackward(cst.CSTTransformer):
-    """``loss.backward(...)`` → ``self.manual_backward(loss, ...)``."""
+    """``loss.backward(...)`` → ``self.manual_backward(loss, ...)``, but for objects of the script's own."""
+
+    def __init__(self, own: set[str]) -> None:
+        super().__init__()
+        self.own = own
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         function = updated_node.func
         if not isinstance(function, cst.Attribute) or function.attr.value != "backward":
             return updated_node
         if isinstance(function.value, cst.Attribute) and function.value.attr.value == "autograd":
+            return updated_node
+        receiver = function.value.attr if isinstance(function.value, cst.Attribute) else function.value
+        if isinstance(receiver, cst.Name) and receiver.value in self.own:
             return updated_node
         arguments = [cst.Arg(function.value.with_changes(lpar=[], rpar=[])), *updated_node.args]
         return updated_node.with_changes(
