@@ -19,6 +19,7 @@ from ..recover.variables import Variable
 from .draft import Draft, Removal
 from .entry_names import entry_text, epoch_start, written_in_loop
 from .idioms import loop_bars
+from .own_loaders import own_loader
 from .samplers import making_of, sampler_with_epoch
 from .steps import Obstacle
 
@@ -53,6 +54,8 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
         for base in _side_by_side(loop.base):
             if _has_no_length(draft, base):
                 reason = "its dataset has no length, so that Lightning would fetch a batch ahead"
+                return Obstacle(loop.node, reason)
+            if reason := own_loader(draft, base, draft.nest.inner):
                 return Obstacle(loop.node, reason)
             asks_at_end |= owns_generator(draft, base, draft.nest.inner)
         asks_at_end |= len(texts) > 1 and not all(_draws_nothing(draft, b) for b in _side_by_side(loop.base))
@@ -373,7 +376,7 @@ def _changes_started_loader(draft: Draft) -> Item | None:
     made = constructions(draft, nest.batches.base, nest.inner)
     workers = [k.value for m in made for k in m.keywords if k.arg == "num_workers"]
     plain = bool(made) and all(_is_data_loader(draft, c) for c in made)
-    if plain and all(isinstance(w, ast.Constant) and w.value == 0 for w in workers):
+    if plain and all(isinstance(w, ast.Constant) and w.value == 0 for w in workers) and not _asks_at_start(draft, made):
         return None
     watched = {(base.scope, base.name)}
     for call in made:
@@ -393,6 +396,30 @@ def _changes_started_loader(draft: Draft) -> Item | None:
             if name and draft.roles.key(item.frame.scope, name) in watched:
                 return item
     return None
+
+
+def _asks_at_start(draft: Draft, made: list[ast.Call]) -> bool:
+    """Whether a loader without workers asks its sampler for the order as soon as it starts, not at the first batch."""
+    for call in made:
+        for keyword in call.keywords:
+            if keyword.arg == "batch_size" and isinstance(keyword.value, ast.Constant) and keyword.value.value is None:
+                return True
+            if keyword.arg == "batch_sampler" and not _is_torchs(draft, keyword.value, call):
+                return True
+    return False
+
+
+def _is_torchs(draft: Draft, node: ast.expr, call: ast.Call) -> bool:
+    """Whether the batch sampler is torch's own, which asks its sampler at the first batch only."""
+    values: list[ast.expr] = [node]
+    if isinstance(node, ast.Name) and (key := draft.roles.key(draft.source.scope_of(call), node.id)):
+        values = [b.value for b in draft.roles.bindings(key)]
+    return bool(values) and all(
+        isinstance(v, ast.Call)
+        and draft.roles.full_name(v.func).startswith("torch.utils.data.")
+        and dotted(v.func).endswith("BatchSampler")
+        for v in values
+    )
 
 
 def _begins_so(draft: Draft, item: Item, call: ast.Call) -> bool:

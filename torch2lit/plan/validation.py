@@ -14,6 +14,8 @@ from ..recover.variables import Variable
 from .breaks import remove_break, validation_break
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry, epoch_start, written_in_loop
+from .own_loaders import own_loader
+from .recorded import graph_is_seen
 from .samplers import making_of, sampler_with_epoch
 from .steps import controls, open_controls
 from .train_data import owns_generator
@@ -68,8 +70,12 @@ def _obstacle(draft: Draft, found: Validation) -> str:
         return "its loader is made anew in the loop"
     if owns_generator(draft, found.loop.base, found.frame):
         return "its loader has a random generator of its own, which a loop asks once more at its end"
+    if reason := own_loader(draft, found.loop.base, found.frame):
+        return reason
     if (loader := making_of(draft, found.loop.base, found.frame)) and sampler_with_epoch(draft, loader):
         return "Lightning would call `set_epoch` on its sampler"
+    if reason := graph_is_seen(draft, found):
+        return reason
     limited = validation_break(draft, found.body, found.loop)
     taken = {id(n) for n in walk(limited[0])} if limited else set()
     for item in found.body:

@@ -300,7 +300,7 @@ class Roles:
         for binding in self.bindings(key) if key else []:
             if not isinstance(binding.value, ast.Call) or binding.index is not None:
                 continue
-            definition = self._class_named(self.full_name(binding.value.func))
+            definition = self.class_named(self.full_name(binding.value.func))
             for node in walk(definition) if definition is not None else []:
                 match node:
                     case ast.Assign(
@@ -311,7 +311,8 @@ class Roles:
                             return Role.LOADER
         return None
 
-    def _class_named(self, full: str) -> ast.ClassDef | None:
+    def class_named(self, full: str) -> ast.ClassDef | None:
+        """The class of a full name, in this file or in one beside it."""
         if "." not in full:
             return self.source.classes.get(full)
         found = self.neighbours.definition(full) if self.neighbours is not None else None

@@ -1,0 +1,40 @@
+"""An evaluation that records gradients: Lightning's validation does not, which must not be seen from outside."""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.items import grad_mode, parts
+from ..recover.loops import loop_names
+from ..recover.phases import Validation
+from ..recover.syntax import dotted, walk, walk_scope
+from .draft import Draft
+
+_SHOWS_GRAPH = {"requires_grad", "grad_fn", "is_leaf"}
+
+
+def graph_is_seen(draft: Draft, found: Validation) -> str:
+    """Why somebody may notice that nothing is recorded; "" when nobody does or the script records nothing itself."""
+    if _switched_off(found):
+        return ""
+    after = [*found.before, *found.body, *found.trailing, *found.rest]
+    for item in after:
+        for node in (n for part, _frame in parts(item) for n in walk_scope(part)):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node.attr in _SHOWS_GRAPH:
+                return f"it records gradients, and `{ast.unparse(node)[:40]}` looks at that"
+    written = draft.variables.sequence(after).written
+    exposed = draft.variables.sequence([*draft.epoch.before, *draft.epoch.batch]).exposed
+    given = set(loop_names(draft.nest.batches)) if draft.nest.batches is not None else set()
+    kept = sorted(v.name for v in written & exposed if v.name not in given)
+    if kept:
+        return f"it records gradients, and training goes on with its `{kept[0]}`"
+    return ""
+
+
+def _switched_off(found: Validation) -> bool:
+    scope = found.frame.scope
+    decorators = [] if isinstance(scope, ast.Module) else scope.decorator_list
+    if any(dotted(d.func if isinstance(d, ast.Call) else d).endswith(("no_grad", "inference_mode")) for d in decorators):
+        return True
+    nodes = [n for statement in [*found.unwrapped, found.loop.node] for n in walk(statement)]
+    return any(isinstance(n, ast.Call) and grad_mode(n) == "no_grad" for n in nodes)
