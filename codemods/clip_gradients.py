@@ -26,28 +26,20 @@ class ClipGradients:
         if not (site.automatic and site.between):
             return None
         match site.statement:
-            case ast.Expr(
-                value=ast.Call(
-                    func=function,
-                    args=[
-                        ast.Call(func=ast.Attribute(value=model, attr="parameters"), args=[], keywords=[]),
-                        bound,
-                    ],
-                    keywords=[],
-                )
-            ):
-                kind = ast.unparse(function).rpartition(".")[2]
-            case ast.Expr(
-                value=ast.Call(
-                    func=function,
-                    args=[ast.Call(func=ast.Attribute(value=model, attr="parameters"), args=[], keywords=[])],
-                    keywords=[ast.keyword(arg="max_norm" | "clip_value", value=bound)],
-                )
-            ):
+            case ast.Expr(value=ast.Call(func=function, args=arguments, keywords=keywords)):
                 kind = ast.unparse(function).rpartition(".")[2]
             case _:
                 return None
-        if kind not in ("clip_grad_norm_", "clip_grad_value_") or not site.optimizes_all(model):
+        given = _arguments(kind, arguments, keywords)
+        match given.pop("parameters", None):
+            case ast.Call(func=ast.Attribute(value=model, attr="parameters"), args=[], keywords=[]):
+                pass
+            case _:
+                return None
+        bound = given.pop("max_norm", None) or given.pop("clip_value", None)
+        if bound is None or not all(_is_default(name, value) for name, value in given.items()):
+            return None
+        if not site.optimizes_all(model):
             return None
         value = site.at_entry(bound)
         if not value:
@@ -56,6 +48,29 @@ class ClipGradients:
         if kind == "clip_grad_value_":
             trainer.append(("gradient_clip_algorithm", '"value"'))
         return Claim("Trainer(gradient_clip_val=...)", "Lightning clips the same gradients", trainer=tuple(trainer))
+
+
+_PARAMETERS = {
+    "clip_grad_norm_": ("parameters", "max_norm", "norm_type", "error_if_nonfinite", "foreach"),
+    "clip_grad_value_": ("parameters", "clip_value", "foreach"),
+}
+_DEFAULTS = {"norm_type": 2, "error_if_nonfinite": False, "foreach": None}
+
+
+def _arguments(kind: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> dict[str, ast.expr]:
+    """What a clipping function is given, by name; nothing for another function or when not all is plain."""
+    names = _PARAMETERS.get(kind, ())
+    if len(arguments) > len(names) or any(k.arg not in names for k in keywords):
+        return {}
+    given = dict(zip(names, arguments, strict=False))
+    return (
+        {} if any(isinstance(a, ast.Starred) for a in arguments) else given | {k.arg or "": k.value for k in keywords}
+    )
+
+
+def _is_default(name: str, value: ast.expr) -> bool:
+    """Whether an argument says what the Trainer does anyway."""
+    return isinstance(value, ast.Constant) and value.value == _DEFAULTS[name]
 
 
 IDIOM = ClipGradients()

@@ -304,7 +304,8 @@ register(
         text="""\
 `init_process_group`, `mp.spawn` and DistributedDataParallel go on working as the script set them up: Lightning runs one
 device in every process and leaves the wrapped module alone. That is the same training, but none of Lightning's own
-distributed features.
+distributed features. With `--strategy` as well, Lightning starts or joins processes a second time: the script's own set-up has to
+go first.
 """,
     )
 )
@@ -351,6 +352,20 @@ conversion keeps that rest, over epochs and validation. From one `fit` to the ne
     )
 )
 
+register(
+    Rule(
+        code="T2L207",
+        slug="own-precision",
+        severity="review",
+        why="The script runs under autocast or scales its gradients itself, and `--precision` asks the Trainer to do the same.",
+        remedy="Take autocast and scaler out of the script to use the Trainer's precision, or leave `--precision` out.",
+        text="""\
+The script's own lines stay, because they are the same training: Lightning's mixed precision puts validation under autocast, too, and
+casts a weight that is used twice in another way. With both at once gradients would be scaled twice. So the Trainer is given no
+lower precision than the script's own.
+""",
+    )
+)
 register(
     Rule(
         code="T2L210",

@@ -84,6 +84,8 @@ class Draft:
     united: list[Item] = field(default_factory=list)
     """Items of which nothing is left because their variables are one."""
 
+    window: ast.If | None = None
+    """The `if` that steps after several batches, when the Trainer accumulates their gradients."""
     returned: ast.expr | None = None
     """What `training_step` returns in automatic optimization."""
     returned_name: str = ""

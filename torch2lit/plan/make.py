@@ -11,6 +11,7 @@ from ..recover.phases import Epoch, NotStraight, check_call_first, take_apart, w
 from ..recover.roles import Role
 from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
+from .accumulation import place_accumulated
 from .breaks import claim_breaks, left_by_break
 from .draft import EPOCH_START, TRAINING_STEP, Draft
 from .epoch_values import sequence_of
@@ -148,10 +149,7 @@ def _place_batches(draft: Draft) -> Obstacle | None:
     if draft.train_data is not None and draft.train_data.asks_at_end and left_by_break(draft):
         return Obstacle(nest.outermost, "a `break` leaves a loader that has a random generator of its own")
     kept, kept_claims = dict(draft.removals), dict(draft.claims)
-    step = find_step(draft)
-    obstacle = step if isinstance(step, Obstacle) else automatic_obstacle(draft, step)
-    if obstacle is None and not isinstance(step, Obstacle):
-        obstacle = place_automatic(draft, step)
+    obstacle = None if place_accumulated(draft) else _place_plain(draft)
     if nest.batches is None:
         draft.mechanism = Mechanism.ITERATIONS
         draft.note(
@@ -176,6 +174,14 @@ def _place_batches(draft: Draft) -> Obstacle | None:
         place_after(draft)
     place_stop(draft)
     return None
+
+
+def _place_plain(draft: Draft) -> Obstacle | None:
+    """Automatic optimization with one step per batch."""
+    step = find_step(draft)
+    if isinstance(step, Obstacle):
+        return step
+    return automatic_obstacle(draft, step) or place_automatic(draft, step)
 
 
 def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
@@ -264,12 +270,13 @@ def _look_for_troubles(draft: Draft) -> None:
             draft.exits.append(handler)
     for call in draft.source.calls:
         last = dotted(call.func).rpartition(".")[2]
-        if last in ("init_process_group", "spawn") and draft.options.strategy is None:
-            draft.note(
-                "own-processes",
-                call,
-                f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own",
-            )
+        if last in ("init_process_group", "spawn"):
+            text = f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own"
+            if draft.options.strategy is not None:
+                text = (
+                    f"`{dotted(call.func)}` stays, and `--strategy {draft.options.strategy}` sets up processes as well"
+                )
+            draft.note("own-processes", call, text)
             break
 
 

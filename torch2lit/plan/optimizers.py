@@ -95,44 +95,10 @@ def _schedulers(draft: Draft) -> dict[Variable, list[Item]]:
 
 def _claim_scheduler(draft: Draft, configured: Configured) -> None:
     """Let Lightning step the one scheduler if it stands where Lightning would step it."""
-    if not draft.automatic:
+    found = _claimable_step(draft, configured.optimizers)
+    if found is None:
         return
-    schedulers = _schedulers(draft)
-    if len(schedulers) != 1:
-        return
-    variable, items = next(iter(schedulers.items()))
-    steps = [i for i in items if is_scheduler_step(draft, i)]
-    if len(steps) != 1 or not _plain_scheduler(draft, variable, configured):
-        return
-    step = steps[0]
-    assert isinstance(step.node, ast.Expr) and isinstance(step.node.value, ast.Call)
-    if step.node.value.args or step.node.value.keywords:
-        return
-    batch_end = draft.hooks.get(BATCH_END, [])
-    if step in batch_end:
-        if batch_end[0] is not step or any(i.kind != "statement" for i in batch_end[:1]):
-            return
-        if any(controls(i.node) for i in draft.hooks[TRAINING_STEP] if i.kind == "statement"):
-            return
-        configured.scheduler, configured.interval = variable, "step"
-    elif step in [
-        *draft.hooks.get(VALIDATION_START, []),
-        *draft.hooks.get(VALIDATION_END, []),
-        *draft.hooks.get(EPOCH_END, []),
-    ]:
-        if draft.nest.batches is None or draft.nest.epochs is None:
-            return
-        if (
-            draft.validation is not None
-            and draft.validation.every is not None
-            and step not in draft.hooks.get(EPOCH_END, [])
-        ):
-            return
-        if not _nothing_sees_rate(draft, step):
-            return
-        configured.scheduler, configured.interval = variable, "epoch"
-    else:
-        return
+    configured.scheduler, step, configured.interval = found
     draft.removals[step.node] = Removal(
         "configure_optimizers",
         "scheduler",
@@ -143,6 +109,73 @@ def _claim_scheduler(draft: Draft, configured: Configured) -> None:
             hook.remove(step)
     if not draft.hooks.get(BATCH_END, [1]):
         del draft.hooks[BATCH_END]
+
+
+def _claimable_step(draft: Draft, optimizers: list[Variable]) -> tuple[Variable, Item, str] | None:
+    """The scheduler that Lightning may step, the statement that steps it and the interval."""
+    if not draft.automatic:
+        return None
+    schedulers = _schedulers(draft)
+    if len(schedulers) != 1:
+        return None
+    variable, items = next(iter(schedulers.items()))
+    steps = [i for i in items if is_scheduler_step(draft, i)]
+    if len(steps) != 1 or not _plain_scheduler(draft, variable, optimizers):
+        return None
+    step = steps[0]
+    assert isinstance(step.node, ast.Expr) and isinstance(step.node.value, ast.Call)
+    if step.node.value.args or step.node.value.keywords:
+        return None
+    batch_end = draft.hooks.get(BATCH_END, [])
+    if step in batch_end:
+        if batch_end[0] is not step or any(i.kind != "statement" for i in batch_end[:1]):
+            return None
+        if any(controls(i.node) for i in draft.hooks[TRAINING_STEP] if i.kind == "statement"):
+            return None
+        if draft.window is not None and step.parent is not draft.window:
+            return None  # Lightning would step it on the last batch of each window only
+        return variable, step, "step"
+    if step in [
+        *draft.hooks.get(VALIDATION_START, []),
+        *draft.hooks.get(VALIDATION_END, []),
+        *draft.hooks.get(EPOCH_END, []),
+    ]:
+        if draft.nest.batches is None or draft.nest.epochs is None:
+            return None
+        if (
+            draft.validation is not None
+            and draft.validation.every is not None
+            and step not in draft.hooks.get(EPOCH_END, [])
+        ):
+            return None
+        if not _nothing_sees_rate(draft, step):
+            return None
+        return variable, step, "epoch"
+    return None
+
+
+def step_can_be_claimed(draft: Draft, step: Item) -> bool:
+    """Whether Lightning may take over this step of a scheduler, asked before the hooks around the batches are made."""
+    names = optimizer_names(draft)
+    variables = [v for n in names if (v := draft.variable(n, draft.nest.step_frame)) is not None]
+    outside = [*draft.epoch.before, *draft.epoch.after]
+    written = draft.variables.sequence([*outside, *draft.epoch.batch]).written
+    if len(variables) != len(names) or any(v in written for v in variables):
+        return False
+    found = _claimable_step(draft, variables)
+    return found is not None and found[1] is step and not _moved_outside(draft, outside, found[0])
+
+
+def _moved_outside(draft: Draft, outside: list[Item], scheduler: Variable) -> bool:
+    """Whether there is another scheduler around the batches, or this one may be stepped there, too."""
+    for item in outside:
+        for node, frame in names_in(item):
+            if draft.role(node, frame) is Role.SCHEDULER:
+                parent = draft.source.parents.get(node)
+                read = isinstance(parent, ast.Attribute) and parent.attr in ("get_last_lr", "state_dict", "last_epoch")
+                if not read or draft.variable(node, frame) is not scheduler:
+                    return True
+    return False
 
 
 def _nothing_sees_rate(draft: Draft, step: Item) -> bool:
@@ -168,17 +201,17 @@ def _nothing_sees_rate(draft: Draft, step: Item) -> bool:
     return True
 
 
-def _plain_scheduler(draft: Draft, variable: Variable, configured: Configured) -> bool:
+def _plain_scheduler(draft: Draft, variable: Variable, optimizers: list[Variable]) -> bool:
     binding = construction(draft, variable)
     if binding is None or not isinstance(binding.value, ast.Call) or not binding.value.args:
         return False
     name = ast.unparse(binding.value.func)
     if not _follows_torch(draft, binding.value, 0):
         return False
-    if "Plateau" in name or len(configured.optimizers) != 1:
+    if "Plateau" in name or len(optimizers) != 1:
         return False
     first = draft.variable(binding.value.args[0], draft.nest.entry)
-    return first is configured.optimizers[0]
+    return first is optimizers[0]
 
 
 def _follows_torch(draft: Draft, call: ast.expr, depth: int) -> bool:

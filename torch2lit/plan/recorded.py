@@ -34,7 +34,9 @@ def graph_is_seen(draft: Draft, found: Validation) -> str:
 def _switched_off(found: Validation) -> bool:
     scope = found.frame.scope
     decorators = [] if isinstance(scope, ast.Module) else scope.decorator_list
-    if any(dotted(d.func if isinstance(d, ast.Call) else d).endswith(("no_grad", "inference_mode")) for d in decorators):
+    if any(
+        dotted(d.func if isinstance(d, ast.Call) else d).endswith(("no_grad", "inference_mode")) for d in decorators
+    ):
         return True
     nodes = [n for statement in [*found.unwrapped, found.loop.node] for n in walk(statement)]
     return any(isinstance(n, ast.Call) and grad_mode(n) == "no_grad" for n in nodes)

@@ -13,6 +13,7 @@ from ..recover.roles import Key, Role
 from ..recover.syntax import Scope, dotted, walk
 from .draft import Draft
 from .epoch_values import length, sequence_of
+from .own_precision import precision_argument
 
 
 def trainer_arguments(draft: Draft) -> dict[str, str]:
@@ -28,8 +29,8 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
         arguments["num_nodes"] = str(options.num_nodes)
     if options.strategy is not None:
         arguments["strategy"] = repr(options.strategy)
-    if options.precision is not None:
-        arguments["precision"] = repr(options.precision)
+    if precision := precision_argument(draft):
+        arguments["precision"] = precision
     arguments |= draft.trainer
     arguments["logger"] = "False"
     arguments["enable_checkpointing"] = "False"

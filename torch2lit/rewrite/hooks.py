@@ -16,7 +16,7 @@ from ..recover.nest import Frame
 from ..recover.own_classes import own_backward
 from ..recover.syntax import walk
 from .rename import rename
-from .statements import Replacement, Replacer, Statement, replace_statements, standalone, without_last_return
+from .statements import Replacement, Replacer, Statement, standalone, without_last_return
 
 _RESULT = "_result_of_the_call_"
 
@@ -178,15 +178,9 @@ class HookWriter:
                 changes[id(target)] = None
         if not changes:
             return self._manual(node, statement)
-        lines = [node] if not isinstance(node, cst.SimpleStatementLine) else None
-        if lines is None:
-            holder = cst.Module([node]).visit(Replacer(changes))
-            assert isinstance(holder, cst.Module)
-            result = list(holder.body)
-        else:
-            replaced = replace_statements(node, changes)
-            result = [replaced] if replaced is not None else []
-        return [line for part in result for line in self._manual(part, statement)]
+        holder = cst.Module([node]).visit(Replacer(changes))
+        assert isinstance(holder, cst.Module)
+        return [line for part in holder.body for line in self._manual(part, statement)]
 
     def _leave(self, control: ast.AST, hook: str) -> Replacement:
         """What ``break``, ``continue`` and ``return`` become when their loop is Lightning's."""

@@ -11,26 +11,6 @@ Replacement = Callable[[Any], Any]
 Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 
-def replace_statements(node: Statement, changes: Mapping[int, Replacement | None]) -> Statement | None:
-    """The statement with some of its inner statements changed, or None when nothing is left of it.
-
-    ``changes`` is keyed by the ``id`` of LibCST statement nodes: a small statement, or a compound one. A replacement gets
-    the node and answers a small or compound statement, several of them, or None.
-    """
-    if not changes:
-        return node
-    result: Any = node.visit(Replacer(changes))
-    if isinstance(result, cst.RemovalSentinel) or result is None:
-        return None
-    if isinstance(result, cst.FlattenSentinel):
-        nodes = list(result)
-        if len(nodes) != 1:
-            raise ValueError("a statement at the top of a hook became several")
-        result = nodes[0]
-    assert isinstance(result, cst.SimpleStatementLine | cst.BaseCompoundStatement)
-    return result
-
-
 def as_lines(answer: Any) -> list[Statement]:
     """Whatever a replacement answers, as whole statements."""
     if answer is None:
@@ -44,7 +24,11 @@ def as_lines(answer: Any) -> list[Statement]:
 
 
 class Replacer(cst.CSTTransformer):
-    """Puts replacements in the place of statements, keyed as in `replace_statements`."""
+    """Puts replacements in the place of statements.
+
+    ``changes`` is keyed by the ``id`` of LibCST statement nodes: a small statement, or a compound one. A replacement gets
+    the node and answers a small or compound statement, several of them, or None.
+    """
 
     def __init__(self, changes: Mapping[int, Replacement | None]) -> None:
         super().__init__()
