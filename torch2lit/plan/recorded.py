@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.items import grad_mode, parts
+from ..recover.items import Item, grad_mode, parts
 from ..recover.loops import loop_names
 from ..recover.phases import Validation
 from ..recover.syntax import dotted, walk, walk_scope
@@ -25,10 +25,25 @@ def graph_is_seen(draft: Draft, found: Validation) -> str:
     written = draft.variables.sequence(after).written
     exposed = draft.variables.sequence([*draft.epoch.before, *draft.epoch.batch]).exposed
     given = set(loop_names(draft.nest.batches)) if draft.nest.batches is not None else set()
-    kept = sorted(v.name for v in written & exposed if v.name not in given)
+    kept = sorted(v.name for v in written & exposed if v.name not in given and _gets_a_result(v.name, after))
     if kept:
         return f"it records gradients, and training goes on with its `{kept[0]}`"
     return ""
+
+
+def _gets_a_result(name: str, items: list[Item]) -> bool:
+    """Whether the name may get a tensor: more than a fresh list, a number or one more of something."""
+    for item in items:
+        found = False
+        for node in (n for part, _frame in parts(item) for n in walk_scope(part)):
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
+                found = True
+        match item.node:
+            case ast.Assign(value=value) | ast.AugAssign(value=value) if item.kind == "statement":
+                found = found and any(isinstance(n, ast.Name) for n in walk(value))
+        if found:
+            return True
+    return False
 
 
 def _switched_off(found: Validation) -> bool:

@@ -1,0 +1,76 @@
+"""Write docs/EXACTNESS.md from the traits and what their golden cases expect: ``python tests/update_exactness_doc.py``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
+
+from exactness_traits import SECTIONS, Trait  # noqa: E402
+from fixture_cases import case  # noqa: E402
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "EXACTNESS.md"
+
+_HEAD = """\
+# What stays exact, and where it is proved
+
+Made from `tests/exactness_traits.py` and the golden cases by `python tests/update_exactness_doc.py`; edit those, not this page.
+
+Each row is a trait of raw scripts that trains differently when it is moved to Lightning without care. Its fixtures are raw scripts with that
+trait. *exact* means that the tests run the script before and after conversion and compare every loss, learning rate, parameter, saved file
+and printed line, bit for bit; the word after it is the mechanism (docs/ARCHITECTURE.md). *flagged* means that the conversion names the trait in a
+finding. The edits under `[[mistake]]` in a fixture's `case.toml` do what a careless conversion would do, and the tests insist that they show.
+"""
+_FOOT = """\
+## Not measured here
+
+CUDA, several processes that really run, FSDP and DeepSpeed: the fixtures of the last rows are converted and flagged, not run.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [_HEAD]
+    for title, traits in SECTIONS.items():
+        rows = [line for trait in traits for line in _rows(trait)]
+        parts.append(
+            "\n".join(
+                [
+                    f"## {title}\n",
+                    "| trait | Lightning by itself | fixture | result |",
+                    "| --- | --- | --- | --- |",
+                    *rows,
+                ]
+            )
+            + "\n"
+        )
+    return "\n".join([*parts, _FOOT])
+
+
+def _rows(trait: Trait) -> list[str]:
+    first, otherwise = trait.trait, trait.otherwise or "the same"
+    lines = []
+    for name in trait.fixtures:
+        lines.append(f"| {first} | {otherwise} | [{name}](../fixtures/{name}/raw.py) | {result(name)} |")
+        first = otherwise = ""
+    return lines
+
+
+def result(name: str) -> str:
+    """What the tests hold a golden case to, in a few words."""
+    c = case(name)
+    told = c.findings_file.read_text(encoding="utf-8").splitlines()
+    outcome, _, mechanism = told[0].partition(" ")
+    flags = sorted({m[1] for line in told if (m := re.match(r"\d+:T2L\d+ ([\w-]+) (?:review|refused) ", line))})
+    flagged = f"flagged: {', '.join(flags)}" if flags else ""
+    if outcome != "converted":
+        return flagged
+    if c.run and c.verify == "identical":
+        return f"exact, {mechanism}" + (f"; {flagged}" if flags else "")
+    return flagged
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
