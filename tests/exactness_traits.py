@@ -259,6 +259,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "has one window; steps on the last batch",
             "accumulation-over-a-window-that-grows",
             "accumulation-left-by-break",
+            "accumulation-stepped-before-the-last-batch",
         ),
         _t(
             "more at the window's end, or within it",

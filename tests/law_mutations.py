@@ -47,6 +47,7 @@ MAKE = "torch2lit/plan/make.py"
 OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
 STATE = "torch2lit/plan/state.py"
+ACCUMULATION = "torch2lit/plan/accumulation.py"
 TRAIN_DATA = "torch2lit/plan/train_data.py"
 TRAINER = "torch2lit/plan/trainer.py"
 LEDGER = "torch2lit/plan/ledger.py"
@@ -259,8 +260,8 @@ SAME_TRAINING = (
         1,
         "a schedule per batch moves once per epoch",
         OPTIMIZERS,
-        'configured.interval = variable, "step"',
-        'configured.interval = variable, "epoch"',
+        'return variable, step, "step"',
+        'return variable, step, "epoch"',
         _trains("scheduler-per-batch"),
     ),
     Mutation(
@@ -331,9 +332,89 @@ SAME_TRAINING = (
         1,
         "clipping of other parameters goes to the Trainer",
         "codemods/clip_gradients.py",
-        "or not site.optimizes_all(model):",
-        "or False:",
+        "if not site.optimizes_all(model):",
+        "if False:",
         _trains("clipping-more-than-the-optimizer-holds"),
+    ),
+    Mutation(
+        1,
+        "clipping by another norm goes to the Trainer",
+        "codemods/clip_gradients.py",
+        "value.value == _DEFAULTS[name]",
+        "True",
+        _trains("clipping-by-another-norm"),
+    ),
+    Mutation(
+        1,
+        "a window of batches with a loss that is not divided by its length goes to the Trainer",
+        ACCUMULATION,
+        "    if not _same(n, window.length) or (",
+        "    if (",
+        _trains("accumulation-divided-by-another-number"),
+    ),
+    Mutation(
+        1,
+        "a window of batches that is stepped early goes to the Trainer",
+        ACCUMULATION,
+        "_counts_length(draft, other) == more + first - 1",
+        "True",
+        _trains("accumulation-stepped-before-the-last-batch"),
+    ),
+    Mutation(
+        1,
+        "what looks at gradients within a window of batches runs at its end",
+        ACCUMULATION,
+        "if i not in window.clips]:",
+        "if False]:",
+        _trains("accumulation-with-gradients-read-per-batch"),
+    ),
+    Mutation(
+        1,
+        "a schedule for every batch moves once per window of batches",
+        OPTIMIZERS,
+        "draft.window is not None and step.parent is not draft.window",
+        "False",
+        _trains("accumulation-with-schedule-for-every-batch"),
+    ),
+    Mutation(
+        1,
+        "a loader class of the script's own is Lightning's loader",
+        TRAIN_DATA,
+        "if reason := own_loader(draft, base, draft.nest.inner):",
+        "if (reason := own_loader(draft, base, draft.nest.inner)) and False:",
+        _trains("own-loader-class", "own-loader-class-lazy"),
+    ),
+    Mutation(
+        1,
+        "a validation loader of an own class is Lightning's",
+        VALIDATION,
+        "if reason := own_loader(draft, found.loop.base, found.frame):",
+        "if (reason := own_loader(draft, found.loop.base, found.frame)) and False:",
+        _trains("validation-loader-of-an-own-class"),
+    ),
+    Mutation(
+        1,
+        "a batch sampler is asked for the first order before it is told the epoch",
+        TRAIN_DATA,
+        "and not _asks_at_start(draft, made)",
+        "",
+        _trains("batch-sampler-with-epochs-from-a-start"),
+    ),
+    Mutation(
+        1,
+        "an evaluation that records gradients is Lightning's validation",
+        VALIDATION,
+        "if reason := graph_is_seen(draft, found):",
+        "if (reason := graph_is_seen(draft, found)) and False:",
+        _trains("test-without-no-grad"),
+    ),
+    Mutation(
+        1,
+        "the Trainer lowers precision beside the script's own autocast",
+        TRAINER,
+        "if precision := precision_argument(draft):",
+        "if precision := repr(options.precision) if options.precision else precision_argument(draft):",
+        _trains("precision-asked-of-a-script-with-autocast"),
     ),
     Mutation(
         1,

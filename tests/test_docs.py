@@ -20,6 +20,7 @@ PAGES = [
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "docs/ARCHITECTURE.md",
+        "docs/EXACTNESS.md",
         "docs/FINDINGS.md",
         "examples/README.md",
         "fixtures/README.md",
