@@ -215,6 +215,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "a GradScaler",
             "turns half precision on a processor to bfloat16",
             "gradient-scaler-on-the-processor",
+            "accumulation-with-a-scaler",
             "gradient-scaler-switched-off",
         ),
         _t("double precision", "turns finished weights", "double-precision-by-default", "network-turned-to-double"),
@@ -234,6 +235,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "accumulation-stepped-on-the-last-batch",
             "accumulation-divided-in-place",
             "accumulation-with-clipping-and-schedule",
+            "accumulation-in-a-function-with-two-groups",
         ),
         _t(
             "a rest is carried over",
