@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixture_cases import OWN_FILES, Case
+from fixture_cases import OWN_FILES, Case, case
 from legacy_torch import legacy_torch
 
 from torch2lit.verify.events import Trace
@@ -73,6 +73,12 @@ def run_script(case: Case, text: str, max_steps: int | None = None, legacy: bool
             if path.relative_to(work) not in given
         }
         return Run(trace, tuple(plain_lines(printed.getvalue())), files, error)
+
+
+@functools.cache
+def raw_run(name: str) -> Run:
+    """What a case's raw script does, run once per session."""
+    return run_script(case(name), case(name).runnable, legacy=case(name).legacy)
 
 
 def plain_lines(printed: str) -> list[str]:

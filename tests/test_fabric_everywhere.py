@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch")
 
 from fixture_cases import broken_laws, case, names
-from fixture_runs import Run, differences, run_script
+from fixture_runs import differences, raw_run, run_script
 
 from torch2lit.api import convert_source
 from torch2lit.program import Conversion, Outcome
@@ -22,11 +22,6 @@ RUNNABLE = [name for name in names() if case(name).run]
 def by_fabric(name: str) -> Conversion:
     c = case(name)
     return convert_source(c.raw, "raw.py", replace(c.options, target="fabric"))
-
-
-@functools.cache
-def raw_run(name: str) -> Run:
-    return run_script(case(name), case(name).raw)
 
 
 @pytest.mark.parametrize("name", RUNNABLE)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-
 import pytest
 
 pytest.importorskip("torch")
 
 from fixture_cases import case, conversion, names, reviews
-from fixture_runs import Run, differences, plain_lines, run_script
+from fixture_runs import differences, plain_lines, raw_run, run_script
 
 from torch2lit.program import Outcome
 
 RUNNABLE = [name for name in names() if case(name).run]
 MISTAKES = [(name, *mistake) for name in names() for mistake in case(name).mistakes]
-
-
-@functools.cache
-def raw_run(name: str) -> Run:
-    return run_script(case(name), case(name).runnable, legacy=case(name).legacy)
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
