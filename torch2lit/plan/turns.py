@@ -15,6 +15,7 @@ import ast
 from ..program import Mechanism
 from ..recover.items import Item
 from ..recover.loops import Iterable
+from ..recover.syntax import walk
 from .draft import BATCH_END, EPOCH_END, Draft
 from .steps import controls
 
@@ -46,6 +47,7 @@ def place_stop(draft: Draft) -> None:
                 if isinstance(control, ast.Continue):
                     raise draft.refuse("while-loop", control, "`continue` skips to the condition of the `while` loop")
     effects = draft.effects.of(test, draft.nest.entry.scope)
-    if effects.rng or effects.model or effects.mutates:
+    binds = any(isinstance(n, ast.NamedExpr | ast.Await | ast.Yield) for n in walk(test))
+    if effects.rng or effects.model or effects.mutates or binds:
         raise draft.refuse("while-loop", test, "the condition of the `while` loop does more than to look")
     draft.hooks.setdefault(hook, []).append(Item(epochs.node, draft.nest.entry, "stop", value=test))

@@ -141,7 +141,13 @@ def _enables_grad(node: ast.With) -> bool:
 
 
 def _may_be_spread(node: ast.With) -> bool:
-    """Whether the block may begin in one hook and end in another: not if it catches errors or switches gradients."""
+    """Whether the block may begin in one hook and end in another: not if it catches errors, switches gradients or is left early."""
+    if any(isinstance(n, ast.Return) for n in walk_scope(node.body)):
+        return False
+    for statement in node.body:
+        straight = not isinstance(statement, ast.For | ast.While)
+        if straight and any(isinstance(n, ast.Break | ast.Continue) for n in walk_scope(statement)):
+            return False
     names = [
         dotted(i.context_expr.func if isinstance(i.context_expr, ast.Call) else i.context_expr) for i in node.items
     ]
