@@ -11,6 +11,7 @@ from program_cases import converted, copy_of, expected, program_names
 from torch2lit.api import convert
 from torch2lit.options import Options
 from torch2lit.program import Outcome
+from torch2lit.recover.neighbours import imported_modules
 
 NAMES = program_names()
 
@@ -91,3 +92,19 @@ def test_modules_that_import_each_other_end(tmp_path: Path) -> None:
 
 def test_every_program_has_an_entry() -> None:
     assert NAMES, FIXTURES
+
+
+@pytest.mark.parametrize(
+    ("line", "modules"),
+    [
+        ("import a, b as c, d.e", ["a", "b", "d.e"]),
+        ("from a import b, c", ["a", "a.b", "a.c"]),
+        ("from . import engine", [".engine"]),
+        ("from .nets import small  # import other", [".nets", ".nets.small"]),
+        ("from a import (", ["a"]),
+        ("    import inside", ["inside"]),
+        ("print('import nothing')", []),
+    ],
+)
+def test_imports_are_read_from_the_lines(line: str, modules: list[str]) -> None:
+    assert imported_modules(f"x = 1\n{line}\ny = 2\n".encode()) == modules

@@ -7,7 +7,6 @@ is. Where another file holds the whole loop, that file is converted with the scr
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from .findings import Finding, finding
 from .options import Options
 from .program import Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
 from .recover.frameworks import wrapping_framework
-from .recover.neighbours import Definition, Neighbours
+from .recover.neighbours import Definition, Neighbours, imported_modules
 from .recover.reach import ProjectFiles, Reached, has_step_site, reached_evaluations, reached_training
 from .recover.roles import Roles
 from .recover.syntax import Source
@@ -84,11 +83,9 @@ def with_evaluations(plain: Conversion, options: Options, convert: Convert) -> C
     return found.entry
 
 
-_IMPORT = re.compile(r"^[ \t]*(?:from|import)[ \t]+([.\w]+)", re.MULTILINE)
-
-
 def _imports_neighbours(text: str, neighbours: Neighbours) -> bool:
-    return any(neighbours.file(module) is not None for module in dict.fromkeys(_IMPORT.findall(text)))
+    modules = imported_modules(text.encode("utf-8", "surrogatepass"))
+    return any(neighbours.file(module) is not None for module in modules)
 
 
 def _validations(conversion: Conversion) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LARGEST = 400_000
-_IMPORTED = re.compile(rb"^[ \t]*(?:from|import)[ \t]+([.\w]+)", re.MULTILINE)
+_IMPORTED = re.compile(rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+)?import[ \t]+\(?([^\n#;]+)", re.MULTILINE)
 _INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages, whose files are nobody's project."""
 _FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "torchvision", "numpy", "lightning"})
@@ -44,8 +44,8 @@ class Neighbours:
         """Whether a file with these bytes imports a project file that can hold a training loop; told by the bytes alone."""
         if self.folder is None or _INSTALLED & set(self.folder.parts):
             return False
-        for module in dict.fromkeys(name.decode("ascii", "replace") for name in _IMPORTED.findall(data)):
-            if module.partition(".")[0] in _FOREIGN or (file := self._file_or_package(module)) is None:
+        for module in imported_modules(data):
+            if module.partition(".")[0] in _FOREIGN or (file := self.file(module)) is None:
                 continue
             if file not in self._training:
                 self._training[file] = False  # guards against recursion
@@ -56,10 +56,6 @@ class Neighbours:
             if self._training[file]:
                 return True
         return False
-
-    def _file_or_package(self, module: str) -> Path | None:
-        """The file of a module, or of the module that it is imported from."""
-        return self.file(module) or self.file(module.rpartition(".")[0])
 
     def beside(self, file: Path) -> Neighbours:
         """The same project as a module of it sees it: what it does not find beside itself, it finds beside the script."""
@@ -143,6 +139,20 @@ class Neighbours:
             with contextlib.suppress(SyntaxError, ValueError, RecursionError):
                 self._trees[file] = ast.parse(text) if text else None
         return self._trees[file]
+
+
+def imported_modules(data: bytes) -> list[str]:
+    """The modules that a file may import, by its import lines alone: ``from a import b`` may mean ``a`` and ``a.b``."""
+    found: dict[str, None] = {}
+    for origin, names in _IMPORTED.findall(data):
+        base = origin.decode("utf-8", "replace")
+        if base.strip("."):
+            found.setdefault(base)
+        for part in names.decode("utf-8", "replace").split(","):
+            name = part.split()[0].strip("()\\") if part.split() else ""
+            if name and name != "*":
+                found.setdefault(name if not base else f"{base}{name}" if base.endswith(".") else f"{base}.{name}")
+    return list(found)
 
 
 def absolute_module(outer: str, file: Path, module: str) -> str | None:
