@@ -138,10 +138,10 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
-        "gradients lost at the start are not flagged",
+        "gradients of an earlier loop are lost at the start",
         MAKE,
-        'draft.note(\n                "gradients-cleared-at-start",',
-        '(lambda *_: None)(\n                "gradients-cleared-at-start",',
+        "    if draft.other_loops or repeated or _runs_again(draft):\n",
+        "    if False:\n",
         _trains("accumulation-rest-across-two-trainings"),
     ),
     Mutation(

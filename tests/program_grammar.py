@@ -74,8 +74,11 @@ def names_in(lines: Iterable[str]) -> set[str]:
 
 
 def names_stored(lines: Iterable[str]) -> set[str]:
-    """The names that the lines bind by assignment."""
-    return {n.id for n in ast.walk(_parsed(lines)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    """The names that the lines bind by assignment; those of comprehensions and lambdas live nowhere else."""
+    tree = _parsed(lines)
+    own = {id(n) for c in ast.walk(tree) if isinstance(c, ast.comprehension) for n in ast.walk(c.target)}
+    stored = (n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    return {n.id for n in stored if id(n) not in own}
 
 
 def _parsed(lines: Iterable[str]) -> ast.AST:

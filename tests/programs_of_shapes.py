@@ -177,12 +177,12 @@ class _Program(Parts):
         setup = [*self.config(), *self.device(), *self.data(), *(self.loaders() if self.uses_loaders() else [])]
         made = [*self.models(), "criterion = nn.CrossEntropyLoss()", *self.frozen_at_first()]
         made += [*self.optimizers(), *self.schedulers(), *self.scaler()]
-        self.known = names_stored([*setup, *made]) | {self.time, "x", "y", "total_epochs"}
+        self.known = names_stored([*setup, *made]) | {self.time, "x", "y"}
         if self.shape == "folds":
             setup = [*self.config(), *self.device(), *self.data()]
             self.known |= names_stored(self.loaders("x_part", "y_part"))
         states = self.states()
-        self.known |= names_stored(states)
+        self.known |= names_stored(states) | ({"memory"} if self.shape == "step_function" else set())
         run = self.run()
         if self.shape == "solver":
             return self.solver(seed, setup, made, states)
@@ -534,7 +534,7 @@ class _Program(Parts):
         used = sorted(v for v in self.known if v in held and v not in results)
         own = {"x", "y"} if name == "train_one_epoch" or name == "evaluate" else set()
         given = [v for v in used if v not in own]
-        carried = sorted(v for v in names_stored(body) if v in self.known and v not in {*own, *results, "x", "y", self.time})
+        carried = sorted(v for v in names_stored(body) if v in self.known and v not in {*own, *results, "x", "y", "batch", self.time})
         if "batch" in held and name == "train_step":
             given = ["batch", *[g for g in given if g not in ("batch", "x", "y")]]
         if self.at("access", "globals") and not self.at("entry", "main") and self.shape in FUNCTIONS:

@@ -42,7 +42,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
         _fall_back_to_epochs(draft, obstacle)
     configured = configure(draft)
     _keep_carried_gradients(draft)
-    _look_at_first_gradients(draft)
+    _keep_first_gradients(draft)
     claim_statements(draft, configured)
     draft.variables.gone = draft.removals
     state = settle(draft, configured)
@@ -289,16 +289,15 @@ def _runs_again(draft: Draft) -> bool:
     return len(calls) > 1 or any(isinstance(a, ast.For | ast.While) for c in calls for a in draft.source.ancestors(c))
 
 
-def _look_at_first_gradients(draft: Draft) -> None:
-    """Say where gradients of an earlier loop would have lived on: Lightning clears them when `fit` begins."""
-    if not draft.automatic and draft.mechanism is not Mechanism.EPOCHS and gradients_may_survive(draft):
-        repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
-        if draft.other_loops or repeated or _runs_again(draft):
-            draft.note(
-                "gradients-cleared-at-start",
-                draft.nest.outermost,
-                "gradients that an earlier loop has left are gone when this one starts",
-            )
+def _keep_first_gradients(draft: Draft) -> None:
+    """Lightning clears the module's gradients when `fit` begins; those of an earlier loop have to live on."""
+    if draft.automatic or not gradients_may_survive(draft):
+        return
+    repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
+    if draft.other_loops or repeated or _runs_again(draft):
+        draft.methods.append(
+            "def zero_grad(self, set_to_none=True):\n    pass  # gradients of an earlier loop live on\n"
+        )
 
 
 def _keep_carried_gradients(draft: Draft) -> None:

@@ -496,13 +496,15 @@ def place_manual(draft: Draft) -> Obstacle | None:
 
 
 def gradients_may_survive(draft: Draft) -> bool:
-    """Whether gradients may live from one batch to the next, so that validation must not clear them."""
+    """Whether gradients may live from one batch to the next, so that nothing else must clear them."""
+    cleared: set[str] = set()
     for item in draft.epoch.batch:
-        if _zero_grad_call(item) is not None:
-            return False
-        if has_backward(item.node):
-            return True
-    return True
+        if (call := _zero_grad_call(item)) is not None:
+            assert isinstance(call.func, ast.Attribute)
+            cleared.add(ast.unparse(call.func.value))
+        elif has_backward(item.node):
+            break
+    return len(cleared) < max(1, len(optimizer_names(draft)))
 
 
 def optimizer_names(draft: Draft) -> list[ast.expr]:
