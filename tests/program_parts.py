@@ -70,7 +70,12 @@ class Parts:
             last = "F.linear(h, self.a.weight.t())[:, :3]" if self.at("model", "tied") else "self.b(h)"
             lines += [f"        return {last}", "", ""]
         if self.at("loss", "helper"):
-            lines += ["def compute_loss(out, y):", "    return F.cross_entropy(out, y) + 0.01 * out.pow(2).mean()", "", ""]
+            lines += [
+                "def compute_loss(out, y):",
+                "    return F.cross_entropy(out, y) + 0.01 * out.pow(2).mean()",
+                "",
+                "",
+            ]
         return lines
 
     # ---- before the loop
@@ -462,7 +467,10 @@ class Parts:
         """What a batch prints, and how it ends the loop."""
         lines = {
             "batch": ["print(loss.item())"],
-            "every_two": [f"if {self.number} % 2 == 0:", f'    print(f"batch {{{self.number}}} loss {{loss.item():.4f}}")'],
+            "every_two": [
+                f"if {self.number} % 2 == 0:",
+                f'    print(f"batch {{{self.number}}} loss {{loss.item():.4f}}")',
+            ],
             "formatted": [f'print("loss %.5f rate %.4f" % (loss.item(), {self.optimizer_name}.param_groups[0]["lr"]))'],
         }.get(self.c["log"], [])
         lines = list(lines)
@@ -511,5 +519,7 @@ class Parts:
         end = {
             "lists": ["val_loss = sum(values) / len(values)", 'print("accuracy", sum(right) / len(right))'],
             "tensors": ["val_loss = float(total) / 17", 'print("accuracy", float(right) / 17)'],
-        }.get(self.c["sums"], ["val_loss = total / 17", 'print(f"validation {val_loss:.6f} accuracy {right / 17:.3f}")'])
+        }.get(
+            self.c["sums"], ["val_loss = total / 17", 'print(f"validation {val_loss:.6f} accuracy {right / 17:.3f}")']
+        )
         return [*self.switch("eval"), *start, *wrapped, *end]

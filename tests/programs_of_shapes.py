@@ -114,7 +114,9 @@ def _settled(c: Choices) -> Choices:
         if at("state", "memory"):
             c["state"] = "memory_of_run"
     if shape in ("full_batch", "episodes", "step_function"):
-        if at("control", "break_after", "nan_stop") or (shape != "step_function" and at("control", "continue", "nan_skip")):
+        if at("control", "break_after", "nan_stop") or (
+            shape != "step_function" and at("control", "continue", "nan_skip")
+        ):
             c["control"] = "none"
         if at("when", "in_batches"):
             c["when"] = "each"
@@ -125,7 +127,10 @@ def _settled(c: Choices) -> Choices:
     if shape == "episodes":
         c |= {"model": "sequential", "validation": "none", "precision": "none", "random": "none", "loss": "criterion"}
         c |= {"optimizer": "adam" if at("optimizer", "gan", "lbfgs", "sharp", "two") else c["optimizer"]}
-        c |= {"accumulate": "none", "state": "none" if at("state", "memory", "memory_of_run", "counter") else c["state"]}
+        c |= {
+            "accumulate": "none",
+            "state": "none" if at("state", "memory", "memory_of_run", "counter") else c["state"],
+        }
         c |= {"control": "none", "device": "none", "when": "each"}
         if at("epoch_action", "freeze", "unfreeze"):
             c["epoch_action"] = "none"
@@ -203,7 +208,16 @@ class _Program(Parts):
         head = [*self.imports(), "", "", *self.classes(), *(_WALK if self.shape == "episodes" else []), *(more or [])]
         defined = [line for definition in self.definitions for line in [*definition, "", ""]]
         if self.at("entry", "main"):
-            text = [*head, *defined, "def main():", *indented(lines), "", "", 'if __name__ == "__main__":', "    main()"]
+            text = [
+                *head,
+                *defined,
+                "def main():",
+                *indented(lines),
+                "",
+                "",
+                'if __name__ == "__main__":',
+                "    main()",
+            ]
         elif self.at("entry", "guard"):
             text = [*head, *defined, 'if __name__ == "__main__":', *indented(lines)]
         else:
@@ -341,7 +355,10 @@ class _Program(Parts):
         loader = "train_loader"
         inner = [*self.unpacking(), *body]
         if self.shape == "zipped":
-            target, loader = f"({target}), extra" if "," in target else f"{target}, extra", "zip(train_loader, val_loader)"
+            target, loader = (
+                f"({target}), extra" if "," in target else f"{target}, extra",
+                "zip(train_loader, val_loader)",
+            )
         paired = f"({target})" if "," in target else target
         header = {
             "enumerate": f"for i, {paired} in enumerate({loader}):",
@@ -501,7 +518,7 @@ class _Program(Parts):
         value = "val_loss" if self.has_value() else "train_loss"
         lines = ["scheduler.step(" + value + ")"] if self.at("scheduler", "plateau") else []
         if self.at("log", "time", "every_two", "formatted"):
-            shown = f" validation {{val_loss:.5f}}" if self.has_value() else ""
+            shown = " validation {val_loss:.5f}" if self.has_value() else ""
             lines += [f'print(f"{self.time} {{{self.time}}}: loss {{train_loss:.5f}}{shown}")']
         if self.at("state", "history"):
             lines += [f'history["value"].append({value})']
@@ -516,7 +533,13 @@ class _Program(Parts):
             stop = ["bad = 0"] if self.at("control", "early_stop") else []
             lines += [f"if {value} < best:", *indented([f"best = {value}", *kept, *stop])]
             if self.at("control", "early_stop"):
-                lines += ["else:", "    bad += 1", "    if bad >= 1:", '        print("stopped early")', "        break"]
+                lines += [
+                    "else:",
+                    "    bad += 1",
+                    "    if bad >= 1:",
+                    '        print("stopped early")',
+                    "        break",
+                ]
         return lines
 
     def afterwards(self) -> Lines:
@@ -534,7 +557,9 @@ class _Program(Parts):
         used = sorted(v for v in self.known if v in held and v not in results)
         own = {"x", "y"} if name == "train_one_epoch" or name == "evaluate" else set()
         given = [v for v in used if v not in own]
-        carried = sorted(v for v in names_stored(body) if v in self.known and v not in {*own, *results, "x", "y", "batch", self.time})
+        carried = sorted(
+            v for v in names_stored(body) if v in self.known and v not in {*own, *results, "x", "y", "batch", self.time}
+        )
         if "batch" in held and name == "train_step":
             given = ["batch", *[g for g in given if g not in ("batch", "x", "y")]]
         if self.at("access", "globals") and not self.at("entry", "main") and self.shape in FUNCTIONS:

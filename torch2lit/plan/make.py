@@ -28,6 +28,7 @@ from .steps import (
     optimizes_all,
     place_automatic,
     place_manual,
+    reads_gradients,
 )
 from .train_data import drop_unread_parameters, find_train_data
 from .trainer import trainer_arguments
@@ -291,7 +292,8 @@ def _runs_again(draft: Draft) -> bool:
 
 def _keep_first_gradients(draft: Draft) -> None:
     """Lightning clears the module's gradients when `fit` begins; those of an earlier loop have to live on."""
-    if draft.automatic or not gradients_may_survive(draft):
+    survive = not draft.automatic and gradients_may_survive(draft)
+    if not survive and not (_gradients_live_on(draft) and reads_gradients(draft)):
         return
     repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
     if draft.other_loops or repeated or _runs_again(draft):
@@ -304,25 +306,27 @@ def _keep_carried_gradients(draft: Draft) -> None:
     """Lightning clears all gradients before validation; a script that carries them over or reads them wants them kept."""
     if draft.validation is None:
         return
-    if draft.automatic:
-        outside = [*draft.epoch.before, *draft.epoch.after]
-        reads = any(draft.effects_of(i).gradients for i in outside) or _gradients_after(draft)
-        kept = reads or not all(_zeroed(draft, m) for m in trained_models(draft))
-    else:
-        outside = [*draft.epoch.before, *draft.epoch.after]
-        reads = any(draft.effects_of(i).gradients for i in outside) or _gradients_after(draft)
-        kept = gradients_may_survive(draft) or reads
-    if kept:
+    outside = [*draft.epoch.before, *draft.epoch.after]
+    reads = any(draft.effects_of(i).gradients for i in outside) or _gradients_after(draft)
+    if reads or _gradients_live_on(draft):
         draft.methods.append(
             "def on_validation_model_zero_grad(self):\n    pass  # the script does not clear them here\n"
         )
 
 
+def _gradients_live_on(draft: Draft) -> bool:
+    """Whether some gradients of a batch are still there in the next one, because nobody clears them in between."""
+    survive = not draft.automatic and gradients_may_survive(draft)
+    return survive or not all(_zeroed(draft, m) for m in trained_models(draft))
+
+
 def _zeroed(draft: Draft, model: Variable) -> bool:
-    """Whether the optimizer holds all of a model's parameters, so that its own zero_grad clears the same ones."""
-    return model.frame is not None and optimizes_all(
-        draft, ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, model.frame)
-    )
+    """Whether an optimizer holds all of a model's parameters, so that its own zero_grad clears the same ones."""
+    if model.frame is None:
+        return False
+    name, item = ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, model.frame)
+    steps = [s for s in draft.nest.steps if isinstance(s.func, ast.Attribute)]
+    return any(optimizes_all(draft, name, item, step) for step in steps)
 
 
 def _gradients_after(draft: Draft) -> bool:

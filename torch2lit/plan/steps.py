@@ -131,10 +131,9 @@ def _odd_zero_grad(draft: Draft, item: Item) -> Obstacle | None:
     return None
 
 
-def optimizes_all(draft: Draft, model: ast.expr, item: Item) -> bool:
-    """Whether the nest's one optimizer holds exactly ``model.parameters()`` in one group."""
-    steps = draft.nest.steps
-    call = steps[0]
+def optimizes_all(draft: Draft, model: ast.expr, item: Item, step: ast.Call | None = None) -> bool:
+    """Whether the optimizer of a step, the first by default, holds exactly ``model.parameters()`` in one group."""
+    call = step or draft.nest.steps[0]
     assert isinstance(call.func, ast.Attribute)
     optimizer = draft.variable(call.func.value, draft.nest.step_frame)
     wanted = draft.variable(model, item.frame)
@@ -505,6 +504,19 @@ def gradients_may_survive(draft: Draft) -> bool:
         elif has_backward(item.node):
             break
     return len(cleared) < max(1, len(optimizer_names(draft)))
+
+
+def reads_gradients(draft: Draft) -> bool:
+    """Whether a batch looks at gradients itself, besides clearing, computing and using them."""
+    own = {id(c) for c in draft.nest.steps}
+    for item in draft.epoch.batch:
+        node = item.node
+        plain = isinstance(node, ast.Expr) and (
+            id(node.value) in own or has_backward(node) or _zero_grad_call(item) is not None
+        )
+        if not plain and draft.effects_of(item).gradients:
+            return True
+    return False
 
 
 def optimizer_names(draft: Draft) -> list[ast.expr]:
