@@ -12,8 +12,8 @@ PARTS = {
     "batch": "tuple later index dict moved guarded",
     "batches": "plain enumerate from_one tqdm bar",
     "model": "sequential norm two frozen tied functional",
-    "optimizer": "sgd momentum adam groups rmsprop lbfgs two gan sharp",
-    "scheduler": "none epoch after_validation batch plateau warmup sequential epoch_first milestones",
+    "optimizer": "sgd momentum adam groups rmsprop lbfgs two listed gan critic_more penalty sharp",
+    "scheduler": "none epoch after_validation batch plateau warmup sequential epoch_first milestones numbered",
     "zero": "before between after_step model not_none by_hand once_and_after",
     "clip": "none norm value part groups kept",
     "accumulate": "none every_two or_last odd counted chunks dropped",
@@ -22,14 +22,16 @@ PARTS = {
     "loss": "criterion functional regularised helper auxiliary",
     "gradients": "with decorated inference none",
     "sums": "floats tensors lists same_names",
-    "control": "none break_after continue early_stop nan_skip nan_stop finally interrupt raise",
-    "state": "none ema counter losses history best_loss smooth last memory memory_of_run",
-    "random": "none dataset noise generator mixup python seed",
+    "control": "none break_after continue early_stop nan_skip nan_stop finally interrupt raise flag try_step",
+    "state": "none ema counter losses history best_loss smooth last memory memory_of_run averaged",
+    "random": "none dataset noise generator mixup python seed gradient_noise",
+    "loading": "plain collate sampler subset split weighted",
     "device": "none chosen constant",
     "mode": "epoch before_loop never batch",
     "log": "time batch every_two formatted none",
 }
 SIZES = {"even": 40}
+ADVERSARIAL = ("gan", "critic_more", "penalty")
 
 
 class Parts:
@@ -69,6 +71,9 @@ class Parts:
             lines += [f"        h = {dropped}"]
             last = "F.linear(h, self.a.weight.t())[:, :3]" if self.at("model", "tied") else "self.b(h)"
             lines += [f"        return {last}", "", ""]
+        if self.at("loading", "collate"):
+            lines += ["def collate(rows):", "    inputs, labels = zip(*rows)"]
+            lines += ["    return torch.stack(inputs), torch.stack(labels)", "", ""]
         if self.at("loss", "helper"):
             lines += [
                 "def compute_loss(out, y):",
@@ -93,8 +98,26 @@ class Parts:
         made = "Data" if self.at("batch", "dict") or self.at("random", "dataset") else "TensorDataset"
         more = ", drop_last=True" if self.at("rest", "dropped") else ""
         more += ", generator=torch.Generator().manual_seed(5)" if self.at("random", "generator") else ""
+        data = f"{made}({x}, {y})"
+        before = {
+            "subset": [f"chosen = torch.utils.data.Subset({data}, range(len({x}) - 3))"],
+            "split": [
+                f"chosen, _ = torch.utils.data.random_split({data}, [len({x}) - 5, 5])",
+            ],
+            "weighted": [
+                f"weights_of_rows = 1.0 + ({y} == 0).double()",
+                f"sampler = torch.utils.data.WeightedRandomSampler(weights_of_rows, len({x}))",
+            ],
+            "sampler": [f"sampler = torch.utils.data.SubsetRandomSampler(range(len({x})))"],
+        }.get(self.c["loading"], [])
+        if self.at("loading", "subset", "split"):
+            data = "chosen"
+        order = "sampler=sampler" if self.at("loading", "sampler", "weighted") else "shuffle=True"
+        if self.at("loading", "collate") and not self.at("batch", "dict"):
+            more += ", collate_fn=collate"
         return [
-            f"train_loader = DataLoader({made}({x}, {y}), batch_size=8, shuffle=True{more})",
+            *before,
+            f"train_loader = DataLoader({data}, batch_size=8, {order}{more})",
             f"val_loader = DataLoader({made}(x_val, y_val), batch_size=6)",
         ]
 
@@ -109,7 +132,7 @@ class Parts:
 
     def models(self) -> Lines:
         to = ".to(device)" if self.device() else ""
-        if self.at("optimizer", "gan"):
+        if self.at("optimizer", *ADVERSARIAL):
             return [
                 "generator = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 6))" + to,
                 "critic = nn.Sequential(nn.Linear(6, 8), nn.LeakyReLU(0.2), nn.Dropout(0.1), nn.Linear(8, 1))" + to,
@@ -126,12 +149,12 @@ class Parts:
 
     def nets(self) -> list[str]:
         """The names of the models."""
-        if self.at("optimizer", "gan"):
+        if self.at("optimizer", *ADVERSARIAL):
             return ["generator", "critic"]
         return ["encoder", "head"] if self.at("model", "two") else ["model"]
 
     def parameters(self) -> str:
-        if self.at("optimizer", "gan"):
+        if self.at("optimizer", *ADVERSARIAL):
             return "generator.parameters()"
         if self.at("model", "two"):
             return "list(encoder.parameters()) + list(head.parameters())"
@@ -142,7 +165,7 @@ class Parts:
 
     @property
     def optimizer_name(self) -> str:
-        return "optimizer_g" if self.at("optimizer", "gan") else "optimizer"
+        return "optimizer_g" if self.at("optimizer", *ADVERSARIAL) else "optimizer"
 
     def optimizers(self) -> Lines:
         given = self.parameters()
@@ -164,14 +187,15 @@ class Parts:
                 ]
             case "lbfgs":
                 return [f"optimizer = torch.optim.LBFGS({given}, lr=0.1, max_iter=3)"]
-            case "two":
+            case "two" | "listed":
                 return [
                     f"weights = [p for p in {self.parameters()} if p.dim() > 1]",
                     f"biases = [p for p in {self.parameters()} if p.dim() <= 1]",
                     "optimizer = torch.optim.SGD(weights, lr=0.1)",
                     "optimizer_bias = torch.optim.Adam(biases, lr=0.01)",
+                    *(["both = [optimizer, optimizer_bias]"] if self.at("optimizer", "listed") else []),
                 ]
-            case "gan":
+            case "gan" | "critic_more" | "penalty":
                 return [
                     "optimizer_g = torch.optim.Adam(generator.parameters(), lr=0.01, betas=(0.5, 0.999))",
                     "optimizer_d = torch.optim.Adam(critic.parameters(), lr=0.01, betas=(0.5, 0.999))",
@@ -213,6 +237,7 @@ class Parts:
             "history": ['history = {"loss": [], "value": []}'],
             "best_loss": ['lowest = float("inf")'],
             "smooth": ["smooth = None"],
+            "averaged": [f"averaged = torch.optim.swa_utils.AveragedModel({self.nets()[0]})"],
             "memory_of_run": ["memory = torch.zeros(3)"],
         }.get(self.c["state"], [])
         lines = list(lines)
@@ -220,6 +245,7 @@ class Parts:
         lines += ['best = float("inf")'] if self.keeps_best() else []
         lines += ["kept = None"] if self.at("best", "copy") else []
         lines += ["bad = 0"] if self.at("control", "early_stop") else []
+        lines += ["done, count = False, 0"] if self.at("control", "flag") else []
         lines += ["step_count = 0"] if self.at("scheduler", "warmup") else []
         return lines
 
@@ -235,6 +261,7 @@ class Parts:
             "history": ["print(history)"],
             "best_loss": ["print(lowest)"],
             "smooth": ["print(smooth)"],
+            "averaged": ["print(sum(p.double().sum().item() for p in averaged.parameters()))"],
             "memory_of_run": ["print(memory.sum().item())"],
         }.get(self.c["state"], [])
         lines = list(lines)
@@ -286,12 +313,16 @@ class Parts:
         match self.c["optimizer"]:
             case "lbfgs":
                 lines += self.closure()
-            case "gan":
+            case "gan" | "critic_more" | "penalty":
                 lines += self.adversarial()
             case "sharp":
                 lines += self.sharpness_aware()
             case _:
-                lines += self.descent()
+                steps = self.descent()
+                if self.at("control", "try_step"):
+                    failed = ["except RuntimeError as error:", "    print(error)", f"    {self.skip}"]
+                    steps = ["try:", *indented(steps), *failed]
+                lines += steps
         return [*lines, *self.scheduled_per_batch(), *self.remembered(), *self.told()]
 
     def guard(self) -> Lines:
@@ -337,7 +368,7 @@ class Parts:
     def zeroing(self) -> Lines:
         if self.at("zero", "by_hand"):
             return [f"for p in {self.parameters()}:", "    p.grad = None"]
-        other = ["optimizer_bias.zero_grad()"] if self.at("optimizer", "two") and "model." not in self.zero() else []
+        other = ["optimizer_bias.zero_grad()"] if self.at("optimizer", "two", "listed") and "model." not in self.zero() else []
         return [self.zero(), *other]
 
     def clipping(self) -> Lines:
@@ -361,9 +392,16 @@ class Parts:
 
     def stepping(self) -> Lines:
         """Clipping and the steps."""
-        names = ["optimizer", "optimizer_bias"] if self.at("optimizer", "two") else ["optimizer"]
+        names = ["optimizer", "optimizer_bias"] if self.at("optimizer", "two", "listed") else ["optimizer"]
         steps = [f"scaler.step({n})" if self.scaled() else f"{n}.step()" for n in names]
-        return [*self.clipping(), *steps, *(["scaler.update()"] if self.scaled() else [])]
+        if self.at("optimizer", "listed"):
+            one = "scaler.step(one)" if self.scaled() else "one.step()"
+            steps = ["for one in both:", f"    {one}"]
+        noise = []
+        if self.at("random", "gradient_noise") and not self.scaled():
+            noise = [f"for p in {self.parameters()}:", "    if p.grad is not None:"]
+            noise += ["        p.grad.add_(0.01 * torch.randn_like(p.grad))"]
+        return [*noise, *self.clipping(), *steps, *(["scaler.update()"] if self.scaled() else [])]
 
     def descent(self) -> Lines:
         """Forward, backward, step."""
@@ -402,20 +440,30 @@ class Parts:
         return ["def closure():", *indented(inner), "", "loss = optimizer.step(closure)"]
 
     def adversarial(self) -> Lines:
+        extra: Lines = []
+        if self.at("optimizer", "penalty"):
+            extra = [
+                "mixed = (0.5 * x + 0.5 * fake.detach()).requires_grad_(True)",
+                "slope = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)[0]",
+                "loss_d = loss_d + 0.1 * ((slope.norm(2, dim=1) - 1) ** 2).mean()",
+            ]
         real = "F.binary_cross_entropy_with_logits(critic({0}), torch.{1}(x.size(0), 1))".format
         return [
             "noise = torch.randn(x.size(0), 4)",
             "fake = generator(noise)",
             "optimizer_d.zero_grad()",
             f"loss_d = {real('x', 'ones')} + {real('fake.detach()', 'zeros')}",
+            *extra,
             "loss_d.backward()",
             "optimizer_d.step()",
-            "optimizer_g.zero_grad()",
-            f"loss = {real('fake', 'ones')}",
-            "loss.backward()",
-            *self.clipping(),
-            "optimizer_g.step()",
+            *self.generator_step(f"loss = {real('fake', 'ones')}"),
         ]
+
+    def generator_step(self, loss: str) -> Lines:
+        step = ["optimizer_g.zero_grad()", loss, "loss.backward()", *self.clipping(), "optimizer_g.step()"]
+        if self.at("optimizer", "critic_more"):
+            return ["loss = loss_d", f"if {self.number} % 2 == 0:", *indented(step)]
+        return step
 
     def sharpness_aware(self) -> Lines:
         given = self.parameters()
@@ -445,7 +493,7 @@ class Parts:
     def remembered(self) -> Lines:
         """State that follows every step."""
         net = self.nets()[0]
-        has_out = not self.at("optimizer", "gan", "lbfgs")
+        has_out = not self.at("optimizer", *ADVERSARIAL, "lbfgs")
         memory = ["memory = 0.5 * memory + 0.1 * out.mean(0)"] if has_out else ["memory = memory * 0.5"]
         lines = {
             "ema": [
@@ -454,6 +502,7 @@ class Parts:
                 "        ema[name].mul_(0.9).add_(value, alpha=0.1)",
             ],
             "counter": ["seen += x.size(0)"],
+            "averaged": [f"averaged.update_parameters({net})"],
             "losses": ["losses.append(loss.item())"],
             "history": ['history["loss"].append(loss.item())'],
             "best_loss": ["if loss.item() < lowest:", "    lowest = loss.item()"],
@@ -476,8 +525,11 @@ class Parts:
         lines = list(lines)
         if self.at("batches", "bar") and self.bar():
             lines += ['bar.set_postfix(loss=f"{loss.item():.3f}")']
-        if self.at("clip", "kept") and self.at("accumulate", "none", "chunks") and not self.at("optimizer", "lbfgs"):
+        shown = self.at("accumulate", "none", "chunks") and not self.at("optimizer", "lbfgs", "critic_more")
+        if self.at("clip", "kept") and shown:
             lines += ["print(norm.item())"]
+        if self.at("control", "flag"):
+            lines += ["count += 1", "if count >= 7:", "    done = True", "    break"]
         if self.at("control", "break_after"):
             lines += [f"if {self.number} >= 2:", "    break"]
         return lines
@@ -490,7 +542,7 @@ class Parts:
 
     def evaluation(self, full: bool = False) -> Lines:
         """One validation that leaves ``val_loss``."""
-        if self.at("optimizer", "gan"):
+        if self.at("optimizer", *ADVERSARIAL):
             return [
                 *self.switch("eval"),
                 "with torch.no_grad():",

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 
 from program_grammar import Choices, Grammar, Lines, dimensions, indented, names_in, names_stored
-from program_parts import PARTS, Parts
+from program_parts import ADVERSARIAL, PARTS, Parts
 
 _SHAPES = {
     "shape": (
         "nested function pair step_function full_batch windows zipped folds twice while_epochs while_steps "
-        "while_true steps next_batch solver episodes replaced_optimizer"
+        "while_true steps next_batch solver episodes replaced_optimizer generator"
     ),
     "entry": "module main guard",
     "access": "params globals",
@@ -72,22 +72,22 @@ def _settled(c: Choices) -> Choices:
         c["access"] = "params"
     if shape not in FUNCTIONS:
         c["access"] = "params" if shape != "function" else c["access"]
-    if at("optimizer", "gan"):
+    if at("optimizer", *ADVERSARIAL):
         c |= {"model": "sequential", "loss": "criterion", "precision": "none", "accumulate": "none", "zero": "before"}
         c["best"], c["after"] = "none", "none"
     if at("optimizer", "lbfgs"):
         c |= {"precision": "none", "accumulate": "none"}
     if at("optimizer", "sharp"):
         c |= {"precision": "none", "accumulate": "none"}
-    if at("optimizer", "gan", "lbfgs", "sharp") and at("state", "memory"):
+    if at("optimizer", *ADVERSARIAL, "lbfgs", "sharp") and at("state", "memory"):
         c["state"] = "none"
-    if at("optimizer", "gan", "lbfgs") and at("control", "nan_skip", "nan_stop", "raise"):
+    if at("optimizer", *ADVERSARIAL, "lbfgs") and at("control", "nan_skip", "nan_stop", "raise"):
         c["control"] = "none"
     if at("accumulate", "chunks") and at("control", "nan_skip", "nan_stop", "raise"):
         c["control"] = "none"
     if at("model", "two", "frozen") and at("epoch_action", "freeze", "unfreeze"):
         c["epoch_action"] = "none"
-    if at("optimizer", "gan") and at("epoch_action", "freeze", "unfreeze"):
+    if at("optimizer", *ADVERSARIAL) and at("epoch_action", "freeze", "unfreeze"):
         c["epoch_action"] = "none"
     if not loader:
         c |= {"batch": "tuple", "batches": "plain"}
@@ -101,7 +101,7 @@ def _settled(c: Choices) -> Choices:
         c |= {"epochs": "range", "mode": "batch" if at("mode", "batch") else "before_loop"}
         if at("epoch_action", "freeze", "unfreeze", "new_loader"):
             c["epoch_action"] = "none"
-        if at("scheduler", "epoch_first"):
+        if at("scheduler", "epoch_first", "numbered"):
             c["scheduler"] = "epoch"
         if at("control", "break_after", "early_stop", "continue", "nan_skip", "nan_stop"):
             c["control"] = "none"
@@ -126,7 +126,7 @@ def _settled(c: Choices) -> Choices:
         c["state"] = "memory_of_run"
     if shape == "episodes":
         c |= {"model": "sequential", "validation": "none", "precision": "none", "random": "none", "loss": "criterion"}
-        c |= {"optimizer": "adam" if at("optimizer", "gan", "lbfgs", "sharp", "two") else c["optimizer"]}
+        c |= {"optimizer": "adam" if at("optimizer", *ADVERSARIAL, "lbfgs", "sharp", "two", "listed") else c["optimizer"]}
         c |= {
             "accumulate": "none",
             "state": "none" if at("state", "memory", "memory_of_run", "counter") else c["state"],
@@ -134,7 +134,7 @@ def _settled(c: Choices) -> Choices:
         c |= {"control": "none", "device": "none", "when": "each"}
         if at("epoch_action", "freeze", "unfreeze"):
             c["epoch_action"] = "none"
-    if shape == "replaced_optimizer" and at("optimizer", "gan", "two"):
+    if shape == "replaced_optimizer" and at("optimizer", *ADVERSARIAL, "two", "listed"):
         c["optimizer"] = "sgd"
     if shape == "step_function" and at("when", "in_batches"):
         c["when"] = "each"
@@ -142,13 +142,19 @@ def _settled(c: Choices) -> Choices:
         c["batches"] = "plain"
     if shape == "solver" and at("entry", "module"):
         c["entry"] = "guard"
+    if shape in (*WITHOUT_EPOCHS, "full_batch", "episodes", "step_function", "solver") and at("control", "flag"):
+        c["control"] = "none"
+    if shape == "folds" and at("loading", "split", "subset"):
+        c["loading"] = "plain"
+    if at("control", "try_step") and (shape in ("full_batch", "episodes") or shape in WITHOUT_EPOCHS):
+        c["control"] = "none"
     if at("validation", "inline") and at("gradients", "decorated"):
         c["gradients"] = "with"
     if at("gradients", "inference") and at("validation", "none"):
         c["gradients"] = "with"
-    if at("validation", "none") and at("best", "file", "copy") and at("optimizer", "gan"):
+    if at("validation", "none") and at("best", "file", "copy") and at("optimizer", *ADVERSARIAL):
         c["best"] = "none"
-    numbered = at("accumulate", "every_two", "or_last", "odd", "dropped") or at("log", "every_two")
+    numbered = at("optimizer", "critic_more") or at("accumulate", "every_two", "or_last", "odd", "dropped") or at("log", "every_two")
     numbered = numbered or at("control", "break_after") or (at("when", "in_batches") and not at("validation", "none"))
     if numbered and shape not in WITHOUT_EPOCHS and loader:
         c["batches"] = {"plain": "enumerate", "bar": "tqdm"}.get(c["batches"], c["batches"])
@@ -282,7 +288,7 @@ class _Program(Parts):
         """The training."""
         lines = self.switch("train") if self.at("mode", "before_loop") else []
         if self.at("zero", "once_and_after") and self.at("accumulate", "none"):
-            lines += ["optimizer.zero_grad()"] if not self.at("optimizer", "gan", "lbfgs") else []
+            lines += ["optimizer.zero_grad()"] if not self.at("optimizer", *ADVERSARIAL, "lbfgs") else []
         if self.at("when", "before_training", "twice") and not self.at("validation", "none"):
             lines += self.validated()
         lines += {
@@ -319,8 +325,10 @@ class _Program(Parts):
         lines += ["scheduler.step()"] if self.at("scheduler", "epoch_first") else []
         lines += self.train_phase()
         lines += ["scheduler.step()"] if self.at("scheduler", "epoch", "milestones") else []
+        lines += [f"scheduler.step({self.time})"] if self.at("scheduler", "numbered") else []
         lines += self.epoch_validation()
         lines += ["scheduler.step()"] if self.at("scheduler", "after_validation") else []
+        lines += ["if done:", "    break"] if self.at("control", "flag") else []
         return [*lines, *self.epoch_end()]
 
     def epoch_action(self) -> Lines:
@@ -359,6 +367,10 @@ class _Program(Parts):
                 f"({target}), extra" if "," in target else f"{target}, extra",
                 "zip(train_loader, val_loader)",
             )
+        if self.shape == "generator":
+            loader = "batches_of(train_loader)"
+            made = ["for batch in loader:", "    yield batch"]
+            self.definitions.append(["def batches_of(loader):", *indented(made)])
         paired = f"({target})" if "," in target else target
         header = {
             "enumerate": f"for i, {paired} in enumerate({loader}):",
