@@ -368,7 +368,11 @@ class Parts:
     def zeroing(self) -> Lines:
         if self.at("zero", "by_hand"):
             return [f"for p in {self.parameters()}:", "    p.grad = None"]
-        other = ["optimizer_bias.zero_grad()"] if self.at("optimizer", "two", "listed") and "model." not in self.zero() else []
+        other = (
+            ["optimizer_bias.zero_grad()"]
+            if self.at("optimizer", "two", "listed") and "model." not in self.zero()
+            else []
+        )
         return [self.zero(), *other]
 
     def clipping(self) -> Lines:

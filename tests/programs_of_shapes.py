@@ -126,7 +126,9 @@ def _settled(c: Choices) -> Choices:
         c["state"] = "memory_of_run"
     if shape == "episodes":
         c |= {"model": "sequential", "validation": "none", "precision": "none", "random": "none", "loss": "criterion"}
-        c |= {"optimizer": "adam" if at("optimizer", *ADVERSARIAL, "lbfgs", "sharp", "two", "listed") else c["optimizer"]}
+        c |= {
+            "optimizer": "adam" if at("optimizer", *ADVERSARIAL, "lbfgs", "sharp", "two", "listed") else c["optimizer"]
+        }
         c |= {
             "accumulate": "none",
             "state": "none" if at("state", "memory", "memory_of_run", "counter") else c["state"],
@@ -154,7 +156,11 @@ def _settled(c: Choices) -> Choices:
         c["gradients"] = "with"
     if at("validation", "none") and at("best", "file", "copy") and at("optimizer", *ADVERSARIAL):
         c["best"] = "none"
-    numbered = at("optimizer", "critic_more") or at("accumulate", "every_two", "or_last", "odd", "dropped") or at("log", "every_two")
+    numbered = (
+        at("optimizer", "critic_more")
+        or at("accumulate", "every_two", "or_last", "odd", "dropped")
+        or at("log", "every_two")
+    )
     numbered = numbered or at("control", "break_after") or (at("when", "in_batches") and not at("validation", "none"))
     if numbered and shape not in WITHOUT_EPOCHS and loader:
         c["batches"] = {"plain": "enumerate", "bar": "tqdm"}.get(c["batches"], c["batches"])
