@@ -140,7 +140,7 @@ SAME_TRAINING = (
         1,
         "gradients of an earlier loop are lost at the start",
         MAKE,
-        "    if draft.other_loops or repeated or _runs_again(draft):\n",
+        "    if draft.other_loops or repeated or _runs_again(draft) or _fits_already(draft):\n",
         "    if False:\n",
         _trains("accumulation-rest-across-two-trainings"),
     ),

@@ -10,28 +10,87 @@ from program_grammar import Choices, Lines, indented
 PARTS = {
     "rest": "smaller even dropped",
     "batch": "tuple later index dict moved guarded",
-    "batches": "plain enumerate from_one tqdm bar",
+    "batches": "plain enumerate from_one tqdm bar with_bar",
     "model": "sequential norm two frozen tied functional",
-    "optimizer": "sgd momentum adam groups rmsprop lbfgs two listed gan critic_more penalty sharp",
-    "scheduler": "none epoch after_validation batch plateau warmup sequential epoch_first milestones numbered",
+    "optimizer": "sgd momentum adam groups rmsprop lbfgs two listed gan critic_more penalty sharp noam attacked two_losses",
+    "scheduler": "none epoch after_validation batch plateau warmup sequential epoch_first milestones numbered own_class by_hand",
     "zero": "before between after_step model not_none by_hand once_and_after",
     "clip": "none norm value part groups kept",
     "accumulate": "none every_two or_last odd counted chunks dropped",
     "divided": "yes no",
     "precision": "none autocast switched scaler both",
-    "loss": "criterion functional regularised helper auxiliary",
+    "loss": "criterion functional regularised helper auxiliary dictionary",
     "gradients": "with decorated inference none",
     "sums": "floats tensors lists same_names",
-    "control": "none break_after continue early_stop nan_skip nan_stop finally interrupt raise flag try_step",
-    "state": "none ema counter losses history best_loss smooth last memory memory_of_run averaged",
+    "control": "none break_after continue early_stop nan_skip nan_stop finally interrupt raise flag try_step stopper",
+    "state": "none ema counter losses history best_loss smooth last memory memory_of_run averaged ema_class",
     "random": "none dataset noise generator mixup python seed gradient_noise",
     "loading": "plain collate sampler subset split weighted",
     "device": "none chosen constant",
     "mode": "epoch before_loop never batch",
-    "log": "time batch every_two formatted none",
+    "log": "time batch every_two formatted none file",
 }
 SIZES = {"even": 40}
 ADVERSARIAL = ("gan", "critic_more", "penalty")
+
+
+_NOAM = """\
+class Noam:
+    def __init__(self, optimizer, warmup):
+        self.optimizer, self.warmup, self.count = optimizer, warmup, 0
+        self.param_groups = optimizer.param_groups
+
+    def zero_grad(self):
+        self.optimizer.zero_grad()
+
+    def step(self):
+        self.count += 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = 0.05 * min(self.count**-0.5, self.count * self.warmup**-1.5)
+        self.optimizer.step()
+"""
+_WARMUP = """\
+class Warmup:
+    def __init__(self, optimizer, steps):
+        self.optimizer, self.steps, self.count = optimizer, steps, 0
+        self.base = [group["lr"] for group in optimizer.param_groups]
+
+    def step(self):
+        self.count += 1
+        for group, base in zip(self.optimizer.param_groups, self.base):
+            group["lr"] = base * min(1.0, self.count / self.steps)
+"""
+_STOPPER = """\
+class EarlyStopping:
+    def __init__(self, patience=1):
+        self.patience, self.bad, self.best, self.stop = patience, 0, None, False
+
+    def __call__(self, value):
+        if self.best is None or value < self.best:
+            self.best, self.bad = value, 0
+        else:
+            self.bad += 1
+            self.stop = self.bad >= self.patience
+"""
+_EMA = """\
+class EMA:
+    def __init__(self, model, decay):
+        self.model, self.decay, self.backup = model, decay, {}
+        self.shadow = {n: p.data.clone() for n, p in model.named_parameters()}
+
+    def update(self):
+        for n, p in self.model.named_parameters():
+            self.shadow[n] = self.decay * self.shadow[n] + (1.0 - self.decay) * p.data
+
+    def apply(self):
+        for n, p in self.model.named_parameters():
+            self.backup[n] = p.data
+            p.data = self.shadow[n]
+
+    def restore(self):
+        for n, p in self.model.named_parameters():
+            p.data = self.backup[n]
+"""
 
 
 class Parts:
@@ -74,6 +133,13 @@ class Parts:
         if self.at("loading", "collate"):
             lines += ["def collate(rows):", "    inputs, labels = zip(*rows)"]
             lines += ["    return torch.stack(inputs), torch.stack(labels)", "", ""]
+        for name, option, text in (
+            ("optimizer", "noam", _NOAM),
+            ("scheduler", "own_class", _WARMUP),
+            ("control", "stopper", _STOPPER),
+            ("state", "ema_class", _EMA),
+        ):
+            lines += [*text.splitlines(), "", ""] if self.at(name, option) else []
         if self.at("loss", "helper"):
             lines += [
                 "def compute_loss(out, y):",
@@ -195,6 +261,8 @@ class Parts:
                     "optimizer_bias = torch.optim.Adam(biases, lr=0.01)",
                     *(["both = [optimizer, optimizer_bias]"] if self.at("optimizer", "listed") else []),
                 ]
+            case "noam":
+                return [f"optimizer = Noam(torch.optim.Adam({given}, lr=0.0, betas=(0.9, 0.98)), 4)"]
             case "gan" | "critic_more" | "penalty":
                 return [
                     "optimizer_g = torch.optim.Adam(generator.parameters(), lr=0.01, betas=(0.5, 0.999))",
@@ -205,8 +273,10 @@ class Parts:
     def schedulers(self) -> Lines:
         name, place = self.optimizer_name, "torch.optim.lr_scheduler"
         match self.c["scheduler"]:
-            case "none" | "warmup":
+            case "none" | "warmup" | "by_hand":
                 return []
+            case "own_class":
+                return [f"scheduler = Warmup({name}, 6)"]
             case "plateau":
                 return [f"scheduler = {place}.ReduceLROnPlateau({name}, patience=0, factor=0.5)"]
             case "batch":
@@ -237,6 +307,7 @@ class Parts:
             "history": ['history = {"loss": [], "value": []}'],
             "best_loss": ['lowest = float("inf")'],
             "smooth": ["smooth = None"],
+            "ema_class": [f"ema = EMA({self.nets()[0]}, 0.8)"],
             "averaged": [f"averaged = torch.optim.swa_utils.AveragedModel({self.nets()[0]})"],
             "memory_of_run": ["memory = torch.zeros(3)"],
         }.get(self.c["state"], [])
@@ -245,6 +316,8 @@ class Parts:
         lines += ['best = float("inf")'] if self.keeps_best() else []
         lines += ["kept = None"] if self.at("best", "copy") else []
         lines += ["bad = 0"] if self.at("control", "early_stop") else []
+        lines += ["stopper = EarlyStopping()"] if self.at("control", "stopper") else []
+        lines += ["last_value = None"] if self.at("scheduler", "by_hand") else []
         lines += ["done, count = False, 0"] if self.at("control", "flag") else []
         lines += ["step_count = 0"] if self.at("scheduler", "warmup") else []
         return lines
@@ -261,6 +334,7 @@ class Parts:
             "history": ["print(history)"],
             "best_loss": ["print(lowest)"],
             "smooth": ["print(smooth)"],
+            "ema_class": ["print(sum(v.double().sum().item() for v in ema.shadow.values()))"],
             "averaged": ["print(sum(p.double().sum().item() for p in averaged.parameters()))"],
             "memory_of_run": ["print(memory.sum().item())"],
         }.get(self.c["state"], [])
@@ -315,6 +389,10 @@ class Parts:
                 lines += self.closure()
             case "gan" | "critic_more" | "penalty":
                 lines += self.adversarial()
+            case "attacked":
+                lines += self.attacked()
+            case "two_losses":
+                lines += self.two_losses()
             case "sharp":
                 lines += self.sharpness_aware()
             case _:
@@ -345,6 +423,11 @@ class Parts:
                 "    loss = loss + 0.001 * p.abs().sum()",
             ],
             "helper": [f"out = {out}", f"loss = compute_loss(out, {y})"],
+            "dictionary": [
+                f"out = {out}",
+                f'parts = {{"main": criterion(out, {y}), "size": 0.01 * out.pow(2).mean()}}',
+                "loss = sum(parts.values())",
+            ],
             "auxiliary": [
                 f"out = {out}",
                 f"main_loss = criterion(out, {y})",
@@ -469,6 +552,33 @@ class Parts:
             return ["loss = loss_d", f"if {self.number} % 2 == 0:", *indented(step)]
         return step
 
+    def attacked(self) -> Lines:
+        """Training on examples that the gradient of the inputs has made harder."""
+        return [
+            "x.requires_grad_(True)",
+            f"F.cross_entropy({self.predict()}, y).backward()",
+            "x = (x + 0.1 * x.grad.sign()).detach()",
+            "optimizer.zero_grad()",
+            *self.forward(),
+            *self.guard(),
+            "loss.backward()",
+            *self.clipping(),
+            "optimizer.step()",
+        ]
+
+    def two_losses(self) -> Lines:
+        """Two gradients of one graph."""
+        return [
+            *self.zeroing(),
+            *self.forward(),
+            *self.guard(),
+            "loss.backward(retain_graph=True)",
+            "spread = 0.1 * out.float().pow(2).mean()",
+            "spread.backward()",
+            *self.clipping(),
+            "optimizer.step()",
+        ]
+
     def sharpness_aware(self) -> Lines:
         given = self.parameters()
         return [
@@ -492,7 +602,7 @@ class Parts:
         ]
 
     def scheduled_per_batch(self) -> Lines:
-        return ["scheduler.step()"] if self.at("scheduler", "batch", "sequential") else []
+        return ["scheduler.step()"] if self.at("scheduler", "batch", "sequential", "own_class") else []
 
     def remembered(self) -> Lines:
         """State that follows every step."""
@@ -506,6 +616,7 @@ class Parts:
                 "        ema[name].mul_(0.9).add_(value, alpha=0.1)",
             ],
             "counter": ["seen += x.size(0)"],
+            "ema_class": ["ema.update()"],
             "averaged": [f"averaged.update_parameters({net})"],
             "losses": ["losses.append(loss.item())"],
             "history": ['history["loss"].append(loss.item())'],
@@ -527,7 +638,7 @@ class Parts:
             "formatted": [f'print("loss %.5f rate %.4f" % (loss.item(), {self.optimizer_name}.param_groups[0]["lr"]))'],
         }.get(self.c["log"], [])
         lines = list(lines)
-        if self.at("batches", "bar") and self.bar():
+        if self.at("batches", "bar", "with_bar") and self.bar():
             lines += ['bar.set_postfix(loss=f"{loss.item():.3f}")']
         shown = self.at("accumulate", "none", "chunks") and not self.at("optimizer", "lbfgs", "critic_more")
         if self.at("clip", "kept") and shown:
@@ -578,4 +689,5 @@ class Parts:
         }.get(
             self.c["sums"], ["val_loss = total / 17", 'print(f"validation {val_loss:.6f} accuracy {right / 17:.3f}")']
         )
-        return [*self.switch("eval"), *start, *wrapped, *end]
+        apply, restore = (["ema.apply()"], ["ema.restore()"]) if self.at("state", "ema_class") else ([], [])
+        return [*self.switch("eval"), *apply, *start, *wrapped, *restore, *end]

@@ -14,7 +14,7 @@ from program_parts import ADVERSARIAL, PARTS, Parts
 _SHAPES = {
     "shape": (
         "nested function pair step_function full_batch windows zipped folds twice while_epochs while_steps "
-        "while_true steps next_batch solver episodes replaced_optimizer generator"
+        "while_true steps next_batch solver episodes replaced_optimizer generator phases layers cycled"
     ),
     "entry": "module main guard",
     "access": "params globals",
@@ -22,7 +22,7 @@ _SHAPES = {
     **PARTS,
     "validation": "none inline function",
     "when": "each before_training every_two in_batches last twice",
-    "best": "none file copy",
+    "best": "none file copy checkpoint",
     "epoch_action": "none freeze unfreeze lower_rate new_loader print_rate",
     "config": "constants argparse dict namespace",
     "after": "none eval save predict",
@@ -31,7 +31,7 @@ _SHAPES = {
 DIMENSIONS = dimensions(_SHAPES)
 WITHOUT_EPOCHS = ("while_steps", "while_true", "steps", "next_batch")
 TIME = {**dict.fromkeys(WITHOUT_EPOCHS, "step"), "episodes": "episode"}
-FUNCTIONS = ("pair", "step_function")
+FUNCTIONS = ("pair", "step_function", "layers")
 _WALK = """\
 class Walk:
     def __init__(self):
@@ -77,9 +77,9 @@ def _settled(c: Choices) -> Choices:
         c["best"], c["after"] = "none", "none"
     if at("optimizer", "lbfgs"):
         c |= {"precision": "none", "accumulate": "none"}
-    if at("optimizer", "sharp"):
+    if at("optimizer", "sharp", "attacked", "two_losses"):
         c |= {"precision": "none", "accumulate": "none"}
-    if at("optimizer", *ADVERSARIAL, "lbfgs", "sharp") and at("state", "memory"):
+    if at("optimizer", *ADVERSARIAL, "lbfgs", "sharp", "attacked", "two_losses") and at("state", "memory"):
         c["state"] = "none"
     if at("optimizer", *ADVERSARIAL, "lbfgs") and at("control", "nan_skip", "nan_stop", "raise"):
         c["control"] = "none"
@@ -89,6 +89,19 @@ def _settled(c: Choices) -> Choices:
         c["epoch_action"] = "none"
     if at("optimizer", *ADVERSARIAL) and at("epoch_action", "freeze", "unfreeze"):
         c["epoch_action"] = "none"
+    if at("optimizer", "noam") and (at("precision", "scaler", "both") or not at("scheduler", "none")):
+        c["precision"], c["scheduler"] = "none", "none"
+    if at("optimizer", "noam") and at("zero", "not_none"):
+        c["zero"] = "before"
+    if at("optimizer", *ADVERSARIAL) and at("state", "ema_class"):
+        c["state"] = "none"
+    if at("epoch_action", "freeze", "unfreeze") and at("optimizer", "attacked", "two_losses"):
+        c["epoch_action"] = "none"
+    if shape == "phases":
+        c |= {"validation": "none", "gradients": "with", "when": "each", "random": "none"}
+        c |= {"control": "none", "batches": "plain", "log": "time", "optimizer": "momentum", "accumulate": "none"}
+        c |= {"zero": "before", "state": "losses" if at("state", "losses") else "none", "best": c["best"]}
+        c |= {"clip": c["clip"] if at("clip", "norm", "value") else "none"}
     if not loader:
         c |= {"batch": "tuple", "batches": "plain"}
         if at("random", "dataset", "generator"):
@@ -103,7 +116,7 @@ def _settled(c: Choices) -> Choices:
             c["epoch_action"] = "none"
         if at("scheduler", "epoch_first", "numbered"):
             c["scheduler"] = "epoch"
-        if at("control", "break_after", "early_stop", "continue", "nan_skip", "nan_stop"):
+        if at("control", "break_after", "early_stop", "stopper", "continue", "nan_skip", "nan_stop"):
             c["control"] = "none"
         if at("accumulate", "or_last", "dropped"):
             c["accumulate"] = "every_two"
@@ -113,9 +126,9 @@ def _settled(c: Choices) -> Choices:
             c["when"] = "each"
         if at("state", "memory"):
             c["state"] = "memory_of_run"
-    if shape in ("full_batch", "episodes", "step_function"):
+    if shape in ("full_batch", "episodes", "step_function", "layers"):
         if at("control", "break_after", "nan_stop") or (
-            shape != "step_function" and at("control", "continue", "nan_skip")
+            shape not in ("step_function", "layers") and at("control", "continue", "nan_skip")
         ):
             c["control"] = "none"
         if at("when", "in_batches"):
@@ -127,7 +140,9 @@ def _settled(c: Choices) -> Choices:
     if shape == "episodes":
         c |= {"model": "sequential", "validation": "none", "precision": "none", "random": "none", "loss": "criterion"}
         c |= {
-            "optimizer": "adam" if at("optimizer", *ADVERSARIAL, "lbfgs", "sharp", "two", "listed") else c["optimizer"]
+            "optimizer": "adam"
+            if at("optimizer", *ADVERSARIAL, "lbfgs", "sharp", "attacked", "two_losses", "two", "listed")
+            else c["optimizer"]
         }
         c |= {
             "accumulate": "none",
@@ -138,13 +153,17 @@ def _settled(c: Choices) -> Choices:
             c["epoch_action"] = "none"
     if shape == "replaced_optimizer" and at("optimizer", *ADVERSARIAL, "two", "listed"):
         c["optimizer"] = "sgd"
-    if shape == "step_function" and at("when", "in_batches"):
+    if shape in ("step_function", "layers") and at("when", "in_batches"):
         c["when"] = "each"
-    if at("batches", "bar") and shape == "zipped":
+    if at("batches", "with_bar") and shape in (*WITHOUT_EPOCHS, *FUNCTIONS, "zipped", "cycled", "generator"):
+        c["batches"] = "plain"
+    if at("batches", "bar") and shape in ("zipped", "cycled", "generator", "layers"):
         c["batches"] = "plain"
     if shape == "solver" and at("entry", "module"):
         c["entry"] = "guard"
-    if shape in (*WITHOUT_EPOCHS, "full_batch", "episodes", "step_function", "solver") and at("control", "flag"):
+    if shape in (*WITHOUT_EPOCHS, "full_batch", "episodes", "step_function", "layers", "solver", "phases") and at(
+        "control", "flag"
+    ):
         c["control"] = "none"
     if shape == "folds" and at("loading", "split", "subset"):
         c["loading"] = "plain"
@@ -163,7 +182,7 @@ def _settled(c: Choices) -> Choices:
     )
     numbered = numbered or at("control", "break_after") or (at("when", "in_batches") and not at("validation", "none"))
     if numbered and shape not in WITHOUT_EPOCHS and loader:
-        c["batches"] = {"plain": "enumerate", "bar": "tqdm"}.get(c["batches"], c["batches"])
+        c["batches"] = {"plain": "enumerate", "bar": "tqdm", "with_bar": "tqdm"}.get(c["batches"], c["batches"])
         if at("batches", "tqdm"):
             c["batches"] = "enumerate_tqdm"
     return c
@@ -181,7 +200,7 @@ class _Program(Parts):
         self.number = {"full_batch": "epoch", "windows": "i // 8"}.get(shape, "i")
         if shape in WITHOUT_EPOCHS or shape == "episodes":
             self.number = self.time
-        if shape == "step_function":
+        if shape in ("step_function", "layers"):
             self.skip = "return 0.0"
         self.definitions: list[Lines] = []
         self.known: set[str] = set()
@@ -199,7 +218,7 @@ class _Program(Parts):
             setup = [*self.config(), *self.device(), *self.data()]
             self.known |= names_stored(self.loaders("x_part", "y_part"))
         states = self.states()
-        self.known |= names_stored(states) | ({"memory"} if self.shape == "step_function" else set())
+        self.known |= names_stored(states) | ({"memory"} if self.shape in ("step_function", "layers") else set())
         run = self.run()
         if self.shape == "solver":
             return self.solver(seed, setup, made, states)
@@ -240,6 +259,7 @@ class _Program(Parts):
         return [
             "import argparse",
             "import copy",
+            "import itertools",
             "import random",
             "import types",
             "",
@@ -373,6 +393,9 @@ class _Program(Parts):
                 f"({target}), extra" if "," in target else f"{target}, extra",
                 "zip(train_loader, val_loader)",
             )
+        if self.shape == "cycled":
+            loader = "zip(train_loader, itertools.cycle(val_loader))"
+            target = f"({target}), extra" if "," in target else f"{target}, extra"
         if self.shape == "generator":
             loader = "batches_of(train_loader)"
             made = ["for batch in loader:", "    yield batch"]
@@ -389,11 +412,17 @@ class _Program(Parts):
             start = ["order_of_rows = torch.randperm(len(x_all))"]
             rows = ["rows = order_of_rows[i : i + 8]", "x, y = x_all[rows], y_all[rows]"]
             return [*start, "for i in range(0, len(x_all), 8):", *indented([*rows, *inner])]
+        if self.at("batches", "with_bar"):
+            return ["with tqdm(train_loader) as bar:", f"    for {target} in bar:", *indented(indented(inner))]
         bar = ["bar = tqdm(train_loader)"] if self.bar() else []
         return [*bar, header, *indented(inner)]
 
     def bar(self) -> bool:
-        return self.at("batches", "bar") and self.loader and self.shape not in (*WITHOUT_EPOCHS, "step_function")
+        return (
+            self.at("batches", "bar", "with_bar")
+            and self.loader
+            and self.shape not in (*WITHOUT_EPOCHS, "step_function", "layers")
+        )
 
     def train_phase(self) -> Lines:
         lines = self.switch("train") if self.at("mode", "epoch") else []
@@ -406,7 +435,9 @@ class _Program(Parts):
             lines += [*self.episode(), *self.stepped_on_episode()]
         elif self.shape == "full_batch":
             lines += ["x, y = x_all, y_all", *self.unpacking(), *body]
-        elif self.shape == "step_function":
+        elif self.shape == "phases":
+            return self.phases(body)
+        elif self.shape in ("step_function", "layers"):
             start = self.unpacking()
             after = [n for n in body if n != "running += loss.item()"]
             carried_out = ["value = loss.item()"]
@@ -419,9 +450,25 @@ class _Program(Parts):
             lines += self.batch_loop([*body, *self.in_batches()])
         n = {"full_batch": "1", "episodes": "1", "windows": "5"}.get(self.shape, "len(train_loader)")
         lines += [f"train_loss = running / {n}"]
-        if self.shape == "pair":
+        if self.shape in ("pair", "layers"):
             return self.as_function("train_one_epoch", lines, ["train_loss"])
         return lines
+
+    def phases(self, body: Lines) -> Lines:
+        """Training and validation in one loop over the names of the phases."""
+        marker = next(n for n, line in enumerate(body) if ".backward()" in line)
+        ahead = [line for line in body[:marker] if "scheduler" not in line]
+        behind = [line for line in body[marker:] if "running" not in line and "scheduler" not in line]
+        batch = [*self.unpacking(), *ahead]
+        first = next(n for n, line in enumerate(batch) if line.startswith(("out", "with")))
+        inner = [*batch[:first], 'with torch.set_grad_enabled(phase == "train"):']
+        inner += indented([*batch[first:], 'if phase == "train":', *indented(behind)])
+        inner += ["running += loss.item() * y.size(0)"]
+        mode = ['if phase == "train":', *indented(self.switch("train")), "else:", *indented(self.switch("eval"))]
+        loop = [f"for {self.target()} in loaders[phase]:", *indented(inner)]
+        after = ["train_loss = running / len(loaders[phase])", 'print(f"{phase} {train_loss:.6f}")']
+        made = ['loaders = {"train": train_loader, "val": val_loader}', 'for phase in ["train", "val"]:']
+        return [*made, *indented([*mode, "running = 0.0", *loop, *after])]
 
     def plain_loop(self, target: str, inner: Lines) -> Lines:
         paired = f"({target})" if "," in target else target
@@ -535,6 +582,12 @@ class _Program(Parts):
     def epoch_end(self) -> Lines:
         value = "val_loss" if self.has_value() else "train_loss"
         lines = ["scheduler.step(" + value + ")"] if self.at("scheduler", "plateau") else []
+        if self.at("scheduler", "by_hand"):
+            lines += [f"if last_value is not None and {value} > last_value:"]
+            lines += [f"    for group in {self.optimizer_name}.param_groups:", '        group["lr"] /= 2']
+            lines += [f"last_value = {value}"]
+        if self.at("log", "file"):
+            lines += ['with open("log.csv", "a") as file:', f'    file.write(f"{{{self.time}}},{{train_loss}}\\n")']
         if self.at("log", "time", "every_two", "formatted"):
             shown = " validation {val_loss:.5f}" if self.has_value() else ""
             lines += [f'print(f"{self.time} {{{self.time}}}: loss {{train_loss:.5f}}{shown}")']
@@ -542,10 +595,17 @@ class _Program(Parts):
             lines += [f'history["value"].append({value})']
         if self.at("state", "last") and self.shape not in (*FUNCTIONS, "episodes", *WITHOUT_EPOCHS):
             lines += ["print(loss.item(), x.shape)"]
+        if self.at("control", "stopper"):
+            lines += [f"stopper({value})", "if stopper.stop:", '    print("stopped early")', "    break"]
         if self.keeps_best():
             net = self.nets()[0]
             kept = {
                 "file": [f'torch.save({net}.state_dict(), "best.pt")'],
+                "checkpoint": [
+                    f"state_of_all = {{{self.time!r}: {self.time}, 'net': {net}.state_dict()}}",
+                    f"state_of_all['rates'] = [g['lr'] for g in {self.optimizer_name}.param_groups]",
+                    'torch.save(state_of_all, "checkpoint.pt")',
+                ],
                 "copy": [f"kept = copy.deepcopy({net}.state_dict())"],
             }.get(self.c["best"], [])
             stop = ["bad = 0"] if self.at("control", "early_stop") else []
@@ -573,7 +633,7 @@ class _Program(Parts):
         """Make a function of the body; what comes back is the call, with the results assigned."""
         held = names_in(body)
         used = sorted(v for v in self.known if v in held and v not in results)
-        own = {"x", "y"} if name == "train_one_epoch" or name == "evaluate" else set()
+        own = {"x", "y", "batch", "i"} if name == "train_one_epoch" or name == "evaluate" else set()
         given = [v for v in used if v not in own]
         carried = sorted(
             v for v in names_stored(body) if v in self.known and v not in {*own, *results, "x", "y", "batch", self.time}
@@ -581,7 +641,8 @@ class _Program(Parts):
         if "batch" in held and name == "train_step":
             given = ["batch", *[g for g in given if g not in ("batch", "x", "y")]]
         if self.at("access", "globals") and not self.at("entry", "main") and self.shape in FUNCTIONS:
-            local = [g for g in given if g in ("x", "y", "batch", self.time, "i")]
+            local = [g for g in given if g in ("x", "y", "batch", self.time)]
+            local += ["i"] if "i" in held and name == "train_step" else []
             outer = [f"global {', '.join(carried)}"] if carried else []
             lines = [f"def {name}({', '.join(local)}):", *indented([*outer, *body, f"return {', '.join(results)}"])]
             self.definitions.append([*(decorated or []), *lines])

@@ -290,13 +290,18 @@ def _runs_again(draft: Draft) -> bool:
     return len(calls) > 1 or any(isinstance(a, ast.For | ast.While) for c in calls for a in draft.source.ancestors(c))
 
 
+def _fits_already(draft: Draft) -> bool:
+    """Whether a Trainer runs in the file, as that of a loop that an earlier pass has converted."""
+    return any(isinstance(c.func, ast.Attribute) and c.func.attr == "fit" for c in draft.source.calls)
+
+
 def _keep_first_gradients(draft: Draft) -> None:
     """Lightning clears the module's gradients when `fit` begins; those of an earlier loop have to live on."""
     survive = not draft.automatic and gradients_may_survive(draft)
     if not survive and not (_gradients_live_on(draft) and reads_gradients(draft)):
         return
     repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
-    if draft.other_loops or repeated or _runs_again(draft):
+    if draft.other_loops or repeated or _runs_again(draft) or _fits_already(draft):
         draft.methods.append(
             "def zero_grad(self, set_to_none=True):\n    pass  # gradients of an earlier loop live on\n"
         )
