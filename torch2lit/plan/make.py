@@ -25,6 +25,7 @@ from .steps import (
     controls,
     find_step,
     gradients_may_survive,
+    optimizer_names,
     optimizes_all,
     place_automatic,
     place_manual,
@@ -330,8 +331,7 @@ def _zeroed(draft: Draft, model: Variable) -> bool:
     if model.frame is None:
         return False
     name, item = ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, model.frame)
-    steps = [s for s in draft.nest.steps if isinstance(s.func, ast.Attribute)]
-    return any(optimizes_all(draft, name, item, step) for step in steps)
+    return any(optimizes_all(draft, name, item, optimizer) for optimizer in optimizer_names(draft))
 
 
 def _gradients_after(draft: Draft) -> bool:

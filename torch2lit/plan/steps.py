@@ -131,11 +131,13 @@ def _odd_zero_grad(draft: Draft, item: Item) -> Obstacle | None:
     return None
 
 
-def optimizes_all(draft: Draft, model: ast.expr, item: Item, step: ast.Call | None = None) -> bool:
-    """Whether the optimizer of a step, the first by default, holds exactly ``model.parameters()`` in one group."""
-    call = step or draft.nest.steps[0]
-    assert isinstance(call.func, ast.Attribute)
-    optimizer = draft.variable(call.func.value, draft.nest.step_frame)
+def optimizes_all(draft: Draft, model: ast.expr, item: Item, receiver: ast.expr | None = None) -> bool:
+    """Whether an optimizer, by default that of the first step, holds exactly ``model.parameters()`` in one group."""
+    if receiver is None:
+        call = draft.nest.steps[0]
+        assert isinstance(call.func, ast.Attribute)
+        receiver = call.func.value
+    optimizer = draft.variable(receiver, draft.nest.step_frame)
     wanted = draft.variable(model, item.frame)
     if optimizer is None or wanted is None:
         return False
