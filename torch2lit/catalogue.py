@@ -340,20 +340,6 @@ or the loader at the start of an epoch is then one epoch late for the first one.
 
 register(
     Rule(
-        code="T2L205",
-        slug="gradients-cleared-at-start",
-        severity="review",
-        why="`Trainer.fit` clears all gradients before its first batch; the script goes on with those of an earlier loop.",
-        remedy="If the rest of an earlier accumulation matters, step the optimizer once at the end of that loop.",
-        text="""\
-A script that accumulates gradients and does not step on the last batches leaves a rest behind. Within one `fit` the
-conversion keeps that rest, over epochs and validation. From one `fit` to the next Lightning does not.
-""",
-    )
-)
-
-register(
-    Rule(
         code="T2L207",
         slug="own-precision",
         severity="review",

@@ -25,9 +25,11 @@ from .steps import (
     controls,
     find_step,
     gradients_may_survive,
+    optimizer_names,
     optimizes_all,
     place_automatic,
     place_manual,
+    reads_gradients,
 )
 from .train_data import drop_unread_parameters, find_train_data
 from .trainer import trainer_arguments
@@ -42,7 +44,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
         _fall_back_to_epochs(draft, obstacle)
     configured = configure(draft)
     _keep_carried_gradients(draft)
-    _look_at_first_gradients(draft)
+    _keep_first_gradients(draft)
     claim_statements(draft, configured)
     draft.variables.gone = draft.removals
     state = settle(draft, configured)
@@ -289,41 +291,47 @@ def _runs_again(draft: Draft) -> bool:
     return len(calls) > 1 or any(isinstance(a, ast.For | ast.While) for c in calls for a in draft.source.ancestors(c))
 
 
-def _look_at_first_gradients(draft: Draft) -> None:
-    """Say where gradients of an earlier loop would have lived on: Lightning clears them when `fit` begins."""
-    if not draft.automatic and draft.mechanism is not Mechanism.EPOCHS and gradients_may_survive(draft):
-        repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
-        if draft.other_loops or repeated or _runs_again(draft):
-            draft.note(
-                "gradients-cleared-at-start",
-                draft.nest.outermost,
-                "gradients that an earlier loop has left are gone when this one starts",
-            )
+def _fits_already(draft: Draft) -> bool:
+    """Whether a Trainer runs in the file, as that of a loop that an earlier pass has converted."""
+    return any(isinstance(c.func, ast.Attribute) and c.func.attr == "fit" for c in draft.source.calls)
+
+
+def _keep_first_gradients(draft: Draft) -> None:
+    """Lightning clears the module's gradients when `fit` begins; those of an earlier loop have to live on."""
+    survive = not draft.automatic and gradients_may_survive(draft)
+    if not survive and not (_gradients_live_on(draft) and reads_gradients(draft)):
+        return
+    repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
+    if draft.other_loops or repeated or _runs_again(draft) or _fits_already(draft):
+        draft.methods.append(
+            "def zero_grad(self, set_to_none=True):\n    pass  # gradients of an earlier loop live on\n"
+        )
 
 
 def _keep_carried_gradients(draft: Draft) -> None:
     """Lightning clears all gradients before validation; a script that carries them over or reads them wants them kept."""
     if draft.validation is None:
         return
-    if draft.automatic:
-        outside = [*draft.epoch.before, *draft.epoch.after]
-        reads = any(draft.effects_of(i).gradients for i in outside) or _gradients_after(draft)
-        kept = reads or not all(_zeroed(draft, m) for m in trained_models(draft))
-    else:
-        outside = [*draft.epoch.before, *draft.epoch.after]
-        reads = any(draft.effects_of(i).gradients for i in outside) or _gradients_after(draft)
-        kept = gradients_may_survive(draft) or reads
-    if kept:
+    outside = [*draft.epoch.before, *draft.epoch.after]
+    reads = any(draft.effects_of(i).gradients for i in outside) or _gradients_after(draft)
+    if reads or _gradients_live_on(draft):
         draft.methods.append(
             "def on_validation_model_zero_grad(self):\n    pass  # the script does not clear them here\n"
         )
 
 
+def _gradients_live_on(draft: Draft) -> bool:
+    """Whether some gradients of a batch are still there in the next one, because nobody clears them in between."""
+    survive = not draft.automatic and gradients_may_survive(draft)
+    return survive or not all(_zeroed(draft, m) for m in trained_models(draft))
+
+
 def _zeroed(draft: Draft, model: Variable) -> bool:
-    """Whether the optimizer holds all of a model's parameters, so that its own zero_grad clears the same ones."""
-    return model.frame is not None and optimizes_all(
-        draft, ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, model.frame)
-    )
+    """Whether an optimizer holds all of a model's parameters, so that its own zero_grad clears the same ones."""
+    if model.frame is None:
+        return False
+    name, item = ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, model.frame)
+    return any(optimizes_all(draft, name, item, optimizer) for optimizer in optimizer_names(draft))
 
 
 def _gradients_after(draft: Draft) -> bool:

@@ -74,6 +74,8 @@ def _container(draft: Draft, name: ast.expr, written: frozenset[Variable]) -> as
             variable = draft.variable(node, item.frame)
             if variable is None or variable in written:
                 continue
+            if draft.role(node, item.frame) is Role.SCHEDULER:
+                continue
             if draft.roles.key(item.frame.scope, node.id) in draft.effects.optimizers:
                 return node
     raise draft.refuse("optimizer-made-in-loop", name, f"`{ast.unparse(name)}` gets its value inside the loop")

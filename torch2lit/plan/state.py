@@ -752,6 +752,8 @@ class _Settler:
         used = set().union(*(self.read.get(h, set()) for h in HOOKS)) if self.read else set()
         names = {v for n in walk(items) if isinstance(n, ast.Name) and (v := self.variables.of(frame, n.id))}
         if names & used:
+            for variable in sorted(names & self.counter_variables() - self.state.homes.keys(), key=lambda v: v.rank):
+                self.state.in_hook[(hook, variable)] = variable.name  # the batch takes the counter's name
             self.state.unpacked[hook] = f"{self.text_of(items, frame, hook)} = batch"
         elif self.draft.hooks.get(hook):
             self.state.unpacked[hook] = ""
@@ -836,7 +838,8 @@ class _Homes(ast.NodeTransformer):
         variable = self.settler.variables.of(self.frame, node.id)
         if variable is None:
             return node
-        if variable in self.settler.counter_variables() and variable not in self.settler.state.homes:
+        counts = variable in self.settler.counter_variables() and variable not in self.settler.state.homes
+        if counts and (self.hook, variable) not in self.settler.state.in_hook:
             return ast.parse(self.settler.counter_text(variable), mode="eval").body
         text = self.settler.state.in_hook.get((self.hook, variable)) or self.settler.state.homes.get(variable)
         return ast.parse(text, mode="eval").body if text else node

@@ -131,12 +131,13 @@ def _odd_zero_grad(draft: Draft, item: Item) -> Obstacle | None:
     return None
 
 
-def optimizes_all(draft: Draft, model: ast.expr, item: Item) -> bool:
-    """Whether the nest's one optimizer holds exactly ``model.parameters()`` in one group."""
-    steps = draft.nest.steps
-    call = steps[0]
-    assert isinstance(call.func, ast.Attribute)
-    optimizer = draft.variable(call.func.value, draft.nest.step_frame)
+def optimizes_all(draft: Draft, model: ast.expr, item: Item, receiver: ast.expr | None = None) -> bool:
+    """Whether an optimizer, by default that of the first step, holds exactly ``model.parameters()`` in one group."""
+    if receiver is None:
+        call = draft.nest.steps[0]
+        assert isinstance(call.func, ast.Attribute)
+        receiver = call.func.value
+    optimizer = draft.variable(receiver, draft.nest.step_frame)
     wanted = draft.variable(model, item.frame)
     if optimizer is None or wanted is None:
         return False
@@ -496,13 +497,28 @@ def place_manual(draft: Draft) -> Obstacle | None:
 
 
 def gradients_may_survive(draft: Draft) -> bool:
-    """Whether gradients may live from one batch to the next, so that validation must not clear them."""
+    """Whether gradients may live from one batch to the next, so that nothing else must clear them."""
+    cleared: set[str] = set()
     for item in draft.epoch.batch:
-        if _zero_grad_call(item) is not None:
-            return False
-        if has_backward(item.node):
+        if (call := _zero_grad_call(item)) is not None:
+            assert isinstance(call.func, ast.Attribute)
+            cleared.add(ast.unparse(call.func.value))
+        elif has_backward(item.node):
+            break
+    return len(cleared) < max(1, len(optimizer_names(draft)))
+
+
+def reads_gradients(draft: Draft) -> bool:
+    """Whether a batch looks at gradients itself, besides clearing, computing and using them."""
+    own = {id(c) for c in draft.nest.steps}
+    for item in draft.epoch.batch:
+        node = item.node
+        plain = isinstance(node, ast.Expr) and (
+            id(node.value) in own or has_backward(node) or _zero_grad_call(item) is not None
+        )
+        if not plain and draft.effects_of(item).gradients:
             return True
-    return True
+    return False
 
 
 def optimizer_names(draft: Draft) -> list[ast.expr]:
