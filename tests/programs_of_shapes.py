@@ -135,7 +135,7 @@ def _settled(c: Choices) -> Choices:
             c["when"] = "each"
         if at("accumulate", "or_last", "dropped"):
             c["accumulate"] = "every_two"
-    if shape == "full_batch" and at("state", "memory"):
+    if shape in ("full_batch", "layers") and at("state", "memory"):
         c["state"] = "memory_of_run"
     if shape == "episodes":
         c |= {"model": "sequential", "validation": "none", "precision": "none", "random": "none", "loss": "criterion"}
