@@ -529,11 +529,10 @@ register(
         slug="interrupt-is-an-exit",
         severity="note",
         why="`Trainer.fit` turns ^C into `SystemExit`, so the handler of `KeyboardInterrupt` takes that as well now.",
-        remedy="Nothing to do, unless something that the loop calls ends the program: then that is taken for an interrupt.",
+        remedy="Nothing to do.",
         text="""\
-Lightning 2.6 catches KeyboardInterrupt inside of `fit`, tears down and exits with code 1. The script itself never ends the
-program in what the handler guards, so an exit there can only be ^C. The handler reads what the loop has reached from the
-module.
+Lightning 2.6 catches KeyboardInterrupt inside of `fit`, tears down and exits with code 1. That exit has the interrupt for its context: the
+handler takes it, and raises every other exit again. It reads what the loop has reached from the module.
 """,
     )
 )

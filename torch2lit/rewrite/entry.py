@@ -10,7 +10,7 @@ import libcst as cst
 
 from ..plan.draft import Draft
 from ..plan.entry_names import entry_text, is_made_up
-from ..plan.handlers import EXIT, goes_on, handlers_around
+from ..plan.handlers import EXIT, INTERRUPT, goes_on, handlers_around
 from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..plan.train_data import TrainData
@@ -212,8 +212,10 @@ class EntryEditor:
         after = {n.id for s in statements_after(self.draft) for n in walk(s) if isinstance(n, ast.Name)}
         for handler in handlers_around(self.draft):
             line = handler.lineno - 1
+            caught = ""
             if handler in self.draft.exits:
-                result.append(Edit(line, line + 1, self._with_exit(handler)))
+                caught = handler.name or self._free_name("stop")
+                result.append(Edit(line, line + 1, self._with_exit(handler, caught)))
             used = set(flow(handler.body).exposed) | (after if goes_on(handler) else set())
             first = handler.body[0]
             indent = self.source.lines[first.lineno - 1][: first.col_offset]
@@ -222,20 +224,29 @@ class EntryEditor:
                 for name, attribute in self.state.written_back
                 if name in used
             )
+            if caught:
+                test = f"isinstance({caught}, {EXIT}) and not isinstance({caught}.__context__, {INTERRUPT})"
+                text = f"{indent}if {test}:\n{indent}    raise  # the Trainer makes an exit of ^C; this is another one\n{text}"
             if text and indent.strip():
                 raise self.draft.refuse("step-not-reached", handler, "the handler's work stands in its first line")
             if text:
                 result.append(Edit(first.lineno - 1, first.lineno - 1, text))
         return result
 
-    def _with_exit(self, handler: ast.ExceptHandler) -> str:
-        """The head of a handler of ^C that takes exits as well."""
+    def _free_name(self, name: str) -> str:
+        while name in self.source.names or name in self.names.taken:
+            name += "_"
+        return name
+
+    def _with_exit(self, handler: ast.ExceptHandler, caught: str) -> str:
+        """The head of a handler of ^C that takes exits as well, under a name."""
         kind = handler.type
         assert kind is not None and kind.end_col_offset is not None
         line = self.source.lines[handler.lineno - 1].encode()
         head, tail = line[: kind.col_offset].decode(), line[kind.end_col_offset :].decode()
         kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
-        text = f"{head}({', '.join([*map(self.source.segment, kinds), EXIT])}){tail}"
+        name = "" if handler.name else f" as {caught}"
+        text = f"{head}({', '.join([*map(self.source.segment, kinds), EXIT])}){name}{tail}"
         return _unix(text).rstrip("\n") + "\n"
 
     def rewritten(self, statement: ast.stmt, names: Mapping[str, str]) -> Edit:
