@@ -30,7 +30,7 @@ def legacy_torch() -> Iterator[None]:
         def set_to(owner: Any, name: str, value: object) -> None:
             stack.enter_context(patch.object(owner, name, value, create=True))
 
-        set_to(torch.Tensor, "__getitem__", _number_at_zero(torch.Tensor.__getitem__))
+        set_to(torch.Tensor, "data", _data_of_one_element(torch.Tensor))
         set_to(torch.Tensor, "numpy", _one_dimension(torch.Tensor.numpy))
         set_to(torch.Tensor, "view", _view_of_copy(torch.Tensor.view))
         set_to(torch.Tensor, "backward", _renamed(torch.Tensor.backward, retain_variables="retain_graph"))
@@ -46,9 +46,22 @@ def legacy_torch() -> Iterator[None]:
         yield
 
 
-def _number_at_zero(old: Any) -> Any:
-    """Up to 0.3 a loss had one element, and indexing its data gave a Python number."""
-    return lambda self, key: self.item() if type(key) is int and key == 0 and self.dim() == 0 else old(self, key)
+def _data_of_one_element(tensor: Any) -> property:
+    """Up to 0.3 a loss had one element, and indexing its data gave a Python number.
+
+    Tensor's own ``__getitem__`` is left alone: Python does not take back what setting it does to the type.
+    """
+    old = tensor.data
+
+    class Number(tensor):  # type: ignore[misc]
+        def __getitem__(self, key: Any) -> Any:
+            return self.item() if type(key) is int and key == 0 and self.dim() == 0 else super().__getitem__(key)
+
+    def get(self: Any) -> Any:
+        data = old.__get__(self)
+        return data.as_subclass(Number) if type(data) is tensor and data.dim() == 0 else data
+
+    return property(get, old.__set__)
 
 
 def _one_dimension(old: Any) -> Any:
