@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from .files.prefilter import NO_TRAINING_LOOP
 from .options import Options
 from .program import Conversion, Edit, Mechanism, NestSummary, Outcome
 
@@ -48,9 +49,6 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
 
 
 def _convert_all(text: str, path: str, options: Options) -> Conversion:
-    from .fabric_pass import with_fabric
-    from .passes import joined
-
     result = _convert_once(text, path, options)
     for _ in range(_PASSES):
         if result.outcome is not Outcome.CONVERTED or not any(f.slug == _OVERLAP for f in result.findings):
@@ -58,8 +56,14 @@ def _convert_all(text: str, path: str, options: Options) -> Conversion:
         following = _convert_once(result.after, path, options, modernise=False)
         if following.outcome is not Outcome.CONVERTED:
             break
+        from .passes import joined
+
         result = joined(result, following)
-    return result if options.target != "auto" else with_fabric(result, path, options)
+    if options.target != "auto" or result.outcome is Outcome.UNCHANGED:
+        return result
+    from .fabric_pass import with_fabric  # brings LibCST, which a file without a training loop never meets
+
+    return with_fabric(result, path, options)
 
 
 _PASSES = 8
@@ -68,7 +72,7 @@ _OVERLAP = "nests-overlap"
 
 def _convert_once(text: str, path: str, options: Options, modernise: bool = True) -> Conversion:
     if not _TRAINS.search(text) or "step" not in text or "torch" not in text:
-        return Conversion(path, Outcome.UNCHANGED, text, text, reason="no training loop")
+        return Conversion(path, Outcome.UNCHANGED, text, text, reason=NO_TRAINING_LOOP)
     from . import catalogue  # noqa: F401  (registers the findings)
     from .files.prefilter import SKIP_FILE, asks_to_skip
     from .findings import finding
@@ -83,7 +87,7 @@ def _convert_once(text: str, path: str, options: Options, modernise: bool = True
     source = Source(text)
     roles = Roles(source, Neighbours(path))
     if not _knows_torch(roles):
-        return Conversion(path, Outcome.UNCHANGED, text, text, reason="no training loop")
+        return Conversion(path, Outcome.UNCHANGED, text, text, reason=NO_TRAINING_LOOP)
     if (wrapped := wrapping_framework(source, roles)) is not None:
         framework, place = wrapped
         if not framework.remedy:
@@ -99,7 +103,7 @@ def _convert_once(text: str, path: str, options: Options, modernise: bool = True
         notes = [
             finding("skipped-on-request", n.outermost.lineno, "left alone: a skip comment asks for it") for n in skipped
         ]
-        reason = "skip comment" if skipped else "no training loop"
+        reason = "skip comment" if skipped else NO_TRAINING_LOOP
         return Conversion(path, Outcome.UNCHANGED, text, text, findings=_ordered(notes), reason=reason)
     if not recovered.nests:
         return _refused(text, path, recovered.findings)
@@ -123,7 +127,7 @@ def _by_fabric_alone(source: Source, roles: Roles, path: str, options: Options, 
         return result
     if reasons:
         return _refused(source.text, path, reasons)
-    return Conversion(path, Outcome.UNCHANGED, source.text, source.text, reason="no training loop")
+    return Conversion(path, Outcome.UNCHANGED, source.text, source.text, reason=NO_TRAINING_LOOP)
 
 
 def _knows_torch(roles: Roles) -> bool:
@@ -184,7 +188,7 @@ class _Converter:
         from .plan.ledger import ledger_of
         from .plan.make import make_plan
         from .recover.variables import Variables
-        from .rewrite.assemble import import_edit, module_import_edit, nest_edits
+        from .rewrite.assemble import import_edit, module_import_edit, nest_edits, overlap, unused_import_edits
         from .rewrite.left_functions import left_functions
 
         taken = set(self.source.names)
@@ -212,7 +216,7 @@ class _Converter:
                 all_findings.append(refusal.finding)
                 self.left_alone += 1
                 continue
-            if _overlap(edits, new):
+            if overlap(edits, new):
                 all_findings.append(
                     draft.refuse(
                         "nests-overlap",
@@ -236,7 +240,7 @@ class _Converter:
                 edits.append(edit)
         lines = split_lines(self.source.text)
         after = apply_edits(lines, edits)
-        edits += self._unused_imports(after, edits)
+        edits += unused_import_edits(self.source, after, edits)
         after = apply_edits(lines, edits)
         later = any(f.slug == _OVERLAP for f in all_findings)
         if problem := self._problem(after, later):
@@ -255,20 +259,6 @@ class _Converter:
             self.path, Outcome.CONVERTED, self.source.text, after, mechanism, _ordered(all_findings), ledger,
             tuple(summaries), edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
         )  # fmt: skip
-
-    def _unused_imports(self, after: str, edits: list[Edit]) -> list[Edit]:
-        """Imports whose last use was in replaced code leave with it."""
-        import ast
-
-        from .checks import imported_but_unused
-        from .rewrite.assemble import without_names
-
-        try:
-            tree = ast.parse(after)
-        except SyntaxError:
-            return []
-        new = [without_names(self.source, s, names) for s, names in imported_but_unused(self.source.tree, tree)]
-        return [e for e in new if e is not None and not _overlap(edits, [e])]
 
     def _problem(self, after: str, later: bool) -> str:
         """What is wrong with the converted text; "" when every check holds. ``later``: another pass follows."""
@@ -329,7 +319,3 @@ def _removed_comments(before: str, after: str) -> list[Finding]:
         finding("comment-removed", line, f"gone with its statement: {text}")
         for line, text in lost_comments(before, after)
     ]
-
-
-def _overlap(edits: list[Edit], new: list[Edit]) -> bool:
-    return any(a.start < b.end and b.start < a.end for a in edits for b in new)

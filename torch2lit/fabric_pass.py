@@ -11,11 +11,11 @@ from .files.lines import split_lines
 from .findings import Finding, finding
 from .options import Options
 from .plan.fabric import FabricPlan, FabricPlanner
-from .program import Conversion, Edit, Fate, LedgerEntry, Mechanism, NestSummary, Outcome
+from .program import Conversion, Fate, LedgerEntry, Mechanism, NestSummary, Outcome
 from .recover.neighbours import Neighbours
 from .recover.roles import Roles
 from .recover.syntax import Source, walk
-from .rewrite.assemble import import_edit
+from .rewrite.assemble import import_edit, unused_import_edits
 from .rewrite.fabric import FabricEditor
 
 CANNOT = ("framework-wrapped", "names-made-at-run-time")
@@ -42,7 +42,7 @@ def convert_by_fabric(
         edits = [edit, *edits]
     lines = split_lines(source.text)
     after = apply_edits(lines, edits)
-    edits += _unused_imports(source, after, edits)
+    edits += unused_import_edits(source, after, edits)
     after = apply_edits(lines, edits)
     if not _holds(source.text, after):
         return None
@@ -86,18 +86,6 @@ def _alias(source: Source) -> str:
             if alias.name == "lightning" and source.parents[node] is source.tree:
                 return alias.asname or alias.name
     return next((a for a in ("L", "lightning", "pl") if a not in source.names), "lightning_")
-
-
-def _unused_imports(source: Source, after: str, edits: list[Edit]) -> list[Edit]:
-    from .checks import imported_but_unused
-    from .rewrite.assemble import without_names
-
-    try:
-        tree = ast.parse(after)
-    except SyntaxError:
-        return []
-    new = [without_names(source, s, names) for s, names in imported_but_unused(source.tree, tree)]
-    return [e for e in new if e is not None and not any(a.start < e.end and e.start < a.end for a in edits)]
 
 
 def _holds(before: str, after: str) -> bool:

@@ -23,7 +23,7 @@ class Ground:
     def __init__(self, source: Source, roles: Roles, path: str, skipped: set[int]) -> None:
         self.source = source
         self.roles = roles
-        self.neighbours = Neighbours(path)
+        self.neighbours = roles.neighbours or Neighbours(path)
         self.neighbours.look_on_path(source.tree)
         self.holders = Holders(source, roles)
         self.uses = Uses(source, roles, self.holders)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from ..recover.names import flow
 from ..recover.syntax import dotted, walk
@@ -13,15 +14,18 @@ INTERRUPT, EXIT = "KeyboardInterrupt", "SystemExit"
 
 def handlers_around(draft: Draft) -> list[ast.ExceptHandler]:
     """The handlers of the entry scope that an exception of the loop may reach, innermost first."""
-    found: list[ast.ExceptHandler] = []
+    return [handler for block in _tries_around(draft) for handler in block.handlers]
+
+
+def _tries_around(draft: Draft) -> Iterator[ast.Try]:
+    """The `try` statements of the entry scope whose body holds the loop, innermost first."""
     node: ast.AST = draft.nest.outermost
     for ancestor in draft.source.ancestors(node):
         if ancestor is draft.nest.entry.scope:
-            break
+            return
         if isinstance(ancestor, ast.Try) and node in ancestor.body:
-            found.extend(ancestor.handlers)
+            yield ancestor
         node = ancestor
-    return found
 
 
 def read_in_handlers(draft: Draft) -> set[str]:
@@ -45,19 +49,14 @@ def goes_on(handler: ast.ExceptHandler) -> bool:
 def interrupt_handlers(draft: Draft) -> list[ast.ExceptHandler]:
     """The handlers of ^C for which `Trainer.fit` has turned it into an exit; those that take any exception are none."""
     found: list[ast.ExceptHandler] = []
-    node: ast.AST = draft.nest.outermost
-    for ancestor in draft.source.ancestors(node):
-        if ancestor is draft.nest.entry.scope:
-            break
-        if isinstance(ancestor, ast.Try) and node in ancestor.body:
-            for handler in ancestor.handlers:
-                names = caught(handler)
-                if not names or {"BaseException", EXIT} & names:
-                    return found
-                if INTERRUPT in names:
-                    found.append(handler)
-                    break
-        node = ancestor
+    for block in _tries_around(draft):
+        for handler in block.handlers:
+            names = caught(handler)
+            if not names or {"BaseException", EXIT} & names:
+                return found
+            if INTERRUPT in names:
+                found.append(handler)
+                break
     return found
 
 

@@ -116,9 +116,7 @@ class _Settler:
         order = self.order(mentioned)
         self.place_class()
         promoted = [v for v in order if v in assigned and self.must_live_on(v)]
-        outer = [
-            v for v in order if (v not in assigned and v.frame is not None) or (v not in assigned and v.frame is None)
-        ]
+        outer = [v for v in order if v not in assigned]
         self.name_attributes(promoted)
         for variable in promoted:
             self.promote(variable)

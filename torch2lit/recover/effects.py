@@ -96,7 +96,7 @@ class EffectAnalysis:
     def __init__(self, source: Source, roles: Roles, path: str = "") -> None:
         self.source = source
         self.roles = roles
-        self.neighbours = Neighbours(path)
+        self.neighbours = roles.neighbours or Neighbours(path)
         self._foreign: dict[tuple[Path, str], bool] = {}
         self._drawing: frozenset[str] | None = None
         self._class_touched: dict[ast.ClassDef, frozenset[Key]] = {}

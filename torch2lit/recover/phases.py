@@ -206,17 +206,10 @@ def _breaks_order(item: Item) -> bool:
 def _validation_at(source: Source, roles: Roles, item: Item) -> Validation | None:
     node = item.node
     if isinstance(node, ast.If) and not node.orelse:
-        inner = items_of(node.body, item.frame, node)
-        for position, child in enumerate(inner):
-            found = _validation_at(source, roles, child)
-            if found is not None and found.every is None:
-                found.every = node.test
-                found.before = [*inner[:position], *found.before]
-                found.trailing = [*found.trailing, *found.rest, *inner[position + 1 :]]
-                found.rest = []
-                found.unwrapped.append(node)
-                return found
-        return None
+        found = _validation_in_block(source, roles, node, item.frame)
+        if found is not None:
+            found.every = node.test
+        return found
     if isinstance(node, ast.For):
         loop = describe(node, item.frame.scope, roles)
         if loop.kind is not Iterable.LOADER or node.orelse or has_backward(node):
@@ -224,17 +217,22 @@ def _validation_at(source: Source, roles: Roles, item: Item) -> Validation | Non
         return Validation(loop, item.frame, [], [], items_of(node.body, item.frame), [], [], [])
     if no_grad_with(node):
         assert isinstance(node, ast.With)
-        inner = items_of(node.body, item.frame, node)
-        for position, child in enumerate(inner):
-            found = _validation_at(source, roles, child)
-            if found is not None and found.every is None:
-                found.before = [*inner[:position], *found.before]
-                found.trailing = [*found.trailing, *found.rest, *inner[position + 1 :]]
-                found.rest = []
-                found.unwrapped.append(node)
-                return found
-        return None
+        return _validation_in_block(source, roles, node, item.frame)
     return _validation_in_call(source, roles, item)
+
+
+def _validation_in_block(source: Source, roles: Roles, node: ast.If | ast.With, frame: Frame) -> Validation | None:
+    """The validation among a block's statements; what stands around it there belongs to it."""
+    inner = items_of(node.body, frame, node)
+    for position, child in enumerate(inner):
+        found = _validation_at(source, roles, child)
+        if found is not None and found.every is None:
+            found.before = [*inner[:position], *found.before]
+            found.trailing = [*found.trailing, *found.rest, *inner[position + 1 :]]
+            found.rest = []
+            found.unwrapped.append(node)
+            return found
+    return None
 
 
 def _validation_in_call(source: Source, roles: Roles, item: Item) -> Validation | None:

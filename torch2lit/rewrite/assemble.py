@@ -7,6 +7,7 @@ import sys
 
 import libcst as cst
 
+from ..checks import imported_but_unused
 from ..plan.draft import Draft
 from ..plan.moved import moved_functions
 from ..plan.optimizers import Configured
@@ -164,6 +165,21 @@ def module_import_edit(source: Source, module: str) -> Edit | None:
 def _is_standard(statement: ast.Import | ast.ImportFrom) -> bool:
     module = statement.names[0].name if isinstance(statement, ast.Import) else statement.module or ""
     return module.partition(".")[0] in sys.stdlib_module_names
+
+
+def unused_import_edits(source: Source, after: str, edits: list[Edit]) -> list[Edit]:
+    """Imports whose last use was in replaced code leave with it, unless an edit holds their line already."""
+    try:
+        tree = ast.parse(after)
+    except SyntaxError:
+        return []
+    new = [without_names(source, s, names) for s, names in imported_but_unused(source.tree, tree)]
+    return [e for e in new if e is not None and not overlap(edits, [e])]
+
+
+def overlap(edits: list[Edit], new: list[Edit]) -> bool:
+    """Whether two edits, one of each list, change the same line."""
+    return any(a.start < b.end and b.start < a.end for a in edits for b in new)
 
 
 def without_names(source: Source, statement: ast.Import | ast.ImportFrom, names: set[str]) -> Edit | None:
