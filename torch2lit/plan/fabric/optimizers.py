@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from ..recover.holders import Holder
-from ..recover.roles import Role
-from ..recover.syntax import Scope, walk, walk_scope
-from .fabric_ground import Ground
+from ...recover.holders import Holder
+from ...recover.roles import Role
+from ...recover.syntax import Scope, walk, walk_scope
+from .ground import Ground
 
 
 @dataclass

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..recover.nest import enclosing_loops
-from ..recover.syntax import Source, walk
+from ...recover.nest import enclosing_loops
+from ...recover.syntax import Source, walk
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import re
 
-from ..recover.holders import Holder
-from ..recover.nest import enclosing_loops
-from ..recover.syntax import Scope, blocks, walk, walk_scope
-from .fabric_ground import SELF_RETURNING, Ground
-from .fabric_modules import Modules
-from .fabric_optimizers import Optimizer
-from .fabric_uses import no_grad_only
+from ...recover.holders import Holder
+from ...recover.nest import enclosing_loops
+from ...recover.syntax import Scope, blocks, walk, walk_scope
+from .ground import SELF_RETURNING, Ground
+from .modules import Modules
+from .optimizers import Optimizer
+from .uses import no_grad_only
 
 _TRANSFORMS = re.compile(r"\b(?:torch\.func|functorch|vmap|jacrev|jacfwd|functional_call)\b")
 _LEAVES = (ast.Break, ast.Continue, ast.Return)

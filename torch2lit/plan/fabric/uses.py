@@ -11,10 +11,10 @@ import ast
 import re
 from typing import Literal
 
-from ..recover.holders import Holder, Holders
-from ..recover.names import parameter_names
-from ..recover.roles import Role, Roles, bound_argument
-from ..recover.syntax import Source, dotted
+from ...recover.holders import Holder, Holders
+from ...recover.names import parameter_names
+from ...recover.roles import Role, Roles, bound_argument
+from ...recover.syntax import Source, dotted
 
 Kind = Literal["model", "optimizer", "loader"]
 

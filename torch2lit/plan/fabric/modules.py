@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.holders import Holder
-from ..recover.roles import Role, bound_argument
-from ..recover.syntax import dotted, walk_scope
-from .fabric_ground import SELF_RETURNING, Ground
+from ...recover.holders import Holder
+from ...recover.roles import Role, bound_argument
+from ...recover.syntax import dotted, walk_scope
+from .ground import SELF_RETURNING, Ground
 
 
 class Modules:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.holders import Holder
-from ..recover.roles import Roles
-from ..recover.syntax import root_name
-from .fabric_ground import Ground
+from ...recover.holders import Holder
+from ...recover.roles import Roles
+from ...recover.syntax import root_name
+from .ground import Ground
 
 _MAKES = {"to", "new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.holders import Holder
-from .fabric_ground import Ground
+from ...recover.holders import Holder
+from .ground import Ground
 
 _LOADERS = {"torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader"}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import re
 
-from ..recover.holders import Holder, Holders
-from ..recover.neighbours import Neighbours
-from ..recover.outside import uses_oddly
-from ..recover.roles import Roles
-from ..recover.syntax import Source, walk
-from .fabric_uses import Uses
+from ...recover.holders import Holder, Holders
+from ...recover.neighbours import Neighbours
+from ...recover.outside import uses_oddly
+from ...recover.roles import Roles
+from ...recover.syntax import Source, walk
+from .uses import Uses
 
 SELF_RETURNING = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16", "requires_grad_"}
 """Methods of a module that give the module back."""

@@ -9,18 +9,19 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from ..findings import Finding, finding
-from ..options import Options
-from ..recover.holders import Holder
-from ..recover.roles import Role, Roles
-from ..recover.syntax import Source, dotted
-from .fabric_devices import Devices
-from .fabric_ground import Ground
-from .fabric_loaders import Loaders
-from .fabric_models import ModelSetup
-from .fabric_modules import Modules
-from .fabric_optimizers import Optimizer, Optimizers
-from .fabric_place import Place, place_of
+from ...findings import Finding, finding
+from ...lightning_values import devices_code
+from ...options import Options
+from ...recover.holders import Holder
+from ...recover.roles import Role, Roles
+from ...recover.syntax import Source, dotted
+from .devices import Devices
+from .ground import Ground
+from .loaders import Loaders
+from .models import ModelSetup
+from .modules import Modules
+from .optimizers import Optimizer, Optimizers
+from .place import Place, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +170,6 @@ class FabricPlanner:
 
     def _arguments(self) -> dict[str, str]:
         """What Fabric is told, as the Trainer would be."""
-        from ..lightning_values import devices_code
-
         options = self.options
         automatic = '"auto"' if self.devices.own_moves or self.plan.devices else '"cpu"'
         accelerator = repr(options.accelerator) if options.accelerator else automatic
