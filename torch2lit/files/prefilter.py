@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _SKIP_FILE = re.compile(rb"#[ \t]*torch2lit:[ \t]*skip-file\b")
+_TOP = 8 * 1024
 _SKIP_FILE_LINE = re.compile(r"^[ \t\f]*#[ \t]*torch2lit:[ \t]*skip-file\b", re.MULTILINE)
 
 NO_TRAINING_LOOP = "no training loop"
@@ -17,8 +18,11 @@ def may_train(data: bytes) -> bool:
 
 
 def may_lead_to_training(data: bytes) -> bool:
-    """Whether a file without a step site can be a script that trains with the help of files that it imports."""
-    return b"torch" in data and b"import" in data and (b"optim" in data or b"__main__" in data)
+    """Whether a file without a step site can be a script that trains with the help of files that it imports.
+
+    Such a script imports torch near its top; most files that are looked at do not, and are not read to their end for it.
+    """
+    return data.find(b"torch", 0, _TOP) >= 0 and b"import" in data and (b"optim" in data or b"__main__" in data)
 
 
 def mentions_skip_file(data: bytes) -> bool:
