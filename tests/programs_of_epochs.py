@@ -189,6 +189,9 @@ class _Program:
             lines = [*head, *seed, *setup, *functions, *run]
         text = "\n".join(lines) + "\n"
         for old, new in CLASHES.get(self.c["clash"], {}).items():
+            keyword, called = rf"\b{old}=(?!=)", rf"(?<![\w.]){new}\("
+            if re.search(keyword, text) or re.search(called, text):  # the program would not run
+                continue
             text = re.sub(rf"(?<![\w.\"]){old}\b(?!=)(?!\")", new, text) if old != new else text
         return self.worded(re.sub(r"\n{4,}", "\n\n\n", text))
 

@@ -7,12 +7,14 @@
 
     if i + 1 >= steps: break        →   Trainer(limit_train_batches=steps)
 
-Only a break after the optimizer step counts: at the loop's top, the raw loop has fetched one batch more.
+Only a break after the optimizer step counts: at the loop's top, the raw loop has fetched one batch more. Where each turn
+of one loop is a step, a `break` that ends the turn becomes ``self.trainer.should_stop = True``.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from ..program import Claim
 from ..recover.items import Item
@@ -29,6 +31,8 @@ def claim_breaks(draft: Draft) -> None:
     """Claim the one such break of the batch loop, if it is the last thing that a batch does."""
     nest = draft.nest
     if nest.batches is None or nest.epochs is None:
+        if nest.epochs is not None:
+            _claim_ends_of_turns(draft)
         return
     found = _last_break(draft.epoch.batch)
     if found is None or not _after_step(draft, found[0]):
@@ -45,14 +49,30 @@ def claim_breaks(draft: Draft) -> None:
         draft.claimed_by[control] = "break_after_batches"  # type: ignore[index]
 
 
+def _claim_ends_of_turns(draft: Draft) -> None:
+    """Claim the breaks of a loop whose turns are the batches, where nothing of the turn would follow them."""
+    item = draft.epoch.batch[-1] if draft.epoch.batch else None
+    breaks = list(_breaks_in(draft.epoch.batch))
+    if item is None or not breaks or any(owner is not item for owner, _ in breaks) or not _after_step(draft, item):
+        return
+    if all(_ends(item.node, control) for _, control in breaks):
+        for _, control in breaks:
+            draft.claims[control] = Claim("trainer.should_stop", "nothing of the turn follows", _stop)  # type: ignore[index]
+            draft.claimed_by[control] = "break_after_batches"  # type: ignore[index]
+
+
+def _ends(statement: ast.stmt, control: ast.AST) -> bool:
+    """Whether nothing of a statement runs after the control inside: it ends each `if` block around it."""
+    if statement is control:
+        return True
+    return isinstance(statement, ast.If) and any(
+        block and _ends(block[-1], control) for block in (statement.body, statement.orelse)
+    )
+
+
 def left_by_break(draft: Draft) -> bool:
     """Whether a `break` ends the batch loop before its loader does, now through the Trainer."""
-    return any(
-        isinstance(control, ast.Break)
-        for item in draft.epoch.batch
-        if item.kind == "statement"
-        for control in controls(item.node)
-    )
+    return any(True for _ in _breaks_in(draft.epoch.batch))
 
 
 def validation_break(draft: Draft, items: list[Item], loop: Loop) -> tuple[ast.stmt, str] | None:
@@ -73,8 +93,15 @@ def remove_break(draft: Draft, statement: ast.stmt, argument: str) -> None:
     )
 
 
+def _breaks_in(items: list[Item]) -> Iterator[tuple[Item, ast.AST]]:
+    for item in items:
+        for control in controls(item.node) if item.kind == "statement" else []:
+            if isinstance(control, ast.Break):
+                yield item, control
+
+
 def _last_break(items: list[Item]) -> tuple[Item, ast.AST] | None:
-    leaving = [(i, c) for i in items if i.kind == "statement" for c in controls(i.node) if isinstance(c, ast.Break)]
+    leaving = list(_breaks_in(items))
     if len(leaving) != 1 or leaving[0][0] is not items[-1]:
         return None
     return leaving[0]

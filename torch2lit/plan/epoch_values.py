@@ -1,4 +1,4 @@
-"""Epoch loops over a fixed sequence that is no plain range: a list of values, an array, a reversed range."""
+"""Loops over something fixed that is no plain range: a list of values, an array, a reversed range, an endless count."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from ..recover.loops import Iterable, Loop
 from ..recover.syntax import walk
 from .draft import Draft
 
+_PLAIN = (int, float, str)
+_COUNTS = {"itertools.count"}
 _MAKERS = {"range", "list", "tuple", "sorted", "numpy.arange", "numpy.linspace"}
 
 
@@ -22,6 +24,29 @@ def sequence_of(draft: Draft, loop: Loop) -> ast.expr | None:
                 return ast.Subscript(inner, backwards, ast.Load())
             return None
     return loop.base if _fixed(draft, loop, loop.base) else None
+
+
+def runs_over_values(draft: Draft, loop: Loop) -> bool:
+    """Whether a loop without batches inside runs over plain values that the Trainer may run over as well.
+
+    Lightning takes the elements of a list for several loaders unless they are plain values.
+    """
+    match loop.base:
+        case ast.List(elts=elements):
+            return bool(elements) and all(isinstance(e, ast.Constant) and type(e.value) in _PLAIN for e in elements)
+        case ast.Call(func=function, args=arguments, keywords=[]) if draft.roles.full_name(function) in _COUNTS:
+            return len(arguments) <= 2
+    return _array(draft, loop.base)
+
+
+def _array(draft: Draft, node: ast.expr) -> bool:
+    """Whether an expression is a one-dimensional array that is made where it stands."""
+    match node:
+        case ast.Call(func=function, keywords=[]):
+            return draft.roles.full_name(function) in ("numpy.arange", "numpy.linspace")
+        case ast.BinOp(left=left, right=right):
+            return (_array(draft, left) and _number(right)) or (_number(left) and _array(draft, right))
+    return False
 
 
 def element(sequence: ast.expr) -> ast.expr:

@@ -14,7 +14,7 @@ from ..recover.variables import Variable
 from .accumulation import place_accumulated
 from .breaks import claim_breaks, left_by_break
 from .draft import EPOCH_START, TRAINING_STEP, Draft
-from .epoch_values import sequence_of
+from .epoch_values import runs_over_values, sequence_of
 from .handlers import interrupt_handlers, may_exit, one_line
 from .idioms import claim_statements
 from .optimizers import Configured, configure
@@ -57,6 +57,8 @@ def _try_batches(draft: Draft) -> Obstacle | None:
     """Plan with one hook call per batch; an obstacle when the batch loop has to stay as it is."""
     nest = draft.nest
     known = nest.epochs is None or nest.epochs.kind in (Iterable.RANGE, Iterable.TURNS)
+    if nest.epochs is not None and nest.batches is None:
+        known = known or runs_over_values(draft, nest.epochs)
     if nest.epochs is not None and not known and sequence_of(draft, nest.epochs) is None:
         raise draft.refuse(
             "unknown-epochs",
