@@ -7,8 +7,8 @@
 
     if i + 1 >= steps: break        →   Trainer(limit_train_batches=steps)
 
-Only a break after the optimizer step counts: at the loop's top, the raw loop has fetched one batch more. Where each turn
-of one loop is a step, a `break` that ends the turn becomes ``self.trainer.should_stop = True``.
+Only a break after the optimizer step counts: at the loop's top, the raw loop has fetched one batch more. Where the
+Trainer runs one loop only, a `break` that ends its turn becomes ``self.trainer.should_stop = True``.
 """
 
 from __future__ import annotations
@@ -28,37 +28,46 @@ from .turns import while_condition
 
 
 def claim_breaks(draft: Draft) -> None:
-    """Claim the one such break of the batch loop, if it is the last thing that a batch does."""
+    """Claim the breaks that are the last thing that a batch does."""
     nest = draft.nest
-    if nest.batches is None or nest.epochs is None:
-        if nest.epochs is not None:
-            _claim_ends_of_turns(draft)
-        return
+    claimed = _claim_limit(draft, nest.batches) if nest.batches is not None else False
+    if not claimed and (nest.batches is None or nest.epochs is None):
+        _claim_ends_of_turns(draft)
+
+
+def _claim_limit(draft: Draft, batches: Loop) -> bool:
+    """Claim the one break of a batch loop that ends every epoch after so many batches, or ends the epochs with it."""
     found = _last_break(draft.epoch.batch)
     if found is None or not _after_step(draft, found[0]):
-        return
+        return False
     item, control = found
     path = _branches_to(item.node, control)
     if path is None:
-        return
-    if limit := _limit(draft, item, path, nest.batches):
+        return False
+    if limit := _limit(draft, item, path, batches):
         remove_break(draft, path[-1], "limit_train_batches")
         draft.trainer["limit_train_batches"] = limit
-    elif _stops_epochs_too(draft, item, path):
-        draft.claims[control] = Claim("trainer.should_stop", "the same condition ends the epochs too", _stop)  # type: ignore[index]
-        draft.claimed_by[control] = "break_after_batches"  # type: ignore[index]
+        return True
+    if draft.nest.epochs is not None and _stops_epochs_too(draft, item, path):
+        _claim_stop(draft, control, "the same condition ends the epochs too")
+        return True
+    return False
+
+
+def _claim_stop(draft: Draft, control: ast.AST, reason: str) -> None:
+    draft.claims[control] = Claim("trainer.should_stop", reason, _stop)  # type: ignore[index]
+    draft.claimed_by[control] = "break_after_batches"  # type: ignore[index]
 
 
 def _claim_ends_of_turns(draft: Draft) -> None:
-    """Claim the breaks of a loop whose turns are the batches, where nothing of the turn would follow them."""
+    """Claim the breaks of the one loop that the Trainer runs, where nothing of the turn would follow them."""
     item = draft.epoch.batch[-1] if draft.epoch.batch else None
     breaks = list(_breaks_in(draft.epoch.batch))
     if item is None or not breaks or any(owner is not item for owner, _ in breaks) or not _after_step(draft, item):
         return
     if all(_ends(item.node, control) for _, control in breaks):
         for _, control in breaks:
-            draft.claims[control] = Claim("trainer.should_stop", "nothing of the turn follows", _stop)  # type: ignore[index]
-            draft.claimed_by[control] = "break_after_batches"  # type: ignore[index]
+            _claim_stop(draft, control, "nothing of the turn follows")
 
 
 def _ends(statement: ast.stmt, control: ast.AST) -> bool:

@@ -488,10 +488,11 @@ def place_manual(draft: Draft) -> Obstacle | None:
         if item.kind != "statement":
             continue
         for control in open_controls(draft, item.node):
-            if isinstance(control, ast.Break | ast.Return) and draft.nest.batches is not None:
-                return Obstacle(control, f"`{type(control).__name__.lower()}` leaves the batch loop")
+            inner = draft.nest.batches is not None
             if isinstance(control, ast.Return):
-                return Obstacle(control, "`return` leaves the loop")
+                return Obstacle(control, f"`return` leaves the {'batch ' if inner else ''}loop")
+            if isinstance(control, ast.Break) and inner and draft.nest.epochs is not None:
+                return Obstacle(control, "`break` leaves the batch loop")
     draft.hooks[TRAINING_STEP] = list(draft.epoch.batch)
     return None
 

@@ -454,7 +454,8 @@ def _with_epochs_in_caller(
 ) -> list[Nest] | Finding:
     looped = [(call, loops) for call, loops in callers if loops]
     if not looped:
-        if callers or isinstance(frame.scope, ast.Module) or _callers(source, frame, backwards, steps):
+        whole = isinstance(frame.scope, ast.Module) or _makes_optimizer(frame, steps, roles)
+        if whole or callers or _callers(source, frame, backwards, steps):
             return [Nest(frame, frame, None, batches, frame, backwards, steps)]
         return finding(
             "no-entry-point",
