@@ -457,6 +457,7 @@ def _with_epochs_in_caller(
         whole = isinstance(frame.scope, ast.Module) or _makes_optimizer(frame, steps, roles)
         if whole or callers or _callers(source, frame, backwards, steps):
             return [Nest(frame, frame, None, batches, frame, backwards, steps)]
+        assert not isinstance(frame.scope, ast.Module)
         return finding(
             "no-entry-point",
             frame.scope.lineno,
