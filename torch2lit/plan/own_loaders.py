@@ -9,105 +9,60 @@ from __future__ import annotations
 
 import ast
 
+from ..recover.makings import Value, makings
 from ..recover.nest import Frame
-from ..recover.roles import Key
-from ..recover.syntax import Scope, dotted, walk, walk_scope
+from ..recover.roles import Roles
+from ..recover.syntax import dotted, walk
 from .draft import Draft
+from .samplers import has_generator
 
 _DEPTH = 4
 
 
 def own_loader(draft: Draft, base: ast.expr, frame: Frame) -> str:
     """Why the loader is one that Lightning would ask in another way than a `for` does; "" when it is not known to be."""
-    return _looked_into(draft, base, frame.scope, 0)
+    return _looked_into(Value(base, frame.scope, draft.roles), 0)
 
 
-def _looked_into(draft: Draft, node: ast.expr, scope: Scope, depth: int) -> str:
+def _looked_into(loader: Value, depth: int) -> str:
     if depth > _DEPTH:
         return ""
-    for call, where in _makings(draft, node, scope, depth):
-        definition = draft.roles.class_named(draft.roles.full_name(call.func))
-        if definition is None:
+    for made in makings(loader):
+        own = made.roles.own_class_named(made.full_name)
+        if own is None:
             continue
-        if not _is_data_loader(draft, definition):
+        definition = own[0]
+        if not _is_data_loader(*own):
             if not _is_loop_over(definition):
                 continue
             if not _hands_on(definition):
                 return f"`{definition.name}` is a class of the script's own, and Lightning asks more of such a loader than a `for` does"
-        elif _iterates_itself(draft, definition):
+        elif _iterates_itself(*own):
             return f"`{definition.name}` is a DataLoader with an iterator or a length of its own"
-        for argument in [*call.args, *(k.value for k in call.keywords)]:
-            if reason := _looked_into(draft, argument, where, depth + 1):
+        for argument in made.arguments():
+            if reason := _looked_into(argument, depth + 1):
                 return reason
-            if _has_generator(draft, argument, where):
+            if any(has_generator(inner) for inner in makings(argument)):
                 return f"`{definition.name}` runs over a loader that has a random generator of its own"
     return ""
 
 
-def _makings(draft: Draft, node: ast.expr, scope: Scope, depth: int) -> list[tuple[ast.Call, Scope]]:
-    """The calls that give the expression its value, through names, arguments and the script's own functions."""
-    if depth > _DEPTH:
-        return []
-    found: list[tuple[ast.Call, Scope]] = []
-    match node:
-        case ast.Name(id=name):
-            key = draft.roles.key(scope, name)
-            for value, where in _values(draft, key):
-                found += _makings(draft, value, where, depth + 1)
-        case ast.IfExp(body=body, orelse=orelse):
-            found += _makings(draft, body, scope, depth) + _makings(draft, orelse, scope, depth)
-        case ast.Call(func=ast.Name(id=name)) if (function := draft.source.function(name)) is not None:
-            for inner in walk_scope(function.body):
-                if isinstance(inner, ast.Return) and inner.value is not None:
-                    found += _makings(draft, inner.value, function, depth + 1)
-        case ast.Call():
-            found.append((node, scope))
-    return found
-
-
-def _values(draft: Draft, key: Key | None) -> list[tuple[ast.expr, Scope]]:
-    if key is None:
-        return []
-    scope, name = key
-    values: list[tuple[ast.expr, Scope]] = []
-    for binding in draft.roles.bindings(key):
-        if binding.index is None:
-            values.append((binding.value, scope))
-        elif binding.index >= 0 and isinstance(binding.value, ast.Call):
-            values += _returned_at(draft, binding.value, binding.index)
-    for caller, argument in draft.roles.arguments(scope, name):
-        values.append((argument, caller))
-    return values
-
-
-def _returned_at(draft: Draft, call: ast.Call, index: int) -> list[tuple[ast.expr, Scope]]:
-    """What the script's own function returns at a place of its tuple."""
-    function = draft.source.function(dotted(call.func))
-    if function is None:
-        return []
-    return [
-        (n.value.elts[index], function)
-        for n in walk_scope(function.body)
-        if isinstance(n, ast.Return) and isinstance(n.value, ast.Tuple) and index < len(n.value.elts)
-    ]
-
-
-def _is_data_loader(draft: Draft, definition: ast.ClassDef, depth: int = 0) -> bool:
+def _is_data_loader(definition: ast.ClassDef, roles: Roles, depth: int = 0) -> bool:
     for base in definition.bases:
         name = dotted(base).rpartition(".")[2]
-        own = draft.roles.class_named(draft.roles.full_name(base))
+        own = roles.own_class_named(roles.full_name(base))
         if own is None and name.endswith("DataLoader"):
             return True
-        if own is not None and depth < _DEPTH and _is_data_loader(draft, own, depth + 1):
+        if own is not None and depth < _DEPTH and _is_data_loader(*own, depth + 1):
             return True
     return False
 
 
-def _iterates_itself(draft: Draft, definition: ast.ClassDef, depth: int = 0) -> bool:
+def _iterates_itself(definition: ast.ClassDef, roles: Roles, depth: int = 0) -> bool:
     if _method(definition, "__iter__") or _method(definition, "__len__"):
         return True
-    owners = [draft.roles.class_named(draft.roles.full_name(base)) for base in definition.bases]
-    return depth < _DEPTH and any(o is not None and _iterates_itself(draft, o, depth + 1) for o in owners)
+    owners = [roles.own_class_named(roles.full_name(base)) for base in definition.bases]
+    return depth < _DEPTH and any(o is not None and _iterates_itself(*o, depth + 1) for o in owners)
 
 
 def _is_loop_over(definition: ast.ClassDef) -> bool:
@@ -156,11 +111,3 @@ def _is_attribute(node: ast.expr, name: str) -> bool:
         case ast.Call(func=function, args=[inner, *_]) if dotted(function).rpartition(".")[2] in ("enumerate", "tqdm"):
             return _is_attribute(inner, name)
     return False
-
-
-def _has_generator(draft: Draft, node: ast.expr, scope: Scope) -> bool:
-    return any(
-        keyword.arg == "generator" and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None)
-        for call, _where in _makings(draft, node, scope, 1)
-        for keyword in call.keywords
-    )

@@ -1,79 +1,76 @@
-"""Samplers of loaders, and what Lightning does with those that can be told the epoch."""
+"""Samplers of loaders: those with a random generator of their own, and those that Lightning would tell the epoch."""
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from ..recover.nest import Frame
-from ..recover.roles import Key
-from ..recover.syntax import dotted, walk
-from .draft import Draft
+from ..recover.makings import Making, Value, is_none, makings
+from ..recover.roles import Roles
+from ..recover.syntax import dotted
 
-_WITHOUT_EPOCH = {"RandomSampler", "SequentialSampler", "SubsetRandomSampler", "WeightedRandomSampler", "BatchSampler"}
-
-
-@dataclass(frozen=True, slots=True)
-class LoaderMaking:
-    """A loader with what it was made of: calls, and the names that they mention."""
-
-    name: str
-    key: Key
-    made: list[ast.Call]
-    watched: frozenset[Key]
+_WITHOUT_EPOCH = {
+    "RandomSampler", "SequentialSampler", "SubsetRandomSampler", "WeightedRandomSampler", "BatchSampler", "Sampler",
+    "object", "Generic", "ABC",
+}  # fmt: skip
+_HEIGHT = 8
 
 
-def making_of(draft: Draft, base: ast.expr, frame: Frame) -> LoaderMaking | None:
-    """How the loader under a plain name was made."""
-    variable = draft.variable(base, frame)
-    if variable is None:
-        return None
-    key = (variable.scope, variable.name)
-    made = [n for b in draft.roles.bindings(key) for n in walk(b.value) if isinstance(n, ast.Call)]
-    watched = {key}
-    for call in made:
-        for part in [*call.args, *(k.value for k in call.keywords)]:
-            for node in walk(part):
-                if isinstance(node, ast.Name) and (inner := draft.roles.key(variable.scope, node.id)):
-                    watched.add(inner)
-    return LoaderMaking(variable.name, key, made, frozenset(watched))
+def has_generator(loader: Making) -> bool:
+    """Whether the loader, or a sampler that it is given, has a random generator of its own."""
+    return any(
+        (generator := made.argument("generator")) is not None and not is_none(generator)
+        for made in [loader, *_samplers(loader)]
+    )
 
 
-def sampler_with_epoch(draft: Draft, loader: LoaderMaking) -> ast.expr | None:
-    """The sampler of the loader when it has, or may have, a method ``set_epoch``."""
-    for call in loader.made:
-        for keyword in call.keywords:
-            if keyword.arg in ("sampler", "batch_sampler"):
-                for made in makings(draft, keyword.value, loader):
-                    if any(k.arg == "shuffle" and getattr(k.value, "value", 1) is False for k in made.keywords):
-                        continue  # the order of such a sampler is the same in every epoch
-                    last = dotted(made.func).rpartition(".")[2]
-                    own = draft.source.classes.get(last)
-                    if own is not None:
-                        if any(isinstance(s, ast.FunctionDef) and s.name == "set_epoch" for s in own.body):
-                            return keyword.value
-                    elif last and last not in _WITHOUT_EPOCH and _is_foreign_class(draft, made):
-                        return keyword.value
+def sampler_with_epoch(loaders: list[Making]) -> Value | None:
+    """The sampler of a loader when it has, or may have, a method ``set_epoch``."""
+    for loader in loaders:
+        for name in ("sampler", "batch_sampler"):
+            given = loader.argument(name)
+            if given is not None and any(_can_be_told(made) for made in _below(given)):
+                return given
     return None
 
 
-def _is_foreign_class(draft: Draft, call: ast.Call) -> bool:
-    full = draft.roles.full_name(call.func)
-    return full.rpartition(".")[2][:1].isupper() and dotted(call.func).partition(".")[0] in draft.roles.origins
+def _samplers(loader: Making) -> Iterator[Making]:
+    for name in ("sampler", "batch_sampler"):
+        if (given := loader.argument(name)) is not None:
+            yield from _below(given)
 
 
-def makings(draft: Draft, node: ast.expr, loader: LoaderMaking) -> list[ast.Call]:
-    """The calls that an expression, or the name that it is, gets its value from, with what they are given in turn."""
-    if isinstance(node, ast.Name):
-        key = draft.roles.key(loader.key[0], node.id)
-        values = [b.value for b in draft.roles.bindings(key)] if key else []
-    else:
-        values = [node]
-    found: list[ast.Call] = []
-    for value in values:
-        for part in [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]:
-            if isinstance(part, ast.Call):
-                found.append(part)
-                if dotted(part.func).endswith("BatchSampler") and part.args:
-                    found += makings(draft, part.args[0], loader)
-    return found
+def _below(sampler: Value, depth: int = 0) -> Iterator[Making]:
+    """A sampler, and the one that a batch sampler gets its indices from."""
+    for made in makings(sampler):
+        yield made
+        inner = made.argument("sampler", 0)
+        if made.last_name.endswith("BatchSampler") and inner is not None and depth < _HEIGHT:
+            yield from _below(inner, depth + 1)
+
+
+def _can_be_told(sampler: Making) -> bool:
+    shuffles = sampler.argument("shuffle")
+    if shuffles is not None and isinstance(shuffles.node, ast.Constant) and shuffles.node.value is False:
+        return False  # the order of such a sampler is the same in every epoch
+    own = sampler.roles.own_class_named(sampler.full_name)
+    if own is not None:
+        return _class_can_be_told(*own)
+    head = dotted(sampler.call.func).partition(".")[0]
+    return _may_have_epoch(sampler.last_name) and sampler.last_name[:1].isupper() and head in sampler.roles.origins
+
+
+def _class_can_be_told(definition: ast.ClassDef, roles: Roles, depth: int = 0) -> bool:
+    if any(isinstance(s, ast.FunctionDef) and s.name == "set_epoch" for s in definition.body):
+        return True
+    for base in definition.bases:
+        own = roles.own_class_named(roles.full_name(base))
+        if own is None and _may_have_epoch(dotted(base.value if isinstance(base, ast.Subscript) else base)):
+            return True
+        if own is not None and depth < _HEIGHT and _class_can_be_told(*own, depth + 1):
+            return True
+    return False
+
+
+def _may_have_epoch(name: str) -> bool:
+    return name.rpartition(".")[2] not in _WITHOUT_EPOCH

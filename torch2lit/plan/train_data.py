@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ..recover.items import Item, names_in, parts
 from ..recover.loops import Iterable, loop_names
+from ..recover.makings import Making, Value, is_none, makings, sources
 from ..recover.nest import Frame
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
@@ -20,7 +21,7 @@ from .draft import Draft, Removal
 from .entry_names import entry_text, epoch_start, written_in_loop
 from .idioms import loop_bars
 from .own_loaders import own_loader
-from .samplers import making_of, sampler_with_epoch
+from .samplers import has_generator, sampler_with_epoch
 from .steps import Obstacle
 
 
@@ -280,66 +281,61 @@ _STATELESS = {
     "DataLoader", "TensorDataset", "RandomSampler", "SequentialSampler", "SubsetRandomSampler", "BatchSampler",
     "WeightedRandomSampler", "Subset",
 }  # fmt: skip
+_HEIGHT = 8
 _STATEFUL = ("generator", "persistent_workers", "worker_init_fn", "collate_fn")
 
 
 # ---- facts about the loader
 
 
-def constructions(draft: Draft, base: ast.expr, frame: Frame) -> list[ast.Call]:
-    """The calls that make the loader, as far as the file shows them."""
-    if isinstance(base, ast.Call):
-        return [base]
+def constructions(draft: Draft, base: ast.expr, frame: Frame) -> list[Making]:
+    """The calls that make the loader, as far as the project's files show them."""
+    return makings(_value(draft, base, frame))
+
+
+def _value(draft: Draft, base: ast.expr, frame: Frame) -> Value:
     variable = draft.variable(base, frame)
     if variable is None:
-        return []
-    bindings = draft.roles.bindings((variable.scope, variable.name))
-    return [b.value for b in bindings if isinstance(b.value, ast.Call)]
+        return Value(base, frame.scope, draft.roles)
+    return Value(ast.Name(variable.name, ast.Load()), variable.scope, draft.roles)
 
 
 def owns_generator(draft: Draft, base: ast.expr, frame: Frame) -> bool:
-    """Whether the loader has a random generator of its own: a plain loop asks it once more at its end."""
-    return any(
-        keyword.arg == "generator" and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None)
-        for call in constructions(draft, base, frame)
-        for keyword in call.keywords
-    )
+    """Whether the loader or its sampler has a random generator of its own: a plain loop asks it once more at its end."""
+    return any(has_generator(made) for made in constructions(draft, base, frame))
 
 
 def _draws_nothing(draft: Draft, base: ast.expr) -> bool:
     """Whether the loader's data is plain tensors: asking for a batch too many draws no random number."""
     made = constructions(draft, base, draft.nest.inner)
-    datasets = [c.args[0] if c.args else None for c in made]
-    variable = draft.variable(base, draft.nest.inner)
-    scope = variable.scope if variable is not None else draft.nest.inner.scope
-    return bool(made) and all(d is not None and _is_plain(draft, d, scope) for d in datasets)
+    datasets = [m.argument("dataset", 0) for m in made]
+    return bool(made) and all(d is not None and _is_plain(d) for d in datasets)
 
 
-def _is_plain(draft: Draft, node: ast.expr, scope: Scope) -> bool:
-    if isinstance(node, ast.Name):
-        key = draft.roles.key(scope, node.id)
-        values = draft.roles.bindings(key) if key is not None else []
-        return bool(values) and all(_is_plain(draft, b.value, scope) for b in values if b.value is not node)
-    return isinstance(node, ast.Call) and draft.roles.full_name(node.func).rpartition(".")[2] == "TensorDataset"
+def _is_plain(dataset: Value) -> bool:
+    parts = sources(dataset)
+    return bool(parts) and all(
+        isinstance(p.node, ast.Call) and p.roles.full_name(p.node.func).rpartition(".")[2] == "TensorDataset"
+        for p in parts
+    )
 
 
 def _has_no_length(draft: Draft, base: ast.expr) -> bool:
-    variable = draft.variable(base, draft.nest.inner)
-    for call in constructions(draft, base, draft.nest.inner):
-        dataset = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "dataset"), None)
-        scope = variable.scope if variable is not None else draft.nest.inner.scope
-        if dataset is not None and _is_iterable_dataset(draft, dataset, scope):
-            return True
-    return False
+    datasets = (m.argument("dataset", 0) for m in constructions(draft, base, draft.nest.inner))
+    return any(d is not None and _is_iterable_dataset(d) for d in datasets)
 
 
-def _is_iterable_dataset(draft: Draft, node: ast.expr, scope: Scope) -> bool:
-    if isinstance(node, ast.Name):
-        key = draft.roles.key(scope, node.id)
-        return key is not None and any(_is_iterable_dataset(draft, b.value, key[0]) for b in draft.roles.bindings(key))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        definition = draft.source.classes.get(node.func.id)
-        return definition is not None and any(ast.unparse(b).endswith("IterableDataset") for b in definition.bases)
+def _is_iterable_dataset(dataset: Value) -> bool:
+    for made in makings(dataset):
+        known = made.roles.own_class_named(made.full_name)
+        for _ in range(_HEIGHT):
+            if known is None:
+                break
+            definition, roles = known
+            if any(dotted(b).endswith("IterableDataset") for b in definition.bases):
+                return True
+            above = (roles.own_class_named(roles.full_name(b)) for b in definition.bases)
+            known = next((found for found in above if found is not None), None)
     return False
 
 
@@ -374,15 +370,14 @@ def _changes_started_loader(draft: Draft) -> Item | None:
     if base is None:
         return None
     made = constructions(draft, nest.batches.base, nest.inner)
-    workers = [k.value for m in made for k in m.keywords if k.arg == "num_workers"]
-    plain = bool(made) and all(_is_data_loader(draft, c) for c in made)
-    if plain and all(isinstance(w, ast.Constant) and w.value == 0 for w in workers) and not _asks_at_start(draft, made):
+    workers = [w.node for m in made if (w := m.argument("num_workers")) is not None]
+    plain = bool(made) and all(_is_data_loader(m) for m in made)
+    if plain and all(isinstance(w, ast.Constant) and w.value == 0 for w in workers) and not _asks_at_start(made):
         return None
     watched = {(base.scope, base.name)}
-    for call in made:
-        for part in [*call.args, *(k.value for k in call.keywords)]:
-            if isinstance(part, ast.Name) and (key := draft.roles.key(base.scope, part.id)):
-                watched.add(key)
+    for part in (argument for m in made for argument in m.arguments()):
+        if isinstance(part.node, ast.Name) and (key := part.roles.key(part.scope, part.node.id)):
+            watched.add(key)
     for item in draft.epoch.before:
         for node in (n for part, _frame in parts(item) for n in walk_scope(part)):
             target: ast.AST | None = None
@@ -398,27 +393,22 @@ def _changes_started_loader(draft: Draft) -> Item | None:
     return None
 
 
-def _asks_at_start(draft: Draft, made: list[ast.Call]) -> bool:
+def _asks_at_start(made: list[Making]) -> bool:
     """Whether a loader without workers asks its sampler for the order as soon as it starts, not at the first batch."""
-    for call in made:
-        for keyword in call.keywords:
-            if keyword.arg == "batch_size" and isinstance(keyword.value, ast.Constant) and keyword.value.value is None:
-                return True
-            if keyword.arg == "batch_sampler" and not _is_torchs(draft, keyword.value, call):
-                return True
+    for one in made:
+        if (size := one.argument("batch_size")) is not None and is_none(size):
+            return True
+        sampler = one.argument("batch_sampler")
+        if sampler is not None and not is_none(sampler) and not _is_torchs(sampler):
+            return True
     return False
 
 
-def _is_torchs(draft: Draft, node: ast.expr, call: ast.Call) -> bool:
+def _is_torchs(batch_sampler: Value) -> bool:
     """Whether the batch sampler is torch's own, which asks its sampler at the first batch only."""
-    values: list[ast.expr] = [node]
-    if isinstance(node, ast.Name) and (key := draft.roles.key(draft.source.scope_of(call), node.id)):
-        values = [b.value for b in draft.roles.bindings(key)]
-    return bool(values) and all(
-        isinstance(v, ast.Call)
-        and draft.roles.full_name(v.func).startswith("torch.utils.data.")
-        and dotted(v.func).endswith("BatchSampler")
-        for v in values
+    parts = [Making(p.node, p.scope, p.roles) for p in sources(batch_sampler) if isinstance(p.node, ast.Call)]
+    return bool(parts) and all(
+        m.full_name.startswith("torch.utils.data.") and m.last_name.endswith("BatchSampler") for m in parts
     )
 
 
@@ -440,8 +430,11 @@ def _would_be_told(draft: Draft) -> ast.expr | None:
     for call in draft.source.calls:
         if isinstance(call.func, ast.Attribute) and call.func.attr == "set_epoch":
             return None
-    loader = making_of(draft, nest.batches.base, nest.inner)
-    return sampler_with_epoch(draft, loader) if loader is not None else None
+    base = nest.batches.base
+    sampler = sampler_with_epoch(constructions(draft, base, nest.inner))
+    if sampler is None:
+        return None
+    return sampler.node if sampler.roles is draft.roles else base
 
 
 def _not_lazy(draft: Draft, base: ast.expr) -> str:
@@ -455,7 +448,7 @@ def _not_lazy(draft: Draft, base: ast.expr) -> str:
 def _has_length(draft: Draft, base: ast.expr) -> bool:
     """Whether ``len(loader)`` surely works: the script calls it, or makes a DataLoader itself."""
     made = constructions(draft, base, draft.nest.inner)
-    if made and all(_is_data_loader(draft, c) for c in made):
+    if made and all(_is_data_loader(m) for m in made):
         return True
     text = f"len({ast.unparse(base)})"
     return any(
@@ -464,5 +457,5 @@ def _has_length(draft: Draft, base: ast.expr) -> bool:
     )
 
 
-def _is_data_loader(draft: Draft, call: ast.Call) -> bool:
-    return draft.roles.full_name(call.func).rpartition(".")[2] == "DataLoader"
+def _is_data_loader(made: Making) -> bool:
+    return made.last_name == "DataLoader"

@@ -16,9 +16,9 @@ from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP,
 from .entry_names import at_entry, epoch_start, written_in_loop
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
-from .samplers import making_of, sampler_with_epoch
+from .samplers import sampler_with_epoch
 from .steps import controls, open_controls
-from .train_data import owns_generator
+from .train_data import constructions, owns_generator
 
 
 def place_after(draft: Draft) -> None:
@@ -72,7 +72,7 @@ def _obstacle(draft: Draft, found: Validation) -> str:
         return "its loader has a random generator of its own, which a loop asks once more at its end"
     if reason := own_loader(draft, found.loop.base, found.frame):
         return reason
-    if (loader := making_of(draft, found.loop.base, found.frame)) and sampler_with_epoch(draft, loader):
+    if sampler_with_epoch(constructions(draft, found.loop.base, found.frame)) is not None:
         return "Lightning would call `set_epoch` on its sampler"
     if reason := graph_is_seen(draft, found):
         return reason

@@ -385,11 +385,13 @@ class EffectAnalysis:
 
     def _analysis_of(self, file: Path) -> EffectAnalysis:
         if file not in self._foreign_analyses:
-            source = Source(self.neighbours.text(file))
-            neighbours = self.neighbours.beside(file)
-            other = EffectAnalysis(source, Roles(source, neighbours))
+            roles = self.roles.of_file(file)
+            if roles is None:
+                source = Source("")
+                roles = Roles(source, self.neighbours.beside(file))
+            other = EffectAnalysis(roles.source, roles)
             # One memory for all: files may call each other in a circle.
-            other.neighbours, other._foreign = neighbours, self._foreign
+            other._foreign = self._foreign
             other._foreign_analyses = self._foreign_analyses
             self._foreign_analyses[file] = other
         return self._foreign_analyses[file]

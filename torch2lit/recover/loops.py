@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from enum import Enum
 
+from .makings import Value, sources
 from .names import bound_names, target_names
 from .roles import Role, Roles
 from .syntax import Scope, dotted
@@ -20,6 +21,9 @@ _BARS = {
     "ProgressBar",
     "progressbar",
 }
+
+
+_DATA_LOADERS = {"torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader"}
 
 
 class Iterable(str, Enum):
@@ -190,7 +194,17 @@ def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
         return Iterable.LOADER
     if isinstance(base, ast.Call) and roles.of(base, scope) is Role.LOADER:
         return Iterable.LOADER
-    return Iterable.UNKNOWN
+    return Iterable.LOADER if _is_made_as_loader(base, scope, roles) else Iterable.UNKNOWN
+
+
+def _is_made_as_loader(base: ast.expr, scope: Scope, roles: Roles) -> bool:
+    """Whether the project's own functions or containers surely give a DataLoader of torch's."""
+    if not isinstance(base, ast.Name | ast.Attribute | ast.Subscript):
+        return False
+    parts = sources(Value(base, scope, roles))
+    return bool(parts) and all(
+        isinstance(p.node, ast.Call) and p.roles.full_name(p.node.func) in _DATA_LOADERS for p in parts
+    )
 
 
 def _is_list(base: ast.Name, scope: Scope, roles: Roles) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import re
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 from .names import local_names, parameter_names, target_names
 from .neighbours import Neighbours
@@ -92,6 +94,7 @@ class Roles:
         self._uses: dict[Key, set[str]] | None = None
         self._called: set[Key] = set()
         self._origins: dict[str, str] | None = None
+        self._files: dict[Path, Roles | None] = {}
 
     # ---- names
 
@@ -317,6 +320,35 @@ class Roles:
             return self.source.classes.get(full)
         found = self.neighbours.definition(full) if self.neighbours is not None else None
         return found.node if found is not None and isinstance(found.node, ast.ClassDef) else None
+
+    def own_class_named(self, full: str) -> tuple[ast.ClassDef, Roles] | None:
+        """The same with the file that defines it."""
+        if "." not in full:
+            return (self.source.classes[full], self) if full in self.source.classes else None
+        found = self.neighbours.definition(full) if self.neighbours is not None else None
+        other = self.of_file(found.file) if found is not None else None
+        definition = other.source.classes.get(found.node.name) if found is not None and other is not None else None
+        return (definition, other) if definition is not None and other is not None else None
+
+    def function_named(self, full: str) -> tuple[ast.FunctionDef, Roles] | None:
+        """The function of a full name, in this file or in one beside it, with the file that defines it."""
+        if "." not in full:
+            function = self.source.function(full)
+            return (function, self) if function is not None else None
+        found = self.neighbours.definition(full) if self.neighbours is not None else None
+        other = self.of_file(found.file) if found is not None else None
+        function = other.source.function(found.node.name) if found is not None and other is not None else None
+        return (function, other) if function is not None and other is not None else None
+
+    def of_file(self, file: Path) -> Roles | None:
+        """The roles of a project file that the script imports; None when it cannot be read."""
+        if file not in self._files and self.neighbours is not None:
+            self._files[file] = None
+            with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+                other = Roles(Source(self.neighbours.text(file)), self.neighbours.beside(file))
+                other._files = self._files  # one memory for all: files import each other in a circle
+                self._files[file] = other
+        return self._files.get(file)
 
     def _of_container(self, scope: Scope, name: str) -> Role | None:
         key = self.key(scope, name)

@@ -1,0 +1,270 @@
+"""The calls that make a value, seen through names, branches, arguments, containers, own functions, objects and files."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .names import parameter_names
+from .roles import Roles
+from .syntax import Scope, dotted, walk, walk_scope
+
+_DEEPEST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An expression with the scope and the file whose names it uses."""
+
+    node: ast.expr
+    scope: Scope
+    roles: Roles
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """A call that makes the value, of a class or of a function that is no function of the project."""
+
+    call: ast.Call
+    scope: Scope
+    roles: Roles
+
+    @property
+    def full_name(self) -> str:
+        """The dotted name of what is called, import aliases resolved."""
+        return self.roles.full_name(self.call.func)
+
+    @property
+    def last_name(self) -> str:
+        """The last part of that name: ``DataLoader``."""
+        return self.full_name.rpartition(".")[2]
+
+    def argument(self, name: str, index: int | None = None) -> Value | None:
+        """What is passed under a keyword, in the call itself or in a dictionary behind ``**``, or at a place."""
+        for keyword in self.call.keywords:
+            if keyword.arg == name:
+                return Value(keyword.value, self.scope, self.roles)
+        for keyword in self.call.keywords:
+            if keyword.arg is None:
+                found = next(_Search().entries(Value(keyword.value, self.scope, self.roles), name), None)
+                if found is not None:
+                    return found
+        if index is not None and index < len(self.call.args):
+            return Value(self.call.args[index], self.scope, self.roles)
+        return None
+
+    def arguments(self) -> list[Value]:
+        """Everything that is passed in the call itself."""
+        nodes = [*self.call.args, *(k.value for k in self.call.keywords)]
+        return [Value(node, self.scope, self.roles) for node in nodes]
+
+
+def makings(value: Value) -> list[Making]:
+    """Every call that may give the expression its value, as far as the project's text shows."""
+    return [Making(p.node, p.scope, p.roles) for p in sources(value) if isinstance(p.node, ast.Call)]
+
+
+def sources(value: Value) -> list[Value]:
+    """All that the expression comes down to: those calls, and whatever else nothing is known of."""
+    return list(_Search().reduced(value, 0))
+
+
+def is_none(value: Value) -> bool:
+    """Whether the expression surely is None."""
+    parts = sources(value)
+    return bool(parts) and all(isinstance(p.node, ast.Constant) and p.node.value is None for p in parts)
+
+
+class _Search:
+    """One walk back from a value; what was seen once is not followed again."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[int, object]] = set()
+
+    def _is_new(self, value: Value, place: object) -> bool:
+        mark = (id(value.node), place)
+        if mark in self.seen:
+            return False
+        self.seen.add(mark)
+        return True
+
+    def reduced(self, value: Value, depth: int) -> Iterator[Value]:
+        """The expressions that a value comes down to: calls of others' functions and classes, and what leads no further."""
+        if depth > _DEEPEST or not self._is_new(value, None):
+            return
+        for inner in self.one_step(value, depth):
+            if inner is value:
+                yield value
+            else:
+                yield from self.reduced(inner, depth + 1)
+
+    def one_step(self, value: Value, depth: int) -> Iterable[Value]:
+        """What the expression stands for, one name, branch, call or container further back; itself when nothing is known."""
+        node, scope, roles = value.node, value.scope, value.roles
+        match node:
+            case ast.Name(id=name):
+                return self._of_name(roles, scope, name, depth)
+            case ast.NamedExpr(value=inner):
+                return [Value(inner, scope, roles)]
+            case ast.IfExp(body=body, orelse=orelse):
+                return [Value(body, scope, roles), Value(orelse, scope, roles)]
+            case ast.BoolOp(values=values):
+                return [Value(v, scope, roles) for v in values]
+            case ast.Subscript(value=container, slice=place):
+                return self.elements(Value(container, scope, roles), place, depth)
+            case ast.Attribute(value=owner, attr=attribute):
+                return self._of_attribute(Value(owner, scope, roles), attribute, depth)
+            case ast.Call():
+                returned = self._returned(value, depth)
+                return [value] if returned is None else returned
+        return [value]
+
+    def _of_name(self, roles: Roles, scope: Scope, name: str, depth: int) -> Iterator[Value]:
+        key = roles.key(scope, name)
+        if key is None:
+            return
+        owner = key[0]
+        for binding in roles.bindings(key):
+            value = Value(binding.value, owner, roles)
+            if binding.index is None:
+                yield value
+            elif binding.index >= 0:
+                yield from self.elements(value, ast.Constant(binding.index), depth)
+            elif binding.index == -1:
+                yield from self.elements(value, None, depth)
+        if not isinstance(owner, ast.Module) and name in parameter_names(owner):
+            for caller, argument in roles.arguments(owner, name):
+                yield Value(argument, caller, roles)
+
+    def _returned(self, call: Value, depth: int) -> list[Value] | None:
+        """What a function or method of the project returns; None when the call is none of one."""
+        assert isinstance(call.node, ast.Call)
+        function = call.node.func
+        full = call.roles.full_name(function)
+        if full and (own := call.roles.function_named(full)) is not None:
+            return _results(*own)
+        if isinstance(function, ast.Attribute):
+            for definition, roles in self._classes_of(Value(function.value, call.scope, call.roles), depth):
+                if (method := _method(definition, function.attr)) is not None:
+                    return _results(method, roles)
+        return None
+
+    def _classes_of(self, value: Value, depth: int) -> Iterator[tuple[ast.ClassDef, Roles]]:
+        """The project's class of an object, and the classes above it, each with the file that defines it."""
+        found: list[tuple[ast.ClassDef, Roles]] = []
+        if isinstance(value.node, ast.Name) and value.node.id == "self" and not isinstance(value.scope, ast.Module):
+            owner = value.roles.source.in_class(value.scope)
+            found += [(owner, value.roles)] if owner is not None else []
+        else:
+            for part in _Search().reduced(value, depth + 1):
+                if isinstance(part.node, ast.Call):
+                    made = part.roles.own_class_named(part.roles.full_name(part.node.func))
+                    found += [made] if made is not None else []
+        for definition, roles in found:
+            yield definition, roles
+            if len(found) < _DEEPEST:
+                above = (roles.own_class_named(roles.full_name(base)) for base in definition.bases)
+                found += [one for one in above if one is not None and one not in found]
+
+    def _of_attribute(self, owner: Value, attribute: str, depth: int) -> Iterator[Value]:
+        """What the class of an object stores under an attribute, or a property gives."""
+        for definition, roles in self._classes_of(owner, depth):
+            if (getter := _method(definition, attribute)) is not None:
+                yield from _results(getter, roles)
+            for node in walk(definition):
+                if not isinstance(node, ast.Assign):
+                    continue
+                value = Value(node.value, roles.source.scope_of(node), roles)
+                for target in node.targets:
+                    if _is_own(target, attribute):
+                        yield value
+                    elif isinstance(target, ast.Tuple):
+                        for index, element in enumerate(target.elts):
+                            if _is_own(element, attribute):
+                                yield from self.elements(value, ast.Constant(index), depth)
+
+    def elements(self, container: Value, place: ast.expr | None, depth: int) -> Iterator[Value]:
+        """The elements of a list, tuple or dictionary at a place; all of them when the place is not a constant."""
+        wanted = place.value if isinstance(place, ast.Constant) else None
+        if depth > _DEEPEST or not self._is_new(container, (wanted,)):
+            return
+        node, scope, roles = container.node, container.scope, container.roles
+        match node:
+            case ast.Tuple(elts=elements) | ast.List(elts=elements):
+                if isinstance(wanted, int) and wanted < len(elements):
+                    elements = [elements[wanted]]
+                for element in elements:
+                    yield Value(element, scope, roles)
+            case ast.Dict(keys=keys, values=values):
+                for key, value in zip(keys, values, strict=True):
+                    if not isinstance(key, ast.Constant) or wanted is None or key.value == wanted:
+                        yield Value(value, scope, roles)
+            case ast.ListComp(elt=element) | ast.GeneratorExp(elt=element) | ast.DictComp(value=element):
+                yield Value(element, scope, roles)
+            case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
+                for keyword in keywords:
+                    if keyword.arg is None or wanted is None or keyword.arg == wanted:
+                        yield Value(keyword.value, scope, roles)
+            case _:
+                for inner in self.one_step(container, depth):
+                    if inner is not container:
+                        yield from self.elements(inner, place, depth + 1)
+        if isinstance(node, ast.Name):
+            yield from self._stored(node, container, wanted, depth)
+
+    def _stored(self, name: ast.Name, container: Value, wanted: object, depth: int) -> Iterator[Value]:
+        """What is put into a container later: ``loaders["train"] = ...``, ``loaders.append(...)``, ``options.update(...)``."""
+        key = container.roles.key(container.scope, name.id)
+        if key is None:
+            return
+        for node in walk_scope(key[0].body):
+            match node:
+                case ast.Assign(
+                    targets=[ast.Subscript(value=ast.Name(id=owner), slice=ast.Constant(value=place))], value=value
+                ) if owner == name.id and (wanted is None or place == wanted):
+                    yield Value(value, key[0], container.roles)
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="append"), args=[value]):
+                    if owner == name.id:
+                        yield Value(value, key[0], container.roles)
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id=owner), attr="update"), args=given, keywords=keywords
+                ) if owner == name.id:
+                    for keyword in keywords:
+                        if wanted is None or keyword.arg == wanted:
+                            yield Value(keyword.value, key[0], container.roles)
+                    there = ast.Constant(wanted) if isinstance(wanted, str | int) else None
+                    for value in given:
+                        yield from self.elements(Value(value, key[0], container.roles), there, depth + 1)
+
+    def entries(self, options: Value, name: str) -> Iterator[Value]:
+        """What a dictionary behind ``**`` holds under a name, through a function's own ``**kwargs`` too."""
+        node, scope, roles = options.node, options.scope, options.roles
+        if isinstance(node, ast.Name) and not isinstance(scope, ast.Module):
+            if scope.args.kwarg is not None and scope.args.kwarg.arg == node.id:
+                for call in roles.source.calls:
+                    if dotted(call.func) == scope.name:
+                        for keyword in call.keywords:
+                            if keyword.arg == name:
+                                yield Value(keyword.value, roles.source.scope_of(call), roles)
+                return
+        yield from self.elements(options, ast.Constant(name), 0)
+
+
+def _results(function: ast.FunctionDef, roles: Roles) -> list[Value]:
+    return [
+        Value(n.value, function, roles)
+        for n in walk_scope(function.body)
+        if isinstance(n, ast.Return) and n.value is not None
+    ]
+
+
+def _method(definition: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    return next((s for s in definition.body if isinstance(s, ast.FunctionDef) and s.name == name), None)
+
+
+def _is_own(target: ast.expr, attribute: str) -> bool:
+    match target:
+        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+            return name == attribute
+    return False
