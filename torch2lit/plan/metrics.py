@@ -90,7 +90,7 @@ class _Numbers:
         found: list[tuple[ast.expr | None, Frame]] = []
         for item in self.draft.all_items():
             if item.kind == "bind":
-                if self.draft.variables.of(item.frame, item.target) is variable:
+                if any(self.draft.variables.of(item.frame, name) is variable for name in item.bound):
                     found.append((None, item.frame))
                 continue
             for node in walk_scope(item.node):

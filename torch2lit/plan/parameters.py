@@ -25,7 +25,7 @@ def take_fixed_parameters(draft: Draft) -> dict[Variable, Argument]:
     for hook, items in draft.hooks.items():
         kept = []
         for item in items:
-            variable = draft.variables.of(item.frame, item.target) if item.kind == "bind" else None
+            variable = draft.variables.of(item.frame, item.target) if item.target else None
             if variable is not None and _is_fixed(draft, item, variable, everything):
                 assert item.value is not None and item.frame.caller is not None
                 found[variable] = (item.value, item.frame.caller)

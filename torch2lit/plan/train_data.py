@@ -150,7 +150,9 @@ def drop_unread_parameters(draft: Draft) -> None:
     epoch = draft.epoch
     everything = [*epoch.before, *epoch.batch, *epoch.after]
     read = draft.variables.sequence(everything).read
-    epoch.before = [i for i in epoch.before if i.kind != "bind" or draft.variables.of(i.frame, i.target) in read]
+    epoch.before = [
+        i for i in epoch.before if i.kind != "bind" or any(draft.variables.of(i.frame, n) in read for n in i.bound)
+    ]
 
 
 class _Hoister:
@@ -239,7 +241,7 @@ class _Hoister:
         if len(writers) != 1 or variable in others.written or self._mutated(variable):
             return None
         item = writers[0]
-        if item.kind == "bind" and item.value is not None and item.frame.caller is not None:
+        if item.target and item.value is not None and item.frame.caller is not None:
             return self.expression(item.value, item.frame.caller)
         match item.node:
             case ast.Assign(targets=[ast.Name()], value=value) if item.kind == "statement":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .names import free_names, parameter_names, target_names
 from .nest import Frame, inline_problem, last_statement
-from .roles import bound_argument
+from .roles import bound_argument, spread_argument
 from .syntax import Source, dotted, walk, walk_scope
 
 _GRAD_MODES = {"no_grad", "inference_mode", "enable_grad"}
@@ -18,7 +18,8 @@ _GRAD_MODES = {"no_grad", "inference_mode", "enable_grad"}
 class Item:
     """One thing that runs: a raw statement, a parameter that gets its argument, or a call's result that is used.
 
-    ``kind`` is ``statement``; ``bind`` (``target = value``, the value read in the caller's frame); ``result``: the
+    ``kind`` is ``statement``; ``bind`` (``target = value``, the value read in the caller's frame; several
+    ``spread`` take it apart); ``result``: the
     caller's statement ``node`` with its ``call`` replaced by ``value``, read in the frame ``callee``; ``enter`` and
     ``leave``: the `with` statement ``node`` begins, and ends, around a loop that Lightning runs; ``stop``: training ends when
     ``value``, the condition of the `while` loop ``node``, does not hold any more.
@@ -31,11 +32,17 @@ class Item:
     value: ast.expr | None = None
     call: ast.Call | None = None
     callee: Frame | None = None
+    spread: tuple[str, ...] = ()
     parent: ast.stmt | None = None
     """The `with` or `if` that was unwrapped around it."""
 
+    @property
+    def bound(self) -> tuple[str, ...]:
+        """The parameters that a ``bind`` gives a value."""
+        return self.spread or (self.target,)
+
     def __repr__(self) -> str:
-        return f"<{self.kind} {self.target or ast.unparse(self.node).splitlines()[0][:50]}>"
+        return f"<{self.kind} {', '.join(self.spread) or self.target or ast.unparse(self.node).splitlines()[0][:50]}>"
 
 
 def parts(item: Item) -> list[tuple[ast.AST, Frame]]:
@@ -119,6 +126,9 @@ def callee_items(frame: Frame, statement: ast.stmt) -> tuple[list[Item], list[It
         for name in parameter_names(function)
         if name in frame.arguments
     ]
+    if (spread := spread_argument(function, frame.call)) is not None:
+        names, value = spread
+        binds.append(Item(statement, frame, "bind", value=value, spread=tuple(names)))
     body = [s for s in function.body if not _is_docstring(s, function)]
     body = [s for s in body if not isinstance(s, ast.Global | ast.Nonlocal | ast.Pass)]
     last = last_statement(function.body)

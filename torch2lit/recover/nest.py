@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ..findings import Finding, finding
 from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
-from .roles import Role, Roles, bound_argument
+from .roles import Role, Roles, bound_argument, spread_argument
 from .syntax import Scope, Source, dotted, root_name, walk_scope
 
 STEP_METHODS = ("step", "first_step", "second_step")
@@ -414,7 +414,10 @@ def inline_problem(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.C
         if dotted(decorator.func if isinstance(decorator, ast.Call) else decorator) not in _NO_GRAD:
             return f"it is decorated with `{ast.unparse(decorator)}`"
     defaults = [*function.args.defaults, *function.args.kw_defaults]
+    spread = spread_argument(function, call)
     for name in parameter_names(function):
+        if spread is not None and name in spread[0]:
+            continue
         argument = bound_argument(function, call, name)
         if argument is None:
             return f"the value of parameter `{name}` is not known"

@@ -444,10 +444,13 @@ def bound_argument(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.C
     for keyword in call.keywords:
         if keyword.arg == parameter:
             return keyword.value
-    if any(isinstance(argument, ast.Starred) for argument in call.args) or any(k.arg is None for k in call.keywords):
+    if any(k.arg is None for k in call.keywords):
         return None
+    starred = next((i for i, argument in enumerate(call.args) if isinstance(argument, ast.Starred)), None)
     if parameter in positional:
         index = positional.index(parameter)
+        if starred is not None and index >= starred:
+            return None
         if index < len(call.args):
             return call.args[index]
         offset = index - (len(positional) - len(a.defaults))
@@ -456,6 +459,24 @@ def bound_argument(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.C
         if keyword_only.arg == parameter:
             return default
     return None
+
+
+def spread_argument(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call
+) -> tuple[list[str], ast.expr] | None:
+    """The parameters that ``*value``, the last positional argument of a call, surely fills, and the value."""
+    if not call.args or not isinstance(call.args[-1], ast.Starred) or any(k.arg is None for k in call.keywords):
+        return None
+    if any(isinstance(argument, ast.Starred) for argument in call.args[:-1]):
+        return None
+    a = function.args
+    positional = [p.arg for p in (*a.posonlyargs, *a.args)]
+    rest = positional[len(call.args) - 1 :]
+    named = {keyword.arg for keyword in call.keywords}
+    optional = positional[len(positional) - len(a.defaults) :] if a.defaults else []
+    if not rest or named & set(rest) or set(optional) & set(rest):
+        return None  # how many of them the value fills is not known
+    return rest, call.args[-1].value
 
 
 def _collect_bindings(scope: Scope) -> dict[str, list[Binding]]:

@@ -117,7 +117,7 @@ class Variables:
         """Drop the parameter bindings that only give a caller's variable another name; unite the two."""
         kept: list[Item] = []
         for item in items:
-            if item.kind == "bind" and isinstance(item.value, ast.Name) and self._unchanging(item):
+            if item.target and isinstance(item.value, ast.Name) and self._unchanging(item):
                 assert item.frame.caller is not None
                 outer = self.of(item.frame.caller, item.value.id)
                 inner = self.of(item.frame, item.target)
@@ -191,8 +191,7 @@ class Variables:
             assert item.frame.caller is not None and item.value is not None
             value = flow([item.value])
             read = self.names(item.frame.caller, value.read)
-            target = self.of(item.frame, item.target)
-            bound = frozenset([target] if target else [])
+            bound = self.names(item.frame, frozenset(item.bound))
             return Use(read, bound, bound, read)
         if item.kind in ("enter", "leave", "stop"):
             return self._from_flow(item.frame, flow([part for part, _frame in parts(item)]))

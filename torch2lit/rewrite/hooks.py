@@ -202,12 +202,15 @@ class HookWriter:
 
     def _bind(self, item: Item, hook: str) -> Statement:
         assert item.value is not None and item.frame.caller is not None
-        variable = self.draft.variables.of(item.frame, item.target)
-        target = item.target
-        if variable is not None:
-            target = self.state.in_hook.get((hook, variable)) or self.state.homes.get(variable) or variable.name
-        value = self.text(item.value, item.frame.caller, hook)
-        return _parse(f"{target} = {value}")
+        targets = []
+        for name in item.bound:
+            variable = self.draft.variables.of(item.frame, name)
+            home = (
+                "" if variable is None else self.state.in_hook.get((hook, variable)) or self.state.homes.get(variable)
+            )
+            targets.append(home or (variable.name if variable is not None else name))
+        apart = "," if len(item.spread) == 1 else ""
+        return _parse(f"{', '.join(targets)}{apart} = {self.text(item.value, item.frame.caller, hook)}")
 
     def _negated(self, test: ast.expr, frame: Frame, hook: str) -> str:
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
