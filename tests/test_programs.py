@@ -35,6 +35,39 @@ def test_the_folder_converts_to_the_same(name: str, tmp_path: Path) -> None:
         assert (entry.parent / file).read_text("utf-8") == text
 
 
+class TestFolder:
+    def test_scripts_that_share_an_engine(self, tmp_path: Path) -> None:
+        name = "several-files-engine-of-one-epoch"
+        entry = copy_of(name, tmp_path)
+        engine = (entry.parent / "engine.py").read_text("utf-8")
+        entry.with_name("train_again.py").write_text(entry.read_text("utf-8"), "utf-8")
+        outcomes = {Path(c.path).name: c.outcome for c in convert(entry.parent, write=True)}
+        assert [name for name, outcome in outcomes.items() if outcome is Outcome.CONVERTED] == [
+            "train.py",
+            "train_again.py",
+        ]
+        assert entry.with_name("train_again.py").read_text("utf-8") == expected(name)[0]["train.py"]
+        assert (entry.parent / "engine.py").read_text("utf-8") == engine
+        assert all(c.outcome is Outcome.UNCHANGED for c in convert(entry.parent))
+
+    def test_a_file_that_only_others_call_has_to_be_named(self, tmp_path: Path) -> None:
+        entry = copy_of("several-files-engine-of-one-epoch", tmp_path)
+        entry.unlink()
+        engine = entry.with_name("engine.py")
+        (left,) = [c for c in convert(entry.parent) if Path(c.path).name == "engine.py"]
+        assert (left.outcome, left.reason) == (
+            Outcome.UNCHANGED,
+            "nothing in it starts its training; name it, or the script that does",
+        )
+        (named,) = convert(engine)
+        assert named.outcome is Outcome.CONVERTED
+
+    def test_a_file_that_a_program_needs_converted_is(self, tmp_path: Path) -> None:
+        entry = copy_of("several-files-changing-global", tmp_path)
+        converted = {Path(c.path).name for c in convert(entry.parent) if c.outcome is Outcome.CONVERTED}
+        assert converted == {"train.py", "engine.py"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_written_without_asking(name: str, tmp_path: Path) -> None:
     entry = copy_of(name, tmp_path)

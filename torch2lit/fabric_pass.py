@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from .checks import unbound_names
 from .comments import skip_lines
@@ -147,12 +148,12 @@ def with_fabric(result: Conversion, path: str, options: Options) -> Conversion:
     first = result.outcome is Outcome.REFUSED
     roles = Roles(source, Neighbours(path))
     if first:
-        return convert_raw_by_fabric(source, roles, path, options, left) or result
+        raw = convert_raw_by_fabric(source, roles, path, options, left)
+        library = all(f.slug == "no-entry-point" for f in left)
+        return replace(raw, library=library) if raw is not None else result
     fabric = convert_by_fabric(source, roles, path, options, [])
     if fabric is None:
         return result
-    from dataclasses import replace
-
     notes = [finding("fabric-used", f.line, f"kept with its own control flow, by Fabric: {f.message}") for f in left]
     kept = tuple(sorted([*(f for f in result.findings if f not in left), *notes]))
     fabric = replace(fabric, findings=tuple(f for f in fabric.findings if f.slug != "fabric-used"))

@@ -99,7 +99,7 @@ class Conversion:
     ``before`` and ``after`` are text with the file's own newlines; ``after`` equals ``before`` unless the
     outcome is converted. ``edits`` lead from the one to the other; they may be left out. ``error`` is one
     line when the outcome is failed: ``LINE:COLUMN: REASON`` when the place is known, the reason alone when
-    not. ``reason`` says why a file is unchanged.
+    not. ``reason`` says why a file is unchanged. ``library``: nothing in the file itself starts its training, other files do.
     """
 
     path: str
@@ -113,6 +113,7 @@ class Conversion:
     error: str = ""
     reason: str = ""
     edits: tuple[Edit, ...] = ()
+    library: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def run_files(
     if others := _not_among(files, [other for one in done for other in one.others]):
         files, done = [*files, *others], [*done, *_process(others, options, jobs)]
         places = destinations(files, [*paths, *sorted({other.parent for other in others})], output) if write else {}
+    done = _left_to_their_programs(files, done, paths)
     conversions = [failed(path.as_posix(), f"cannot read: {reason}") for path, reason in found.unreadable]
     kept: list[tuple[Path, Path]] = []
     if write:
@@ -57,6 +58,26 @@ def run_files(
         conversions += [one.conversion for one in done]
     conversions.sort(key=lambda conversion: Path(conversion.path).parts)
     return Run(tuple(conversions), tuple(kept))
+
+
+def _left_to_their_programs(files: Sequence[Path], done: Sequence[Processed], paths: Sequence[Path]) -> list[Processed]:
+    """The same, but a file that only others call stays as it is unless it was named or is converted with its program.
+
+    Fabric would change such a file for callers that the user did not ask to convert, or that have its code by now.
+    """
+    wanted = {os.path.realpath(path) for path in (*paths, *(other for one in done for other in one.others))}
+    result = []
+    for file, one in zip(files, done, strict=True):
+        conversion = one.conversion
+        if conversion.library and os.path.realpath(file) not in wanted:
+            before = conversion.before
+            left = Conversion(conversion.path, Outcome.UNCHANGED, before, before, reason=_CALLED_BY_OTHERS)
+            one = Processed(left, one.read)
+        result.append(one)
+    return result
+
+
+_CALLED_BY_OTHERS = "nothing in it starts its training; name it, or the script that does"
 
 
 def _not_among(files: Sequence[Path], others: Sequence[Path]) -> list[Path]:
