@@ -42,6 +42,8 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
     """The training data of the batch loop, or why Lightning cannot run over it as the script does."""
     loop = draft.nest.batches
     assert loop is not None
+    if loop.kind is Iterable.TURNS:
+        return Obstacle(loop.node, "a `while` loop in the epoch has no batches that Lightning could run over")
     if loop.kind is Iterable.UNKNOWN:
         return Obstacle(loop.node, f"the batches come from `{ast.unparse(loop.base)[:60]}`, which is no known loader")
     texts: list[str] = []

@@ -10,7 +10,7 @@ from ..findings import Finding, finding
 from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
 from .roles import Role, Roles, bound_argument, spread_argument
-from .syntax import Scope, Source, dotted, root_name, walk_scope
+from .syntax import Scope, Source, dotted, root_name, walk, walk_scope
 
 STEP_METHODS = ("step", "first_step", "second_step")
 """What optimizers are stepped with: those of sharpness-aware minimization take two steps per batch."""
@@ -139,7 +139,7 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
     """Find every nest of a file. A step site that cannot be followed to its loops leaves a finding of severity refused."""
     result = Recovered([], [])
     scopes: list[Scope] = [source.tree, *source.functions]
-    lonely: list[Finding] = []
+    lonely: list[tuple[Scope, Finding]] = []
     stepped = False
     for scope in scopes:
         if _is_closure(source, scope):
@@ -160,7 +160,7 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
                         finding("loop-in-class", line, f"the training step is in methods of class `{owner.name}`")
                     )
                 continue
-            lonely.append(_no_step(backwards[0]))
+            lonely.append((scope, _no_step(backwards[0])))
             continue
         if _never_trains(source, scope, [*backwards, *steps]):
             continue
@@ -184,8 +184,20 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
         else:
             result.nests.extend(found)
     if stepped or any(step_calls(scope, roles)[1] for scope in scopes if lonely):
-        result.findings.extend(lonely)
+        result.findings.extend(told for scope, told in lonely if not _is_part_of(result.nests, scope))
     return result
+
+
+def _is_part_of(nests: list[Nest], scope: Scope) -> bool:
+    """Whether a nest calls the function, as an attack on the inputs: then its backward pass stays where it is."""
+    if isinstance(scope, ast.Module):
+        return False
+    parts: list[ast.AST] = []
+    for nest in nests:
+        parts += [nest.outermost, nest.inner.scope, nest.step_frame.scope]
+    called = {n.func.id for p in parts if not isinstance(p, ast.Module) for n in walk(p)
+              if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}  # fmt: skip
+    return scope.name in called
 
 
 def _steps_elsewhere(source: Source, roles: Roles, owner: ast.ClassDef) -> bool:
