@@ -6,7 +6,7 @@ import ast
 
 from ..program import Fate, LedgerEntry, Mechanism
 from ..recover.items import Item
-from ..recover.syntax import Source, blocks, walk, walk_statements
+from ..recover.syntax import Source, blocks, walk, walk_scope, walk_statements
 from .draft import HOOKS, Draft
 from .steps import controls
 
@@ -20,6 +20,12 @@ def ledger_of(source: Source, drafts: list[Draft], edited: list[tuple[int, int]]
     entries: dict[ast.stmt, LedgerEntry] = {}
     for draft in drafts:
         _Writer(source, draft, entries).write()
+    for function in source.functions:
+        statements = list(walk_statements(function.body))
+        if function not in entries and not any(s in entries for s in statements) and _takes_gradients(source, function):
+            for statement in statements:
+                why = "the batches call it as it stands"
+                entries[statement] = entry_of(source, statement, Fate.KEPT, "", "", why)
     inside = set(entries)
     for statement in _open_statements(source.tree.body, inside):
         if statement not in entries:
@@ -28,6 +34,13 @@ def ledger_of(source: Source, drafts: list[Draft], edited: list[tuple[int, int]]
             reason = "reads values of the module now" if changed else "no part of the training loop"
             entries[statement] = entry_of(source, statement, Fate.KEPT, "", "rename_names" if changed else "", reason)
     return tuple(sorted(entries.values(), key=lambda e: (e.line, e.end_line, e.source, e.target)))
+
+
+def _takes_gradients(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return source.in_class(function) is None and any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "backward"
+        for n in walk_scope(function.body)
+    )
 
 
 def _has_inside(statement: ast.stmt, inside: set[ast.stmt]) -> bool:

@@ -183,7 +183,8 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
                 result.findings.append(found)
         else:
             result.nests.extend(found)
-    if stepped or any(step_calls(scope, roles)[1] for scope in scopes if lonely):
+    raw = [scope for scope in scopes if lonely and not _inside_lightning(source, scope)]
+    if stepped or any(step_calls(scope, roles)[1] for scope in raw):
         result.findings.extend(told for scope, told in lonely if not _is_part_of(result.nests, scope))
     return result
 
