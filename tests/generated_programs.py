@@ -12,9 +12,10 @@ import sys
 
 from program_grammar import Choices, Grammar
 from programs_of_epochs import EPOCHS
+from programs_of_methods import METHODS
 from programs_of_shapes import SHAPES
 
-FAMILIES = (SHAPES, SHAPES, EPOCHS)
+FAMILIES = (SHAPES, SHAPES, EPOCHS, METHODS)
 
 
 def family(seed: int) -> Grammar:

@@ -63,6 +63,69 @@ RUN = "torch2lit/run.py"
 SAFETY = "tests/test_files_safety.py::"
 LAWS = "tests/test_laws.py::"
 
+ESCAPES = "torch2lit/recover/escapes.py"
+VARIABLES = "torch2lit/recover/variables.py"
+OBJECTS = "torch2lit/objects/classes.py"
+
+OF_METHODS = (
+    Mutation(
+        1,
+        "code that gets the object of methods binds none of its attributes",
+        VARIABLES,
+        "written_names | escapes.bound_outside",
+        "written_names",
+        _trains("methods-whose-callback-puts-another-optimizer"),
+    ),
+    Mutation(
+        1,
+        "a method called by methods binds no attributes",
+        ESCAPES,
+        "                written |= inner[1]\n",
+        "",
+        _trains("methods-that-change-the-loader"),
+    ),
+    Mutation(
+        1,
+        "an attribute has the result of methods before they return",
+        VARIABLES,
+        "if any(is_state(name) for name in outer):",
+        "if False:",
+        _trains("methods-result-seen-too-late"),
+    ),
+    Mutation(
+        1,
+        "an argument of methods is the attribute, whatever that is by then",
+        VARIABLES,
+        "if self.roles.escapes is not None and item.value.id in self.roles.escapes.changing:",
+        "if False:",
+        _trains("methods-argument-that-changes"),
+    ),
+    Mutation(
+        1,
+        "counters that are attributes of methods are forgotten",
+        STATE,
+        "if is_attribute(variable.name):  # whoever has the object may look at it",
+        "if False:",
+        _trains("methods-count-in-attributes"),
+    ),
+    Mutation(
+        1,
+        "methods are the class's own, whatever is put in their place",
+        OBJECTS,
+        "    if problem := _attributes(source, family) or _replaced(source, family, others):\n",
+        "    if problem := _attributes(source, family):\n",
+        _text("fabric-methods-put-there-later", "fabric-methods-of-an-object-with-its-own"),
+    ),
+    Mutation(
+        1,
+        "methods that read a property read a value",
+        ESCAPES,
+        "                if not self._harmless(part):\n                    return True\n",
+        "                pass\n",
+        _trains("methods-with-a-property"),
+    ),
+)
+
 SAME_TRAINING = (
     Mutation(
         1,
@@ -396,7 +459,7 @@ SAME_TRAINING = (
         1,
         "a batch sampler is asked for the first order before it is told the epoch",
         TRAIN_DATA,
-        "and not _asks_at_start(draft, made)",
+        "and not _asks_at_start(made)",
         "",
         _trains("batch-sampler-with-epochs-from-a-start"),
     ),
@@ -480,7 +543,7 @@ NOTHING_UNSAID = (
         2,
         "a lost comment is not told",
         ENGINE,
-        "        all_findings += _removed_comments(self.source.text, after)\n",
+        "        all_findings += _removed_comments(self.raw.text, after)\n",
         "",
         _text("comments-above-replaced-statements", "comments-everywhere"),
     ),
@@ -751,8 +814,8 @@ DETERMINISTIC = (
         6,
         "global names come in the order of a set",
         HOOKS,
-        "if declared := sorted(self.state.global_names.get(hook, ())):",
-        "if declared := list(self.state.global_names.get(hook, ())):",
+        "if declared := sorted(n for n in self.state.global_names.get(hook, ()) if not is_attribute(n)):",
+        "if declared := [n for n in self.state.global_names.get(hook, ()) if not is_attribute(n)]:",
         ("tests/test_fixtures.py::test_same_bytes_whatever_the_hash_seed",),
     ),
     Mutation(
@@ -935,5 +998,5 @@ NOTHING_LOST = (
 )
 
 MUTATIONS = (
-    *SAME_TRAINING, *NOTHING_UNSAID, *UNTOUCHED, *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
+    *SAME_TRAINING, *OF_METHODS, *NOTHING_UNSAID, *UNTOUCHED, *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

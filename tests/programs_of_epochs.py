@@ -109,10 +109,10 @@ CLASHES: dict[str, dict[str, str]] = {
 
 def assemble(choices: Mapping[str, str]) -> str:
     """The program for these choices. Combinations that make no sense fall back to what does."""
-    return _Program(dict(choices)).text()
+    return EpochProgram(dict(choices)).text()
 
 
-class _Program:
+class EpochProgram:
     """Writes one program, with canonical names that are renamed at the end."""
 
     def __init__(self, choices: Choices) -> None:

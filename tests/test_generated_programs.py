@@ -21,6 +21,7 @@ from fixture_runs import Run, differences, run_script
 from generated_programs import draw, family, generate
 from program_grammar import Choices, Grammar
 from programs_of_epochs import EPOCHS
+from programs_of_methods import METHODS
 from programs_of_shapes import SHAPES
 
 from torch2lit.engine import convert_text
@@ -105,7 +106,7 @@ def _smaller(seed: int, told: list[str], place: Path) -> str:
     return f"{grammar.described(found)}\n{grammar.write(found)}"
 
 
-@pytest.mark.parametrize("grammar", [SHAPES, EPOCHS], ids=lambda g: g.name)
+@pytest.mark.parametrize("grammar", [SHAPES, EPOCHS, METHODS], ids=lambda g: g.name)
 def test_programs_are_python_and_reproducible(grammar: Grammar) -> None:
     seen = set()
     for seed in range(100):
@@ -116,13 +117,13 @@ def test_programs_are_python_and_reproducible(grammar: Grammar) -> None:
     assert len(seen) > 95
 
 
-@pytest.mark.parametrize(("grammar", "name"), [(g, n) for g in (SHAPES, EPOCHS) for n in g.dimensions])
+@pytest.mark.parametrize(("grammar", "name"), [(g, n) for g in (SHAPES, EPOCHS, METHODS) for n in g.dimensions])
 def test_every_option_writes_python(grammar: Grammar, name: str) -> None:
     for option in grammar.dimensions[name]:
         compile(grammar.write({**grammar.plain(), name: option}), f"{name}={option}", "exec")
 
 
-@pytest.mark.parametrize("grammar", [SHAPES, EPOCHS], ids=lambda g: g.name)
+@pytest.mark.parametrize("grammar", [SHAPES, EPOCHS, METHODS], ids=lambda g: g.name)
 def test_the_plain_program_converts_to_automatic_optimization(grammar: Grammar) -> None:
     assert _converted(grammar, {}).mechanism is Mechanism.AUTOMATIC
 

@@ -30,11 +30,13 @@ register(
         code="T2L101",
         slug="loop-in-class",
         severity="refused",
-        why="The training loop lives in the methods of a class of the script.",
-        remedy="Move the loop into a function, or leave `--target` at `auto`: Fabric keeps the class as it is.",
+        why="The training loop lives in the methods of a class, and what these do cannot be told for certain.",
+        remedy="Remove what the message names, or leave `--target` at `auto`: Fabric keeps the class as it is.",
         text="""\
-A class that trains keeps its state on `self` and offers methods that other code calls. Turning it into a
-LightningModule without changing what callers see is not done. Unless `--target trainer` forbids it, Fabric takes the loop.
+A class that trains keeps its state on `self` and offers methods that other code calls. It stays: the method with the epochs
+makes a LightningModule that holds the object, and the Trainer runs it. That is right only if every attribute is a plain value and every
+method the one that is called: not for classes that are modules themselves, are decorated, define `__setattr__` and the like,
+are extended by several classes or in another file, or whose methods are replaced. Then Fabric takes the loop, unless `--target trainer` forbids it.
 """,
     )
 )
@@ -131,9 +133,9 @@ register(
         code="T2L109",
         slug="loop-in-coroutine",
         severity="refused",
-        why="The training loop is in an `async` function.",
+        why="The training loop is in an `async` function or in a generator.",
         remedy="Train in a plain function.",
-        text="Hooks are plain functions: nothing in them can be awaited.\n",
+        text="Hooks are plain functions: nothing in them can be awaited, and they cannot give values to a caller in between.\n",
     )
 )
 register(

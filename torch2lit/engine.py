@@ -95,9 +95,16 @@ def _convert_once(text: str, path: str, options: Options, modernise: bool = True
         message = f"{framework.name} wraps the training step: {framework.remedy}"
         return _refused(text, path, [finding("framework-wrapped", getattr(place, "lineno", 0), message)])
     recovered = recover_nests(source, roles)
+    if options.target != "fabric" and any(f.slug == "loop-in-class" for f in recovered.findings):
+        from .objects.convert import convert_methods
+
+        found = convert_methods(source, roles, recovered, path, options, _convert_once, modernise)
+        if isinstance(found, Conversion):
+            return found
+        recovered.findings = found
     if options.target == "fabric" and (recovered.nests or recovered.findings):
         return _by_fabric_alone(source, roles, path, options, recovered.findings)
-    skipped = _skipped(source, recovered.nests)
+    skipped = skipped_nests(source, recovered.nests)
     recovered.nests = [n for n in recovered.nests if n not in skipped]
     if not recovered.nests and not recovered.findings:
         notes = [
@@ -115,7 +122,7 @@ def _convert_once(text: str, path: str, options: Options, modernise: bool = True
             return told(_convert_once(modern.after, path, options, modernise=False), modern)
         if modern.only_told:
             return told(_convert_once(text, path, options, modernise=False), modern)
-    converter = _Converter(source, roles, path, options)
+    converter = Converter(source, roles, path, options)
     converter.left_alone = len(skipped)
     return converter.run(recovered.nests, recovered.findings)
 
@@ -139,7 +146,7 @@ def _knows_torch(roles: Roles) -> bool:
 _ON_TORCH = {"dgl", "transformers", "timm", "fastai", "monai", "lightning"}
 
 
-def _skipped(source: Source, nests: list[Nest]) -> list[Nest]:
+def skipped_nests(source: Source, nests: list[Nest]) -> list[Nest]:
     """The nests that a ``# torch2lit: skip`` on the loop, or on the function or class around it, leaves alone."""
     import ast
 
@@ -167,13 +174,17 @@ def _ordered(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(set(findings)))
 
 
-class _Converter:
+class Converter:
+    """Converts the nests of one file."""
+
     def __init__(self, source: Source, roles: object, path: str, options: Options) -> None:
         from .recover.effects import EffectAnalysis
         from .recover.roles import Roles
 
         assert isinstance(roles, Roles)
         self.source = source
+        self.raw = source if source.view is None else source.view.raw
+        """The text that is edited, whatever it is seen as."""
         self.roles = roles
         self.path = path
         self.options = options
@@ -182,6 +193,7 @@ class _Converter:
         """How many training loops were refused and so stay for a second conversion to refuse again."""
 
     def run(self, nests: list[Nest], findings: list[Finding]) -> Conversion:
+        """The file with every nest converted for which a plan holds."""
         from .files.edits import apply_edits
         from .files.lines import split_lines
         from .plan.draft import Draft, Refused
@@ -191,7 +203,7 @@ class _Converter:
         from .rewrite.assemble import import_edit, module_import_edit, nest_edits, overlap, unused_import_edits
         from .rewrite.left_functions import left_functions
 
-        taken = set(self.source.names)
+        taken = {*self.source.names, *self.raw.names}
         lightning = self._alias(taken)
         edits: list[Edit] = []
         drafts: list[tuple[Draft, State]] = []
@@ -230,33 +242,33 @@ class _Converter:
             all_findings += draft.findings
             summaries.append(self._summary(draft, names.module))
         if not drafts:
-            return _refused(self.source.text, self.path, all_findings)
+            return _refused(self.raw.text, self.path, all_findings)
         if len(drafts) > 1:
             edits += left_functions([draft for draft, _state in drafts], edits)
-        if (edit := import_edit(self.source, lightning)) is not None:
+        if (edit := import_edit(self.raw, lightning)) is not None:
             edits.append(edit)
         for module in sorted({m for draft, _state in drafts for m in draft.imports}):
-            if (edit := module_import_edit(self.source, module)) is not None:
+            if (edit := module_import_edit(self.raw, module)) is not None:
                 edits.append(edit)
-        lines = split_lines(self.source.text)
+        lines = split_lines(self.raw.text)
         after = apply_edits(lines, edits)
-        edits += unused_import_edits(self.source, after, edits)
+        edits += unused_import_edits(self.raw, after, edits)
         after = apply_edits(lines, edits)
         later = any(f.slug == _OVERLAP for f in all_findings)
         if problem := self._problem(after, later):
             from .findings import finding
 
             return _refused(
-                self.source.text,
+                self.raw.text,
                 self.path,
                 [finding("output-not-valid", drafts[0][0].nest.outermost.lineno, problem)],
             )
         all_findings = [self._softer(f) for f in all_findings]
-        all_findings += _removed_comments(self.source.text, after)
+        all_findings += _removed_comments(self.raw.text, after)
         mechanism = max((d.mechanism for d, _ in drafts), key=_RANK.__getitem__)
         ledger = ledger_of(self.source, [d for d, _ in drafts], [(e.start, e.end) for e in edits])
         return Conversion(
-            self.path, Outcome.CONVERTED, self.source.text, after, mechanism, _ordered(all_findings), ledger,
+            self.path, Outcome.CONVERTED, self.raw.text, after, mechanism, _ordered(all_findings), ledger,
             tuple(summaries), edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
         )  # fmt: skip
 
@@ -269,7 +281,7 @@ class _Converter:
 
         try:
             new = unbound_names(after)
-            new = new and new - unbound_names(self.source.text)
+            new = new and new - unbound_names(self.raw.text)
             again = Source(after)
         except SyntaxError as error:
             return f"the converted text does not compile: line {error.lineno}: {error.msg}"

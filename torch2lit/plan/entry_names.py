@@ -6,6 +6,7 @@ import ast
 
 from ..recover.loops import Iterable, loop_names
 from ..recover.nest import Frame
+from ..recover.state_names import is_whole
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .draft import Draft
@@ -23,6 +24,8 @@ def entry_text(draft: Draft, node: ast.expr, frame: Frame) -> str:
     for part in walk(node):
         if not isinstance(part, ast.Name):
             continue
+        if is_whole(part.id):  # a property may give something else each time
+            return ""
         key = draft.roles.key(frame.scope, part.id)
         if key is None or (draft.variables.is_static(key) and isinstance(key[0], ast.Module)):
             continue

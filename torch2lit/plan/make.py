@@ -9,6 +9,7 @@ from ..recover.items import Item, callee_items, items_of
 from ..recover.loops import Iterable
 from ..recover.phases import Epoch, NotStraight, check_call_first, take_apart, without_return
 from ..recover.roles import Role
+from ..recover.state_names import is_attribute
 from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
 from .accumulation import place_accumulated
@@ -94,6 +95,9 @@ def _check_entry(draft: Draft) -> None:
         raise draft.refuse("loop-in-class", draft.nest.outermost, f"the loop is in a method, `{scope.name}`")
     if isinstance(scope, ast.AsyncFunctionDef):
         raise draft.refuse("loop-in-coroutine", draft.nest.outermost, "the loop is in a coroutine")
+    for node in walk_scope(draft.nest.outermost):
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            raise draft.refuse("loop-in-coroutine", node, "the loop gives values to its caller while it runs")
     for node in walk_scope(scope.body):
         if (
             isinstance(node, ast.Call)
@@ -289,6 +293,8 @@ def _runs_again(draft: Draft) -> bool:
     scope = draft.nest.entry.scope
     if isinstance(scope, ast.Module):
         return False
+    if is_attribute(scope.name):  # an object may be asked to train as often as one likes
+        return True
     calls = [c for c in draft.source.calls if isinstance(c.func, ast.Name) and c.func.id == scope.name]
     return len(calls) > 1 or any(isinstance(a, ast.For | ast.While) for c in calls for a in draft.source.ancestors(c))
 
@@ -330,9 +336,10 @@ def _gradients_live_on(draft: Draft) -> bool:
 
 def _zeroed(draft: Draft, model: Variable) -> bool:
     """Whether an optimizer holds all of a model's parameters, so that its own zero_grad clears the same ones."""
-    if model.frame is None:
+    frame = draft.nest.entry if is_attribute(model.name) else model.frame
+    if frame is None:
         return False
-    name, item = ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, model.frame)
+    name, item = ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, frame)
     return any(optimizes_all(draft, name, item, optimizer) for optimizer in optimizer_names(draft))
 
 

@@ -27,9 +27,27 @@ def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
             isinstance(n, ast.Name) and n.id == function.name and id(n) not in inside for n in walk(draft.source.tree)
         ) or still_called(draft, function)
         exported = f'"{function.name}"' in draft.source.text and "__all__" in draft.source.text
+        exported = exported or _is_kept_method(draft, function, inside)
         if not used and not exported:
             kept.append(function)
     return kept
+
+
+def _is_kept_method(draft: Draft, function: ast.FunctionDef, inside: set[int]) -> bool:
+    """Whether something may still call the method that the function is: by its name, or as the public face of a class."""
+    view = draft.source.view
+    if view is None or not (name := view.method(function)):
+        return False
+    if name in view.mentioned_elsewhere:
+        return True
+    for node in walk(draft.source.tree):
+        if isinstance(node, ast.Attribute) and node.attr == name:
+            if draft.roles.of(node.value, draft.source.scope_of(node)) is None:
+                return True
+        if isinstance(node, ast.Constant) and node.value == name:
+            return True
+    steps = {id(draft.nest.inner.scope), id(draft.nest.step_frame.scope)}
+    return not (view.is_made_here or name.startswith("_") or id(function) in steps)
 
 
 def still_called(draft: Draft, function: ast.FunctionDef) -> bool:

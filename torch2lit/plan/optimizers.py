@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ..recover.items import Item, names_in
 from ..recover.own_classes import definition_of
 from ..recover.roles import Binding, Role
+from ..recover.state_names import is_state
 from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import (
@@ -43,6 +44,8 @@ def configure(draft: Draft) -> Configured:
     names = [n for n in optimizer_names(draft) if not _is_own_object(draft, n)]
     variables: list[Variable] = []
     written = draft.variables.sequence(draft.all_items()).written
+    if not draft.automatic:  # the script's own calls go to whatever optimizer it has by then
+        written = draft.variables.written_in_sight(draft.all_items())
     for index, name in enumerate(names):
         variable = draft.variable(name, draft.nest.step_frame)
         if variable is not None and variable in written:
@@ -213,7 +216,9 @@ def _plain_scheduler(draft: Draft, variable: Variable, optimizers: list[Variable
     if "Plateau" in name or len(optimizers) != 1:
         return False
     first = draft.variable(binding.value.args[0], draft.nest.entry)
-    return first is optimizers[0]
+    made = draft.roles.bindings((optimizers[0].scope, optimizers[0].name))
+    start, end = binding.statement.lineno, draft.nest.outermost.lineno
+    return first is optimizers[0] and not any(start < b.statement.lineno < end for b in made)
 
 
 def _follows_torch(draft: Draft, call: ast.expr, depth: int) -> bool:
@@ -321,6 +326,8 @@ def _movable_construction(draft: Draft, binding: Binding, together: list[Variabl
     for statement in _between(draft, first):
         if binding.statement is statement:
             continue
+        if _object_may_change(draft, statement, used):
+            return False
         for node in walk(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del) and node.id in used - own:
                 return False
@@ -330,6 +337,15 @@ def _movable_construction(draft: Draft, binding: Binding, together: list[Variabl
     if used & changing - models:
         return False
     return not draft.effects.draws(binding.value, scope) or not used - models
+
+
+def _object_may_change(draft: Draft, statement: ast.stmt, used: set[str]) -> bool:
+    """Whether a statement runs methods of the script's own object that may touch what a construction reads of it."""
+    escapes = draft.roles.escapes
+    if escapes is None or not any(is_state(name) for name in used):
+        return False
+    read, written = escapes.through_calls(statement)
+    return bool((read | written) & used) or escapes.touches(statement, draft.nest.entry.scope)
 
 
 def _rebound_in_loop(draft: Draft) -> set[str]:

@@ -11,6 +11,7 @@ from ..recover.loops import loop_names
 from ..recover.names import flow, free_names, parameter_names, target_names
 from ..recover.nest import Frame
 from ..recover.roles import Role
+from ..recover.state_names import is_attribute, is_state, plain
 from ..recover.syntax import dotted, walk, walk_statements
 from ..recover.variables import Variable
 from .closures import check_definitions, kept_captures
@@ -74,6 +75,10 @@ class State:
     after: dict[str, str] = field(default_factory=dict)
     """Names of the entry scope that are attributes after training."""
     written_back: list[tuple[str, str]] = field(default_factory=list)
+    views: dict[str, str] = field(default_factory=dict)
+    """Attributes that hold models of the object whose methods train, with the attribute's name in the plain view."""
+    holder: str = ""
+    """The attribute that holds that object, "" when no hook needs it."""
     inside: bool = False
     """The class stands in the entry function, because it needs that function's own definitions."""
     contexts: dict[ast.withitem, str] = field(default_factory=dict)
@@ -210,6 +215,8 @@ class _Settler:
     def must_live_on(self, variable: Variable) -> bool:
         if variable in self.kept:
             return True
+        if is_attribute(variable.name):  # whoever has the object may look at it
+            return True
         counters = self.counter_variables()
         if variable in counters:
             rewritten = any(variable in self.variables.sequence(self.draft.hooks.get(h, [])).written for h in HOOKS)
@@ -270,7 +277,7 @@ class _Settler:
         for variable in promoted:
             name = variable.name
             if len(groups[name]) > 1 and variable.frame is not None and variable.frame.name:
-                prefix = variable.frame.name
+                prefix = plain(variable.frame.name)
                 if not name.startswith(prefix) and variable.frame is not self.entry:
                     name = f"{prefix}_{name}"
             self.attributes[self.free_attribute(name)] = variable
@@ -286,12 +293,13 @@ class _Settler:
         for name, owner in self.attributes.items():
             if owner is variable:
                 return name
-        name = self.free_attribute(variable.name)
+        name = self.free_attribute(plain(variable.name).lstrip("_") if is_attribute(variable.name) else variable.name)
         self.attributes[name] = variable
         return name
 
     def promote(self, variable: Variable) -> None:
-        if variable.is_global and (self.shared_global(variable) or isinstance(variable.frame, type(None))):
+        shared = is_attribute(variable.name) or variable.frame is None
+        if variable.is_global and (shared or self.shared_global(variable)):
             for hook in HOOKS:
                 if variable in self.written.get(hook, ()):
                     self.state.global_names.setdefault(hook, set()).add(variable.name)
@@ -395,6 +403,8 @@ class _Settler:
             self.state.homes[variable] = "self.device"
             return
         holds = role in (Role.MODEL, Role.CRITERION)
+        if is_state(variable.name) and not (role is Role.MODEL and self.used_in_hooks(variable)):
+            return
         hidden = variable.name in _HOOK_PARAMETERS
         if variable.is_global and not holds and not hidden:
             return
@@ -436,6 +446,9 @@ class _Settler:
         return any(variable in read for read in self.read.values())
 
     def add_parameter(self, parameter: str, attribute: str, argument: str) -> None:
+        if is_attribute(parameter):  # the module gets the object itself
+            self.state.views.setdefault(attribute, parameter)
+            return
         parameter = "self_" if parameter == "self" else parameter
         if parameter not in self.parameters:
             self.parameters.add(parameter)
@@ -546,7 +559,7 @@ class _Settler:
                 self.state.prologue.setdefault(TRAINING_STEP, []).append(f"{', '.join(names)} = self.optimizers()")
             return
         for variable in [*configured.optimizers, *([configured.scheduler] if configured.scheduler else [])]:
-            if variable.is_global and not isinstance(self.entry.scope, ast.Module):
+            if variable.is_global and (not isinstance(self.entry.scope, ast.Module) or is_attribute(variable.name)):
                 continue
             attribute = self.attribute_of(variable)
             self.state.homes[variable] = f"self.{attribute}"
@@ -647,7 +660,7 @@ class _Settler:
         text = "batch_idx" + self.offset(first, frame, home)
         if variable in self.state.homes:
             self.prepend(home, f"{self.state.homes[variable]} = {text}")
-        elif self.rewritten(variable):
+        elif self.rewritten(variable) or is_attribute(variable.name):
             if text != variable.name:
                 self.prepend(home, f"{variable.name} = {text}")
         else:
@@ -676,9 +689,28 @@ class _Settler:
             text += f" * {self.text_of(base.args[2], self.entry, EPOCH_START)}"
         if isinstance(start, ast.Constant) and start.value == 0:
             return text
+        if self.changes_in_loop(start):
+            return f"{text} + {self.first_epoch(start)}"
         self.hold_names(start)
         inner = self.text_of(start, self.entry, EPOCH_START)
         return f"{text} + {inner}"
+
+    def changes_in_loop(self, expression: ast.expr) -> bool:
+        """Whether an expression reads attributes of the script's own object that the loop binds."""
+        names = [n.id for n in walk(expression) if isinstance(n, ast.Name) and is_attribute(n.id)]
+        variables = [self.variables.of(self.entry, name) for name in names]
+        return any(v in written for v in variables for written in self.written.values())
+
+    def first_epoch(self, start: ast.expr) -> str:
+        """The attribute that keeps what the epochs started with."""
+        known = next(
+            (a for _p, a, argument in self.state.parameters if argument == self.draft.source.segment(start)), ""
+        )
+        if not known:
+            known = self.free_attribute("first_epoch")
+            self.attributes[known] = None
+            self.add_parameter(known, known, self.draft.source.segment(start))
+        return f"self.{known}"
 
     def hold_names(self, expression: ast.expr) -> None:
         """Give the module the values of the entry function that an expression reads."""
@@ -742,7 +774,7 @@ class _Settler:
             variable = self.variables.of(frame, items.id)
             if variable is not None and variable in self.state.homes:
                 self.state.unpacked[hook] = f"{self.state.homes[variable]} = batch"
-            elif items.id in ("self", "batch_idx"):
+            elif items.id in ("self", "batch_idx") or is_attribute(items.id):
                 self.state.unpacked[hook] = f"{items.id} = batch"
             elif items.id != "_":
                 self.state.batch_parameter[hook] = items.id
@@ -818,7 +850,7 @@ class _Settler:
                         continue
                     other = seen.setdefault(variable.name, variable)
                     if other is not variable:
-                        owner = variable.frame.name or "outer"
+                        owner = plain(variable.frame.name) or "outer"
                         self.state.in_hook[(hook, variable)] = f"{owner}_{variable.name}"
 
 

@@ -11,6 +11,7 @@ from ..recover.items import Item, names_in, parts
 from ..recover.own_classes import own_backward
 from ..recover.phases import has_backward
 from ..recover.roles import Key, Role
+from ..recover.state_names import is_attribute
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
@@ -60,6 +61,8 @@ def find_step(draft: Draft) -> Step | Obstacle:
     optimizer = _receiver(draft, items[at_step], step)
     if optimizer is None:
         return Obstacle(step, "the optimizer is not a plain variable")
+    if is_attribute(optimizer.name) and optimizer in draft.variables.sequence(_whole(draft)).written:
+        return Obstacle(step, f"code that is not seen may give `{optimizer.name}` another value")
     if draft.roles.is_plain_object((optimizer.scope, optimizer.name)):
         return Obstacle(step, f"`{optimizer.name}` is no optimizer of torch's")
     if own_backward(draft.roles, backward, draft.nest.step_frame.scope):
@@ -79,6 +82,10 @@ def find_step(draft: Draft) -> Step | Obstacle:
         rest[:at_backward], rest[at_backward], rest[at_backward + 1 : at_step], rest[at_step], rest[at_step + 1 :],
         optimizer, zero_grads,
     )  # fmt: skip
+
+
+def _whole(draft: Draft) -> list[Item]:
+    return [*draft.epoch.before, *draft.epoch.batch, *draft.epoch.after]
 
 
 def _position(items: list[Item], call: ast.Call) -> int | None:
@@ -158,8 +165,16 @@ def _holds_all(draft: Draft, scope: Scope, optimizer: str, model: str, depth: in
         return False
     match bindings[0].value.args[0]:
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="parameters"), args=[], keywords=[]):
-            return draft.roles.key(owner, name) == model_key
+            return draft.roles.key(owner, name) == model_key and _stays_one(draft, name)
     return False
+
+
+def _stays_one(draft: Draft, model: str) -> bool:
+    """Whether an attribute is one module ever after: no method puts another one there, only wrappers around it."""
+    if not is_attribute(model):
+        return True
+    bindings = draft.roles.bindings((draft.source.tree, model))
+    return all(any(isinstance(n, ast.Name) and n.id == model for n in walk(b.value)) for b in bindings[1:])
 
 
 def _passed_together(draft: Draft, function: Scope, optimizer: str, model: str) -> list[tuple[Scope, str, str]]:
@@ -462,11 +477,16 @@ def _may_hold_a_model(draft: Draft, variable: Variable) -> bool:
         return False
     bindings = draft.roles.bindings(key)
     inside = {id(n) for n in walk(draft.nest.outermost)}
+    if is_attribute(variable.name):
+        return not bindings or any(not isinstance(b.value, _NO_OBJECTS) for b in bindings)
     if any(id(b.statement) in inside for b in bindings) or variable.frame is None or variable.frame.caller is not None:
         return False
     if not bindings:
         return not isinstance(variable.scope, ast.Module)
     return any(isinstance(b.value, ast.Call) for b in bindings)
+
+
+_NO_OBJECTS = (ast.Constant, ast.BinOp, ast.Compare, ast.JoinedStr)
 
 
 def _is_scheduler_step(draft: Draft, item: Item) -> bool:

@@ -10,6 +10,7 @@ from ..program import Mechanism
 from ..recover.loops import Iterable, Loop
 from ..recover.names import parameter_names
 from ..recover.roles import Key, Role
+from ..recover.state_names import is_attribute
 from ..recover.syntax import Scope, dotted, walk
 from .draft import Draft
 from .epoch_values import length, sequence_of
@@ -157,6 +158,8 @@ def accelerator(draft: Draft) -> str:
                 return '"auto"'
         if values and all(re.match(r"(torch\.device\(|torch\.accelerator\.current_accelerator)", v) for v in values):
             return '"auto"' if all(_is_cuda(draft, b.value, scope) for b in bindings) else f"{name}.type"
+        if values and is_attribute(name) and draft.roles.origins.get("torch") == "torch":
+            return f"torch.device({name}).type"  # what the object was given
         if values:
             return '"auto"'
     if not moves:

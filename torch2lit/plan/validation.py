@@ -9,6 +9,7 @@ from ..recover.loops import Iterable, loop_names
 from ..recover.names import parameter_names
 from ..recover.phases import Validation, find_validation, hidden_evaluation
 from ..recover.roles import Key, Role
+from ..recover.state_names import is_attribute, is_whole
 from ..recover.syntax import Scope, walk, walk_scope
 from ..recover.variables import Variable
 from .breaks import remove_break, validation_break
@@ -130,7 +131,12 @@ def _fixed(draft: Draft, base: ast.expr, found: Validation) -> bool:
             return False
         if isinstance(node, ast.Name):
             variable = draft.variables.of(found.frame, node.id)
-            if variable is None or variable in written or (variable.frame is found.frame and found.frame.caller):
+            if (
+                is_whole(node.id)
+                or variable is None
+                or variable in written
+                or (variable.frame is found.frame and found.frame.caller)
+            ):
                 return False
     return True
 
@@ -363,18 +369,21 @@ def _names_model(draft: Draft, item: Item, models: set[Variable]) -> bool:
 
 
 def _uses_after_training(draft: Draft, held: set[Variable]) -> bool:
-    """Whether code after the epoch loop runs a model before it switches its mode."""
+    """Whether code after the epoch loop, or other users of an object's model, may run it before its mode is switched."""
     keys = {(m.scope, m.name) for m in held}
     keys |= {(draft.nest.entry.scope, m.name) for m in held}
     for statement in statements_after(draft):
         first = first_model_use(draft, statement, draft.nest.entry.scope, keys)
         if first:
             return first == "forward"
-    return not isinstance(draft.nest.entry.scope, ast.Module) and _returned_model(draft, held)
+    shared = any(is_attribute(m.name) for m in held)
+    return (shared or not isinstance(draft.nest.entry.scope, ast.Module)) and _returned_model(draft, held)
 
 
 def _returned_model(draft: Draft, held: set[Variable]) -> bool:
     names = {m.name for m in held}
+    if any(is_attribute(name) for name in names):
+        return True
     return any(
         isinstance(n, ast.Return)
         and n.value is not None

@@ -483,6 +483,10 @@ class EffectAnalysis:
                 inner = self.source.function(node.func.id)
                 gradients |= inner is not None and self._function_gradients(inner)
             mutated |= self._mutated_here(node, scope)
+        escapes = self.roles.escapes
+        if escapes is not None and escapes.touches(statement, scope):
+            every = {key for name in escapes.attributes if (key := self.roles.key(scope, name))}
+            return Effects(True, True, True, True, True, True, frozenset(mutated | every))
         harmless = _harmless_uses(statement)
         for node in walk(statement):
             if not isinstance(node, ast.Name):
@@ -532,6 +536,8 @@ class EffectAnalysis:
                     names.extend(root_name(a) for a in node.args)
                 elif keyword.arg == "out":
                     names.append(root_name(keyword.value))
+        if self.roles.escapes is not None and isinstance(node, ast.Call):
+            names += [name for part in self.roles.escapes.through_calls(node) for name in sorted(part)]
         keys = (self.roles.key(scope, name) for name in names if name)
         return {key for key in keys if key}
 

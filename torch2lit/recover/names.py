@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from .state_names import is_state
 from .syntax import Scope, children, remembered, walk, walk_scope
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -81,12 +82,16 @@ def _declarations(statement: ast.stmt) -> list[ast.Global | ast.Nonlocal]:
 
 @remembered
 def local_names(scope: Scope) -> frozenset[str]:
-    """The names that live in a scope: parameters and what it binds, without those declared global or nonlocal."""
+    """The names that live in a scope: parameters and what it binds, without those declared global or nonlocal.
+
+    An object's attributes (torch2lit/objects) are the module's, whoever binds them.
+    """
     names = bound_names(scope.body)
-    if not isinstance(scope, ast.Module):
-        names |= set(parameter_names(scope))
-        names -= declared(scope.body, ast.Global) | declared(scope.body, ast.Nonlocal)
-    return frozenset(names)
+    if isinstance(scope, ast.Module):
+        return frozenset(names | declared(scope.body, ast.Global))
+    names |= set(parameter_names(scope))
+    names -= declared(scope.body, ast.Global) | declared(scope.body, ast.Nonlocal)
+    return frozenset(name for name in names if not is_state(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from .attributes import add_attributes
+from .escapes import Escapes
 from .names import local_names, parameter_names, target_names
 from .neighbours import Neighbours
 from .own_classes import is_plain, own_class
+from .state_names import plain
 from .syntax import Scope, Source, dotted, walk, walk_scope
 
 Key = tuple[Scope, str]
@@ -95,6 +98,8 @@ class Roles:
         self._called: set[Key] = set()
         self._origins: dict[str, str] | None = None
         self._files: dict[Path, Roles | None] = {}
+        self.aliases: dict[str, Key] = {}
+        """Names of methods' own variables, as what an attribute is bound to says them outside of the method."""
 
     # ---- names
 
@@ -112,6 +117,8 @@ class Roles:
     def _find_key(self, scope: Scope, name: str) -> Key | None:
         if name in local_names(scope):
             return scope, name
+        if name in self.aliases:
+            return self.aliases[name]
         if isinstance(scope, ast.Module):
             return (scope, name) if name in self._global_writes else None
         return self.key(self.source.scope_of(scope), name)
@@ -124,8 +131,15 @@ class Roles:
         """The places that give the name its values, in source order (those in functions by ``global`` left out)."""
         scope, name = key
         if scope not in self._bindings:
-            self._bindings[scope] = _collect_bindings(scope)
+            self._bindings[scope] = collect_bindings(scope)
+            if self.source.view is not None and isinstance(scope, ast.Module):
+                add_attributes(self, self._bindings[scope])
         return self._bindings[scope].get(name, [])
+
+    @functools.cached_property
+    def escapes(self) -> Escapes | None:
+        """What reaches the object that is seen plainly; None for a text that is no plain view."""
+        return Escapes(self) if self.source.view is not None else None
 
     @property
     def origins(self) -> dict[str, str]:
@@ -203,7 +217,7 @@ class Roles:
         return self._role_from_use(key)
 
     def _role_from_use(self, key: Key) -> Role | None:
-        uses, name = self.uses(key), key[1]
+        uses, name = self.uses(key), plain(key[1])
         if {"zero_grad", "step"} <= uses or ("step" in uses and {"param_groups", "add_param_group"} & uses):
             return Role.OPTIMIZER
         if "step" in uses and _SCHEDULER_NAME.fullmatch(name):
@@ -479,7 +493,7 @@ def spread_argument(
     return rest, call.args[-1].value
 
 
-def _collect_bindings(scope: Scope) -> dict[str, list[Binding]]:
+def collect_bindings(scope: Scope) -> dict[str, list[Binding]]:
     found: dict[str, list[Binding]] = {}
 
     def add(target: ast.AST, value: ast.expr, statement: ast.stmt, index: int | None) -> None:

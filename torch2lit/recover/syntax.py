@@ -10,9 +10,12 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import libcst as cst
+
+if TYPE_CHECKING:
+    from ..objects.view import View
 
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
 Node = TypeVar("Node", bound=ast.AST)
@@ -94,8 +97,10 @@ def walk(node: ast.AST) -> Sequence[ast.AST]:
 class Source:
     """One parsed file. Raises SyntaxError when the text is not Python."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, view: View | None = None) -> None:
         self.text = text
+        self.view = view
+        """What the text is a plain view of (torch2lit/objects)."""
         self.tree = ast.parse(text)
         self.parents: dict[ast.AST, ast.AST] = {}
         self.functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []

@@ -10,6 +10,7 @@ from .items import Item, only_names, parts
 from .names import Flow, bound_names, declared, flow
 from .nest import Frame
 from .roles import Key, Roles
+from .state_names import is_state
 from .syntax import Scope, walk_statements
 
 
@@ -134,6 +135,8 @@ class Variables:
         assert isinstance(item.value, ast.Name)
         if item.target in self._rebound[scope]:
             return False
+        if self.roles.escapes is not None and item.value.id in self.roles.escapes.changing:
+            return False
         return item.value.id not in declared(scope.body, ast.Global) | declared(scope.body, ast.Nonlocal)
 
     def unite_result(self, item: Item) -> bool:
@@ -147,6 +150,8 @@ class Variables:
             return False
         outer, inner = only_names(node.targets[0]), only_names(item.value)
         if not outer or not inner or len(outer) != len(inner) or len(set(inner)) != len(inner):
+            return False
+        if any(is_state(name) for name in outer):  # methods that the callee calls may look at the attribute meanwhile
             return False
         pairs = []
         passed = {n.id for a in item.callee.arguments.values() for n in ast.walk(a) if isinstance(n, ast.Name)}
@@ -187,6 +192,25 @@ class Variables:
 
     def use(self, item: Item) -> Use:
         """What the item does with variables."""
+        found = self._use(item)
+        escapes = self.roles.escapes
+        if escapes is None or item.kind == "leave" or item.node in self.gone:
+            return found
+        read: set[Variable] = set()
+        written: set[Variable] = set()
+        for part, frame in parts(item):
+            read_names, written_names = escapes.through_calls(part)
+            if escapes.touches(part, frame.scope):
+                read_names, written_names = escapes.attributes, written_names | escapes.bound_outside
+            read |= self.names(frame, read_names)
+            written |= self.names(frame, written_names)
+        return Use(found.exposed | read, found.definite, found.written | written, found.read | read)
+
+    def written_in_sight(self, items: list[Item]) -> frozenset[Variable]:
+        """What several items surely or possibly bind by their own text, whatever code they hand an object to may do."""
+        return frozenset(v for item in items for v in self._use(item).written)
+
+    def _use(self, item: Item) -> Use:
         if item.kind == "bind":
             assert item.frame.caller is not None and item.value is not None
             value = flow([item.value])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from dataclasses import replace
 
 import libcst as cst
 
@@ -19,6 +20,7 @@ from .entry import EntryEditor, loop_edit, trainer_source
 from .formatting import format_code, line_length
 from .lazy_loader import lazy_loader_source
 from .module import Names, choose_names, module_source
+from .objects import Restorer
 
 
 def nest_edits(
@@ -26,15 +28,19 @@ def nest_edits(
 ) -> tuple[list[Edit], Names]:
     """The edits of one nest, without the import."""
     source = draft.source
-    width = line_length(source.lines)
+    restorer = Restorer(draft)
+    width = line_length(restorer.raw.lines)
     names = choose_names(draft, taken)
     names.lightning = lightning
     removed = moved_functions(draft)
-    class_code = format_code(_definitions(draft, configured, state, names), width).rstrip("\n") + "\n"
+    definitions = restorer.definitions(state, lambda: _definitions(draft, configured, state, names))
+    class_code = format_code(definitions, width).rstrip("\n") + "\n"
     editor = EntryEditor(draft, state, names)
-    edits = [loop_edit(draft, source, trainer_source(draft, configured, state, names), width, editor)]
+    entry = restorer.at_entry(trainer_source(draft, configured, state, names))
+    edits = [loop_edit(draft, source, entry, width, editor)]
     edits += editor.edits()
     edits = unused_devices(draft, state, editor, edits)
+    edits = [replace(e, text=restorer.at_entry(e.text)) for e in edits]
     edits += _class_and_functions(draft, state, removed, class_code)
     return edits, names
 

@@ -18,6 +18,8 @@ from ..plan.turns import while_condition
 from ..plan.validation import statements_after, trained_models
 from ..program import Edit, Mechanism
 from ..recover.names import flow
+from ..recover.roles import Role
+from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, walk
 from .formatting import format_code
 from .module import Names
@@ -54,7 +56,7 @@ def _moved_back(draft: Draft) -> list[str]:
     if draft.trainer.get("accelerator") == '"cpu"':
         return []
     after = {n.id for s in statements_after(draft) for n in walk(s) if isinstance(n, ast.Name)}
-    moves: list[str] = []
+    moves: list[str] = _attributes_moved_back(draft)
     for model in sorted(trained_models(draft), key=lambda v: v.rank):
         if model.scope is not draft.nest.entry.scope or model.name not in after:
             continue
@@ -70,6 +72,42 @@ def _moved_back(draft: Draft) -> list[str]:
                     if own and draft.source.scope_of(call) is draft.nest.entry.scope and text not in moves:
                         moves.append(text)
     return moves
+
+
+def _attributes_moved_back(draft: Draft) -> list[str]:
+    """Moves of an object's models to the device that it put them on: whoever has the object may go on using them."""
+    roles, moves = draft.roles, []
+    top = draft.source.tree
+    moved = [c for c in draft.source.calls if isinstance(c.func, ast.Attribute) and c.func.attr == "to" and c.args]
+    for model in sorted(trained_models(draft), key=lambda v: v.rank):
+        if not is_attribute(model.name):
+            continue
+        made = {id(n) for b in roles.bindings((top, model.name)) for n in walk(b.statement)}
+        for call in moved:
+            assert isinstance(call.func, ast.Attribute)
+            target = call.args[0]
+            own = ast.unparse(call.func.value) == model.name or id(call) in made
+            if (
+                own
+                and isinstance(target, ast.Name)
+                and roles.role(draft.source.scope_of(call), target.id) is Role.DEVICE
+            ):
+                device = target.id if is_attribute(target.id) else _kept_as(draft, target.id, call)
+                if device:
+                    moves.append(f"{model.name}.to({device})")
+                    break
+    return moves
+
+
+def _kept_as(draft: Draft, name: str, call: ast.Call) -> str:
+    """The attribute that is bound to a method's own variable, "" when there is none."""
+    key = draft.roles.key(draft.source.scope_of(call), name)
+    for attribute in sorted(n for n in draft.roles.locals(draft.source.tree) if is_attribute(n)):
+        for binding in draft.roles.bindings((draft.source.tree, attribute)):
+            value = binding.value
+            if isinstance(value, ast.Name) and draft.roles.key(draft.source.tree, value.id) == key:
+                return attribute
+    return ""
 
 
 def _loaders(draft: Draft, names: Names) -> list[str]:

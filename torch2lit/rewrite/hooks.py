@@ -14,6 +14,7 @@ from ..recover.items import Item
 from ..recover.names import flow
 from ..recover.nest import Frame
 from ..recover.own_classes import own_backward
+from ..recover.state_names import is_attribute
 from ..recover.syntax import walk
 from .rename import rename
 from .statements import Replacement, Replacer, Statement, standalone, without_last_return
@@ -64,7 +65,7 @@ class HookWriter:
     def body(self, hook: str, items: list[Item]) -> list[Statement]:
         """The statements of a hook, its prologue first."""
         lines: list[Statement] = []
-        if declared := sorted(self.state.global_names.get(hook, ())):
+        if declared := sorted(n for n in self.state.global_names.get(hook, ()) if not is_attribute(n)):
             lines.append(_parse(f"global {', '.join(declared)}"))
         for text in self.state.prologue.get(hook, []):
             lines.append(_parse(text))

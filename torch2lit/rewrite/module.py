@@ -22,6 +22,7 @@ from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..plan.validation import trained_models
 from ..recover.roles import Role
+from ..recover.state_names import plain
 from ..recover.syntax import walk
 from .hooks import HookWriter
 from .lazy_loader import FINISH_LOADER
@@ -67,7 +68,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 def _model_word(draft: Draft) -> str:
     models = sorted(trained_models(draft), key=lambda v: v.rank)
-    preferred = [v for v in models if v.name in ("model", "net", "network")] or models
+    preferred = [v for v in models if plain(v.name) in ("model", "net", "network")] or models
     words: set[str] = set()
     for variable in preferred[:1]:
         for binding in draft.roles.bindings((variable.scope, variable.name)):
@@ -80,7 +81,7 @@ def _model_word(draft: Draft) -> str:
                         words.add(last)
         if len(words) == 1:
             return words.pop()
-        return "".join(p[:1].upper() + p[1:] for p in variable.name.split("_") if p) or "Model"
+        return "".join(p[:1].upper() + p[1:] for p in plain(variable.name).split("_") if p) or "Model"
     return "Model"
 
 
@@ -192,6 +193,7 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
     if state.hyperparameters:
         lines.append(f"    self.save_hyperparameters(vars({state.hyperparameters}))")
     lines += [f"    self.{attribute} = {parameter}" for parameter, attribute, _argument in state.parameters]
+    lines += [f"    self.{attribute} = {name}" for attribute, name in state.views.items()]
     text = "\n".join(lines) + "\n"
     for attribute, statement in state.initial:
         twin = draft.source.twins[statement]
@@ -211,7 +213,7 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
             if draft.roles.of(e, draft.nest.step_frame.scope) is not Role.SCALER
         ]
         if configured.scheduler is not None:
-            scheduler = state.homes[configured.scheduler]
+            scheduler = state.homes.get(configured.scheduler, configured.scheduler.name)
             inner = f'{{"scheduler": {scheduler}, "interval": "{configured.interval}"}}'
             lines.append(f'    return {{"optimizer": {texts[0]}, "lr_scheduler": {inner}}}')
         elif len(texts) == 1:

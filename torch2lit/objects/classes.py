@@ -1,0 +1,333 @@
+"""Which classes may be seen plainly: a class with its bases in the file, of which one object is looked at at a time."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from ..recover.names import parameter_names
+from ..recover.own_classes import definition_of
+from ..recover.roles import Roles
+from ..recover.state_names import state_name
+from ..recover.syntax import Scope, Source, dotted, walk, walk_scope
+from .project_text import BETWEEN, SETTINGS, replacements
+
+_MAGIC = {
+    "__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__slots__", "__new__", "__init_subclass__",
+    "__class_getitem__", "__set_name__", "__get__", "__set__",
+}  # fmt: skip
+"""What changes the meaning of an attribute, or of making an object."""
+_PROCESSES = {"init_process_group", "spawn", "DistributedDataParallel", "DDP"}
+_BARE_BASES = {"object", "ABC", "Generic", "Protocol"}
+_DEPTH = 8
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass
+class Family:
+    """A class and those of its bases in the file that nothing else extends, the class itself last."""
+
+    classes: list[ast.ClassDef]
+    names: dict[Function, str] = field(default_factory=dict)
+    """For each method the function that it is in the view."""
+    method_at: dict[int, str] = field(default_factory=dict)
+    """By the line of its `def`: what a method is called."""
+    static: set[Function] = field(default_factory=set)
+    opaque: set[str] = field(default_factory=set)
+    """Attributes behind which code may run that is not seen as a function: properties, methods of foreign bases."""
+    class_level: set[str] = field(default_factory=set)
+    bound_by_bases: set[str] = field(default_factory=set)
+    """Attributes that methods of foreign bases bind."""
+    holders: dict[Scope, str] = field(default_factory=dict)
+    """For each scope that makes the one object of the program, the variable that holds it there."""
+
+    @property
+    def leaf(self) -> ast.ClassDef:
+        """The class whose objects are looked at."""
+        return self.classes[-1]
+
+    def self_name(self, function: Function) -> str | None:
+        """What a method calls its object, None when it gets none."""
+        first = [*function.args.posonlyargs, *function.args.args][:1]
+        return first[0].arg if first and function not in self.static else None
+
+    def above(self, owner: ast.ClassDef, attribute: str) -> str:
+        """The function that ``super().ATTRIBUTE`` is in the view, "" when the family does not define it."""
+        for definition in reversed(self.classes[: self.classes.index(owner)]):
+            for method in _methods(definition):
+                if method.name == attribute and method in self.names:
+                    return self.names[method]
+        return ""
+
+
+def find_family(source: Source, roles: Roles, owner: ast.ClassDef, others: str) -> Family | str:
+    """The family of a class that trains, or why it cannot be seen plainly. ``others`` is the text of the project's other files."""
+    if any(dotted(c.func).rpartition(".")[2] in _PROCESSES for c in source.calls):
+        return "the script trains in processes of its own, each on a device of its own"
+    below = _line_below(source, owner)
+    if isinstance(below, str):
+        return below
+    classes = [*_line_above(source, owner), owner, *below]
+    family = Family(classes)
+    for definition in classes:
+        if problem := _problem(source, definition, others):
+            return f"class `{definition.name}` {problem}"
+    if problem := _bases(roles, family):
+        return problem
+    if problem := _name_methods(family):
+        return problem
+    if problem := _attributes(source, family) or _replaced(source, family, others):
+        return problem
+    _find_holders(source, roles, family)
+    return family
+
+
+def _children(source: Source, owner: ast.ClassDef) -> list[ast.ClassDef]:
+    return [c for c in source.all(ast.ClassDef) if any(dotted(b) == owner.name for b in c.bases)]
+
+
+def _line_below(source: Source, owner: ast.ClassDef) -> list[ast.ClassDef] | str:
+    """The classes between a class and the one that objects are made of."""
+    found: list[ast.ClassDef] = []
+    current = owner
+    while children := _children(source, current):
+        if len(children) > 1 or len(found) > _DEPTH:
+            return f"class `{current.name}` is extended by several classes, which may train in ways of their own"
+        if _makings(source, current):
+            return f"both objects of `{current.name}` and of a class that extends it are made"
+        current = children[0]
+        found.append(current)
+    return found
+
+
+def _line_above(source: Source, owner: ast.ClassDef) -> list[ast.ClassDef]:
+    """The bases in the file that exist for this class alone, outermost first."""
+    found: list[ast.ClassDef] = []
+    current = owner
+    while len(found) < _DEPTH:
+        bases = [source.classes[n] for b in current.bases if (n := dotted(b)) in source.classes]
+        if len(bases) != 1 or len(_children(source, bases[0])) != 1 or _makings(source, bases[0]):
+            break
+        current = bases[0]
+        if current in found or current is owner:
+            break
+        found.append(current)
+    return found[::-1]
+
+
+def _makings(source: Source, definition: ast.ClassDef) -> list[ast.Call]:
+    return [c for c in source.calls if isinstance(c.func, ast.Name) and c.func.id == definition.name]
+
+
+def _methods(definition: ast.ClassDef) -> list[Function]:
+    return [s for s in definition.body if isinstance(s, Function)]
+
+
+def _problem(source: Source, definition: ast.ClassDef, others: str) -> str:
+    if source.parents[definition] is not source.tree:
+        return "stands inside of something else"
+    if definition.decorator_list:
+        return f"is decorated with `{ast.unparse(definition.decorator_list[0])}`"
+    for keyword in definition.keywords:
+        if keyword.arg != "metaclass" or not ast.unparse(keyword.value).endswith("ABCMeta"):
+            return "is made by a metaclass of its own"
+    if magic := _magic(definition):
+        return f"defines `{magic}`"
+    if any(isinstance(n, ast.Name) and n.id == definition.name and not isinstance(n.ctx, ast.Load)
+           for n in source.all(ast.Name)):  # fmt: skip
+        return "has a name that is bound to something else as well"
+    if sum(c.name == definition.name for c in source.all(ast.ClassDef)) > 1:
+        return "is defined twice"
+    inside = {id(n) for n in walk(definition)}
+    if any(id(call) in inside for call in _makings(source, definition)):
+        return "makes objects of itself"
+    if extends(definition.name, others):
+        return "is extended in another file, by a class that may train in a way of its own"
+    return ""
+
+
+def extends(name: str, text: str) -> bool:
+    """Whether a class in the text of some file may extend the one of this name; a file may have one of that name itself."""
+    for one in text.split(BETWEEN):
+        heads = [line.lstrip().partition("(") for line in one.splitlines() if line.lstrip().startswith("class ")]
+        own = any(head.removeprefix("class ").strip(" :") == name for head, _bracket, _bases in heads)
+        if not own and any(_word(name, bases) for _head, _bracket, bases in heads):
+            return True
+    return False
+
+
+def _word(name: str, text: str) -> bool:
+    start = text.find(name)
+    while start >= 0:
+        before, after = text[start - 1 : start], text[start + len(name) : start + len(name) + 1]
+        if not (before.isidentifier() or before.isdigit()) and not (after.isidentifier() or after.isdigit()):
+            return True
+        start = text.find(name, start + 1)
+    return False
+
+
+def _magic(definition: ast.ClassDef) -> str:
+    names = [m.name for m in _methods(definition)]
+    names += [t.id for s in definition.body if isinstance(s, ast.Assign) for t in s.targets if isinstance(t, ast.Name)]
+    return next((name for name in names if name in _MAGIC), "")
+
+
+def _bases(roles: Roles, family: Family) -> str:
+    """Look at the bases outside of the family; why they keep it from being seen plainly, or ""."""
+    for definition in family.classes:
+        for base in definition.bases:
+            name = dotted(base.value if isinstance(base, ast.Subscript) else base)
+            if any(c.name == name for c in family.classes):
+                continue
+            if problem := _foreign_base(roles, family, base, 0):
+                return problem
+    return ""
+
+
+def _foreign_base(roles: Roles, family: Family, base: ast.expr, depth: int) -> str:
+    shown = ast.unparse(base)
+    last = dotted(base.value if isinstance(base, ast.Subscript) else base).rpartition(".")[2]
+    if last in _BARE_BASES:
+        return ""
+    found = definition_of(roles, base)
+    if not isinstance(found, ast.ClassDef) or depth > _DEPTH:
+        return f"class `{family.leaf.name}` extends `{shown}`, whose attributes may be more than values"
+    if found.keywords and not all(ast.unparse(k.value).endswith("ABCMeta") for k in found.keywords):
+        return f"class `{found.name}` is made by a metaclass of its own"
+    if magic := _magic(found):
+        return f"class `{found.name}` defines `{magic}`"
+    family.opaque |= {m.name for m in _methods(found)}
+    family.bound_by_bases |= {
+        n.attr for m in _methods(found) if m.name != "__init__" for n in walk(m)
+        if isinstance(n, ast.Attribute) and not isinstance(n.ctx, ast.Load)
+    }  # fmt: skip
+    for statement in found.body:
+        if isinstance(statement, ast.ClassDef):
+            family.opaque.add(statement.name)
+    above = roles
+    if found.name not in roles.source.classes or roles.source.classes[found.name] is not found:
+        full = roles.full_name(base)
+        where = roles.neighbours.definition(full) if roles.neighbours is not None else None
+        if where is None or roles.neighbours is None:
+            return f"class `{family.leaf.name}` extends `{shown}`, whose attributes may be more than values"
+        above = Roles(Source(roles.neighbours.text(where.file)), roles.neighbours.beside(where.file))
+    for inner in found.bases:
+        if problem := _foreign_base(above, family, inner, depth + 1):
+            return problem
+    return ""
+
+
+def _name_methods(family: Family) -> str:
+    for definition in family.classes:
+        for statement in definition.body:
+            if isinstance(statement, ast.ClassDef):
+                family.class_level.add(statement.name)
+            elif not isinstance(statement, Function):
+                family.class_level |= {
+                    n.id for n in walk_scope(statement) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)
+                }
+    seen: set[str] = set()
+    for definition in reversed(family.classes):
+        own = _methods(definition)
+        if len({m.name for m in own}) != len(own):
+            double = next(m.name for m in own if sum(o.name == m.name for o in own) > 1)
+            if not any(o.decorator_list for o in own if o.name == double):
+                return f"class `{definition.name}` defines `{double}` twice"
+        for method in own:
+            marks = {ast.unparse(d) for d in method.decorator_list}
+            special = any(m not in _PLAIN_MARKS for m in marks)
+            if "staticmethod" in marks:
+                family.static.add(method)
+            elif special or not [*method.args.posonlyargs, *method.args.args]:
+                family.opaque.add(method.name)
+            if method.name in seen or special:
+                family.names[method] = f"{state_name(method.name)}__of_{definition.name}"
+                if method.name == "__init__":
+                    family.names[method] = definition.name
+            elif method.name == "__init__":
+                family.names[method] = family.leaf.name
+            else:
+                family.names[method] = state_name(method.name)
+            if special and method.name in family.class_level:
+                return f"class `{definition.name}` binds `{method.name}` in several ways"
+            family.method_at[method.lineno] = method.name
+            if "classmethod" in marks:
+                family.static.add(method)
+        seen |= {m.name for m in own}
+    family.opaque -= {m.name for m, name in family.names.items() if name == state_name(m.name)}
+    return ""
+
+
+_PLAIN_MARKS = {
+    "staticmethod", "abstractmethod", "abc.abstractmethod", "torch.no_grad()", "torch.inference_mode()", "no_grad()",
+    "torch.enable_grad()", "override", "typing.override", "final", "typing.final",
+}  # fmt: skip
+"""Decorators under which a method is still a plain function of its object."""
+
+
+def _attributes(source: Source, family: Family) -> str:
+    methods = {m.name for m in family.names}
+    for method in family.names:
+        own = family.self_name(method)
+        for node in walk(method):
+            match node:
+                case ast.Attribute(value=ast.Name(id=name), attr=attribute, ctx=ast.Store() | ast.Del()) if name == own:
+                    if attribute in methods | family.opaque:
+                        return f"line {node.lineno} gives the method `{attribute}` another meaning"
+                    if any(isinstance(a, ast.comprehension) for a in source.ancestors(node)):
+                        return f"a comprehension binds `{attribute}`"
+                case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if name == own:
+                    return f"line {node.lineno} binds `{name}` to something else"
+                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda() if node is not method:
+                    if own in parameter_names(node) and any(
+                        isinstance(n, ast.Name) and n.id == own for n in walk(node)
+                    ):
+                        return f"a function inside of `{method.name}` has a `{own}` of its own"
+                case ast.ClassDef():
+                    return f"a class stands inside of `{method.name}`"
+    return ""
+
+
+def _replaced(source: Source, family: Family, others: str) -> str:
+    """A method that some code replaces, in the class or in an object."""
+    methods = {m.name for m in family.names}
+    names = {c.name for c in family.classes}
+    for node in source.all(ast.Attribute):
+        if isinstance(node.ctx, ast.Load):
+            continue
+        if isinstance(node.value, ast.Name) and node.value.id in names:
+            return f"line {node.lineno} changes the class `{node.value.id}` itself"
+        if node.attr in methods and not (isinstance(node.value, ast.Name) and node.value.id in SETTINGS):
+            owner = source.in_class(node)
+            if owner is None or owner in family.classes or not isinstance(node.value, ast.Name):
+                return f"line {node.lineno} may put something else in the place of the method `{node.attr}`"
+    for call in source.calls:
+        if dotted(call.func) == "setattr" and call.args and isinstance(call.args[0], ast.Name):
+            if call.args[0].id in names:
+                return f"line {call.lineno} changes the class `{call.args[0].id}` itself"
+    for owner_name, attribute in replacements(others):
+        if owner_name in names or (attribute in methods and owner_name not in SETTINGS):
+            return f"another file may put something else in the place of `{attribute}`"
+    return ""
+
+
+def _find_holders(source: Source, roles: Roles, family: Family) -> None:
+    """The scope that makes the one object of the program and the variable that holds it."""
+    made = _makings(source, family.leaf)
+    if len(made) != 1:
+        return
+    match source.parents.get(made[0]):
+        case ast.Assign(targets=[ast.Name(id=name)]) as statement:
+            pass
+        case _:
+            return
+    scope = source.scope_of(statement)
+    stored = [n for n in source.all(ast.Name) if n.id == name and not isinstance(n.ctx, ast.Load)
+              and roles.key(source.scope_of(n), name) == (scope, name)]  # fmt: skip
+    for ancestor in source.ancestors(statement):
+        if ancestor is scope:
+            break
+        if isinstance(ancestor, ast.For | ast.While | ast.ClassDef | ast.AsyncFor):
+            return
+    if len(stored) == 1 and (isinstance(scope, ast.Module) or name not in parameter_names(scope)):
+        family.holders[scope] = name

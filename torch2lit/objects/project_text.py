@@ -1,0 +1,92 @@
+"""The other files of a program, as far as their text alone can say what they do with a class."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from functools import lru_cache
+from pathlib import Path
+
+BETWEEN = "\n\x00\n"
+"""What stands between the texts of two files."""
+_MOST = 300
+_MOST_ENTRIES = 20_000
+"""Folders of data are not searched to their end."""
+_LARGEST = 400_000
+_SKIPPED = {"site-packages", "dist-packages", "node_modules", "__pycache__", "build", "dist"}
+_STORE = re.compile(
+    r"\b(\w+)(?:\([^()\n]*\)|\[[^\]\n]*\])?\.(\w+)(?:\s*,\s*[\w.]+)*\s*(?:[-+*/%|&^@]|//|\*\*|<<|>>)?=(?!=)"
+)
+_CONSTANT = re.compile(r"\s*(?:True|False|None|[\d\"'])")
+SETTINGS = {"args", "opt", "opts", "cfg", "config", "hparams", "hps", "options", "flags", "FLAGS", "parser", "params"}
+"""Names of settings, whose attributes are nobody's methods."""
+_ATTRIBUTE = re.compile(r"(\w+|[\])}])\s*\.\s*(\w+)")
+_SET = re.compile(
+    r"\bsetattr\(\s*(?!self\b)|(?<!\bself)\.__dict__(?:\.update|\[)|\bvars\(\s*(?!self\b)[^()]*\)(?:\.update|\[[^\]]*\]\s*=)"
+)
+
+
+def other_text(path: str) -> str:
+    """The text of all Python files around a script, its own left out; "" for a text that is no file.
+
+    They are those of its folder and below it, and for a module of a package those around the package.
+    """
+    if not path or path == "-" or not (own := Path(path)).is_file():
+        return ""
+    folder = own.parent
+    while (folder / "__init__.py").is_file() and folder.parent != folder:
+        folder = folder.parent
+    return _text_around(own.resolve(), folder.resolve())
+
+
+@lru_cache(maxsize=8)
+def _text_around(own: Path, folder: Path) -> str:
+    return BETWEEN.join(_read(file) for file in _files(folder) if file != own)
+
+
+def _files(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    left = [folder]
+    seen = 0
+    while left and len(found) < _MOST and seen < _MOST_ENTRIES:
+        current = left.pop(0)
+        entries: list[Path] = []
+        with contextlib.suppress(OSError):
+            entries = sorted(current.iterdir())
+        seen += len(entries) + 1
+        found += [e for e in entries if e.suffix == ".py" and e.is_file()]
+        left += [
+            e for e in entries if e.is_dir() and not e.is_symlink() and not e.name.startswith((".", "venv", "env"))
+            and e.name not in _SKIPPED
+        ]  # fmt: skip
+    return found[:_MOST]
+
+
+def _read(file: Path) -> str:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if file.stat().st_size < _LARGEST:
+            return file.read_text(encoding="utf-8-sig")
+    return ""
+
+
+def mentioned(text: str) -> frozenset[str]:
+    """Every attribute that the text reads or writes of anything but ``self``: no class there extends the one in question."""
+    return frozenset(attribute for owner, attribute in _ATTRIBUTE.findall(text) if owner != "self")
+
+
+def replacements(text: str) -> list[tuple[str, str]]:
+    """The same as `stores`, without what binds a plain number, text or truth value: no function is put there."""
+    found = (m for m in _STORE.finditer(text) if not _CONSTANT.match(text, m.end()))
+    return [(m.group(1), m.group(2)) for m in found if m.group(1) != "self"]
+
+
+def stores(text: str) -> list[tuple[str, str]]:
+    """What the text binds attributes of, by its last name, and the attributes."""
+    return [(owner, attribute) for owner, attribute in _STORE.findall(text) if owner != "self"]
+
+
+def stored(text: str) -> frozenset[str] | None:
+    """Every attribute that the text binds on something else than ``self``; None when it may bind any."""
+    if _SET.search(text):
+        return None
+    return frozenset(attribute for _owner, attribute in stores(text))
