@@ -46,7 +46,9 @@ def test_magics_become_comments(cell: str, code: str) -> None:
 
 
 def test_the_future_may_begin_in_any_cell() -> None:
-    cells = compiled(notebook("x = 1\nx", "from __future__ import annotations", "def f(a: nowhere): pass", "1 / 0"), "n")
+    cells = compiled(
+        notebook("x = 1\nx", "from __future__ import annotations", "def f(a: nowhere): pass", "1 / 0"), "n"
+    )
     namespace: dict[str, object] = {}
     for cell in cells[:3]:
         exec(cell, namespace)

@@ -55,7 +55,9 @@ def _in_cells(program: Conversion, source: NotebookSource, notebook: str) -> Con
         if lost := source.changed_magics(program.after):
             message = f"`{lost[0]}` reads variables that would live in the module"
             refusal = finding("output-not-valid", _line_of(lost[0], source), message)
-            program = replace(program, outcome=Outcome.REFUSED, mechanism=None, findings=(refusal,), ledger=(), nests=())
+            program = replace(
+                program, outcome=Outcome.REFUSED, mechanism=None, findings=(refusal,), ledger=(), nests=()
+            )
         elif (after := _converted(program, source)) is None:
             return failed(program.path, "internal error: the converted program does not fit into its cells", notebook)
         elif after == notebook:

@@ -1,7 +1,6 @@
 """A notebook as the program that running all its cells would be. Runs in the child too: plain Python only."""
 
 from __future__ import annotations
-
 import __future__
 
 import ast
