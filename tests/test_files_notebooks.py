@@ -273,6 +273,21 @@ class TestCells:
         source = NotebookSource(json.dumps(notebook(*map(code, self.SOURCE))))
         assert source.with_code(self.TEXT.replace(f"pass  # t2l-cell-{line}\n", "")) is None
 
+    @pytest.mark.parametrize(
+        ("last", "new", "shown"),
+        [
+            ("b = 2\n", "fit()\nmodel.to(device)\n", "fit()\nmodel.to(device);"),
+            ("b = 2\n", "trainer.fit(m)\n", "trainer.fit(m)"),
+            ("model.to(d)\n", "x\nmodel.to(d)\n", "x\nmodel.to(d)"),
+            ("b = 2\n", "model.to(device)  # why\n", "model.to(device)  # why"),
+        ],
+    )
+    def test_display_nothing_new(self, last: str, new: str, shown: str) -> None:
+        source = NotebookSource(json.dumps(notebook(code("a = 1\n" + last.rstrip()))))
+        after = source.with_code(source.text.replace(last, new))
+        assert after is not None
+        assert "".join(json.loads(after)["cells"][0]["source"]) == "a = 1\n" + shown
+
     def test_with_blank_ends_keep_them(self) -> None:
         source = NotebookSource(json.dumps(notebook(code("\n\na = 1\n\n"), code("%%time\n\nb = 2"))))
         after = source.with_code(source.text.replace(" = 1", " = 3").replace("b = 2", "\nb = 4"))

@@ -16,7 +16,7 @@ from fixture_cases import broken_laws, case, conversion, digest, disappointments
 from notebook_cases import converted as converted_notebook  # noqa: E402
 from notebook_cases import copy_of as copy_of_notebook  # noqa: E402
 from notebook_cases import notebook_names  # noqa: E402
-from notebook_cases import write_expected as write_notebook
+from notebook_cases import write_expected as write_notebook  # noqa: E402
 from program_cases import converted, copy_of, program_names, write_expected  # noqa: E402
 
 from torch2lit.program import Outcome  # noqa: E402

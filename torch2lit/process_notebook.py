@@ -83,8 +83,8 @@ def _converted(raw: Conversion, source: NotebookSource) -> str | None:
 
 
 def _code(text: str) -> list[str]:
-    """The lines that hold something: blank lines at a cell's ends come and go."""
-    return [line.rstrip() for line in text.splitlines() if line.strip()]
+    """The lines that hold something: blank lines at a cell's ends come and go, and a semicolon that hides a value comes."""
+    return [line.rstrip().removesuffix(";") for line in text.splitlines() if line.strip()]
 
 
 def _unread(source: NotebookSource) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -146,6 +147,8 @@ class NotebookSource:
         if not _ends_blank(cell.code):
             text = text.rstrip("\r\n") + newline_of(text)
         unfinished = not newline_of(cell.source)
+        if _shows_something_else(cell.code, piece):
+            text = text[: len(text) - len(newline_of(text))] + ";" + newline_of(text)
         return text[: len(text) - len(newline_of(text))] if unfinished else text
 
     def _read(self) -> Value:
@@ -241,3 +244,25 @@ def _begins_blank(code: str) -> bool:
 
 def _ends_blank(code: str) -> bool:
     return not (split_lines(code) or [""])[-1].strip()
+
+
+def _shows_something_else(before: str, after: str) -> bool:
+    """Whether a cell would now display the value of a new last line: a kernel shows that of an expression without a semicolon."""
+    old, new = _last_expression(before), _last_expression(after)
+    if new is None or (old is not None and ast.dump(old) == ast.dump(new)):
+        return False
+    shown = isinstance(new, ast.Call) and isinstance(new.func, ast.Attribute) and new.func.attr in _MOVES
+    return shown and after.rstrip().endswith(")")
+
+
+_MOVES = {"to", "cuda", "cpu", "eval", "train"}
+"""Methods that give their module back, and with which a conversion may end a cell."""
+
+
+def _last_expression(code: str) -> ast.expr | None:
+    try:
+        body = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    last = body[-1] if body else None
+    return last.value if isinstance(last, ast.Expr) else None

@@ -59,6 +59,8 @@ def _obstacle(draft: Draft, found: Validation) -> str:
     """Why this evaluation cannot be Lightning's validation; "" when it can."""
     if found.loop.kind is not Iterable.LOADER:
         return "it does not run over a loader"
+    if found.loop.asks_twice:
+        return "the progress bar of `tqdm.auto` starts the loader once more, which draws a random number"
     if draft.effects.asks_grad_mode():
         return "the script asks whether gradients are recorded, and in Lightning's validation they never are"
     if _other_evaluations(draft, found):

@@ -41,7 +41,8 @@ class Loop:
     """A `for` loop, seen through ``enumerate`` and progress bars, or a `while` loop, which has no items.
 
     ``items`` is the target for one element; ``index`` the counter of ``enumerate`` and ``first`` its start;
-    ``base`` the expression below all wrappers; ``bar_name`` the variable that holds the progress bar.
+    ``base`` the expression below all wrappers; ``bar_name`` the variable that holds the progress bar. ``asks_twice``: the bar
+    asks for an iterator when it is made, and for another one when the loop starts; a DataLoader draws a random number for each.
     """
 
     node: ast.For | ast.While
@@ -52,6 +53,7 @@ class Loop:
     first: ast.expr | None
     bar: bool
     bar_name: str | None
+    asks_twice: bool = False
 
 
 def describe_any(node: ast.For | ast.While, scope: Scope, roles: Roles) -> Loop:
@@ -70,6 +72,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
     bar = False
     bar_name: str | None = None
     base: ast.expr = node.iter
+    asks_twice = False
     seen = 0
     while seen < 8:
         seen += 1
@@ -82,6 +85,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             base = value
             continue
         if isinstance(base, ast.IfExp) and (inner := _same_below(base)) is not None:
+            asks_twice |= any(_asks_for_itself(side, roles) for side in (base.body, base.orelse))
             bar, base = True, inner
             continue
         if not isinstance(base, ast.Call):
@@ -103,6 +107,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             base = base.args[0]
         elif last in _BARS and (base.args or any(k.arg == "iterable" for k in base.keywords)):
             bar = True
+            asks_twice |= _asks_for_itself(base, roles)
             if last == "trange":
                 call = ast.Call(ast.Name("range", ast.Load()), base.args[:3], [])
                 base = ast.copy_location(call, base)
@@ -111,7 +116,15 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
         else:
             break
     kind = Iterable.LOADER if _zips_loaders(base, items, scope, roles) else _kind(base, scope, roles)
-    return Loop(node, kind, base, items, index, first, bar, bar_name)
+    return Loop(node, kind, base, items, index, first, bar, bar_name, asks_twice)
+
+
+def _asks_for_itself(node: ast.expr, roles: Roles) -> bool:
+    """Whether a bar is one of tqdm's that can be awaited, around something that is no iterator yet: it makes an iterator of it at once."""
+    if not isinstance(node, ast.Call) or not roles.full_name(node.func).startswith(("tqdm.auto.", "tqdm.asyncio.")):
+        return False
+    around = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "iterable"), None)
+    return around is not None and dotted_call(around) not in ("enumerate", "zip", "iter", "map", "filter", "reversed")
 
 
 def _zips_loaders(base: ast.expr, items: ast.expr, scope: Scope, roles: Roles) -> bool:
