@@ -87,7 +87,8 @@ def _loaders(draft: Draft, names: Names) -> list[str]:
     texts = [_train_data(draft.train_data, names)]
     if draft.validation is not None:
         texts.append(entry_text(draft, draft.validation.loop.base, draft.validation.frame))
-    return [t or "None" for t in texts]
+    assert all(texts), "a loader of the plan has no name at the entry point"
+    return texts
 
 
 def _train_data(data: TrainData, names: Names) -> str:
