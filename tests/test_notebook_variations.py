@@ -87,17 +87,17 @@ def ran(text: str) -> tuple[list[str], list[str], dict[str, list[bytes]]]:
     """What the cells printed and displayed, their errors, and the parameters of each module that is left."""
     import torch
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
     InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.history_manager.enabled = False
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))
     torch.manual_seed(123)
     outputs, errors = [], []
     for cell in sources(text):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            done = shell.run_cell(cell)
+            done = shell.run_cell(cell, store_history=True)  # a trailing semicolon is looked up in the history
         outputs.append(_TIMES.sub("", printed.getvalue()))
         if not done.success:
             errors.append(repr(done.error_before_exec or done.error_in_exec))

@@ -381,7 +381,7 @@ def _changes_started_loader(draft: Draft) -> Item | None:
         return None
     made = constructions(draft, nest.batches.base, nest.inner)
     workers = [w.node for m in made if (w := m.argument("num_workers")) is not None]
-    plain = bool(made) and all(_is_data_loader(m) for m in made)
+    plain = bool(made) and all(_is_data_loader(m, torchs=True) for m in made)
     if plain and all(isinstance(w, ast.Constant) and w.value == 0 for w in workers) and not _asks_at_start(made):
         return None
     watched = {(base.scope, base.name)}
@@ -467,5 +467,7 @@ def _has_length(draft: Draft, base: ast.expr) -> bool:
     )
 
 
-def _is_data_loader(made: Making) -> bool:
-    return made.last_name == "DataLoader"
+def _is_data_loader(made: Making, torchs: bool = False) -> bool:
+    """Whether it is a DataLoader; with ``torchs`` only torch's own, of which it is known what its start does."""
+    package, _, name = made.full_name.rpartition(".")
+    return name == "DataLoader" and (not torchs or not package or package.partition(".")[0] == "torch")

@@ -85,7 +85,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             continue
         if isinstance(base, ast.Name) and (found := _wrapper_behind(base, before, scope, roles)) is not None:
             value, before = found
-            if not (bar or _is_bar_call(value)) and _read_elsewhere(base.id, node, value, scope):
+            if not (bar or is_bar_call(value)) and _read_elsewhere(base.id, node, value, scope):
                 break
             if once := once or not _made_for(node, value, roles):
                 if any(
@@ -160,7 +160,7 @@ def _wrapper_behind(name: ast.Name, before: ast.stmt, scope: Scope, roles: Roles
         found = bindings[0].value, before
     elif key is not None and key[0] is scope:
         found = _last_value(name.id, before, scope, roles)
-    if found is not None and (_is_bar_call(found[0]) or dotted_call(found[0]) == "enumerate"):
+    if found is not None and (is_bar_call(found[0]) or dotted_call(found[0]) == "enumerate"):
         return found
     return None
 
@@ -221,7 +221,7 @@ def _is_bar_around(value: ast.expr, name: str) -> bool:
     """Whether a value is a progress bar around what the name holds already: with or without it, the loop sees the same."""
     match value:
         case ast.Call(args=[ast.Name(id=inner), *_]) if inner == name:
-            return _is_bar_call(value)
+            return is_bar_call(value)
     return False
 
 
@@ -229,7 +229,8 @@ def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
     return [block for field in ("body", "orelse", "finalbody") if isinstance(block := getattr(node, field, None), list)]
 
 
-def _is_bar_call(node: ast.expr) -> bool:
+def is_bar_call(node: ast.expr) -> bool:
+    """Whether an expression makes a progress bar."""
     return dotted_call(node).rpartition(".")[2] in _BARS
 
 
