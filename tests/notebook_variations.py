@@ -261,3 +261,13 @@ VARIATIONS["magic-names"] = [
     FN,
     "from math import sqrt\nfor e in range(2):\n    r = train_epoch(model, loader)\n    %env R={r}\n    print(sqrt(r))",
 ]
+VARIATIONS["watermark"] = [
+    "%watermark -a 'x and optimizer' -v -p torch",
+    HEAD,
+    NET,
+    "out = []\n" + LOOP + "\n    for p in model.parameters():\n        p.data.clamp_(-1, 1)",
+    "print(loss.item())",
+]
+VARIATIONS["capture-name"] = [HEAD, NET, "%%capture loss\nprint(1)", LOOP, "print(loss.item())"]
+VARIATIONS["help-on-loop-state"] = [HEAD, NET, LOOP, "print(epoch)\nloss?"]
+VARIATIONS["store-loop-state"] = [HEAD, NET, LOOP, "%store loss", "print(epoch)"]

@@ -18,7 +18,7 @@ from torch2lit.process import process_text
 from torch2lit.program import Conversion, Outcome
 
 _TIMES = re.compile(r"(?m)^.*(CPU times|Wall time|per loop|mean ±|\x1b).*\n?|^Out\[\d+\]: ")
-REFUSED = {"shell-in-loop"}
+REFUSED = {"shell-in-loop", "store-loop-state"}
 """Their magic lines read what the loop keeps in the module."""
 
 

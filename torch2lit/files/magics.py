@@ -45,6 +45,8 @@ _ASSIGNED_MAGIC = re.compile(r"(?P<indent>[ \t]*)(?P<names>[A-Za-z_][\w \t,.]*?)
 _TIMED = re.compile(r"(?:(?P<names>[A-Za-z_][\w \t,.]*?)[ \t]*=[ \t]*)?%time[ \t]+(?P<code>.+)")
 _HELP_SUFFIX = re.compile(r"[^#'\"]*\?{1,2}[ \t]*[\r\n]*\Z")
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)")
+_PYTHON_LINE_MAGICS = frozenset({"debug", "lprun", "memit", "mprun", "prun", "psource", "store", "time", "timeit"})
+_FILLED_IN = re.compile(r"\{[^{}]*\}|\$[A-Za-z_]\w*")
 _WORD = re.compile(r"\b[A-Za-z_]\w*")
 _PLACEHOLDER = re.compile(r"^([ \t]*)(.*?)[ \t]*# t2l-magic-(\d+)[ \t]*(\r\n|\r|\n|\Z)", re.MULTILINE)
 
@@ -62,12 +64,16 @@ class Magics:
     """The lines of a notebook that were replaced, by number.
 
     A placeholder carries its number, so that it can be found again wherever the conversion moved it. It reads the variables that
-    the line mentions, so that nothing takes them for unused: ``names`` are those of the whole notebook.
+    the line mentions, so that nothing takes them for unused.
     """
 
-    def __init__(self, names: frozenset[str] = frozenset()) -> None:
+    def __init__(self) -> None:
         self._hidden: list[_Hidden] = []
-        self._names = names
+        self._names: set[str] = set()
+
+    def know(self, names: set[str]) -> None:
+        """Take note of names that the cells so far bind: only these can be mentioned from here on."""
+        self._names |= names
 
     def hide(self, cell: str) -> str | None:
         """The cell as Python of the same line count; None when it is no Python even so."""
@@ -76,7 +82,7 @@ class Magics:
             if magic.group(1) not in PYTHON_CELL_MAGICS:
                 return None
             first = cell[: magic.start(1)].replace("\r\n", "\n").replace("\r", "\n").count("\n")
-            lines[first] = self._placeholder(lines[first], self._reading(lines[first]))
+            lines[first] = self._placeholder(lines[first], "pass")
         return self._without_line_magics(lines)
 
     def hide_all(self, cell: str) -> str:
@@ -154,11 +160,11 @@ class Magics:
             code = f"{timed['names']} = {timed['code']}" if timed["names"] else timed["code"]
             if "#" not in code and parses(code):
                 return code
-        call = f"get_ipython({', '.join(self._mentioned(whole))})"
+        call = f"get_ipython({', '.join(self._mentioned(_seen_by(whole)))})"
         if assigned := _ASSIGNED_MAGIC.match(line):
             return f"{assigned['names'].strip()} = {call}"
         # In a loop or a function its effects have a place among those of its neighbours.
-        return call if _indent_of(line) else self._reading(whole)
+        return call if _indent_of(line) else self._reading(_seen_by(whole))
 
     def _mentioned(self, text: str) -> list[str]:
         return sorted(self._names & set(_WORD.findall(text)))
@@ -172,6 +178,14 @@ class Magics:
         before = _indent_of(line) if indent is None else indent
         self._hidden.append(_Hidden(line, before, code))
         return f"{before}{code}  # t2l-magic-{len(self._hidden) - 1}{newline}"
+
+
+def _seen_by(line: str) -> str:
+    """The part of a line that may name variables: all of it for a magic that runs Python, else what is filled in."""
+    magic = re.match(r"[ \t]*(?:[\w \t,.]+=[ \t]*)?%(\w+)", line)
+    if magic is not None and magic.group(1) in _PYTHON_LINE_MAGICS:
+        return line
+    return " ".join(_FILLED_IN.findall(line))
 
 
 def _timed_again(line: str, code: str) -> str:

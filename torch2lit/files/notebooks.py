@@ -173,17 +173,15 @@ class NotebookSource:
                 yield number, json_spans.members(self._json, cell)
 
     def _as_python(self, found: list[tuple[int, dict[str, Value]]], sources: list[str]) -> list[str]:
-        """The cells as Python, as far as they are; what is hidden reads the names of all the others."""
+        """The cells as Python, as far as they are; what is hidden reads the names of those before it that it mentions."""
         plain = [source if parses(source) or _parses_repaired(source) else None for source in sources]
-        names = {name for source in plain if source is not None and parses(source) for name in bound_names(source)}
-        for source, code in zip(sources, plain, strict=True):
-            if code is None and (hidden := Magics().hide(source)) is not None:
-                names |= bound_names(hidden)
-        self._magics = Magics(frozenset(names))
-        return [
-            code if code is not None else self._hidden(number, fields["source"], source)
-            for (number, fields), source, code in zip(found, sources, plain, strict=True)
-        ]
+        codes = []
+        for (number, fields), source, code in zip(found, sources, plain, strict=True):
+            readable = code if code is not None else Magics().hide(source)
+            if readable is not None and parses(readable):
+                self._magics.know(bound_names(readable))
+            codes.append(code if code is not None else self._hidden(number, fields["source"], source))
+        return codes
 
     def _hidden(self, number: int, value: Value, source: str) -> str:
         if (hidden := self._magics.hide(source)) is not None:
