@@ -269,5 +269,5 @@ VARIATIONS["watermark"] = [
     "print(loss.item())",
 ]
 VARIATIONS["capture-name"] = [HEAD, NET, "%%capture loss\nprint(1)", LOOP, "print(loss.item())"]
-VARIATIONS["help-on-loop-state"] = [HEAD, NET, LOOP, "print(epoch)\nloss?"]
+VARIATIONS["help-on-loop-state"] = [HEAD, NET, LOOP, "print(epoch)\nX?"]
 VARIATIONS["store-loop-state"] = [HEAD, NET, LOOP, "%store loss", "print(epoch)"]
