@@ -82,7 +82,7 @@ def page(jobs: list[dict[str, Any]], rows: dict[str, dict[str, Any]], corpus: Pa
             shape_of(job, corpus),
             row["rung"],
             row["mechanism"],
-            steps[1] if steps else "",
+            steps[1] if steps else row["note"].partition(":")[0],
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
