@@ -396,7 +396,7 @@ SAME_TRAINING = (
         1,
         "a batch sampler is asked for the first order before it is told the epoch",
         TRAIN_DATA,
-        "and not _asks_at_start(draft, made)",
+        "and not _asks_at_start(made)",
         "",
         _trains("batch-sampler-with-epochs-from-a-start"),
     ),
