@@ -44,7 +44,11 @@ class ProgressBar:
     def claim(self, site: Site) -> Claim | None:
         """Claim statements that do nothing but make, move or label the loop's bar."""
         match site.statement:
-            case ast.Assign(targets=[ast.Name() as bar]) if site.is_loop_bar(bar):
+            case ast.Assign(targets=[ast.Name() as bar], value=value) if site.is_loop_bar(bar):
+                if isinstance(value, ast.Call) and ast.unparse(value.func) == "enumerate":
+                    return Claim("batch_idx", "Lightning counts the batches")
+                return Claim(_TARGET, _WHY)
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name() as bar, attr="desc")]) if site.is_loop_bar(bar):
                 return Claim(_TARGET, _WHY)
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as bar, attr=method)) as call):
                 if not site.is_loop_bar(bar):

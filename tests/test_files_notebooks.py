@@ -12,7 +12,6 @@ from conftest import SCRIPT, Invoke
 from torch2lit.files.errors import SourceError
 from torch2lit.files.magics import Magics
 from torch2lit.files.notebooks import NotebookSource
-from torch2lit.program import Edit
 
 LOOP = "for batch in loader:\n    loss = model(batch)\n    loss.backward()\n    optimizer.step()"
 NEW_LOOP = LOOP.replace("loss.backward()", "fabric.backward(loss)  # torch")
@@ -55,7 +54,7 @@ class TestConversion:
     @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
     def test_only_the_changed_cell_changes(self, invoke: Invoke, folder: Path, style: str, end: str) -> None:
         cells = [markdown("# Ü"), code("import torch\n# ö é"), code(LOOP), code("print('ä')")]
-        expected = [*cells[:2], {**code(NEW_LOOP), "outputs": [], "execution_count": None}, cells[3]]
+        expected = [*cells[:2], code(NEW_LOOP), cells[3]]
         dumped, wanted = (json.dumps(notebook(*some), **STYLES[style]) + end for some in (cells, expected))
         if end == "\r\n":
             dumped, wanted = (text.replace("\r\n", "\n").replace("\n", "\r\n") for text in (dumped, wanted))
@@ -190,8 +189,9 @@ class TestMagics:
 
         assert source.unread == []
         compile(source.text, "<cells>", "exec")
-        assert source.text.count("\n") == 1 + len(cell.rstrip("\n").split("\n"))
-        assert source.restore_magics(source.text) == "import torch\n" + cell.rstrip("\n") + "\n"
+        assert source.text.count("\n") == 2 + len(cell.rstrip("\n").split("\n"))
+        whole = "import torch\npass  # t2l-cell-1\n" + cell.rstrip("\n") + "\n"
+        assert source.restore_magics(source.text) == whole
 
     @pytest.mark.parametrize(
         "cell",
@@ -241,35 +241,61 @@ class TestMagics:
         assert magics.restore(f"a\n{indent}{placeholder}\nb\n") == f"a\n{indent}!ls {{x}} \nb\n"
 
 
-class TestEdits:
+class TestCells:
     SOURCE = ("a = 1\nb = 2", "", "c = 3\n", "d = 4")
+    TEXT = "a = 1\nb = 2\npass  # t2l-cell-1\npass  # t2l-cell-2\nc = 3\npass  # t2l-cell-3\nd = 4\n"
 
-    def edited(self, *edits: Edit) -> list[str]:
+    def test_are_apart_in_the_program(self) -> None:
         source = NotebookSource(json.dumps(notebook(*map(code, self.SOURCE))))
-        assert source.text == "a = 1\nb = 2\nc = 3\nd = 4\n"
-        assert source.boundaries == (0, 2, 2, 3)
-        return ["".join(cell["source"]) for cell in json.loads(source.replace(edits))["cells"]]
+        assert source.text == self.TEXT
+        assert source.boundaries == (0, 3, 4, 6)
+        assert [source.cell_at(line) for line in range(7)] == [1, 1, 1, 2, 3, 3, 4]
 
     @pytest.mark.parametrize(
-        ("edits", "cells"),
+        ("old", "new", "cells"),
         [
-            ((), list(SOURCE)),
-            ((Edit(1, 2, "x\n"),), ["a = 1\nx", "", "c = 3\n", "d = 4"]),
-            ((Edit(2, 2, "x\n"),), ["a = 1\nb = 2", "", "x\nc = 3\n", "d = 4"]),
-            ((Edit(2, 3, "x\ny\n"),), ["a = 1\nb = 2", "", "x\ny\n", "d = 4"]),
-            ((Edit(4, 4, "x\n"),), [*SOURCE[:3], "d = 4\nx"]),
-            ((Edit(1, 3, "x\ny\n"),), ["a = 1\nx\ny", "", "", "d = 4"]),
-            ((Edit(0, 4, "x\n"),), ["x", "", "", ""]),
-            ((Edit(3, 4, "x\n"), Edit(0, 0, "y\n")), ["y\na = 1\nb = 2", "", "c = 3\n", "x"]),
+            ("", "", list(SOURCE)),
+            ("b = 2\n", "x\n", ["a = 1\nx", "", "c = 3\n", "d = 4"]),
+            ("c = 3\n", "\n\nx\n\nc = 3\n\n", ["a = 1\nb = 2", "", "x\n\nc = 3\n", "d = 4"]),
+            ("c = 3\n", "", ["a = 1\nb = 2", "", "", "d = 4"]),
+            ("d = 4\n", "d = 4\nx\n", [*SOURCE[:3], "d = 4\nx"]),
+            ("pass  # t2l-cell-2\n", "x\npass  # t2l-cell-2\n", ["a = 1\nb = 2", "x", "c = 3\n", "d = 4"]),
         ],
     )
-    def test_go_to_their_cells(self, edits: tuple[Edit, ...], cells: list[str]) -> None:
-        assert self.edited(*edits) == cells
+    def test_get_the_code_between_their_neighbours(self, old: str, new: str, cells: list[str]) -> None:
+        source = NotebookSource(json.dumps(notebook(*map(code, self.SOURCE))))
+        after = source.with_code(self.TEXT.replace(old, new, 1))
+        assert after is not None
+        assert ["".join(cell["source"]) for cell in json.loads(after)["cells"]] == cells
 
-    @pytest.mark.parametrize("edits", [(Edit(0, 5, ""),), (Edit(0, 2, ""), Edit(1, 3, ""))])
-    def test_that_cannot_hold_are_refused(self, edits: tuple[Edit, ...]) -> None:
-        with pytest.raises(ValueError, match="edit of lines"):
-            self.edited(*edits)
+    @pytest.mark.parametrize("line", [1, 2, 3])
+    def test_that_are_not_all_there_hold_nothing(self, line: int) -> None:
+        source = NotebookSource(json.dumps(notebook(*map(code, self.SOURCE))))
+        assert source.with_code(self.TEXT.replace(f"pass  # t2l-cell-{line}\n", "")) is None
+
+    @pytest.mark.parametrize(
+        ("last", "new", "shown"),
+        [
+            ("b = 2\n", "fit()\nmodel.to(device)\n", "fit()\nmodel.to(device);"),
+            ("b = 2\n", "trainer.fit(m)\n", "trainer.fit(m)"),
+            ("model.to(d)\n", "x\nmodel.to(d)\n", "x\nmodel.to(d)"),
+            ("b = 2\n", "model.to(device)  # why\n", "model.to(device)  # why"),
+        ],
+    )
+    def test_display_nothing_new(self, last: str, new: str, shown: str) -> None:
+        source = NotebookSource(json.dumps(notebook(code("a = 1\n" + last.rstrip()))))
+        after = source.with_code(source.text.replace(last, new))
+        assert after is not None
+        assert "".join(json.loads(after)["cells"][0]["source"]) == "a = 1\n" + shown
+
+    def test_with_blank_ends_keep_them(self) -> None:
+        source = NotebookSource(json.dumps(notebook(code("\n\na = 1\n\n"), code("%%time\n\nb = 2"))))
+        after = source.with_code(source.text.replace(" = 1", " = 3").replace("b = 2", "\nb = 4"))
+        assert after is not None
+        assert ["".join(cell["source"]) for cell in json.loads(after)["cells"]] == [
+            "\n\na = 3\n\n",
+            "%%time\n\n\nb = 4",
+        ]
 
 
 def test_too_deep_json() -> None:

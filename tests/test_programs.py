@@ -123,6 +123,30 @@ def test_modules_that_import_each_other_end(tmp_path: Path) -> None:
     assert [c.outcome for c in convert(script)] == [Outcome.UNCHANGED]
 
 
+def test_training_in_a_process_of_its_own_is_told(tmp_path: Path) -> None:
+    entry = copy_of("several-files-started-as-thread", tmp_path)
+    text = entry.read_text("utf-8").replace("threading.Thread", "torch.multiprocessing.Process")
+    entry.write_text(text, "utf-8")
+    told = {f.slug for c in convert(entry) if c.path.endswith("train.py") for f in c.findings}
+    assert told == {"converted-elsewhere", "own-processes"}
+
+
+def test_a_function_that_is_passed_on_is_not_pulled_in(tmp_path: Path) -> None:
+    entry = copy_of("several-files-started-as-thread", tmp_path)
+    learning = entry.with_name("learning.py")
+    whole = learning.read_text("utf-8")
+    learning.write_text(
+        whole.replace(
+            "    for epoch in range(epochs):\n        train_epoch(",
+            "    if True:\n        epoch = 0\n        train_epoch(",
+        )
+    )
+    (conversion,) = (c for c in convert(entry, options=Options(target="trainer")) if c.path.endswith("train.py"))
+    if conversion.outcome is Outcome.REFUSED:
+        assert "is passed to `threading.Thread`" in conversion.findings[0].message
+    assert conversion.after == conversion.before
+
+
 def test_every_program_has_an_entry() -> None:
     assert NAMES, FIXTURES
 

@@ -220,6 +220,19 @@ def test_a_notebook_is_run_as_its_code_cells(project: Path) -> None:
     assert len(run.trace.steps) == 6, run.stderr
 
 
+def test_a_notebook_runs_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["from beside import rate\n", *LOOP.replace("lr=0.1", "lr=rate").splitlines(keepends=True)]
+    text = json.dumps({"nbformat": 4, "cells": [{"cell_type": "code", "source": lines}]})
+    (tmp_path / "beside.py").write_text("rate = 0.25\n")
+    (tmp_path / "raw.ipynb").write_text(text)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "lit.ipynb").write_text(text)
+    monkeypatch.chdir(elsewhere)
+    result = verify(tmp_path / "raw.ipynb", elsewhere / "lit.ipynb", [], options=Options())
+    assert result.passed, result.render()
+
+
 def test_the_converted_script_may_lie_elsewhere(project: Path, tmp_path: Path) -> None:
     write(project, helper="rate = 0.25\n", raw=LOOP.replace("lr=0.1", "lr=__import__('helper').rate"))
     other = tmp_path / "elsewhere"

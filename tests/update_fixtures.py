@@ -13,6 +13,10 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
 
 from fixture_cases import broken_laws, case, conversion, digest, disappointments, names  # noqa: E402
+from notebook_cases import converted as converted_notebook  # noqa: E402
+from notebook_cases import copy_of as copy_of_notebook  # noqa: E402
+from notebook_cases import notebook_names  # noqa: E402
+from notebook_cases import write_expected as write_notebook  # noqa: E402
 from program_cases import converted, copy_of, program_names, write_expected  # noqa: E402
 
 from torch2lit.program import Outcome  # noqa: E402
@@ -26,7 +30,12 @@ def main(wanted: list[str]) -> int:
             _conversions, files, digests = converted(copy_of(name, Path(place)))
         write_expected(name, files, digests)
         print(f"{name}: {digests.splitlines()[0]}")
-    for name in [n for n in wanted or names() if n not in program_names()]:
+    for name in [n for n in wanted or notebook_names() if n in notebook_names()]:
+        with tempfile.TemporaryDirectory() as place:
+            answer = converted_notebook(copy_of_notebook(name, Path(place)))
+        write_notebook(name, answer)
+        print(f"{name}: {digest(answer).splitlines()[0]}")
+    for name in [n for n in wanted or names() if n not in {*program_names(), *notebook_names()}]:
         c, result = case(name), conversion(name)
         if told := broken_laws(c.raw, result):
             print(f"{name}: NOT written\n  " + "\n  ".join(told), file=sys.stderr)

@@ -14,8 +14,8 @@ register(
         text="""\
 A notebook is read as one program: its code cells in their order. Lines in IPython's own syntax (`%matplotlib
 inline`, `!pip install ...`, `model?`) are understood and stay where they are. A cell that does not parse even
-without them, or that a cell magic such as `%%writefile` hands to something else, is left alone: its names are
-unknown to the rest.
+without them, or that a cell magic such as `%%writefile` hands to something else, is left alone: what it defines is
+unknown to the rest, and what it mentions is kept for it.
 
 The note is given for every cell that does not parse, and for a cell under a cell magic when it mentions
 `backward`, because then it may hold the training loop itself.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .deep_stack import with_deep_stack
 from .files.decoding import Encoding, decode
@@ -18,6 +19,9 @@ from .files.prefilter import (
 )
 from .options import Options
 from .program import Conversion, Outcome
+
+if TYPE_CHECKING:
+    from .project import ProgramConversion
 
 _HOME = Path(__file__).parent
 _CARRIERS = ("process.py", "deep_stack.py")
@@ -36,60 +40,87 @@ class Processed:
 
 
 def process_file(path: Path, options: Options) -> Processed:
-    """Convert one file in memory."""
+    """Convert one file in memory, with the other files of its program."""
     name = path.as_posix()
     try:
         data = path.read_bytes()
     except OSError as error:
         return Processed(failed(name, f"cannot read: {error.strerror or error}"))
+    if path.suffix == ".ipynb":
+        return _process_notebook(data, name, options)
     processed = process_bytes(data, name, options)
     if path.suffix != ".py":
         return processed
-    conversion = processed.conversion
-    if conversion.outcome is Outcome.CONVERTED:
-        return _with_evaluations(processed, options)
-    if conversion.reason == NO_TRAINING_LOOP and may_lead_to_training(data):
-        return _process_program(data, name, options) or processed
-    return processed
+    return _in_project(processed, options) or processed
+
+
+def _in_project(processed: Processed, options: Options) -> Processed | None:
+    """The same with what other project files do for it; None when they do nothing."""
+    plain = processed.conversion
+    if plain.outcome is not Outcome.CONVERTED and plain.reason != NO_TRAINING_LOOP:
+        return None
+    try:
+        text, encoding = decode(processed.read)
+    except SourceError:
+        return None
+    if plain.outcome is Outcome.UNCHANGED:
+        plain = replace(plain, before=text, after=text)
+    found = convert_in_project(plain, processed.read, options)
+    if found is None:
+        return None
+    return Processed(found.entry, processed.read, _encoded(found.entry, encoding), found.others)
 
 
 _UNREADABLE = (SourceError, SyntaxError, RecursionError, MemoryError, ValueError)
 """What other files of the project may raise: they are looked at, not converted, and lead nowhere then."""
 
 
-def _process_program(data: bytes, name: str, options: Options) -> Processed | None:
-    """Convert a script whose training stands in files that it imports; None when it reaches none."""
+def convert_in_project(plain: Conversion, code: bytes, options: Options) -> ProgramConversion | None:
+    """A script with what the project files that it imports do for its training; None when they do nothing.
+
+    ``plain`` is its conversion alone, ``code`` its Python as bytes.
+    """
+    text, name = plain.before, plain.path
+    if plain.outcome is Outcome.CONVERTED:
+        from .project import ProgramConversion, with_evaluations
+
+        try:
+            entry = with_deep_stack(lambda: with_evaluations(plain, options, convert_python))
+        except Exception:  # the script alone is converted already
+            return None
+        return ProgramConversion(entry) if entry is not None else None
+    if plain.reason != NO_TRAINING_LOOP or not may_lead_to_training(code):
+        return None
     from .recover.neighbours import Neighbours
 
-    if not Neighbours(name).may_train(data):
+    if not Neighbours(name).may_train(code):
         return None
-    from .project import convert_program
+    from .project import ProgramConversion, convert_program
 
     try:
-        text, encoding = decode(data)
         if asks_to_skip(text):
             return None
-        found = with_deep_stack(lambda: convert_program(text, name, options, convert_python))
+        return with_deep_stack(lambda: convert_program(text, name, options, convert_python))
     except _UNREADABLE:
         return None
     except Exception as error:
-        return Processed(failed(name, _internal(error), text), data)
-    if found is None:
-        return None
-    return Processed(found.entry, data, _encoded(found.entry, encoding), found.others)
+        return ProgramConversion(failed(name, _internal(error), text))
 
 
-def _with_evaluations(processed: Processed, options: Options) -> Processed:
-    """The same with evaluations of other project files in the module, where Lightning can validate with them."""
-    from .project import with_evaluations
+def _process_notebook(data: bytes, name: str, options: Options) -> Processed:
+    if not may_lead_to_training(data) and (reason := unchanged_at_sight(data)) is not None:
+        return Processed(Conversion(name, Outcome.UNCHANGED, reason=reason), data)
+    from .process_notebook import convert_notebook_program
 
     try:
-        found = with_deep_stack(lambda: with_evaluations(processed.conversion, options, convert_python))
-    except Exception:  # the script alone is converted already
-        return processed
-    if found is None:
-        return processed
-    return Processed(found, processed.read, _encoded(found, decode(processed.read)[1]))
+        text, encoding = decode(data)
+        found = convert_notebook_program(text, name, options)
+    except SourceError as error:
+        # What may hold no training is not looked at closely enough to complain.
+        if (reason := unchanged_at_sight(data)) is not None:
+            return Processed(Conversion(name, Outcome.UNCHANGED, reason=reason), data)
+        return Processed(failed(name, str(error), ""), data)
+    return Processed(found.entry, data, _encoded(found.entry, encoding), found.others)
 
 
 def process_bytes(data: bytes, name: str, options: Options) -> Processed:

@@ -6,59 +6,85 @@ import re
 from dataclasses import replace
 
 from . import catalogue as catalogue
-from .files.edits import apply_edits, edits_between
 from .files.lines import split_lines
 from .files.notebooks import NotebookSource
 from .files.prefilter import NO_TRAINING_LOOP, SKIP_FILE, asks_to_skip, may_train
 from .findings import Finding, finding
 from .options import Options
-from .process import convert_python, failed
-from .program import Conversion, Edit, LedgerEntry, NestSummary, Outcome
+from .process import convert_in_project, convert_python, failed
+from .program import Conversion, LedgerEntry, NestSummary, Outcome
+from .project import ProgramConversion
 
 _PLACE = re.compile(r"(\d+):(\d+): (.*)", re.DOTALL)
 
 
 def convert_notebook(notebook: str, name: str, options: Options) -> Conversion:
-    """Convert the JSON text of a notebook.
+    """Convert the JSON text of a notebook alone, see `convert_notebook_program`."""
+    return convert_notebook_program(notebook, name, options, in_project=False).entry
+
+
+def convert_notebook_program(
+    notebook: str, name: str, options: Options, *, in_project: bool = True
+) -> ProgramConversion:
+    """Convert the JSON text of a notebook, with the help of the files that it imports when ``in_project``.
 
     The texts of the conversion are JSON, and its lines are lines of the file. Raises SourceError when it is
     no notebook.
     """
     source = NotebookSource(notebook)
+    untouched = Conversion(name, Outcome.UNCHANGED, notebook, notebook)
     if not source.is_python:
-        return Conversion(name, Outcome.UNCHANGED, notebook, notebook, reason="not a Python notebook")
+        return ProgramConversion(replace(untouched, reason="not a Python notebook"))
     if asks_to_skip(source.text):
-        return Conversion(name, Outcome.UNCHANGED, notebook, notebook, reason=SKIP_FILE)
-    unread = _unread(source)
-    if not may_train(source.text.encode("utf-8", "surrogatepass")):
-        return Conversion(name, Outcome.UNCHANGED, notebook, notebook, findings=unread, reason=NO_TRAINING_LOOP)
-    program = convert_python(source.text, name, options)
-    after = _converted(program, source) if program.outcome is Outcome.CONVERTED else notebook
-    if after is None:
-        return failed(name, "internal error: the converted program does not fit into its cells", notebook)
-    if program.outcome is Outcome.CONVERTED and after == notebook:
-        # All that changed stood in placeholders of the notebook's own lines.
-        program = replace(program, outcome=Outcome.UNCHANGED, mechanism=None, reason=NO_TRAINING_LOOP)
-    conversion = _in_file(program, source)
-    findings = tuple(sorted(unread + conversion.findings))
-    return replace(conversion, before=notebook, after=after, edits=(), findings=findings)
+        return ProgramConversion(replace(untouched, reason=SKIP_FILE))
+    code = source.text.encode("utf-8", "surrogatepass")
+    program = ProgramConversion(replace(untouched, before=source.text, after=source.text, reason=NO_TRAINING_LOOP))
+    if may_train(code):
+        program = ProgramConversion(convert_python(source.text, name, options))
+    if in_project:
+        program = convert_in_project(program.entry, code, options) or program
+    conversion = _in_cells(program.entry, source, notebook)
+    findings = tuple(sorted(_unread(source) + conversion.findings))
+    return replace(program, entry=replace(conversion, findings=findings))
+
+
+def _in_cells(program: Conversion, source: NotebookSource, notebook: str) -> Conversion:
+    """The conversion of the program as one of the notebook."""
+    after: str | None = notebook
+    if program.outcome is Outcome.CONVERTED and program.after != program.before:
+        if lost := source.changed_magics(program.after):
+            message = f"`{lost[0]}` reads variables that would live in the module"
+            refusal = finding("output-not-valid", _line_of(lost[0], source), message)
+            program = replace(
+                program, outcome=Outcome.REFUSED, mechanism=None, findings=(refusal,), ledger=(), nests=()
+            )
+        elif (after := _converted(program, source)) is None:
+            return failed(program.path, "internal error: the converted program does not fit into its cells", notebook)
+        elif after == notebook:
+            # All that changed stood in placeholders of the notebook's own lines.
+            program = replace(program, outcome=Outcome.UNCHANGED, mechanism=None, reason=NO_TRAINING_LOOP)
+    return replace(_in_file(program, source), before=notebook, after=after or notebook, edits=())
+
+
+def _line_of(text: str, source: NotebookSource) -> int:
+    """The line of the program that holds the placeholder of a line of the notebook."""
+    lines = split_lines(source.text)
+    return next((n for n, line in enumerate(lines, 1) if source.restore_magics(line).strip() == text), 1)
 
 
 def _converted(raw: Conversion, source: NotebookSource) -> str | None:
     """The notebook after the conversion; None when its cells do not hold the converted program."""
-    lines = split_lines(source.text)
-    edits: tuple[Edit, ...] = raw.edits
-    if not edits or apply_edits(lines, edits) != raw.after:
-        edits = edits_between(source.text, raw.after)
-    after = source.replace(edits)
+    after = source.with_code(raw.after)
+    if after is None:
+        return None
     again = NotebookSource(after)
     same = _code(again.restore_magics(again.text)) == _code(source.restore_magics(raw.after))
     return after if same else None
 
 
 def _code(text: str) -> list[str]:
-    """The lines that hold something: a cell whose last line left may end in a newline that it had not."""
-    return [line.rstrip() for line in text.splitlines() if line.strip()]
+    """The lines that hold something: blank lines at a cell's ends come and go, and a semicolon that hides a value comes."""
+    return [line.rstrip().removesuffix(";") for line in text.splitlines() if line.strip()]
 
 
 def _unread(source: NotebookSource) -> tuple[Finding, ...]:
@@ -97,7 +123,7 @@ def _finding_in_file(one: Finding, source: NotebookSource) -> Finding:
     if not one.line:
         return one
     line, column = source.place_in_file(one.line, one.column)
-    message = f"cell {source.cell_at(one.line - 1)}: {one.message}"
+    message = f"cell {source.cell_at(one.line - 1)}: {source.restore_magics(one.message)}"
     return replace(one, line=line, column=column, end_line=_line(one.end_line, source), message=message)
 
 

@@ -21,7 +21,7 @@ from .recover.frameworks import wrapping_framework
 from .recover.neighbours import Definition, Neighbours, imported_modules
 from .recover.reach import ProjectFiles, Reached, has_step_site, reached_evaluations, reached_training
 from .recover.roles import Roles
-from .recover.syntax import Source
+from .recover.syntax import Source, dotted
 
 Convert = Callable[[str, str, Options], Conversion]
 """Text, path and options to a conversion, without exceptions."""
@@ -158,6 +158,7 @@ class _Program:
         line, text = self.reached[0].call.lineno, self.source.text
         names = ", ".join(self.name(Path(c.path)) for c in conversions)
         told = [finding("converted-elsewhere", line, f"the training loop is in {names}, converted with this script")]
+        told += [_in_processes(one.call) for one in self.reached if one.passed and _starts_processes(one.call)]
         for one in conversions:
             prefix = self.name(Path(one.path))
             reviews = [f for f in one.findings if f.severity == "review"]
@@ -191,6 +192,9 @@ class _Program:
 
     def pulled_in(self, options: Options) -> ProgramConversion | None:
         """Bring the functions that train into the entry script and convert that; the other files stay as they are."""
+        if any(one.passed for one in self.reached):
+            self.pull_problems.append(f"it is passed to `{ast.unparse(self.reached[0].call.func)}`, not called here")
+            return None
         evaluations = reached_evaluations(self.source, self.roles, self.files)
         if evaluations and (result := self.with_calls(options, [*self.reached, *evaluations])) is not None:
             return result
@@ -252,6 +256,15 @@ class _Program:
                 line, end = statement.lineno, statement.end_lineno or statement.lineno
                 found.append(LedgerEntry(line, end, text, Fate.REPLACED, "LightningModule", "pull_in", why))
         return found
+
+
+def _starts_processes(call: ast.Call) -> bool:
+    return dotted(call.func).rpartition(".")[2] in ("Process", "spawn", "start_processes")
+
+
+def _in_processes(call: ast.Call) -> Finding:
+    message = f"`{ast.unparse(call.func)}` stays: every process trains with a Trainer of its own"
+    return finding("own-processes", call.lineno, message, call.col_offset + 1)
 
 
 def _refusals(conversion: Conversion, prefix: str) -> list[str]:

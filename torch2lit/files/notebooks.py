@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..program import Edit
 from . import json_spans
-from .edits import apply_edits, ordered
 from .errors import SourceError
 from .json_spans import Value
-from .lines import newline_of, split_lines
-from .magics import Magics, parses
+from .lines import dominant_newline, newline_of, split_lines
+from .magics import Magics, bound_names, parses
 
 _COMPACT_LIST = ("", ", ", "")
+_BETWEEN = "pass  # t2l-cell-"
+_BLANK_BELOW_MAGIC = re.compile(r"\A(\s*%%[^\r\n]*(?:\r\n|\r|\n))[\r\n]+")
+_SEPARATOR = re.compile(rf"^{_BETWEEN}(\d+)(?:\r\n|\r|\n|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,13 @@ class UnreadCell:
 class Cell:
     """A code cell: its members in the file, its own text, and its span of lines in the program's text.
 
-    ``number`` counts all cells of the notebook from 1, as its reader does.
+    ``number`` counts all cells of the notebook from 1, as its reader does. ``code`` is its part of the program.
     """
 
     number: int
     members: dict[str, Value]
     source: str
+    code: str
     start: int
     end: int
 
@@ -49,8 +53,9 @@ class Cell:
 class NotebookSource:
     """A notebook as one program.
 
-    ``text`` is the code of all code cells in their order, each on its own lines; ``boundaries`` are the
-    lines, counted from 0, at which they begin; ``unread`` the cells that are no Python.
+    ``text`` is the code of all code cells in their order, each on its own lines, with a line of nothing between two of them: so a comment
+    at a cell's end is no comment of the next one, and new code has a cell. ``boundaries`` are the lines, counted from 0, at which cells
+    begin; ``unread`` the cells that are no Python.
     """
 
     def __init__(self, notebook: str) -> None:
@@ -60,19 +65,23 @@ class NotebookSource:
         self.unread: list[UnreadCell] = []
         self._cells: list[Cell] = []
         top = self._read()
+        self.is_python = "python" in (_language(top) or "python")
+        found = list(self._code_cells(top)) if self.is_python else []
+        sources = [_joined(fields["source"].value) for _number, fields in found]
+        self._newline = dominant_newline("".join(sources))
         pieces: list[str] = []
         line = 0
-        self.is_python = "python" in (_language(top) or "python")
-        for number, fields in self._code_cells(top) if self.is_python else ():
-            source = _joined(fields["source"].value)
-            piece = self._as_python(number, fields["source"], source)
+        for (number, fields), source, code in zip(found, sources, self._as_python(found, sources), strict=True):
+            piece = code
             if piece and not newline_of(piece):
-                piece += "\n"
-            pieces.append(piece)
+                piece += self._newline
             height = len(split_lines(piece))
-            self._cells.append(Cell(number, fields, source, line, line + height))
-            line += height
-        self.text = "".join(pieces)
+            self._cells.append(Cell(number, fields, source, piece, line, line + height))
+            line += height + 1
+            pieces.append(piece)
+        self.text = "".join(
+            piece + (f"{_BETWEEN}{n}{self._newline}" if n < len(pieces) else "") for n, piece in enumerate(pieces, 1)
+        )
         self.boundaries = tuple(cell.start for cell in self._cells)
 
     def cell_at(self, line: int) -> int:
@@ -100,26 +109,47 @@ class NotebookSource:
             inside -= len(lines)
         return self._json.count("\n", 0, source.start) + 1, 1
 
-    def replace(self, edits: Iterable[Edit]) -> str:
-        """The JSON text after edits of ``text``: only cells whose code changed differ, without their outputs.
+    def with_code(self, after: str) -> str | None:
+        """The JSON text with this converted ``text`` in its cells; None when it does not fit into them.
 
-        An edit belongs to the cell that holds its first line; lines that it removes from later cells go as
-        well. Raises ValueError for edits that overlap or leave the text.
+        Only the sources of cells whose code changed differ; outputs stay, as with any tool that only formats or rewrites code.
         """
-        changed: list[tuple[Value, str]] = []
-        for cell, cell_edits in self._by_cell(ordered(edits, len(split_lines(self.text)))):
-            source = self._edited(cell, cell_edits)
-            if source == cell.source:
-                continue
-            changed.append((cell.members["source"], self._render(cell.members["source"], source)))
-            if "outputs" in cell.members:
-                changed.append((cell.members["outputs"], "[]"))
-            if "execution_count" in cell.members:
-                changed.append((cell.members["execution_count"], "null"))
+        pieces = self._apart(after)
+        if pieces is None:
+            return None
+        changed = []
+        for cell, piece in zip(self._cells, pieces, strict=True):
+            if piece != cell.code:
+                source = cell.members["source"]
+                changed.append((source, self._render(source, self._edited(cell, piece))))
         result = self._json
         for value, text in sorted(changed, key=lambda change: -change[0].start):
             result = result[: value.start] + text + result[value.end :]
         return result
+
+    def changed_magics(self, after: str) -> list[str]:
+        """Lines in IPython's own syntax that no longer mean the same in the converted ``text``."""
+        return self._magics.changed(after)
+
+    def _apart(self, after: str) -> list[str] | None:
+        parts = _SEPARATOR.split(after)
+        numbers = [int(number) for number in parts[1::2]]
+        if not self._cells or numbers != list(range(1, len(self._cells))):
+            return None
+        return parts[::2]
+
+    def _edited(self, cell: Cell, piece: str) -> str:
+        text = self._magics.restore(piece)
+        if not _begins_blank(cell.code):
+            text = text.lstrip("\r\n")
+        if not _BLANK_BELOW_MAGIC.match(cell.source):
+            text = _BLANK_BELOW_MAGIC.sub(r"\1", text)
+        if not _ends_blank(cell.code):
+            text = text.rstrip("\r\n") + newline_of(text)
+        unfinished = not newline_of(cell.source)
+        if _shows_something_else(cell.code, piece):
+            text = text[: len(text) - len(newline_of(text))] + ";" + newline_of(text)
+        return text[: len(text) - len(newline_of(text))] if unfinished else text
 
     def _read(self) -> Value:
         try:
@@ -142,9 +172,18 @@ class NotebookSource:
             if isinstance(cell.value, dict) and cell.value.get("cell_type") == "code" and "source" in cell.value:
                 yield number, json_spans.members(self._json, cell)
 
-    def _as_python(self, number: int, value: Value, source: str) -> str:
-        if parses(source) or _parses_repaired(source):
-            return source
+    def _as_python(self, found: list[tuple[int, dict[str, Value]]], sources: list[str]) -> list[str]:
+        """The cells as Python, as far as they are; what is hidden reads the names of those before it that it mentions."""
+        plain = [source if parses(source) or _parses_repaired(source) else None for source in sources]
+        codes = []
+        for (number, fields), source, code in zip(found, sources, plain, strict=True):
+            readable = code if code is not None else Magics().hide(source)
+            if readable is not None and parses(readable):
+                self._magics.know(bound_names(readable))
+            codes.append(code if code is not None else self._hidden(number, fields["source"], source))
+        return codes
+
+    def _hidden(self, number: int, value: Value, source: str) -> str:
         if (hidden := self._magics.hide(source)) is not None:
             return hidden
         line = self._json.count("\n", 0, value.start) + 1
@@ -153,34 +192,8 @@ class NotebookSource:
         return self._magics.hide_all(source)
 
     def _holder(self, line: int) -> Cell:
-        for cell in self._cells:
-            if cell.start <= line < cell.end:
-                return cell
-        filled = [cell for cell in self._cells if cell.start < cell.end]
-        return filled[-1] if filled else self._cells[-1]
-
-    def _by_cell(self, edits: list[Edit]) -> Iterator[tuple[Cell, list[Edit]]]:
-        for cell in self._cells:
-            mine: list[Edit] = []
-            for edit in edits:
-                if not self._cells or (edit.start >= cell.end and self._holder(edit.start) is not cell):
-                    continue
-                owns = self._holder(edit.start) is cell
-                start, end = max(edit.start, cell.start), min(edit.end, cell.end)
-                if owns or start < end:
-                    start = min(start, cell.end) - cell.start
-                    mine.append(Edit(start, max(end - cell.start, start), edit.text if owns else ""))
-            if mine:
-                yield cell, mine
-
-    def _edited(self, cell: Cell, edits: list[Edit]) -> str:
-        # Untouched lines come from the cell itself, so that its magics never pass through a placeholder.
-        lines = split_lines(cell.source)
-        unfinished = bool(lines) and not newline_of(lines[-1])
-        if unfinished:
-            lines[-1] += "\n"
-        text = apply_edits(lines, [Edit(e.start, e.end, self._magics.restore(e.text)) for e in edits])
-        return text[: len(text) - len(newline_of(text))] if unfinished else text
+        """The cell of a line; the line between two cells is the first one's."""
+        return next((cell for cell in self._cells if line <= cell.end), self._cells[-1])
 
     def _render(self, old: Value, source: str) -> str:
         if not isinstance(old.value, list):
@@ -221,3 +234,33 @@ def _language(top: Value) -> str:
 
 def _joined(source: object) -> str:
     return "".join(map(str, source)) if isinstance(source, list) else str(source)
+
+
+def _begins_blank(code: str) -> bool:
+    return not next(iter(split_lines(code)), "").strip()
+
+
+def _ends_blank(code: str) -> bool:
+    return not (split_lines(code) or [""])[-1].strip()
+
+
+def _shows_something_else(before: str, after: str) -> bool:
+    """Whether a cell would now display the value of a new last line: a kernel shows that of an expression without a semicolon."""
+    old, new = _last_expression(before), _last_expression(after)
+    if new is None or (old is not None and ast.dump(old) == ast.dump(new)):
+        return False
+    shown = isinstance(new, ast.Call) and isinstance(new.func, ast.Attribute) and new.func.attr in _MOVES
+    return shown and after.rstrip().endswith(")")
+
+
+_MOVES = {"to", "cuda", "cpu", "eval", "train"}
+"""Methods that give their module back, and with which a conversion may end a cell."""
+
+
+def _last_expression(code: str) -> ast.expr | None:
+    try:
+        body = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    last = body[-1] if body else None
+    return last.value if isinstance(last, ast.Expr) else None

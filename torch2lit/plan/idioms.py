@@ -80,6 +80,13 @@ def _batch_values(draft: Draft) -> set[Variable]:
     return found
 
 
+_MAKERS = {
+    "tensor", "as_tensor", "from_numpy", "zeros", "ones", "empty", "full", "rand", "randn", "randint", "arange", "eye",
+    "Tensor", "FloatTensor", "LongTensor",
+}  # fmt: skip
+"""Functions of torch that make a tensor in the host's memory, unless they are told a device."""
+
+
 class StatementSite:
     """One statement as the idioms see it (the protocol ``torch2lit.program.Site``)."""
 
@@ -120,7 +127,30 @@ class StatementSite:
         names = [n.id for n in walk(node) if isinstance(n, ast.Name)]
         variables = [self._draft.variables.of(self._frame, n) for n in names]
         return any(v in self._batch_values for v in variables if v) and all(
-            v is None or v in self._batch_values for v in variables
+            v is None or (v in self._batch_values and not self._made_on_host(v)) for v in variables
+        )
+
+    def _made_on_host(self, variable: Variable) -> bool:
+        """Whether an earlier statement of the hook gives the name a new tensor in the host's memory, which nobody has moved."""
+        for item in self._draft.hooks[self._hook]:
+            if item is self._item:
+                return False
+            match item.node:
+                case ast.Assign(targets=targets, value=value) if item.kind == "statement":
+                    names = [n for target in targets for n in target_names(target)]
+                    bound = any(self._draft.variables.of(item.frame, name) is variable for name in names)
+                    if bound and any(self._comes_from_host(n) for n in walk(value)):
+                        return True
+        return False
+
+    def _comes_from_host(self, node: ast.AST) -> bool:
+        if not isinstance(node, ast.Call):
+            return False
+        full = self._draft.roles.full_name(node.func)
+        if full.startswith("torch.") and full.rpartition(".")[2] in _MAKERS:
+            return not any(k.arg == "device" for k in node.keywords)
+        return full.startswith("numpy.") or (
+            isinstance(node.func, ast.Attribute) and node.func.attr in ("numpy", "cpu")
         )
 
     def at_entry(self, node: ast.expr) -> str:

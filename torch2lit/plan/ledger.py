@@ -8,6 +8,7 @@ from ..program import Fate, LedgerEntry, Mechanism
 from ..recover.items import Item
 from ..recover.syntax import Source, blocks, walk, walk_scope, walk_statements
 from .draft import HOOKS, Draft
+from .outer_bar import bar_around
 from .steps import controls
 
 
@@ -193,7 +194,8 @@ class _Writer:
                     "validation",
                     "Lightning validates without gradients, at its own interval",
                 )
-        for statement in self.draft.epoch.unwrapped:
+        bar = bar_around(self.draft)
+        for statement in [*([bar] if bar is not None else []), *self.draft.epoch.unwrapped]:
             self.add(
                 statement,
                 Fate.REPLACED,

@@ -30,12 +30,13 @@ class TrainData:
     """The loaders as source at the entry point; more than one run side by side, as long as each has a batch.
 
     ``lazy``: they start only when the first batch is asked for. ``asks_at_end``: the plain loop's last, vain request
-    for a batch moves the loader's own random generator on.
+    for a batch moves the loader's own random generator on. ``asks_twice``: the script's progress bar starts it once, in vain.
     """
 
     texts: tuple[str, ...]
     lazy: bool = False
     asks_at_end: bool = False
+    asks_twice: bool = False
 
 
 def find_train_data(draft: Draft) -> TrainData | Obstacle:
@@ -64,7 +65,9 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
         asks_at_end |= len(texts) > 1 and not all(_draws_nothing(draft, b) for b in _side_by_side(loop.base))
         drawing, changing = _draws_before(draft), _changes_started_loader(draft)
         told = _would_be_told(draft)
-        lazy = drawing is not None or changing is not None or asks_at_end or told is not None
+        lazy = drawing is not None or changing is not None or asks_at_end or told is not None or loop.asks_twice
+        if loop.asks_twice and drawing is not None and loop.bar_name is not None:
+            return Obstacle(drawing.node, f"{_DRAWN_BEFORE} ({_ASKED_TWICE})")
         if lazy and (reason := _not_lazy(draft, loop.base)):
             if drawing is not None:
                 return Obstacle(drawing.node, f"{_DRAWN_BEFORE} ({reason})")
@@ -72,17 +75,20 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
                 return Obstacle(told, f"Lightning would tell the loader's sampler the epoch ({reason})")
             if asks_at_end:
                 return Obstacle(loop.node, f"{_ASKED_AT_END} ({reason})")
+            if loop.asks_twice:
+                return Obstacle(loop.node, f"{_ASKED_TWICE} ({reason})")
             assert changing is not None
             text = ast.unparse(changing.node).splitlines()[0][:60]
             message = f"`{text}` comes after Lightning has started the loader's workers for the first epoch"
             draft.note("loader-changed-at-epoch-start", changing.node, message)
             lazy = False
-    return TrainData(tuple(texts), lazy, asks_at_end)
+    return TrainData(tuple(texts), lazy, asks_at_end, loop.asks_twice)
 
 
 _DRAWN_BEFORE = (
     "random numbers may be drawn before the batch loop, and Lightning starts the first epoch's loader before that"
 )
+_ASKED_TWICE = "the progress bar of `tqdm.auto` starts the loader once more, which draws a random number"
 _ASKED_AT_END = "at its end a loop asks its loader once more, which may draw random numbers"
 
 
@@ -375,7 +381,7 @@ def _changes_started_loader(draft: Draft) -> Item | None:
         return None
     made = constructions(draft, nest.batches.base, nest.inner)
     workers = [w.node for m in made if (w := m.argument("num_workers")) is not None]
-    plain = bool(made) and all(_is_data_loader(m) for m in made)
+    plain = bool(made) and all(_is_data_loader(m, torchs=True) for m in made)
     if plain and all(isinstance(w, ast.Constant) and w.value == 0 for w in workers) and not _asks_at_start(made):
         return None
     watched = {(base.scope, base.name)}
@@ -461,5 +467,7 @@ def _has_length(draft: Draft, base: ast.expr) -> bool:
     )
 
 
-def _is_data_loader(made: Making) -> bool:
-    return made.last_name == "DataLoader"
+def _is_data_loader(made: Making, torchs: bool = False) -> bool:
+    """Whether it is a DataLoader; with ``torchs`` only torch's own, of which it is known what its start does."""
+    package, _, name = made.full_name.rpartition(".")
+    return name == "DataLoader" and (not torchs or not package or package.partition(".")[0] == "torch")

@@ -14,7 +14,7 @@ from ..recover.syntax import Scope, walk, walk_scope
 from ..recover.variables import Variable
 from .breaks import remove_break, validation_break
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
-from .entry_names import at_entry, epoch_start, written_in_loop
+from .entry_names import at_entry, entry_text, epoch_start, written_in_loop
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
@@ -60,6 +60,8 @@ def _obstacle(draft: Draft, found: Validation) -> str:
     """Why this evaluation cannot be Lightning's validation; "" when it can."""
     if found.loop.kind is not Iterable.LOADER:
         return "it does not run over a loader"
+    if found.loop.asks_twice:
+        return "the progress bar of `tqdm.auto` starts the loader once more, which draws a random number"
     if draft.effects.asks_grad_mode():
         return "the script asks whether gradients are recorded, and in Lightning's validation they never are"
     if _other_evaluations(draft, found):
@@ -67,8 +69,11 @@ def _obstacle(draft: Draft, found: Validation) -> str:
     base = draft.variable(found.loop.base, found.frame)
     if base is None and not _fixed(draft, found.loop.base, found):
         return "its loader is not a plain variable"
-    if base is not None and base in written_in_loop(draft):
+    own = draft.variables.sequence([*found.leading, *found.before, *found.body]).written
+    if base is not None and (base in written_in_loop(draft) or base in own):
         return "its loader is made anew in the loop"
+    if not entry_text(draft, found.loop.base, found.frame):
+        return "its loader is not known where the Trainer is made"
     if owns_generator(draft, found.loop.base, found.frame):
         return "its loader has a random generator of its own, which a loop asks once more at its end"
     if reason := own_loader(draft, found.loop.base, found.frame):

@@ -13,6 +13,7 @@ from .syntax import Scope, dotted
 
 _BARS = {
     "tqdm",
+    "TQDM",
     "trange",
     "track",
     "progress_bar",
@@ -41,7 +42,8 @@ class Loop:
     """A `for` loop, seen through ``enumerate`` and progress bars, or a `while` loop, which has no items.
 
     ``items`` is the target for one element; ``index`` the counter of ``enumerate`` and ``first`` its start;
-    ``base`` the expression below all wrappers; ``bar_name`` the variable that holds the progress bar.
+    ``base`` the expression below all wrappers; ``bar_name`` the variable that holds the wrapped loader. ``asks_twice``: the bar
+    asks for an iterator when it is made, and for another one when the loop starts; a DataLoader draws a random number for each.
     """
 
     node: ast.For | ast.While
@@ -52,6 +54,7 @@ class Loop:
     first: ast.expr | None
     bar: bool
     bar_name: str | None
+    asks_twice: bool = False
 
 
 def describe_any(node: ast.For | ast.While, scope: Scope, roles: Roles) -> Loop:
@@ -70,6 +73,9 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
     bar = False
     bar_name: str | None = None
     base: ast.expr = node.iter
+    asks_twice = False
+    before: ast.stmt = node
+    once = False
     seen = 0
     while seen < 8:
         seen += 1
@@ -77,11 +83,20 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             bar_name = base.target.id
             base = base.value
             continue
-        if isinstance(base, ast.Name) and (value := _wrapper_behind(base, node, scope, roles)) is not None:
-            bar_name = base.id if _is_bar_call(value) else bar_name
+        if isinstance(base, ast.Name) and (found := _wrapper_behind(base, before, scope, roles)) is not None:
+            value, before = found
+            if not (bar or is_bar_call(value)) and _read_elsewhere(base.id, node, value, scope):
+                break
+            if once := once or not _made_for(node, value, roles):
+                if any(
+                    dotted_call(n) in ("enumerate", *_ITERATORS) for n in ast.walk(value) if isinstance(n, ast.Call)
+                ):
+                    break  # it is used up after the first time
+            bar_name = base.id
             base = value
             continue
         if isinstance(base, ast.IfExp) and (inner := _same_below(base)) is not None:
+            asks_twice = any(_asks_for_itself(side, roles) for side in (base.body, base.orelse))
             bar, base = True, inner
             continue
         if not isinstance(base, ast.Call):
@@ -97,12 +112,14 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             counter = items.elts[0]
             if not isinstance(counter, ast.Name):
                 break
+            asks_twice = False
             index = counter.id
             first = base.args[1] if len(base.args) > 1 else next((k.value for k in base.keywords), None)
             items = items.elts[1]
             base = base.args[0]
         elif last in _BARS and (base.args or any(k.arg == "iterable" for k in base.keywords)):
             bar = True
+            asks_twice = _asks_for_itself(base, roles)
             if last == "trange":
                 call = ast.Call(ast.Name("range", ast.Load()), base.args[:3], [])
                 base = ast.copy_location(call, base)
@@ -111,7 +128,18 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
         else:
             break
     kind = Iterable.LOADER if _zips_loaders(base, items, scope, roles) else _kind(base, scope, roles)
-    return Loop(node, kind, base, items, index, first, bar, bar_name)
+    asks_twice = asks_twice and not once and dotted_call(base) not in _ITERATORS
+    return Loop(node, kind, base, items, index, first, bar, bar_name, asks_twice)
+
+
+_ITERATORS = ("zip", "iter", "map", "filter", "reversed")
+
+
+def _asks_for_itself(node: ast.expr, roles: Roles) -> bool:
+    """Whether a bar is one of tqdm's that can be awaited: it makes an iterator at once of what is none yet."""
+    if not isinstance(node, ast.Call) or not roles.full_name(node.func).startswith(("tqdm.auto.", "tqdm.asyncio.")):
+        return False
+    return bool(node.args) or any(k.arg == "iterable" for k in node.keywords)
 
 
 def _zips_loaders(base: ast.expr, items: ast.expr, scope: Scope, roles: Roles) -> bool:
@@ -123,24 +151,47 @@ def _zips_loaders(base: ast.expr, items: ast.expr, scope: Scope, roles: Roles) -
     return False
 
 
-def _wrapper_behind(name: ast.Name, loop: ast.For, scope: Scope, roles: Roles) -> ast.expr | None:
-    """The ``tqdm(...)`` or ``enumerate(...)`` that a looped-over name surely holds; None for anything else."""
+def _wrapper_behind(name: ast.Name, before: ast.stmt, scope: Scope, roles: Roles) -> tuple[ast.expr, ast.stmt] | None:
+    """The ``tqdm(...)`` or ``enumerate(...)`` that a looped-over name surely holds, and the statement that says so; None for anything else."""
     key = roles.key(scope, name.id)
     bindings = roles.bindings(key) if key else []
-    value: ast.expr | None = None
-    if len(bindings) == 1 and bindings[0].index is None:
-        value = bindings[0].value
+    found: tuple[ast.expr, ast.stmt] | None = None
+    if len(bindings) == 1 and bindings[0].index is None and bindings[0].value is not None:
+        found = bindings[0].value, before
     elif key is not None and key[0] is scope:
-        value = _last_value(name.id, loop, scope, roles)
-    if value is not None and (_is_bar_call(value) or dotted_call(value) == "enumerate"):
-        return value
+        found = _last_value(name.id, before, scope, roles)
+    if found is not None and (is_bar_call(found[0]) or dotted_call(found[0]) == "enumerate"):
+        return found
     return None
 
 
-def _last_value(name: str, loop: ast.stmt, scope: Scope, roles: Roles) -> ast.expr | None:
-    """What a name was given last before a loop, by a statement or a `with` that surely ran; None when unknown."""
+def _made_for(loop: ast.For, value: ast.expr, roles: Roles) -> bool:
+    """Whether the value is made anew each time that the loop starts: in the same turn of the loop around it."""
+    return _loop_around(loop, roles) is _loop_around(value, roles)
+
+
+def _loop_around(node: ast.AST, roles: Roles) -> ast.AST | None:
     parents = roles.source.parents
-    current: ast.AST = loop
+    while node in parents:
+        node = parents[node]
+        if isinstance(node, ast.For | ast.While | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module):
+            return node
+    return None
+
+
+def _read_elsewhere(name: str, loop: ast.For, value: ast.expr, scope: Scope) -> bool:
+    """Whether something else than the loop's head reads the name: it may take an element away."""
+    heads = {id(n) for part in (loop.iter, value) for n in ast.walk(part)}
+    return any(
+        isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) and id(n) not in heads
+        for n in ast.walk(scope)
+    )
+
+
+def _last_value(name: str, place: ast.stmt, scope: Scope, roles: Roles) -> tuple[ast.expr, ast.stmt] | None:
+    """What a name was given last before a statement, by one or a `with` that surely ran, and by which; None when unknown."""
+    parents = roles.source.parents
+    current: ast.AST = place
     while current is not scope:
         parent = parents[current]
         for block in _blocks(parent):
@@ -148,25 +199,38 @@ def _last_value(name: str, loop: ast.stmt, scope: Scope, roles: Roles) -> ast.ex
                 for earlier in reversed(block[: block.index(current)]):
                     match earlier:
                         case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
-                            return value
+                            return value, earlier
+                        case ast.If(body=[ast.Assign(targets=[ast.Name(id=target)], value=value)], orelse=[]) if (
+                            target == name and _is_bar_around(value, name)
+                        ):
+                            return value, earlier
                     if name in bound_names([earlier]):
                         return None
         if isinstance(parent, ast.With):
             for item in parent.items:
                 match item.optional_vars:
                     case ast.Name(id=target) if target == name:
-                        return item.context_expr
+                        return item.context_expr, parent
         if isinstance(parent, ast.For | ast.While) and name in bound_names([parent]):
             return None
         current = parent
     return None
 
 
+def _is_bar_around(value: ast.expr, name: str) -> bool:
+    """Whether a value is a progress bar around what the name holds already: with or without it, the loop sees the same."""
+    match value:
+        case ast.Call(args=[ast.Name(id=inner), *_]) if inner == name:
+            return is_bar_call(value)
+    return False
+
+
 def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
     return [block for field in ("body", "orelse", "finalbody") if isinstance(block := getattr(node, field, None), list)]
 
 
-def _is_bar_call(node: ast.expr) -> bool:
+def is_bar_call(node: ast.expr) -> bool:
+    """Whether an expression makes a progress bar."""
     return dotted_call(node).rpartition(".")[2] in _BARS
 
 

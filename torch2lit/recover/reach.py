@@ -16,10 +16,14 @@ _DEEPEST = 4
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A call of the entry script that runs training in another file."""
+    """A call of the entry script that runs training in another file.
+
+    ``passed``: the call gets the function and runs it itself, as the start of a process does.
+    """
 
     call: ast.Call
     definition: Definition
+    passed: bool = False
 
 
 class ProjectFiles:
@@ -96,7 +100,22 @@ def reached_evaluations(source: Source, roles: Roles, files: ProjectFiles) -> li
 
 def reached_training(source: Source, roles: Roles, files: ProjectFiles) -> list[Reached]:
     """The calls of the entry script that lead to training in other files, in source order."""
-    return [one for one in _calls_into_project(source, roles, files) if files.trains(one.definition)]
+    called = [one for one in _calls_into_project(source, roles, files) if files.trains(one.definition)]
+    return called or [one for one in _passed_into_calls(source, roles, files) if files.trains(one.definition)]
+
+
+def _passed_into_calls(source: Source, roles: Roles, files: ProjectFiles) -> list[Reached]:
+    """The project's functions that calls get as arguments: ``Process(target=train, ...)``, ``mp.spawn(train, ...)``."""
+    found = []
+    for call in source.calls:
+        for value in [*call.args, *(k.value for k in call.keywords)]:
+            if not isinstance(value, ast.Name | ast.Attribute) or dotted(value).partition(".")[0] not in roles.origins:
+                continue
+            full = roles.full_name(value)
+            definition = files.neighbours.definition(full) if "." in full else None
+            if definition is not None and isinstance(definition.node, ast.FunctionDef):
+                found.append(Reached(call, definition, passed=True))
+    return found
 
 
 def _calls_into_project(source: Source, roles: Roles, files: ProjectFiles) -> list[Reached]:

@@ -51,7 +51,9 @@ def _definitions(draft: Draft, configured: Configured, state: State, names: Name
     data = draft.train_data
     if data is None or not data.lazy:
         return module
-    return f"{lazy_loader_source(names.lazy_loader, len(data.texts) > 1, data.asks_at_end)}\n\n{module}"
+    return (
+        f"{lazy_loader_source(names.lazy_loader, len(data.texts) > 1, data.asks_at_end, data.asks_twice)}\n\n{module}"
+    )
 
 
 def _class_and_functions(draft: Draft, state: State, removed: list[ast.FunctionDef], code: str) -> list[Edit]:

@@ -12,6 +12,7 @@ from ..plan.draft import Draft
 from ..plan.entry_names import entry_text, is_made_up
 from ..plan.handlers import EXIT, INTERRUPT, goes_on, handlers_around
 from ..plan.optimizers import Configured
+from ..plan.outer_bar import bar_around
 from ..plan.state import State
 from ..plan.train_data import TrainData
 from ..plan.turns import while_condition
@@ -125,7 +126,8 @@ def _loaders(draft: Draft, names: Names) -> list[str]:
     texts = [_train_data(draft.train_data, names)]
     if draft.validation is not None:
         texts.append(entry_text(draft, draft.validation.loop.base, draft.validation.frame))
-    return [t or "None" for t in texts]
+    assert all(texts), "a loader of the plan has no name at the entry point"
+    return texts
 
 
 def _train_data(data: TrainData, names: Names) -> str:
@@ -140,11 +142,15 @@ def _train_data(data: TrainData, names: Names) -> str:
 def loop_edit(draft: Draft, source: Source, code: str, width: int, editor: EntryEditor) -> Edit:
     """The edit that puts the Trainer call in place of the loop; an `else` that always ran follows it."""
     loop = draft.nest.outermost
-    indent = source.lines[loop.lineno - 1][: loop.col_offset]
+    whole = bar_around(draft) or loop
+    indent = source.lines[whole.lineno - 1][: whole.col_offset]
+    between = [
+        line.strip() for line in source.lines[whole.lineno - 1 : loop.lineno - 1] if line.lstrip().startswith("#")
+    ]
     formatted = format_code(code, max(40, width - len(indent)))
-    text = "".join(f"{indent}{line}\n" if line else "\n" for line in formatted.splitlines())
+    text = "".join(f"{indent}{line}\n" if line else "\n" for line in [*between, *formatted.splitlines()])
     return Edit(
-        loop.lineno - 1,
+        whole.lineno - 1,
         loop.end_lineno or loop.lineno,
         text + "".join(editor.at_indent(s, indent) for s in loop.orelse),
     )

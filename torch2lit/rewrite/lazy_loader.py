@@ -8,11 +8,12 @@ if self.trainer.is_last_batch:
 """
 
 
-def lazy_loader_source(name: str, side_by_side: bool, asks_at_end: bool) -> str:
+def lazy_loader_source(name: str, side_by_side: bool, asks_at_end: bool, asks_twice: bool = False) -> str:
     """The class as source.
 
     ``side_by_side``: it runs over several loaders at once. ``asks_at_end``: it can be told to ask for a batch too many, as a plain
-    loop does at its end, for which a loader may draw random numbers.
+    loop does at its end, for which a loader may draw random numbers. ``asks_twice``: it starts its loader once in vain, as the bar
+    of ``tqdm.auto`` does.
     """
     loaders = "loaders" if side_by_side else "loader"
     length = "min(len(loader) for loader in self.loaders)" if side_by_side else "len(self.loader)"
@@ -29,6 +30,8 @@ def lazy_loader_source(name: str, side_by_side: bool, asks_at_end: bool) -> str:
         f"        return {length}\n",
         "    def __iter__(self):",
     ]
+    if asks_twice:
+        lines.append("        iter(self.loader)  # as `tqdm.auto` does before a loop starts: it draws a random number")
     if not asks_at_end:
         return "\n".join([*lines, f"        yield from {start}", ""])
     lines += [

@@ -30,12 +30,13 @@ def main() -> None:
     script = Path(control["script"])
     is_notebook = script.suffix == ".ipynb"
     if is_notebook:
-        code: str | bytes = notebook.code_of(script.read_text(encoding="utf-8"))
+        programs = notebook.compiled(script.read_text(encoding="utf-8"), str(script))
     else:
-        code = script.read_bytes()
-    program = compile(code, str(script), "exec", dont_inherit=True)
+        programs = [compile(script.read_bytes(), str(script), "exec", dont_inherit=True)]
     _pin_to_cpu()
     namespace = _become(script, is_notebook, [here], control["search_after"])
+    if is_notebook:
+        namespace["get_ipython"] = notebook.Shell
     with open(control["trace"], "w", encoding="utf-8", buffering=1) as events:
         copy_on_write.guard(control["mirror"], control["protected"])
         with trace.record(
@@ -46,7 +47,8 @@ def main() -> None:
             dump_step=control["dump_step"],
             dump_to=control["dump_to"],
         ) as recorded:
-            exec(program, namespace)
+            for program in programs:
+                exec(program, namespace)
         if recorded.ended == "limit":
             sys.stdout.flush()
             sys.stderr.flush()

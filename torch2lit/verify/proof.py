@@ -62,6 +62,8 @@ def verify(
     texts = [content if content is not None else scripts[-1].read_bytes(), *(text for _path, text in others)]
     require_modules(python, "torch", *_lightning(b"\n".join(texts)))
     first = Request(raw, tuple(arguments), steps=steps, timeout=timeout, python=python, content=modern)
+    if raw.suffix == ".ipynb":  # a notebook server starts a kernel in the notebook's folder
+        first = replace(first, directory=raw.resolve().parent)
     second = replace(first, script=scripts[-1], content=content, others=others)
     if converted is not None and converted.resolve().parent != raw.resolve().parent:
         second = replace(second, search_after=(raw.resolve().parent,))

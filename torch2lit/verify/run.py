@@ -75,6 +75,8 @@ class Request:
     search_after: tuple[Path, ...] = ()
     others: tuple[tuple[Path, bytes], ...] = ()
     """Other files of the program with their content in the copy."""
+    directory: Path | None = None
+    """Where it runs; None for the workspace's own directory."""
 
 
 def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
@@ -88,7 +90,7 @@ def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
             if place.is_symlink():
                 place.unlink()
             place.write_bytes(content)
-    directory = workspace.place(workspace.directory)
+    directory = workspace.place(request.directory or workspace.directory)
     scratch.mkdir(parents=True, exist_ok=True)
     events = scratch / "events.jsonl"
     control = scratch / "control.json"
