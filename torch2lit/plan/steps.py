@@ -14,6 +14,7 @@ from ..recover.roles import Key, Role
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
+from .scaled import loss_of, scaled_optimizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def find_step(draft: Draft) -> Step | Obstacle:
     backward, step = nest.backwards[0], nest.steps[0]
     if backward.args or backward.keywords:
         return Obstacle(backward, "`backward` has arguments")
-    if step.args or step.keywords:
+    if (step.args or step.keywords) and scaled_optimizer(draft, step) is None:
         return Obstacle(step, "`step` gets a closure or other arguments")
     at_backward = _position(items, backward)
     at_step = _position(items, step)
@@ -90,6 +91,8 @@ def _position(items: list[Item], call: ast.Call) -> int | None:
 
 def _receiver(draft: Draft, item: Item, call: ast.Call) -> Variable | None:
     assert isinstance(call.func, ast.Attribute)
+    if (optimizer := scaled_optimizer(draft, call)) is not None:
+        return draft.variable(optimizer, item.frame)
     if draft.role(call.func.value, item.frame) is Role.SCALER:
         return None
     return draft.variable(call.func.value, item.frame)
@@ -136,7 +139,7 @@ def optimizes_all(draft: Draft, model: ast.expr, item: Item, receiver: ast.expr 
     if receiver is None:
         call = draft.nest.steps[0]
         assert isinstance(call.func, ast.Attribute)
-        receiver = call.func.value
+        receiver = scaled_optimizer(draft, call) or call.func.value
     optimizer = draft.variable(receiver, draft.nest.step_frame)
     wanted = draft.variable(model, item.frame)
     if optimizer is None or wanted is None:
@@ -370,9 +373,7 @@ def _receivers(draft: Draft, item: Item) -> set[Key]:
 
 def has_loop_carried_loss(draft: Draft, step: Step) -> bool:
     """Whether backward is called on something built up over several batches."""
-    call = draft.nest.backwards[0]
-    assert isinstance(call.func, ast.Attribute)
-    names = {n.id for n in walk(call.func.value) if isinstance(n, ast.Name)}
+    names = {n.id for n in walk(loss_of(draft, draft.nest.backwards[0])) if isinstance(n, ast.Name)}
     use = draft.variables.sequence(step.before)
     for name in names:
         variable = draft.variables.of(draft.nest.step_frame, name)
@@ -382,16 +383,14 @@ def has_loop_carried_loss(draft: Draft, step: Step) -> bool:
 
 
 def _choose_return(draft: Draft, step: Step, moved: list[Item]) -> None:
-    call = draft.nest.backwards[0]
-    assert isinstance(call.func, ast.Attribute)
-    draft.returned = call.func.value
+    draft.returned = loss_of(draft, draft.nest.backwards[0])
     use = draft.variables.sequence(moved)
-    names = {n.id for n in walk(call.func.value) if isinstance(n, ast.Name)}
+    names = {n.id for n in walk(draft.returned) if isinstance(n, ast.Name)}
     variables = {draft.variables.of(step.backward.frame, name) for name in names}
     written = {draft.variables.find(v) for v in use.written}
     mutated = {key for item in moved for key in draft.effects_of(item).mutates}
     keys = {(v.scope, v.name) for v in variables if v}
-    if (variables & written) or (mutated & keys) or (moved and not isinstance(call.func.value, ast.Name)):
+    if (variables & written) or (mutated & keys) or (moved and not isinstance(draft.returned, ast.Name)):
         taken = set(draft.source.names)
         fresh = "loss" if "loss" not in taken else "batch_loss"
         while fresh in taken:

@@ -400,7 +400,7 @@ class Roles:
             return Role.LOADER
         if last.endswith("Loss") or (full.startswith("torch.nn.") and last.endswith("Loss")):
             return Role.CRITERION
-        if self._is_module_class(last) or (full.startswith("torch.nn.") and last[:1].isupper()):
+        if self.is_module_class(last) or (full.startswith("torch.nn.") and last[:1].isupper()):
             return Role.MODEL
         if full.startswith(("torchvision.models.", "timm.create_model", "segmentation_models_pytorch.")):
             return Role.MODEL
@@ -418,7 +418,8 @@ class Roles:
         finally:
             self._entered.pop()
 
-    def _is_module_class(self, name: str, depth: int = 0) -> bool:
+    def is_module_class(self, name: str, depth: int = 0) -> bool:
+        """Whether a class of the file is one of torch's modules, through its bases."""
         definition = self.source.classes.get(name)
         if definition is None or depth > 8:
             return False
@@ -426,7 +427,7 @@ class Roles:
             full = self.full_name(base)
             if full.endswith(("nn.Module", "nn.Sequential", "nn.ModuleList")) or full == "Module":
                 return True
-            if self._is_module_class(full.rpartition(".")[2], depth + 1):
+            if self.is_module_class(full.rpartition(".")[2], depth + 1):
                 return True
         return False
 

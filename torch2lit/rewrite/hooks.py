@@ -157,8 +157,18 @@ class HookWriter:
         twin = self.draft.source.twins[item.node]
         node = standalone(twin.node, twin.index)
         changed = self._replaced(node, item.node, hook)
+        if changed and (above := self._above(item)):
+            changed[0] = changed[0].with_changes(leading_lines=[*above, *_leading(changed[0])])
         names = self.names(item.frame, hook, item.node)
         return [rename(line, names) for line in changed]
+
+    def _above(self, item: Item) -> list[cst.EmptyLine]:
+        """What stands above the autocast block whose first statement this is, when the Trainer takes its place."""
+        mixed, parent = self.draft.mixed, item.parent
+        if mixed is None or parent not in (mixed.block, mixed.around) or not isinstance(parent, ast.With):
+            return []
+        twin = self.draft.source.twins.get(parent)
+        return _leading(twin.node) if twin is not None and parent.body[0] is item.node else []  # type: ignore[arg-type]
 
     def _replaced(self, node: Statement, statement: ast.stmt, hook: str) -> list[Statement]:
         changes: dict[int, Replacement | None] = {}
