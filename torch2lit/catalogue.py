@@ -545,8 +545,7 @@ register(
         remedy="Nothing has to be done. To use `precision`, change what the message names; the numbers will differ then.",
         text="""\
 Lightning runs the whole `training_step` and `validation_step` under autocast and does not remember the weights that it has cast. So
-`precision` is the same only if every weight is used once in a step, if what counts is computed under autocast, and if the script
-validates under autocast, too. "16-mixed" always scales the gradients, "bf16-mixed" never does, and on a processor "16-mixed" is bfloat16.
+`precision` is the same only if every weight is used once in a step and if what counts is computed under autocast. "16-mixed" always scales the gradients, "bf16-mixed" never does, and on a processor "16-mixed" is bfloat16.
 """,
     )
 )

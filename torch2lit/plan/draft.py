@@ -62,12 +62,13 @@ class Mixed:
     """Autocast and scaler that the Trainer's precision replaces.
 
     ``precision`` is the Trainer's argument, "" for full precision; ``block`` the `with` in a batch, ``around`` that of a validation
-    batch; ``scaler`` its statements in a batch besides backward and step, ``made`` the one that makes it.
+    batch, which has ``full`` precision when the script opens no such autocast there; ``scaler`` its statements in a batch besides backward and step, ``made`` the one that makes it.
     """
 
     precision: str
     block: ast.With | None
     around: ast.With | None
+    full: bool
     scaler: tuple[ast.stmt, ...]
     made: ast.stmt | None
 

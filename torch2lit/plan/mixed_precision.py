@@ -7,8 +7,8 @@
     scaler.update()
 
 Lightning runs the whole ``training_step`` and ``validation_step`` under autocast, and does not remember the weights that it has cast. So
-the script's own lines stay where a weight is used twice in a step, where anything that counts is computed outside of autocast, and where
-it validates in full precision.
+the script's own lines stay where a weight is used twice in a step, and where anything that counts is computed outside of autocast. A validation that the script does not
+run under the same autocast has it switched off.
 Source: https://lightning.ai/docs/pytorch/stable/common/precision_intermediate.html
 """
 
@@ -163,12 +163,12 @@ def _find(draft: Draft) -> Mixed | None:
         )
     except NotKnown as reason:
         raise _Kept(where, str(reason)) from reason
-    around = None
+    around, full = None, False
     if precision:
         assert block is not None
         _check_models(draft, block)
-        around = _check_validation(draft, block, switch)
-    return Mixed(precision, block, around, of_scaler, made)
+        around, full = _validation(draft, block, switch)
+    return Mixed(precision, block, around, full, of_scaler, made)
 
 
 def _autocasts(draft: Draft, item: Item) -> list[ast.AST]:
@@ -406,21 +406,19 @@ def _batch_variables(draft: Draft) -> frozenset[Variable]:
 # ---- validation
 
 
-def _check_validation(draft: Draft, block: ast.With, switch: Switch | None) -> ast.With | None:
-    """The `with` around a validation batch. Raises when Lightning would validate in another precision than the script."""
+def _validation(draft: Draft, block: ast.With, switch: Switch | None) -> tuple[ast.With | None, bool]:
+    """The `with` around all of a validation batch that counts; True without it, when full precision has to be asked for."""
     found = find_validation(draft.source, draft.roles, draft.nest, list(draft.epoch.after)) if draft.nest.batches else None
-    if found is None:
-        return None
     around: ast.With | None = None
-    for item in found.body:
+    for item in found.body if found is not None else []:
         other = _opened(draft, item)
         if other is not None and around is None and isinstance(item.node, ast.With) and _same(switch, other):
             around = item.node
-        elif matters := autocast_matters(draft, item):
-            raise _Kept(block, f"the validation is not under the same autocast (`{matters}`)")
-    if around is None:
-        raise _Kept(block, "the validation is not under autocast")
-    return around
+        elif autocast_matters(draft, item):
+            if draft.roles.origins.get("torch") != "torch":
+                raise _Kept(block, "the validation is not under the same autocast")
+            return None, True
+    return around, False
 
 
 def _same(one: Switch | None, other: Switch) -> bool:

@@ -98,6 +98,11 @@ class HookWriter:
 
     trailing: list[cst.EmptyLine] | None = None
 
+    def opening(self, hook: str) -> int:
+        """How many lines of a hook come before its first raw statement."""
+        lines = len(self.state.prologue.get(hook, []))
+        return lines + bool(self.state.global_names.get(hook)) + bool(self.state.unpacked.get(hook, ""))
+
     def _returned_line(self) -> Statement:
         assert self.draft.returned is not None
         text = self.text(self.draft.returned, self.draft.nest.step_frame, TRAINING_STEP)
