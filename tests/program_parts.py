@@ -166,7 +166,12 @@ class Parts:
         }.get(self.c["model"], ["h = self.a(x)", "h = torch.relu(self.layer(h))", "h = self.layer(h) + h"])
         lines = ["class Net(nn.Module):", "    def __init__(self):", "        super().__init__()"]
         lines += [f"        {line}" for line in ["self.a = nn.Linear(6, 10)", *layers]]
-        lines += ["        self.b = nn.Linear(10, 3)", "        self.drop = nn.Dropout(0.2)", "", "    def forward(self, x):"]
+        lines += [
+            "        self.b = nn.Linear(10, 3)",
+            "        self.drop = nn.Dropout(0.2)",
+            "",
+            "    def forward(self, x):",
+        ]
         return [*lines, *[f"        {line}" for line in runs], "        return self.b(self.drop(h))", "", ""]
 
     def data(self) -> Lines:
@@ -710,7 +715,12 @@ class Parts:
         if self.at("evaluated", "lowered") and self.autocast():
             inner = [f"{self.autocast()}:", *indented(inner)]
         if self.at("evaluated", "partly") and self.autocast():
-            inner = [f"{self.autocast()}:", *indented(inner[:1]), f"{loss} = F.cross_entropy({out}.float(), {y})", *inner[2:]]
+            inner = [
+                f"{self.autocast()}:",
+                *indented(inner[:1]),
+                f"{loss} = F.cross_entropy({out}.float(), {y})",
+                *inner[2:],
+            ]
         if full:
             loop = [f"{x}, {y} = x_val, y_val", *inner]
         else:

@@ -46,7 +46,7 @@ class Switch:
     tests: tuple[tuple[ast.expr, bool], ...] = ()
 
 
-def is_autocast(draft: Draft, node: ast.AST) -> bool:
+def is_autocast(node: ast.AST) -> bool:
     """Whether a node is a call of torch's autocast, or of something else of that name."""
     return isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] == "autocast"
 
@@ -71,7 +71,9 @@ def find_autocast(draft: Draft, node: ast.expr, scope: Scope, depth: int = 0) ->
             if full in _FOR_CPU:
                 return Switch(node, "cpu", _given(node, ("enabled", "dtype", "cache_enabled")))
             if full in _FOR_ANY:
-                return Switch(node, "", _given(node, ("device", "dtype", "enabled", "cache_enabled"), device_type="device"))
+                return Switch(
+                    node, "", _given(node, ("device", "dtype", "enabled", "cache_enabled"), device_type="device")
+                )
     return None
 
 
@@ -176,11 +178,12 @@ class _Reader:
         """Whether it works on the device."""
         if switch is None:
             return False
-        where: object = switch.device
+        where = switch.device
         if not where:
-            where = self.value(switch.given["device"], scope, device) if "device" in switch.given else None
-            if not isinstance(where, str):
+            known = self.value(switch.given["device"], scope, device) if "device" in switch.given else None
+            if not isinstance(known, str):
                 raise NotKnown("its device is not known before the script runs")
+            where = known
         tests = list(switch.tests)
         if "enabled" in switch.given:
             tests.append((switch.given["enabled"], True))
@@ -258,9 +261,7 @@ class _Reader:
         return None
 
 
-def _joined(
-    draft: Draft, reader: _Reader, on: dict[str, _On], accelerator: str, autocast: Switch | None
-) -> str:
+def _joined(draft: Draft, reader: _Reader, on: dict[str, _On], accelerator: str, autocast: Switch | None) -> str:
     cpu, cuda = on["cpu"], on["cuda"]
     if cpu == cuda or accelerator == '"cpu"':
         return "" if cpu == _On(_FULL) else cpu.text

@@ -7,6 +7,7 @@ import sys
 
 from ..recover.effects import NO_TORCH_RNG
 from ..recover.items import Item, parts
+from ..recover.loops import loop_names
 from ..recover.nest import Frame
 from ..recover.own_classes import own_class
 from ..recover.roles import Role
@@ -19,7 +20,7 @@ _METHODS = {
     "reshape", "flatten", "squeeze", "unsqueeze", "permute", "transpose", "t", "argmax", "argmin", "max", "min", "eq", "ne",
     "gt", "lt", "ge", "le", "topk", "expand", "expand_as", "repeat", "contiguous", "clone", "type", "type_as", "add_",
     "sub_", "mul_", "div_", "add", "sub", "mul", "div", "mean", "all", "any", "nelement", "numel", "dim", "view_as",
-    "zero_", "fill_", "copy_", "masked_fill_", "clamp", "clamp_", "sort", "gather", "requires_grad_", "view_as",
+    "zero_", "fill_", "copy_", "masked_fill_", "clamp", "clamp_", "sort", "gather", "requires_grad_",
     "append", "extend", "update", "copy", "items", "keys", "values", "get", "format", "split", "join", "strip", "write",
     "flush", "set_description", "set_postfix", "set_postfix_str", "pop", "insert", "clear", "setdefault", "index",
 }  # fmt: skip
@@ -66,7 +67,7 @@ def _harmless(draft: Draft, call: ast.Call, scope: Scope, frame: Frame | None, d
     head = root_name(function)
     full = roles.full_name(function)
     module = full.partition(".")[0]
-    if head in roles.origins:
+    if head in roles.origins and full:
         if module == "torch":
             return last in _FUNCTIONS or (last == "sum" and _counts(call.args[0] if call.args else None))
         if module in sys.stdlib_module_names or module in NO_TORCH_RNG:
@@ -132,11 +133,13 @@ def _is_number(draft: Draft, node: ast.expr, frame: Frame | None, depth: int) ->
 
 def _name_is_number(draft: Draft, name: str, frame: Frame, depth: int) -> bool:
     nest = draft.nest
-    counters = [nest.epochs.names if nest.epochs else (), (nest.batches.index,) if nest.batches else ()]
-    if any(name in names for names in counters):
+    counters = [*(loop_names(nest.epochs) if nest.epochs else ()), *([nest.batches.index] if nest.batches else ())]
+    if name in counters:
         return True
     key = draft.roles.key(frame.scope, name)
     bindings = draft.roles.bindings(key) if key else []
-    return depth < _DEPTH and bool(bindings) and all(
-        b.index is None and _is_number(draft, b.value, frame, depth + 1) for b in bindings
+    return (
+        depth < _DEPTH
+        and bool(bindings)
+        and all(b.index is None and _is_number(draft, b.value, frame, depth + 1) for b in bindings)
     )

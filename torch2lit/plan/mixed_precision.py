@@ -25,7 +25,7 @@ from ..recover.phases import find_validation
 from ..recover.roles import Role
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_statements
 from ..recover.variables import Variable
-from ..recover.weights import Kind, kind_of, used_twice
+from ..recover.weights import CASTS, Kind, kind_of, runs_no_module, used_twice
 from .autocast import NotKnown, Switch, find_autocast, find_scaler, is_autocast, precision_of
 from .draft import TRAINING_STEP, VALIDATION_STEP, Draft, Mixed, Removal
 from .indifferent import autocast_matters
@@ -66,14 +66,18 @@ def begin_mixed(draft: Draft) -> Before | None:
         return None
     if mixed is None:
         return None
-    before = Before(draft.epoch.batch, dict(draft.removals), dict(draft.claims), dict(draft.trainer), list(draft.idioms))
+    before = Before(
+        draft.epoch.batch, dict(draft.removals), dict(draft.claims), dict(draft.trainer), list(draft.idioms)
+    )
     gone = set(mixed.scaler)
     draft.epoch.batch = [i for i in _unwrapped(draft.epoch.batch, mixed.block) if i.node not in gone]
     draft.mixed = mixed
     if mixed.block is not None:
         draft.removals[mixed.block] = Removal(_TARGET, _CODEMOD, "Lightning runs the step under the same autocast")
     for statement in mixed.scaler:
-        draft.removals[statement] = Removal(_TARGET, _CODEMOD, "Lightning scales and unscales the gradients, or nobody does")
+        draft.removals[statement] = Removal(
+            _TARGET, _CODEMOD, "Lightning scales and unscales the gradients, or nobody does"
+        )
     if mixed.made is not None:
         draft.removals[mixed.made] = Removal(_TARGET, _CODEMOD, "Lightning has a scaler of its own where one is needed")
     if mixed.precision:
@@ -147,7 +151,9 @@ def _find(draft: Draft) -> Mixed | None:
     assert block is None or isinstance(block, ast.With)
     if block is not None and any(isinstance(n, ast.Continue | ast.Break | ast.Return) for n in walk(block)):
         raise _Kept(block, "the block is left early")
-    made, of_scaler, scaler_switch = None, (), None
+    made: ast.stmt | None = None
+    of_scaler: tuple[ast.stmt, ...] = ()
+    scaler_switch: Switch | None = None
     if scaler is not None:
         made, of_scaler, scaler_switch = _scaler_statements(draft, *scaler)
     where: ast.AST = block if block is not None else nest.steps[0]
@@ -172,7 +178,15 @@ def _find(draft: Draft) -> Mixed | None:
 
 
 def _autocasts(draft: Draft, item: Item) -> list[ast.AST]:
-    return [n for n in walk(item.node) if item.kind == "statement" and is_autocast(draft, n)]
+    if item.kind != "statement":
+        return []
+    scope = item.frame.scope
+    opened = [w for w in walk(item.node) if isinstance(w, ast.With) and _opens(draft, w, scope)]
+    return [*opened, *(n for n in walk(item.node) if is_autocast(n))]
+
+
+def _opens(draft: Draft, node: ast.With, scope: Scope) -> bool:
+    return any(find_autocast(draft, i.context_expr, scope) is not None for i in node.items)
 
 
 def _opened(draft: Draft, item: Item) -> Switch | None:
@@ -197,9 +211,7 @@ def _scaler_of(draft: Draft) -> tuple[ast.Name, Frame] | None:
     return None
 
 
-def _scaler_statements(
-    draft: Draft, name: ast.Name, frame: Frame
-) -> tuple[ast.stmt, tuple[ast.stmt, ...], Switch]:
+def _scaler_statements(draft: Draft, name: ast.Name, frame: Frame) -> tuple[ast.stmt, tuple[ast.stmt, ...], Switch]:
     """How the scaler is made, and its ``unscale_`` and ``update`` in a batch. Raises when it is used in any other way."""
     nest = draft.nest
     variable = draft.variables.of(frame, name.id)
@@ -309,14 +321,12 @@ def _check_models(draft: Draft, block: ast.With) -> None:
     """Raises unless the block runs every model once, and each of its weights once."""
     calls: dict[Variable, str] = {}
     for item in draft.epoch.batch:
-        if item.kind != "statement":
+        if item.node is not block or item.kind != "statement":
             continue
-        for node in walk(item.node):
+        for node in walk(block):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 if (found := _model_call(draft, item, node)) is not None:
                     variable, method = found
-                    if item.node is not block:
-                        raise _Kept(block, f"`{node.id}` runs outside of autocast as well")
                     if variable in calls:
                         raise _Kept(block, f"`{node.id}` runs more than once in a batch")
                     if any(isinstance(a, _LOOPS) for a in _above(draft, node, block)):
@@ -324,7 +334,7 @@ def _check_models(draft: Draft, block: ast.With) -> None:
                     calls[variable] = method
                     if reason := used_twice(draft.roles, node, item.frame.scope, method):
                         raise _Kept(block, reason)
-            elif isinstance(node, ast.Call) and item.node is block:
+            elif isinstance(node, ast.Call):
                 _check_call(draft, item, node, block)
 
 
@@ -360,7 +370,17 @@ def _model_call(draft: Draft, item: Item, node: ast.Name) -> tuple[Variable, str
         parent = node_above
     if isinstance(parent, ast.Call) and parent.func is node:
         return variable, "forward"
+    if isinstance(draft.source.parents[node], ast.Attribute) and _only_reads(draft, parent):
+        return None
     raise _Kept(draft.source.statement_of(node), f"`{node.id}` is handed on to code that may run it")
+
+
+def _only_reads(draft: Draft, user: ast.AST) -> bool:
+    """Whether what a model holds is compared, or given to a function of torch's that multiplies no matrices."""
+    if isinstance(user, ast.Call):
+        full = draft.roles.full_name(user.func)
+        return full.startswith("torch.") and full.rpartition(".")[2] not in CASTS
+    return isinstance(user, ast.Compare)
 
 
 def _check_call(draft: Draft, item: Item, call: ast.Call, block: ast.With) -> None:
@@ -369,7 +389,14 @@ def _check_call(draft: Draft, item: Item, call: ast.Call, block: ast.With) -> No
     head = root_name(function)
     module = roles.full_name(function).partition(".")[0]
     if head in roles.origins:
-        if module in ("torch", "math", "numpy", "time") or dotted(function).rpartition(".")[2] in ("rearrange", "repeat"):
+        if not module:
+            return  # a method of what such a function gives
+        if module in ("torch", "math", "numpy", "time") or dotted(function).rpartition(".")[2] in (
+            "rearrange",
+            "repeat",
+        ):
+            return
+        if runs_no_module(roles, function):
             return
         raise _Kept(block, f"it cannot be seen what `{ast.unparse(function)}` runs")
     if isinstance(function, ast.Name):
@@ -390,9 +417,7 @@ def _check_call(draft: Draft, item: Item, call: ast.Call, block: ast.With) -> No
 
 
 def _may_hold(draft: Draft, function: ast.FunctionDef) -> bool:
-    return any(
-        isinstance(n, ast.Name) and draft.roles.role(function, n.id) is Role.MODEL for n in walk(function)
-    )
+    return any(isinstance(n, ast.Name) and draft.roles.role(function, n.id) is Role.MODEL for n in walk(function))
 
 
 def _batch_variables(draft: Draft) -> frozenset[Variable]:
@@ -408,7 +433,9 @@ def _batch_variables(draft: Draft) -> frozenset[Variable]:
 
 def _validation(draft: Draft, block: ast.With, switch: Switch | None) -> tuple[ast.With | None, bool]:
     """The `with` around all of a validation batch that counts; True without it, when full precision has to be asked for."""
-    found = find_validation(draft.source, draft.roles, draft.nest, list(draft.epoch.after)) if draft.nest.batches else None
+    found = (
+        find_validation(draft.source, draft.roles, draft.nest, list(draft.epoch.after)) if draft.nest.batches else None
+    )
     around: ast.With | None = None
     for item in found.body if found is not None else []:
         other = _opened(draft, item)
@@ -425,7 +452,8 @@ def _same(one: Switch | None, other: Switch) -> bool:
     if one is None or one.device != other.device or set(one.given) != set(other.given):
         return False
     texts = [
-        [ast.unparse(s.given[n]) for n in sorted(s.given)] + [f"{ast.unparse(t)} {w}" for t, w in s.tests] for s in (one, other)
+        [ast.unparse(s.given[n]) for n in sorted(s.given)] + [f"{ast.unparse(t)} {w}" for t, w in s.tests]
+        for s in (one, other)
     ]
     return texts[0] == texts[1]
 

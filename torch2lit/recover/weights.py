@@ -8,6 +8,7 @@ use its weights once counts as using one twice.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections import Counter
 from enum import Enum
 
@@ -37,14 +38,22 @@ _FREE = {
     "Unfold", "Fold", "CosineSimilarity", "PairwiseDistance", "ChannelShuffle",
 }  # fmt: skip
 """Modules of torch without a weight that autocast would cast."""
-_CASTS = {
+CASTS = {
     "linear", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
     "conv_tbc", "matmul", "mm", "bmm", "addmm", "addbmm", "baddbmm", "mv", "addmv", "dot", "inner", "outer", "einsum",
     "tensordot", "chain_matmul", "multi_dot", "prelu", "scaled_dot_product_attention", "multi_head_attention_forward",
     "kron", "cdist",
 }  # fmt: skip
 _ASKS = {"isinstance", "len", "type", "id", "print", "hasattr", "callable"}
-_DESCRIBES = {"in_features", "out_features", "in_channels", "out_channels", "training", "embedding_dim", "num_embeddings"}
+_DESCRIBES = {
+    "in_features",
+    "out_features",
+    "in_channels",
+    "out_channels",
+    "training",
+    "embedding_dim",
+    "num_embeddings",
+}
 _NO_SINGLE_USE = ("torchvision.models.detection.", "torchvision.models.optical_flow.")
 
 
@@ -257,10 +266,19 @@ class _Reader:
             return self.kind(node.args[0], scope, method)
         if last in ("DataParallel", "DistributedDataParallel", "DDP", "compile"):
             raise _Twice(f"`{last}` wraps the model")
-        if full.startswith(("torch.", "math.", "numpy.")) or last in ("int", "float", "len", "range", "max", "min", "sum"):
+        if full.startswith(("torch.", "math.", "numpy.")) or last in (
+            "int",
+            "float",
+            "len",
+            "range",
+            "max",
+            "min",
+            "sum",
+        ):
             return Kind.PLAIN
-        if (definition := self.roles.class_named(full)) is not None or full in self.source.classes:
-            return self._of_class(definition or self.source.classes[full], full, method)
+        full = self._behind_star(full)
+        if (definition := self.roles.class_named(full)) is not None:
+            return self._of_class(definition, full, method)
         if (function := self.source.function(full)) is not None:
             results = [n.value for n in walk_scope(function.body) if isinstance(n, ast.Return) and n.value is not None]
             kinds = [self.kind(r, function, method, whole=whole) for r in results]
@@ -268,6 +286,19 @@ class _Reader:
         if isinstance(node.func, ast.Attribute) and root_name(node.func) == "self":
             return self._own_method(node.func, scope)
         return self._of_parameter(node, scope, method)
+
+    def _behind_star(self, name: str) -> str:
+        """The full name of what ``from module import *`` brings."""
+        neighbours = self.roles.neighbours
+        if "." in name or neighbours is None or name in self.source.classes:
+            return name
+        for statement in self.source.all(ast.ImportFrom):
+            if any(alias.name == "*" for alias in statement.names):
+                module = "." * statement.level + (statement.module or "")
+                full = f"{module}{'' if module.endswith('.') else '.'}{name}"
+                if neighbours.definition(full) is not None:
+                    return full
+        return name
 
     def _of_torch(self, node: ast.Call, name: str, scope: Scope) -> Kind:
         if name in _CONTAINERS:
@@ -289,6 +320,7 @@ class _Reader:
         reader: _Reader = self
         if definition.name not in self.source.classes or self.source.classes[definition.name] is not definition:
             reader = self._beside(full)
+            definition = reader.source.classes.get(definition.name, definition)
         if not reader.roles.is_module_class(definition.name):
             return Kind.UNKNOWN
         reader.check_class(definition, method)
@@ -312,7 +344,9 @@ class _Reader:
             return Kind.UNKNOWN
         for method in owner.body:
             if isinstance(method, ast.FunctionDef) and method.name == function.attr:
-                results = [n.value for n in walk_scope(method.body) if isinstance(n, ast.Return) and n.value is not None]
+                results = [
+                    n.value for n in walk_scope(method.body) if isinstance(n, ast.Return) and n.value is not None
+                ]
                 return self._worst([self.kind(r, method) for r in results]) if results else Kind.UNKNOWN
         return Kind.UNKNOWN
 
@@ -324,7 +358,9 @@ class _Reader:
         kinds = []
         for caller, argument in self._arguments(key[0], key[1]):
             made = ast.copy_location(ast.Call(argument, node.args, node.keywords), node)
-            kinds.append(self.kind(made, caller, method) if isinstance(argument, ast.Name | ast.Attribute) else Kind.UNKNOWN)
+            kinds.append(
+                self.kind(made, caller, method) if isinstance(argument, ast.Name | ast.Attribute) else Kind.UNKNOWN
+            )
         return self._worst(kinds) if kinds else Kind.UNKNOWN
 
     # ---- classes
@@ -378,7 +414,9 @@ class _Reader:
                             self._assigned(target, value, method, found, definition)
                     case ast.AnnAssign(target=target, value=ast.expr() as value):
                         self._assigned(target, value, method, found, definition)
-                    case ast.Call(func=ast.Attribute(value=ast.Attribute(value=ast.Name(id="self"), attr=name), attr=how)):
+                    case ast.Call(
+                        func=ast.Attribute(value=ast.Attribute(value=ast.Name(id="self"), attr=name), attr=how)
+                    ):
                         if how in ("append", "add_module", "insert", "extend") and node.args:
                             found.setdefault(name, []).append(self.kind(node.args[-1], method))
                     case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__")):
@@ -387,7 +425,12 @@ class _Reader:
         return {name: self._worst(kinds) for name, kinds in found.items()}
 
     def _assigned(
-        self, target: ast.expr, value: ast.expr, method: ast.FunctionDef, found: dict[str, list[Kind]], owner: ast.ClassDef
+        self,
+        target: ast.expr,
+        value: ast.expr,
+        method: ast.FunctionDef,
+        found: dict[str, list[Kind]],
+        owner: ast.ClassDef,
     ) -> None:
         match target:
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
@@ -482,9 +525,7 @@ class _Uses:
             return
         if key in self._elements(method):
             reads = [
-                n
-                for n in walk(method)
-                if isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Load)
+                n for n in walk(method) if isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Load)
             ]
             loops = [a for a in self.reader.source.ancestors(node) if isinstance(a, ast.For | ast.While | ast.ListComp)]
             if len(reads) == 1 and len(loops) == 1:
@@ -506,7 +547,7 @@ class _Uses:
     def _of_attribute(self, node: ast.Attribute, method: ast.FunctionDef) -> dict[str, int]:
         name = node.attr
         parent = self.parents[node]
-        times = 2 if self.reader._repeated(node, method) else 1  # noqa: SLF001 (one file)
+        times = 2 if self.reader._repeated(node, method) else 1
         if name in self.methods:
             if not isinstance(parent, ast.Call) or parent.func is not node:
                 raise _Twice(f"`self.{name}` of `{self.owner.name}` is handed on")
@@ -567,11 +608,11 @@ class _Uses:
         if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.MatMult):
             return {name: times}
         if isinstance(parent, ast.Attribute):
-            return {name: times} if parent.attr in _CASTS else {}
+            return {name: times} if parent.attr in CASTS else {}
         if isinstance(parent, ast.Call):
             full = self.reader.roles.full_name(parent.func)
             last = parent.func.attr if isinstance(parent.func, ast.Attribute) else full
-            if last in _CASTS:
+            if last in CASTS:
                 return {name: times}
             of_torch = full.startswith(("torch.", "math.")) or isinstance(parent.func, ast.Attribute)
             plain = self.reader.roles.key(method, full) is None and "." not in full
@@ -663,3 +704,30 @@ def kind_of(roles: Roles, node: ast.expr, scope: Scope) -> Kind:
         return _Reader(roles).kind(node, scope, whole=True)
     except _Twice:
         return Kind.UNKNOWN
+
+
+def runs_no_module(roles: Roles, function: ast.expr) -> bool:
+    """Whether a function of a file beside the script has only its arguments to work with, no object of its file."""
+    found = roles.neighbours.definition(roles.full_name(function)) if roles.neighbours is not None else None
+    tree = roles.neighbours.tree(found.file) if roles.neighbours is not None and found is not None else None
+    if found is None or tree is None or not isinstance(found.node, ast.FunctionDef):
+        return False
+    functions = {s.name: s for s in tree.body if isinstance(s, ast.FunctionDef)}
+    defined = {(a.asname or a.name).split(".")[0] for s in tree.body if isinstance(s, ast.Import) for a in s.names}
+    defined |= {
+        a.asname or a.name for s in tree.body if isinstance(s, ast.ImportFrom) and _is_of_torch(s) for a in s.names
+    }
+    waiting, seen = [found.node], {found.node.name}
+    while waiting:
+        for name in sorted(free_names(waiting.pop())):
+            if name in functions:
+                if name not in seen:
+                    seen.add(name)
+                    waiting.append(functions[name])
+            elif name not in defined and not hasattr(builtins, name):
+                return False
+    return True
+
+
+def _is_of_torch(statement: ast.ImportFrom) -> bool:
+    return statement.level == 0 and (statement.module or "").partition(".")[0] in ("torch", "typing", "math")
