@@ -29,6 +29,7 @@ from ..recover.weights import CASTS, Kind, kind_of, runs_no_module, used_twice
 from .autocast import NotKnown, Switch, find_autocast, find_scaler, is_autocast, precision_of
 from .draft import TRAINING_STEP, VALIDATION_STEP, Draft, Mixed, Removal
 from .indifferent import autocast_matters
+from .steps import is_held
 from .trainer import accelerator_argument
 
 _CODEMOD = "mixed_precision"
@@ -142,6 +143,9 @@ def _find(draft: Draft) -> Mixed | None:
         return None  # the option decides, and what it means beside the script's own precision is another finding
     if len(nest.backwards) != 1 or len(nest.steps) != 1:
         raise _Kept(blocks[0][0].node if blocks else nest.steps[0], "a batch has several backward passes or steps")
+    held = next((c for c in nest.steps if is_held(c)), None)
+    if held is not None:
+        raise _Kept(blocks[0][0].node if blocks else held, f"`{ast.unparse(held.func)}` holds the optimizer's step")
     if hidden:
         raise _Kept(hidden[0], "autocast is opened inside a branch or a block")
     if len(blocks) > 1:
@@ -203,8 +207,7 @@ def _opened(draft: Draft, item: Item) -> Switch | None:
 def _scaler_of(draft: Draft) -> tuple[ast.Name, Frame] | None:
     """The scaler that makes the nest's step."""
     for call in draft.nest.steps:
-        assert isinstance(call.func, ast.Attribute)
-        if draft.role(call.func.value, draft.nest.step_frame) is Role.SCALER:
+        if isinstance(call.func, ast.Attribute) and not is_held(call) and draft.role(call.func.value, draft.nest.step_frame) is Role.SCALER:
             if not isinstance(call.func.value, ast.Name):
                 raise _Kept(call, "the scaler is not a plain variable")
             return call.func.value, draft.nest.step_frame

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..recover.effects import KNOWN_PACKAGES, NO_TORCH_RNG
 from ..recover.items import Item, names_in, parts
+from ..recover.nest import STEP_METHODS
 from ..recover.own_classes import own_backward
 from ..recover.phases import has_backward
 from ..recover.roles import Key, Role
@@ -47,6 +48,8 @@ def find_step(draft: Draft) -> Step | Obstacle:
     if len(nest.steps) != 1:
         return Obstacle(nest.steps[-1], f"{len(nest.steps)} optimizer steps per batch")
     backward, step = nest.backwards[0], nest.steps[0]
+    if (held := next((c for c in (backward, step) if is_held(c)), None)) is not None:
+        return Obstacle(held, f"`{ast.unparse(held.func)}` holds the optimizer's step")
     if backward.args or backward.keywords:
         return Obstacle(backward, "`backward` has arguments")
     if (step.args or step.keywords) and scaled_optimizer(draft, step) is None:
@@ -138,6 +141,8 @@ def optimizes_all(draft: Draft, model: ast.expr, item: Item, receiver: ast.expr 
     """Whether an optimizer, by default that of the first step, holds exactly ``model.parameters()`` in one group."""
     if receiver is None:
         call = draft.nest.steps[0]
+        if is_held(call):
+            return False
         assert isinstance(call.func, ast.Attribute)
         receiver = scaled_optimizer(draft, call) or call.func.value
     optimizer = draft.variable(receiver, draft.nest.step_frame)
@@ -503,9 +508,19 @@ def gradients_may_survive(draft: Draft) -> bool:
         if (call := _zero_grad_call(item)) is not None:
             assert isinstance(call.func, ast.Attribute)
             cleared.add(ast.unparse(call.func.value))
-        elif has_backward(item.node):
+        elif _runs_backward(draft, item):
             break
     return len(cleared) < max(1, len(optimizer_names(draft)))
+
+
+def is_held(call: ast.Call) -> bool:
+    """Whether a step site is the call of an object that holds backward or step in its methods."""
+    return not (isinstance(call.func, ast.Attribute) and call.func.attr in (*STEP_METHODS, "backward", "manual_backward"))
+
+
+def _runs_backward(draft: Draft, item: Item) -> bool:
+    held = {id(c) for c in draft.nest.backwards}
+    return has_backward(item.node) or any(id(n) in held for n in walk(item.node))
 
 
 def reads_gradients(draft: Draft) -> bool:
@@ -514,7 +529,7 @@ def reads_gradients(draft: Draft) -> bool:
     for item in draft.epoch.batch:
         node = item.node
         plain = isinstance(node, ast.Expr) and (
-            id(node.value) in own or has_backward(node) or _zero_grad_call(item) is not None
+            id(node.value) in own or _runs_backward(draft, item) or _zero_grad_call(item) is not None
         )
         if not plain and draft.effects_of(item).gradients:
             return True
@@ -525,6 +540,11 @@ def optimizer_names(draft: Draft) -> list[ast.expr]:
     """The receivers of the nest's steps, each once, in source order."""
     seen: dict[str, ast.expr] = {}
     for call in draft.nest.steps:
+        if is_held(call):
+            for argument in [*call.args, *(k.value for k in call.keywords)]:
+                if draft.role(argument, draft.nest.step_frame) is Role.OPTIMIZER:
+                    seen.setdefault(ast.unparse(argument), argument)
+            continue
         assert isinstance(call.func, ast.Attribute)
         receiver: ast.expr = call.func.value
         if draft.role(receiver, draft.nest.step_frame) is Role.SCALER and call.args:

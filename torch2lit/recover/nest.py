@@ -7,10 +7,12 @@ from collections.abc import Iterable as Many
 from dataclasses import dataclass, field
 
 from ..findings import Finding, finding
+from .held_steps import held_step, may_hold_steps
 from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
 from .roles import Role, Roles, bound_argument, spread_argument
 from .syntax import Scope, Source, dotted, root_name, walk, walk_scope
+from .own_classes import own_class
 
 STEP_METHODS = ("step", "first_step", "second_step")
 """What optimizers are stepped with: those of sharpness-aware minimization take two steps per batch."""
@@ -73,7 +75,12 @@ def step_calls(scope: Scope, roles: Roles) -> tuple[list[ast.Call], list[ast.Cal
     backwards: list[ast.Call] = []
     steps: list[ast.Call] = []
     for node in walk_scope(scope.body):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        if not isinstance(node, ast.Call):
+            continue
+        held = held_step(roles, node, scope)
+        backwards += [node] if held[0] else []
+        steps += [node] if held[1] else []
+        if not isinstance(node.func, ast.Attribute) or any(held):
             continue
         if node.func.attr in ("backward", "manual_backward"):
             backwards.append(node)
@@ -166,6 +173,8 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
             continue
         stepped = True
         owner = source.in_class(scope) if not isinstance(scope, ast.Module) else None
+        if owner is not None and (owner, scope.name) in _held(source, roles):
+            continue
         if owner is not None:
             line = steps[0].lineno
             result.findings.append(
@@ -198,6 +207,17 @@ def _is_part_of(nests: list[Nest], scope: Scope) -> bool:
     called = {n.func.id for p in parts if not isinstance(p, ast.Module) for n in walk(p)
               if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}  # fmt: skip
     return scope.name in called
+
+
+def _held(source: Source, roles: Roles) -> set[tuple[ast.ClassDef, str]]:
+    """The methods that a step site outside of their class runs."""
+    found: set[tuple[ast.ClassDef, str]] = set()
+    for call in source.calls if may_hold_steps(roles) else []:
+        scope = source.scope_of(call)
+        owner = own_class(roles, call.func.value if isinstance(call.func, ast.Attribute) else call.func, scope)
+        if owner is not None and source.in_class(call) is not owner and held_step(roles, call, scope)[1]:
+            found |= {(owner, s.name) for s in owner.body if isinstance(s, ast.FunctionDef)}
+    return found
 
 
 def _steps_elsewhere(source: Source, roles: Roles, owner: ast.ClassDef) -> bool:
@@ -256,12 +276,12 @@ def _climb(
 ) -> list[Nest] | Finding:
     """The nests whose innermost frame is this one; ``problems`` gets what stands against others beside them."""
     groups: dict[ast.AST | None, tuple[list[ast.Call], list[ast.Call]]] = {}
-    for call in [*backwards, *steps]:
-        anchor = call if source.scope_of(call) is frame.scope else steps[0]  # a closure runs where its step stands
-        loops = enclosing_loops(source, anchor, frame.scope)
-        top = loops[0] if loops else None
-        pair = groups.setdefault(top, ([], []))
-        pair[call in steps].append(call)
+    for calls, place in ((backwards, 0), (steps, 1)):
+        for call in calls:
+            anchor = call if source.scope_of(call) is frame.scope else steps[0]  # a closure runs where its step stands
+            loops = enclosing_loops(source, anchor, frame.scope)
+            top = loops[0] if loops else None
+            groups.setdefault(top, ([], []))[place].append(call)
     nests: list[Nest] = []
     found_problems: list[Finding] = []
     for _top, (own_backwards, own_steps) in groups.items():

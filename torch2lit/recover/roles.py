@@ -95,6 +95,8 @@ class Roles:
         self._called: set[Key] = set()
         self._origins: dict[str, str] | None = None
         self._files: dict[Path, Roles | None] = {}
+        self.held: bool | None = None
+        """Whether some object of the script's own may step an optimizer; None while nobody has looked."""
 
     # ---- names
 

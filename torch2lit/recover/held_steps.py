@@ -1,0 +1,73 @@
+"""Backward passes and optimizer steps inside of an object's methods, seen from where the batch calls it.
+
+    loss_scaler(loss, optimizer, clip_grad=1.0, parameters=model.parameters())     its `__call__` runs backward and steps
+    optimizer.step_and_update_lr()                                                 a schedule around an optimizer
+
+The call itself is the step site then: it stays as it is, and the object goes on doing what it does.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from .own_classes import own_class
+from .roles import Roles
+from .syntax import Scope, dotted, walk
+
+_STEPS = ("step", "first_step", "second_step")
+_BACKWARDS = ("backward", "manual_backward")
+_NO_OPTIMIZER = re.compile(r"sched|env|prof|writer|meter|bar|simul", re.I)
+_NOT_HELD = re.compile(r"(Module|Optimizer|LRScheduler|_LRScheduler|TestCase|Env)$")
+
+
+def held_step(roles: Roles, call: ast.Call, scope: Scope) -> tuple[bool, bool]:
+    """Whether a call of an object, or of one of its methods, runs a backward pass, and whether it steps an optimizer."""
+    method, owner = "__call__", call.func
+    if isinstance(call.func, ast.Attribute):
+        method, owner = call.func.attr, call.func.value
+        if method in _STEPS or method in _BACKWARDS:
+            return False, False
+    if not isinstance(owner, ast.Name) or owner.id in roles.origins or owner.id in roles.source.classes:
+        return False, False
+    if roles.key(scope, owner.id) is None or not may_hold_steps(roles):
+        return False, False
+    definition = own_class(roles, owner, scope)
+    if definition is None or any(_NOT_HELD.search(dotted(b)) for b in definition.bases):
+        return False, False
+    return method_steps(definition, method)
+
+
+def may_hold_steps(roles: Roles) -> bool:
+    """Whether a class of the file, or one that it imports from beside it, has a method that steps."""
+    if roles.held is None:
+        names = [n for n in roles.origins.values() if n.rpartition(".")[2][:1].isupper()]
+        classes = [*roles.source.classes.values(), *(c for n in names if (c := roles.class_named(n)) is not None)]
+        roles.held = any(method_steps(c, m.name)[1] for c in classes for m in _methods(c).values())
+    return roles.held
+
+
+def method_steps(definition: ast.ClassDef, name: str) -> tuple[bool, bool]:
+    """Whether a method runs a backward pass and whether it steps an optimizer, in methods that it calls, too."""
+    methods = _methods(definition)
+    waiting, seen = [name], {name}
+    backward = steps = False
+    while waiting:
+        method = methods.get(waiting.pop())
+        for node in walk(method) if method is not None else []:
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            receiver, called = node.func.value, node.func.attr
+            if isinstance(receiver, ast.Name) and receiver.id == "self":
+                if called not in seen:
+                    seen.add(called)
+                    waiting.append(called)
+            elif called in _BACKWARDS:
+                backward = True
+            elif called in _STEPS and not _NO_OPTIMIZER.search(ast.unparse(receiver)):
+                steps = True
+    return backward, steps
+
+
+def _methods(definition: ast.ClassDef) -> dict[str, ast.FunctionDef]:
+    return {s.name: s for s in definition.body if isinstance(s, ast.FunctionDef)}
