@@ -207,7 +207,11 @@ def _opened(draft: Draft, item: Item) -> Switch | None:
 def _scaler_of(draft: Draft) -> tuple[ast.Name, Frame] | None:
     """The scaler that makes the nest's step."""
     for call in draft.nest.steps:
-        if isinstance(call.func, ast.Attribute) and not is_held(call) and draft.role(call.func.value, draft.nest.step_frame) is Role.SCALER:
+        if (
+            isinstance(call.func, ast.Attribute)
+            and not is_held(call)
+            and draft.role(call.func.value, draft.nest.step_frame) is Role.SCALER
+        ):
             if not isinstance(call.func.value, ast.Name):
                 raise _Kept(call, "the scaler is not a plain variable")
             return call.func.value, draft.nest.step_frame

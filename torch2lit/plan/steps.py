@@ -515,7 +515,9 @@ def gradients_may_survive(draft: Draft) -> bool:
 
 def is_held(call: ast.Call) -> bool:
     """Whether a step site is the call of an object that holds backward or step in its methods."""
-    return not (isinstance(call.func, ast.Attribute) and call.func.attr in (*STEP_METHODS, "backward", "manual_backward"))
+    return not (
+        isinstance(call.func, ast.Attribute) and call.func.attr in (*STEP_METHODS, "backward", "manual_backward")
+    )
 
 
 def _runs_backward(draft: Draft, item: Item) -> bool:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import TYPE_CHECKING
 
 from .own_classes import own_class
-from .roles import Roles
 from .syntax import Scope, dotted, walk
+
+if TYPE_CHECKING:
+    from .roles import Roles
 
 _STEPS = ("step", "first_step", "second_step")
 _BACKWARDS = ("backward", "manual_backward")
@@ -43,7 +46,7 @@ def may_hold_steps(roles: Roles) -> bool:
     if roles.held is None:
         names = [n for n in roles.origins.values() if n.rpartition(".")[2][:1].isupper()]
         classes = [*roles.source.classes.values(), *(c for n in names if (c := roles.class_named(n)) is not None)]
-        roles.held = any(method_steps(c, m.name)[1] for c in classes for m in _methods(c).values())
+        roles.held = any(any(method_steps(c, m.name)) for c in classes for m in _methods(c).values())
     return roles.held
 
 

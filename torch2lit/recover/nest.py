@@ -173,7 +173,7 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
             continue
         stepped = True
         owner = source.in_class(scope) if not isinstance(scope, ast.Module) else None
-        if owner is not None and (owner, scope.name) in _held(source, roles):
+        if owner is not None and (owner, getattr(scope, "name", "")) in _held(source, roles):
             continue
         if owner is not None:
             line = steps[0].lineno
@@ -215,8 +215,13 @@ def _held(source: Source, roles: Roles) -> set[tuple[ast.ClassDef, str]]:
     for call in source.calls if may_hold_steps(roles) else []:
         scope = source.scope_of(call)
         owner = own_class(roles, call.func.value if isinstance(call.func, ast.Attribute) else call.func, scope)
-        if owner is not None and source.in_class(call) is not owner and held_step(roles, call, scope)[1]:
-            found |= {(owner, s.name) for s in owner.body if isinstance(s, ast.FunctionDef)}
+        holders = [owner] if owner is not None and any(held_step(roles, call, scope)) else []
+        module = source.classes.get(dotted(call.func))
+        if module is not None and any(ast.unparse(b).endswith(_LIGHTNING_BASES) for b in module.bases):
+            holders += [c for a in call.args if (c := own_class(roles, a, scope)) is not None]
+        for holder in holders:
+            if source.in_class(call) is not holder:
+                found |= {(holder, s.name) for s in holder.body if isinstance(s, ast.FunctionDef)}
     return found
 
 
