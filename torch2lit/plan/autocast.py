@@ -319,7 +319,7 @@ def _given(call: ast.Call, names: tuple[str, ...], **other_names: str) -> dict[s
 def _only_value(draft: Draft, name: str, scope: Scope) -> tuple[ast.expr, Scope] | None:
     """What a name is always bound to, and where; through the one argument of a parameter."""
     key = draft.roles.key(scope, name)
-    if key is None:
+    if key is None or draft.roles.rebound_unseen(key):
         return None
     bindings = draft.roles.bindings(key)
     if len(bindings) == 1 and bindings[0].index is None:

@@ -115,11 +115,12 @@ class Roles:
         if name in local_names(scope):
             return scope, name
         if isinstance(scope, ast.Module):
-            return (scope, name) if name in self._global_writes else None
+            return (scope, name) if name in self.global_writes else None
         return self.key(self.source.scope_of(scope), name)
 
     @functools.cached_property
-    def _global_writes(self) -> set[str]:
+    def global_writes(self) -> set[str]:
+        """The names that some function declares ``global``."""
         return {name for declaration in self.source.all(ast.Global) for name in declaration.names}
 
     def bindings(self, key: Key) -> list[Binding]:
@@ -128,6 +129,16 @@ class Roles:
         if scope not in self._bindings:
             self._bindings[scope] = _collect_bindings(scope)
         return self._bindings[scope].get(name, [])
+
+    def rebound_unseen(self, key: Key) -> bool:
+        """Whether a name may get values that `bindings` does not know: by ``global``, ``exec`` or ``globals()``."""
+        if not isinstance(key[0], ast.Module):
+            return any(key[1] in n.names for n in self.source.all(ast.Nonlocal))
+        return key[1] in self.global_writes or self._runs_text
+
+    @functools.cached_property
+    def _runs_text(self) -> bool:
+        return any(dotted(c.func) == "exec" or (dotted(c.func) in ("globals", "vars") and not c.args) for c in self.source.calls)
 
     @property
     def origins(self) -> dict[str, str]:

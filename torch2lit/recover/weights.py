@@ -165,7 +165,7 @@ class _Reader:
 
     def _name(self, name: str, scope: Scope, method: str, whole: bool) -> Kind:
         key = self.roles.key(scope, name)
-        if key is None:
+        if key is None or key[1] in self.roles.global_writes:
             return Kind.UNKNOWN
         owner = key[0]
         bindings = [b for b in self.roles.bindings(key) if not _keeps(b.value, name)]
