@@ -138,7 +138,10 @@ class Roles:
 
     @functools.cached_property
     def _runs_text(self) -> bool:
-        return any(dotted(c.func) == "exec" or (dotted(c.func) in ("globals", "vars") and not c.args) for c in self.source.calls)
+        return any(
+            dotted(c.func) == "exec" or (dotted(c.func) in ("globals", "vars") and not c.args)
+            for c in self.source.calls
+        )
 
     @property
     def origins(self) -> dict[str, str]:
