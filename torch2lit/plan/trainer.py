@@ -42,10 +42,9 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
 
 def accelerator_argument(draft: Draft) -> str:
     """The accelerator that the Trainer is told, as source."""
-    options = draft.options
-    if options.accelerator:
-        return f'"{options.accelerator}"'
-    if options.devices is None and (name := _numbered_device(draft)):
+    if draft.options.accelerator:
+        return f'"{draft.options.accelerator}"'
+    if draft.options.devices is None and (name := _numbered_device(draft)):
         return f"{name}.type"
     return accelerator(draft)
 

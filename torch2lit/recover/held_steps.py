@@ -18,6 +18,7 @@ from .syntax import Scope, dotted, walk
 if TYPE_CHECKING:
     from .roles import Roles
 
+_DEPTH = 4
 _STEPS = ("step", "first_step", "second_step")
 _BACKWARDS = ("backward", "manual_backward")
 _NO_OPTIMIZER = re.compile(r"sched|env|prof|writer|meter|bar|simul", re.I)
@@ -38,6 +39,8 @@ def held_step(roles: Roles, call: ast.Call, scope: Scope) -> tuple[bool, bool]:
     definition = own_class(roles, owner, scope)
     if definition is None or any(_NOT_HELD.search(dotted(b)) for b in definition.bases):
         return False, False
+    if _makes_modules(roles, definition):
+        return False, False
     return method_steps(definition, method)
 
 
@@ -50,26 +53,52 @@ def may_hold_steps(roles: Roles) -> bool:
     return roles.held
 
 
-def method_steps(definition: ast.ClassDef, name: str) -> tuple[bool, bool]:
-    """Whether a method runs a backward pass and whether it steps an optimizer, in methods that it calls, too."""
+def method_steps(definition: ast.ClassDef, name: str, depth: int = 0) -> tuple[bool, bool]:
+    """Whether a method runs one backward pass and whether it makes one optimizer step, in methods that it calls, too.
+
+    A method that does so in a loop is a training loop of its own, and no step of another one.
+    """
     methods = _methods(definition)
     waiting, seen = [name], {name}
     backward = steps = False
     while waiting:
         method = methods.get(waiting.pop())
+        looped = _in_loops(method)
         for node in walk(method) if method is not None else []:
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             receiver, called = node.func.value, node.func.attr
             if isinstance(receiver, ast.Name) and receiver.id == "self":
+                if node in looped and (depth > _DEPTH or any(method_steps(definition, called, depth + 1))):
+                    return False, False
                 if called not in seen:
                     seen.add(called)
                     waiting.append(called)
-            elif called in _BACKWARDS:
-                backward = True
-            elif called in _STEPS and not _NO_OPTIMIZER.search(ast.unparse(receiver)):
-                steps = True
+                continue
+            trains = called in _BACKWARDS or (called in _STEPS and not _NO_OPTIMIZER.search(ast.unparse(receiver)))
+            if trains and node in looped:
+                return False, False
+            backward |= trains and called in _BACKWARDS
+            steps |= trains and called in _STEPS
     return backward, steps
+
+
+def _makes_modules(roles: Roles, definition: ast.ClassDef) -> bool:
+    """Whether an object makes networks itself: then it is the program, and no tool of one."""
+    for node in walk(definition):
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Attribute) for t in node.targets):
+            for call in (n for n in walk(node.value) if isinstance(n, ast.Call)):
+                name = dotted(call.func)
+                last = name.rpartition(".")[2]
+                of_torch = name.startswith(("nn.", "torch.nn.")) and last[:1].isupper() and not last.endswith("Loss")
+                if of_torch or roles.is_module_class(name):
+                    return True
+    return False
+
+
+def _in_loops(method: ast.FunctionDef | None) -> set[ast.AST]:
+    loops = [n for n in walk(method) if isinstance(n, ast.For | ast.While)] if method is not None else []
+    return {inner for loop in loops for statement in loop.body for inner in walk(statement)}
 
 
 def _methods(definition: ast.ClassDef) -> dict[str, ast.FunctionDef]:
