@@ -233,6 +233,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "mixed-precision-with-tied-weights",
             "mixed-precision-twice-through-the-network",
             "mixed-precision-of-a-recurrent-network",
+            "mixed-precision-with-gradients-of-the-batch",
         ),
         _t(
             "autocast around forward only",
@@ -252,6 +253,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "mixed-precision-whose-scaler-is-saved",
             "mixed-precision-with-an-own-scale",
             "mixed-precision-clipped-while-scaled",
+            "mixed-precision-over-several-trainings",
         ),
         _t(
             "a GradScaler",

@@ -158,6 +158,8 @@ def _find(draft: Draft) -> Mixed | None:
     made: ast.stmt | None = None
     of_scaler: tuple[ast.stmt, ...] = ()
     scaler_switch: Switch | None = None
+    if (leaf := _leaf_made(draft)) is not None:
+        raise _Kept(block or leaf, "a batch asks for gradients of something besides weights")
     if scaler is not None:
         made, of_scaler, scaler_switch = _scaler_statements(draft, *scaler)
     where: ast.AST = block if block is not None else nest.steps[0]
@@ -179,6 +181,19 @@ def _find(draft: Draft) -> Mixed | None:
         _check_models(draft, block)
         around, full = _validation(draft, block, switch)
     return Mixed(precision, block, around, full, of_scaler, made)
+
+
+def _leaf_made(draft: Draft) -> ast.AST | None:
+    """What makes a tensor of the batch one that gets gradients: its casts are remembered just as those of weights."""
+    for item in draft.epoch.batch:
+        for node in walk(item.node):
+            match node:
+                case (
+                    ast.Attribute(attr="requires_grad_" | "requires_grad" | "retain_grad")
+                    | ast.keyword(arg="requires_grad")
+                ):
+                    return item.node
+    return None
 
 
 def _autocasts(draft: Draft, item: Item) -> list[ast.AST]:
@@ -229,6 +244,8 @@ def _scaler_statements(draft: Draft, name: ast.Name, frame: Frame) -> tuple[ast.
     plain = isinstance(made, ast.Assign) and len(made.targets) == 1 and isinstance(made.targets[0], ast.Name)
     if switch is None or bindings[0].index is not None or not plain:
         raise _Kept(name, "it is not one of torch's own, made by itself")
+    if not _lives_with_training(draft, made):
+        raise _Kept(name, "it goes on from one training to the next")
     places = {id(n) for i in draft.epoch.batch for n in walk(i.node)}
     statements: list[ast.stmt] = []
     scaled = unscaled = updated = None
@@ -263,6 +280,18 @@ def _scaler_statements(draft: Draft, name: ast.Name, frame: Frame) -> tuple[ast.
         raise _Kept(name, "it does not scale, step and update once per batch")
     _check_order(draft, scaled, unscaled, updated)
     return made, tuple(statements), switch
+
+
+def _lives_with_training(draft: Draft, made: ast.stmt) -> bool:
+    """Whether each training has a scaler of its own: Lightning's begins anew with every `fit`."""
+    source, entry = draft.source, draft.nest.entry.scope
+    around = {a for a in source.ancestors(made) if isinstance(a, ast.For | ast.While)}
+    if any(a not in around for a in source.ancestors(draft.nest.outermost) if isinstance(a, ast.For | ast.While)):
+        return False
+    if source.scope_of(made) is entry or isinstance(entry, ast.Module):
+        return True
+    calls = [c for c in source.calls if isinstance(c.func, ast.Name) and c.func.id == entry.name]
+    return len(calls) == 1 and not any(isinstance(a, ast.For | ast.While) for a in source.ancestors(calls[0]))
 
 
 def _keys(draft: Draft, variable: Variable) -> set[tuple[Scope, str]]:
