@@ -231,7 +231,13 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
     )
 
 
-_OF_BATCHES = ("manual-optimization", "precision-kept", "validation-kept", "one-step-per-turn", "loader-changed-at-epoch-start")
+_OF_BATCHES = (
+    "manual-optimization",
+    "precision-kept",
+    "validation-kept",
+    "one-step-per-turn",
+    "loader-changed-at-epoch-start",
+)
 """Findings that say something only while Lightning runs the batches."""
 
 

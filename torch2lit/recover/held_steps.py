@@ -12,8 +12,8 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from .own_classes import own_class
-from .syntax import Scope, dotted, walk
+from .names import parameter_names
+from .syntax import Scope, dotted, walk, walk_scope
 
 if TYPE_CHECKING:
     from .roles import Roles
@@ -36,7 +36,7 @@ def held_step(roles: Roles, call: ast.Call, scope: Scope) -> tuple[bool, bool]:
         return False, False
     if roles.key(scope, owner.id) is None or not may_hold_steps(roles):
         return False, False
-    definition = own_class(roles, owner, scope)
+    definition = held_class(roles, owner, scope)
     if definition is None or any(_NOT_HELD.search(dotted(b)) for b in definition.bases):
         return False, False
     if _makes_modules(roles, definition):
@@ -44,13 +44,46 @@ def held_step(roles: Roles, call: ast.Call, scope: Scope) -> tuple[bool, bool]:
     return method_steps(definition, method)
 
 
+def held_class(roles: Roles, node: ast.expr, scope: Scope, depth: int = 0) -> ast.ClassDef | None:
+    """The class of an object that may hold a step; no file is read for objects of other classes."""
+    if depth > _DEPTH:
+        return None
+    match node:
+        case ast.Name(id=name) if (key := roles.key(scope, name)) is not None:
+            values = [(b.value, key[0]) for b in roles.bindings(key) if b.index is None]
+            if not isinstance(key[0], ast.Module) and name in parameter_names(key[0]):
+                values += [(argument, caller) for caller, argument in roles.arguments(key[0], name)]
+            found = (held_class(roles, value, place, depth + 1) for value, place in values)
+            return next((f for f in found if f is not None), None)
+        case ast.IfExp(body=body, orelse=orelse):
+            return held_class(roles, body, scope, depth + 1) or held_class(roles, orelse, scope, depth + 1)
+        case ast.Call(func=function):
+            full = roles.full_name(function)
+            if full in roles.source.classes or (full.rpartition(".")[2][:1].isupper() and _may_step(roles, full)):
+                return roles.class_named(full)
+            if (own := roles.source.function(full)) is not None:
+                results = [n.value for n in walk_scope(own.body) if isinstance(n, ast.Return) and n.value is not None]
+                found = (held_class(roles, result, own, depth + 1) for result in results)
+                return next((f for f in found if f is not None), None)
+    return None
+
+
 def may_hold_steps(roles: Roles) -> bool:
     """Whether a class of the file, or one that it imports from beside it, has a method that steps."""
     if roles.held is None:
-        names = [n for n in roles.origins.values() if n.rpartition(".")[2][:1].isupper()]
+        names = [n for n in roles.origins.values() if n.rpartition(".")[2][:1].isupper() and _may_step(roles, n)]
         classes = [*roles.source.classes.values(), *(c for n in names if (c := roles.class_named(n)) is not None)]
         roles.held = any(any(method_steps(c, m.name)) for c in classes for m in _methods(c).values())
     return roles.held
+
+
+def _may_step(roles: Roles, full: str) -> bool:
+    """Whether the text of a class's file has the words of a step, so that it is worth parsing."""
+    neighbours = roles.neighbours
+    file = neighbours.file(full.rpartition(".")[0]) if neighbours is not None else None
+    if neighbours is None or file is None:
+        return False
+    return file.name == "__init__.py" or any(f".{word}(" in neighbours.text(file) for word in (*_STEPS, *_BACKWARDS))
 
 
 def method_steps(definition: ast.ClassDef, name: str, depth: int = 0) -> tuple[bool, bool]:

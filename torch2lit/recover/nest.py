@@ -7,7 +7,7 @@ from collections.abc import Iterable as Many
 from dataclasses import dataclass, field
 
 from ..findings import Finding, finding
-from .held_steps import held_step, may_hold_steps
+from .held_steps import held_class, held_step, may_hold_steps
 from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
 from .roles import Role, Roles, bound_argument, spread_argument
@@ -148,6 +148,7 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
     scopes: list[Scope] = [source.tree, *source.functions]
     lonely: list[tuple[Scope, Finding]] = []
     stepped = False
+    held: set[tuple[ast.ClassDef, str]] | None = None
     for scope in scopes:
         if _is_closure(source, scope):
             continue
@@ -173,7 +174,9 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
             continue
         stepped = True
         owner = source.in_class(scope) if not isinstance(scope, ast.Module) else None
-        if owner is not None and (owner, getattr(scope, "name", "")) in _held(source, roles):
+        if owner is not None and held is None:
+            held = _held(source, roles)
+        if owner is not None and (owner, getattr(scope, "name", "")) in (held or ()):
             continue
         if owner is not None:
             line = steps[0].lineno
@@ -214,11 +217,11 @@ def _held(source: Source, roles: Roles) -> set[tuple[ast.ClassDef, str]]:
     found: set[tuple[ast.ClassDef, str]] = set()
     for call in source.calls if may_hold_steps(roles) else []:
         scope = source.scope_of(call)
-        owner = own_class(roles, call.func.value if isinstance(call.func, ast.Attribute) else call.func, scope)
+        owner = held_class(roles, call.func.value if isinstance(call.func, ast.Attribute) else call.func, scope)
         holders = [owner] if owner is not None and any(held_step(roles, call, scope)) else []
         module = source.classes.get(dotted(call.func))
         if module is not None and any(ast.unparse(b).endswith(_LIGHTNING_BASES) for b in module.bases):
-            holders += [c for a in call.args if (c := own_class(roles, a, scope)) is not None]
+            holders += [c for a in call.args if (c := held_class(roles, a, scope)) is not None]
         for holder in holders:
             if source.in_class(call) is not holder:
                 found |= {(holder, s.name) for s in holder.body if isinstance(s, ast.FunctionDef)}
