@@ -12,7 +12,6 @@ from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
 from .roles import Role, Roles, bound_argument, spread_argument
 from .syntax import Scope, Source, dotted, root_name, walk, walk_scope
-from .own_classes import own_class
 
 STEP_METHODS = ("step", "first_step", "second_step")
 """What optimizers are stepped with: those of sharpness-aware minimization take two steps per batch."""
