@@ -46,6 +46,7 @@ STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
 OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
+MIXED = "torch2lit/plan/mixed_precision.py"
 STATE = "torch2lit/plan/state.py"
 ACCUMULATION = "torch2lit/plan/accumulation.py"
 TRAIN_DATA = "torch2lit/plan/train_data.py"
@@ -478,6 +479,46 @@ SAME_TRAINING = (
         "if precision := precision_argument(draft):",
         "if precision := repr(options.precision) if options.precision else precision_argument(draft):",
         _trains("precision-asked-of-a-script-with-autocast"),
+    ),
+    Mutation(
+        1,
+        "a weight that is used twice does not keep autocast in the step",
+        MIXED,
+        "if reason := used_twice(draft.roles, node, item.frame.scope, method):",
+        "if (reason := used_twice(draft.roles, node, item.frame.scope, method)) and False:",
+        _trains("bfloat16-autocast"),
+    ),
+    Mutation(
+        1,
+        "what the script computes in full precision gets under the Trainer's autocast",
+        MIXED,
+        "if (item in training) is not inside and (matters := autocast_matters(draft, item)):",
+        "if (matters := autocast_matters(draft, item)) and False:",
+        _trains("autocast-around-forward-only"),
+    ),
+    Mutation(
+        1,
+        "a validation in full precision gets under the Trainer's autocast",
+        MIXED,
+        "        elif autocast_matters(draft, item):",
+        "        elif False:",
+        _trains("mixed-precision-validated-in-full"),
+    ),
+    Mutation(
+        1,
+        "a constant that code run as text may change is taken for a constant",
+        "torch2lit/plan/autocast.py",
+        "if key is None or draft.roles.rebound_unseen(key):",
+        "if key is None:",
+        _trains("settings-run-as-code-switch-autocast"),
+    ),
+    Mutation(
+        1,
+        "gradients that an object computes are cleared before validation",
+        STEPS,
+        "return has_backward(item.node) or any(id(n) in held for n in walk(item.node))",
+        "return has_backward(item.node)",
+        _trains("step-in-an-object-before-validation"),
     ),
     Mutation(
         1,

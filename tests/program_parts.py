@@ -11,14 +11,15 @@ PARTS = {
     "rest": "smaller even dropped",
     "batch": "tuple later index dict moved guarded",
     "batches": "plain enumerate from_one tqdm bar with_bar",
-    "model": "sequential norm two frozen tied functional",
+    "model": "sequential norm two frozen tied functional repeated looped recurrent",
     "optimizer": "sgd momentum adam groups rmsprop lbfgs two listed gan critic_more penalty sharp noam attacked two_losses",
     "scheduler": "none epoch after_validation batch plateau warmup sequential epoch_first milestones numbered own_class by_hand",
     "zero": "before between after_step model not_none by_hand once_and_after",
     "clip": "none norm value part groups kept",
     "accumulate": "none every_two or_last odd counted chunks dropped",
     "divided": "yes no",
-    "precision": "none autocast switched scaler both",
+    "precision": "none autocast switched scaler both narrow cuda either",
+    "evaluated": "full lowered partly",
     "loss": "criterion functional regularised helper auxiliary dictionary",
     "gradients": "with decorated inference none",
     "sums": "floats tensors lists same_names",
@@ -117,6 +118,8 @@ class Parts:
             lines += ["class Data(Dataset):", "    def __init__(self, x, y):", "        self.x, self.y = x, y", ""]
             lines += ["    def __len__(self):", "        return len(self.x)", "", "    def __getitem__(self, i):"]
             lines += [f"        x = self.x[i]{noise}", f"        return {item}", "", ""]
+        if self.at("model", "repeated", "looped", "recurrent"):
+            lines += self.deep_class()
         if self.at("model", "norm", "frozen", "tied", "functional"):
             norm = self.at("model", "norm")
             lines += ["class Net(nn.Module):", "    def __init__(self):", "        super().__init__()"]
@@ -150,6 +153,26 @@ class Parts:
         return lines
 
     # ---- before the loop
+
+    def deep_class(self) -> Lines:
+        """A network that runs several layers in a loop, the same one again, or step by step."""
+        layers = {
+            "looped": ["self.layers = nn.ModuleList([nn.Linear(10, 10) for _ in range(3)])"],
+            "recurrent": ["self.cell = nn.GRUCell(6, 10)"],
+        }.get(self.c["model"], ["self.layer = nn.Linear(10, 10)"])
+        runs = {
+            "looped": ["h = self.a(x)", "for layer in self.layers:", "    h = torch.relu(layer(h))"],
+            "recurrent": ["h = self.a(x)", "for _ in range(2):", "    h = self.cell(x, h)"],
+        }.get(self.c["model"], ["h = self.a(x)", "h = torch.relu(self.layer(h))", "h = self.layer(h) + h"])
+        lines = ["class Net(nn.Module):", "    def __init__(self):", "        super().__init__()"]
+        lines += [f"        {line}" for line in ["self.a = nn.Linear(6, 10)", *layers]]
+        lines += [
+            "        self.b = nn.Linear(10, 3)",
+            "        self.drop = nn.Dropout(0.2)",
+            "",
+            "    def forward(self, x):",
+        ]
+        return [*lines, *[f"        {line}" for line in runs], "        return self.b(self.drop(h))", "", ""]
 
     def data(self) -> Lines:
         """The tensors."""
@@ -292,11 +315,15 @@ class Parts:
         return [f"scheduler = {place}.StepLR({name}, step_size=1, gamma=0.5)"]
 
     def scaler(self) -> Lines:
-        lines = ["use_amp = True"] if self.at("precision", "switched") else []
+        lines = ["use_amp = True"] if self.at("precision", "switched", "either") else []
+        if self.at("precision", "cuda"):
+            return ["scaler = torch.cuda.amp.GradScaler()"]
+        if self.at("precision", "either"):
+            return [*lines, 'scaler = torch.amp.GradScaler("cuda", enabled=use_amp)']
         return lines + (['scaler = torch.amp.GradScaler("cpu", enabled=False)'] if self.scaled() else [])
 
     def scaled(self) -> bool:
-        return self.at("precision", "scaler", "both")
+        return self.at("precision", "scaler", "both", "cuda", "either")
 
     def states(self) -> Lines:
         """What lives from the start of the training to its end."""
@@ -438,10 +465,20 @@ class Parts:
 
     def forward(self, x: str = "x", y: str = "y") -> Lines:
         lines = self.loss_lines(x, y)
-        if self.at("precision", "autocast", "both", "switched"):
-            switch = ", enabled=use_amp" if self.at("precision", "switched") else ""
-            return [f'with torch.autocast("cpu", dtype=torch.bfloat16{switch}):', *indented(lines)]
-        return lines
+        if self.at("precision", "narrow"):
+            return [f"{self.autocast()}:", *indented(lines[:1]), *lines[1:]]
+        return [f"{self.autocast()}:", *indented(lines)] if self.autocast() else lines
+
+    def autocast(self) -> str:
+        """The head of the `with` around a forward pass in lower precision."""
+        return {
+            "autocast": 'with torch.autocast("cpu", dtype=torch.bfloat16)',
+            "both": 'with torch.autocast("cpu", dtype=torch.bfloat16)',
+            "narrow": 'with torch.autocast("cpu", dtype=torch.bfloat16)',
+            "switched": 'with torch.autocast("cpu", dtype=torch.bfloat16, enabled=use_amp)',
+            "cuda": "with torch.cuda.amp.autocast()",
+            "either": 'with torch.autocast("cuda" if torch.cuda.is_available() else "cpu", enabled=use_amp)',
+        }.get(self.c["precision"], "")
 
     def zero(self) -> str:
         if self.at("zero", "model") and self.nets() == ["model"]:
@@ -675,6 +712,15 @@ class Parts:
             self.c["sums"],
             [f"total += {loss}.item() * {y}.size(0)", f"right += ({out}.argmax(dim=1) == {y}).sum().item()"],
         )
+        if self.at("evaluated", "lowered") and self.autocast():
+            inner = [f"{self.autocast()}:", *indented(inner)]
+        if self.at("evaluated", "partly") and self.autocast():
+            inner = [
+                f"{self.autocast()}:",
+                *indented(inner[:1]),
+                f"{loss} = F.cross_entropy({out}.float(), {y})",
+                *inner[2:],
+            ]
         if full:
             loop = [f"{x}, {y} = x_val, y_val", *inner]
         else:

@@ -89,7 +89,7 @@ def _settled(c: Choices) -> Choices:
         c["epoch_action"] = "none"
     if at("optimizer", *ADVERSARIAL) and at("epoch_action", "freeze", "unfreeze"):
         c["epoch_action"] = "none"
-    if at("optimizer", "noam") and (at("precision", "scaler", "both") or not at("scheduler", "none")):
+    if at("optimizer", "noam") and (at("precision", "scaler", "both", "cuda", "either") or not at("scheduler", "none")):
         c["precision"], c["scheduler"] = "none", "none"
     if at("optimizer", "noam") and at("zero", "not_none"):
         c["zero"] = "before"

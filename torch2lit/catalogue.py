@@ -538,3 +538,16 @@ handler takes it, and raises every other exit again. It reads what the loop has 
 """,
     )
 )
+register(
+    Rule(
+        code="T2L330",
+        slug="precision-kept",
+        severity="note",
+        why="The Trainer's `precision` would cast or scale something else than the script does, so autocast and scaler stay in the step.",
+        remedy="Nothing has to be done. To use `precision`, change what the message names; the numbers will differ then.",
+        text="""\
+Lightning runs the whole `training_step` and `validation_step` under autocast and does not remember the weights that it has cast. So
+`precision` is the same only if every weight is used once in a step and if what counts is computed under autocast. "16-mixed" always scales the gradients, "bf16-mixed" never does, and on a processor "16-mixed" is bfloat16.
+""",
+    )
+)

@@ -71,7 +71,7 @@ _OVERLAP = "nests-overlap"
 
 
 def _convert_once(text: str, path: str, options: Options, modernise: bool = True) -> Conversion:
-    if not _TRAINS.search(text) or "step" not in text or "torch" not in text:
+    if not _may_train(text, path):
         return Conversion(path, Outcome.UNCHANGED, text, text, reason=NO_TRAINING_LOOP)
     from . import catalogue  # noqa: F401  (registers the findings)
     from .files.prefilter import SKIP_FILE, asks_to_skip
@@ -125,6 +125,15 @@ def _convert_once(text: str, path: str, options: Options, modernise: bool = True
     converter = Converter(source, roles, path, options)
     converter.left_alone = len(skipped)
     return converter.run(recovered.nests, recovered.findings)
+
+
+def _may_train(text: str, path: str) -> bool:
+    """Whether the text has words of a training loop, or imports a file that has them: an object of that file may step."""
+    if _TRAINS.search(text) and "step" in text and "torch" in text:
+        return True
+    from .recover.neighbours import Neighbours
+
+    return "torch" in text and Neighbours(path).may_train(text.encode("utf-8", "surrogatepass"))
 
 
 def _by_fabric_alone(source: Source, roles: Roles, path: str, options: Options, reasons: list[Finding]) -> Conversion:

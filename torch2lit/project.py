@@ -19,7 +19,14 @@ from .options import Options
 from .program import Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
 from .recover.frameworks import wrapping_framework
 from .recover.neighbours import Definition, Neighbours, imported_modules
-from .recover.reach import ProjectFiles, Reached, has_step_site, reached_evaluations, reached_training
+from .recover.reach import (
+    ProjectFiles,
+    Reached,
+    calls_with_stepping_object,
+    has_step_site,
+    reached_evaluations,
+    reached_training,
+)
 from .recover.roles import Roles
 from .recover.syntax import Source, dotted
 
@@ -45,12 +52,18 @@ def convert_program(text: str, path: str, options: Options, convert: Convert) ->
         return None
     source, roles, files = _opened(text, neighbours)
     reached = reached_training(source, roles, files)
-    if not reached:
+    if not reached or _modules_step_by_objects(source, reached):
         return None
     program = _Program(source, roles, path, files, reached, convert)
     if (wrapped := program.wrapped()) is not None:
         return wrapped
     return program.converted(options)
+
+
+def _modules_step_by_objects(source: Source, reached: list[Reached]) -> bool:
+    """Whether Lightning trains here already, and what is reached elsewhere are objects that its modules hold."""
+    trained = any(ast.unparse(b).endswith("LightningModule") for c in source.classes.values() for b in c.bases)
+    return trained and all(isinstance(one.definition.node, ast.ClassDef) for one in reached)
 
 
 def _opened(text: str, neighbours: Neighbours) -> tuple[Source, Roles, ProjectFiles]:
@@ -108,6 +121,8 @@ class _Program:
     def converted(self, options: Options) -> ProgramConversion:
         """By the best way that holds, or refused with the first thing that stood in the way."""
         strict = replace(options, target="trainer") if options.target == "auto" else options
+        if (held := self.with_held_steps(strict)) is not None:
+            return held
         result = self.with_others(strict) or self.pulled_in(strict)
         if result is None and strict != options:
             result = self.with_others(options)
@@ -187,6 +202,20 @@ class _Program:
         for one in self.reached:
             visit(one.definition)
         return list(found)
+
+    # ---- an object of another file steps: its call is the step site
+
+    def with_held_steps(self, options: Options) -> ProgramConversion | None:
+        """Convert the entry script alone, or with the functions that are handed such an object; None when no object steps."""
+        if not any(isinstance(one.definition.node, ast.ClassDef) for one in self.reached):
+            return None
+        handed = calls_with_stepping_object(self.source, self.roles, self.files)
+        if handed:
+            evaluations = reached_evaluations(self.source, self.roles, self.files)
+            ways = [[*handed, *evaluations], handed] if evaluations else [handed]
+            return next((found for calls in ways if (found := self.with_calls(options, calls)) is not None), None)
+        alone = self.convert(self.source.text, self.path, options)
+        return ProgramConversion(alone) if alone.outcome is Outcome.CONVERTED else None
 
     # ---- the epochs are here, the batches elsewhere: their code moves in
 

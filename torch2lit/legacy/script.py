@@ -81,7 +81,7 @@ class SourceScript:
 
     def _values_of(self, key: Key) -> Sequence[ast.expr] | None:
         scope, name = key
-        if isinstance(scope, ast.Module) and name in self._roles._global_writes:
+        if isinstance(scope, ast.Module) and name in self._roles.global_writes:
             return None
         found: list[ast.expr] = []
         for binding in self._roles.bindings(key):

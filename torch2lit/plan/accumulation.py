@@ -28,6 +28,7 @@ from ..recover.variables import Variable
 from .draft import BEFORE_STEP, Draft, Removal
 from .entry_names import at_entry
 from .optimizers import step_can_be_claimed
+from .scaled import loss_of
 from .steps import Obstacle, automatic_obstacle, controls, find_step, is_scheduler_step, place_automatic
 from .validation import statements_after
 
@@ -96,12 +97,13 @@ def _find_window(draft: Draft) -> Window | None:
         guard = item.node
         if item.kind != "statement" or not isinstance(guard, ast.If) or guard.orelse:
             continue
-        at_step = _index(guard.body, nest.steps[0])
+        body = [s for s in guard.body if s not in draft.removals]
+        at_step = _index(body, nest.steps[0])
         if at_step is None or item.frame is not nest.inner:
             continue
         if (length := _length(draft, guard.test)) is None or not (text := at_entry(draft, length, item.frame)):
             return None
-        inner = [Item(s, item.frame, parent=guard) for s in guard.body]
+        inner = [Item(s, item.frame, parent=guard) for s in body]
         clips, rest = inner[:at_step], inner[at_step + 1 :]
         schedules = [i for i in rest if is_scheduler_step(draft, i)]
         zeroed = [i for i in rest if _is_zero_grad(i.node)]
@@ -217,9 +219,7 @@ def _counts_length(draft: Draft, node: ast.expr) -> int | None:
 
 def _undivide(draft: Draft, window: Window, before: list[Item], backward: Item, *, claim: bool) -> bool:
     """Take the division by the window's length out of what is returned. False when the loss is not divided by it."""
-    call = draft.nest.backwards[0]
-    assert isinstance(call.func, ast.Attribute)
-    match call.func.value:
+    match loss_of(draft, draft.nest.backwards[0]):
         case ast.BinOp(left=whole, op=ast.Div(), right=n) if _same(n, window.length):
             if claim:
                 draft.returned = whole

@@ -57,6 +57,22 @@ class Removal:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """Autocast and scaler that the Trainer's precision replaces.
+
+    ``precision`` is the Trainer's argument, "" for full precision; ``block`` the `with` in a batch, ``around`` that of a validation
+    batch, which has ``full`` precision when the script opens no such autocast there; ``scaler`` its statements in a batch besides backward and step, ``made`` the one that makes it.
+    """
+
+    precision: str
+    block: ast.With | None
+    around: ast.With | None
+    full: bool
+    scaler: tuple[ast.stmt, ...]
+    made: ast.stmt | None
+
+
 @dataclass
 class Draft:
     """Facts and decisions of one nest. Each module of this package fills in its part."""
@@ -84,6 +100,8 @@ class Draft:
     united: list[Item] = field(default_factory=list)
     """Items of which nothing is left because their variables are one."""
 
+    mixed: Mixed | None = None
+    """Set while the Trainer casts and scales instead of the script."""
     window: ast.If | None = None
     """The `if` that steps after several batches, when the Trainer accumulates their gradients."""
     returned: ast.expr | None = None

@@ -18,6 +18,7 @@ from .draft import EPOCH_START, TRAINING_STEP, Draft
 from .epoch_values import runs_over_values, sequence_of
 from .handlers import interrupt_handlers, may_exit, one_line
 from .idioms import claim_statements
+from .mixed_precision import begin_mixed, settle_mixed, unwrap_validation
 from .optimizers import Configured, configure
 from .state import State, settle
 from .steps import (
@@ -157,7 +158,7 @@ def _place_batches(draft: Draft) -> Obstacle | None:
     if draft.train_data is not None and draft.train_data.asks_at_end and left_by_break(draft):
         return Obstacle(nest.outermost, "a `break` leaves a loader that has a random generator of its own")
     kept, kept_claims = dict(draft.removals), dict(draft.claims)
-    obstacle = None if place_accumulated(draft) else _place_plain(draft)
+    obstacle = _place_optimized(draft)
     if nest.batches is None:
         draft.mechanism = Mechanism.ITERATIONS
         draft.note(
@@ -180,8 +181,18 @@ def _place_batches(draft: Draft) -> Obstacle | None:
     if nest.batches is not None and nest.epochs is not None:
         draft.hooks[EPOCH_START] = list(draft.epoch.before)
         place_after(draft)
+        unwrap_validation(draft)
     place_stop(draft)
     return None
+
+
+def _place_optimized(draft: Draft) -> Obstacle | None:
+    """Automatic optimization, in the Trainer's precision where that is the script's."""
+    if (before := begin_mixed(draft)) is not None:
+        placed = place_accumulated(draft) or _place_plain(draft) is None
+        if settle_mixed(draft, before, placed):
+            return None
+    return None if place_accumulated(draft) else _place_plain(draft)
 
 
 def _place_plain(draft: Draft) -> Obstacle | None:
@@ -224,7 +235,13 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
     )
 
 
-_OF_BATCHES = ("manual-optimization", "validation-kept", "one-step-per-turn", "loader-changed-at-epoch-start")
+_OF_BATCHES = (
+    "manual-optimization",
+    "precision-kept",
+    "validation-kept",
+    "one-step-per-turn",
+    "loader-changed-at-epoch-start",
+)
 """Findings that say something only while Lightning runs the batches."""
 
 

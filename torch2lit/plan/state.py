@@ -35,6 +35,7 @@ from .module_names import RESERVED
 from .moved import moved_functions
 from .optimizers import Configured, on_the_way
 from .parameters import Argument, take_fixed_parameters
+from .settings import holds_plain_values
 from .validation import statements_after
 
 _HOOK_PARAMETERS = {"self", "batch", "batch_idx", "outputs"}
@@ -492,7 +493,7 @@ class _Settler:
         return ""
 
     def only_plain_attributes(self, variable: Variable) -> bool:
-        if not self.parsed_arguments(variable):
+        if not self.parsed_arguments(variable) or not holds_plain_values(self.draft, variable):
             return False
         for node in walk(self.draft.source.tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == variable.name:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..recover.effects import KNOWN_PACKAGES, NO_TORCH_RNG
 from ..recover.items import Item, names_in, parts
+from ..recover.nest import STEP_METHODS
 from ..recover.own_classes import own_backward
 from ..recover.phases import has_backward
 from ..recover.roles import Key, Role
@@ -15,6 +16,7 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
+from .scaled import loss_of, scaled_optimizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,11 @@ def find_step(draft: Draft) -> Step | Obstacle:
     if len(nest.steps) != 1:
         return Obstacle(nest.steps[-1], f"{len(nest.steps)} optimizer steps per batch")
     backward, step = nest.backwards[0], nest.steps[0]
+    if (held := next((c for c in (backward, step) if is_held(c)), None)) is not None:
+        return Obstacle(held, f"`{ast.unparse(held.func)}` holds the optimizer's step")
     if backward.args or backward.keywords:
         return Obstacle(backward, "`backward` has arguments")
-    if step.args or step.keywords:
+    if (step.args or step.keywords) and scaled_optimizer(draft, step) is None:
         return Obstacle(step, "`step` gets a closure or other arguments")
     at_backward = _position(items, backward)
     at_step = _position(items, step)
@@ -97,6 +101,8 @@ def _position(items: list[Item], call: ast.Call) -> int | None:
 
 def _receiver(draft: Draft, item: Item, call: ast.Call) -> Variable | None:
     assert isinstance(call.func, ast.Attribute)
+    if (optimizer := scaled_optimizer(draft, call)) is not None:
+        return draft.variable(optimizer, item.frame)
     if draft.role(call.func.value, item.frame) is Role.SCALER:
         return None
     return draft.variable(call.func.value, item.frame)
@@ -142,8 +148,10 @@ def optimizes_all(draft: Draft, model: ast.expr, item: Item, receiver: ast.expr 
     """Whether an optimizer, by default that of the first step, holds exactly ``model.parameters()`` in one group."""
     if receiver is None:
         call = draft.nest.steps[0]
+        if is_held(call):
+            return False
         assert isinstance(call.func, ast.Attribute)
-        receiver = call.func.value
+        receiver = scaled_optimizer(draft, call) or call.func.value
     optimizer = draft.variable(receiver, draft.nest.step_frame)
     wanted = draft.variable(model, item.frame)
     if optimizer is None or wanted is None:
@@ -385,9 +393,7 @@ def _receivers(draft: Draft, item: Item) -> set[Key]:
 
 def has_loop_carried_loss(draft: Draft, step: Step) -> bool:
     """Whether backward is called on something built up over several batches."""
-    call = draft.nest.backwards[0]
-    assert isinstance(call.func, ast.Attribute)
-    names = {n.id for n in walk(call.func.value) if isinstance(n, ast.Name)}
+    names = {n.id for n in walk(loss_of(draft, draft.nest.backwards[0])) if isinstance(n, ast.Name)}
     use = draft.variables.sequence(step.before)
     for name in names:
         variable = draft.variables.of(draft.nest.step_frame, name)
@@ -397,16 +403,14 @@ def has_loop_carried_loss(draft: Draft, step: Step) -> bool:
 
 
 def _choose_return(draft: Draft, step: Step, moved: list[Item]) -> None:
-    call = draft.nest.backwards[0]
-    assert isinstance(call.func, ast.Attribute)
-    draft.returned = call.func.value
+    draft.returned = loss_of(draft, draft.nest.backwards[0])
     use = draft.variables.sequence(moved)
-    names = {n.id for n in walk(call.func.value) if isinstance(n, ast.Name)}
+    names = {n.id for n in walk(draft.returned) if isinstance(n, ast.Name)}
     variables = {draft.variables.of(step.backward.frame, name) for name in names}
     written = {draft.variables.find(v) for v in use.written}
     mutated = {key for item in moved for key in draft.effects_of(item).mutates}
     keys = {(v.scope, v.name) for v in variables if v}
-    if (variables & written) or (mutated & keys) or (moved and not isinstance(call.func.value, ast.Name)):
+    if (variables & written) or (mutated & keys) or (moved and not isinstance(draft.returned, ast.Name)):
         taken = set(draft.source.names)
         fresh = "loss" if "loss" not in taken else "batch_loss"
         while fresh in taken:
@@ -524,9 +528,21 @@ def gradients_may_survive(draft: Draft) -> bool:
         if (call := _zero_grad_call(item)) is not None:
             assert isinstance(call.func, ast.Attribute)
             cleared.add(ast.unparse(call.func.value))
-        elif has_backward(item.node):
+        elif _runs_backward(draft, item):
             break
     return len(cleared) < max(1, len(optimizer_names(draft)))
+
+
+def is_held(call: ast.Call) -> bool:
+    """Whether a step site is the call of an object that holds backward or step in its methods."""
+    return not (
+        isinstance(call.func, ast.Attribute) and call.func.attr in (*STEP_METHODS, "backward", "manual_backward")
+    )
+
+
+def _runs_backward(draft: Draft, item: Item) -> bool:
+    held = {id(c) for c in draft.nest.backwards}
+    return has_backward(item.node) or any(id(n) in held for n in walk(item.node))
 
 
 def reads_gradients(draft: Draft) -> bool:
@@ -535,7 +551,7 @@ def reads_gradients(draft: Draft) -> bool:
     for item in draft.epoch.batch:
         node = item.node
         plain = isinstance(node, ast.Expr) and (
-            id(node.value) in own or has_backward(node) or _zero_grad_call(item) is not None
+            id(node.value) in own or _runs_backward(draft, item) or _zero_grad_call(item) is not None
         )
         if not plain and draft.effects_of(item).gradients:
             return True
@@ -546,6 +562,11 @@ def optimizer_names(draft: Draft) -> list[ast.expr]:
     """The receivers of the nest's steps, each once, in source order."""
     seen: dict[str, ast.expr] = {}
     for call in draft.nest.steps:
+        if is_held(call):
+            for argument in [*call.args, *(k.value for k in call.keywords)]:
+                if draft.role(argument, draft.nest.step_frame) is Role.OPTIMIZER:
+                    seen.setdefault(ast.unparse(argument), argument)
+            continue
         assert isinstance(call.func, ast.Attribute)
         receiver: ast.expr = call.func.value
         if draft.role(receiver, draft.nest.step_frame) is Role.SCALER and call.args:

@@ -21,10 +21,9 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
     """Names and source of the Trainer's arguments, in the order in which they are written."""
     options = draft.options
     arguments: dict[str, str] = {"max_epochs": _max_epochs(draft)}
-    arguments["accelerator"] = repr(options.accelerator) if options.accelerator else accelerator(draft)
+    arguments["accelerator"] = accelerator_argument(draft)
     arguments["devices"] = devices_code(options.devices) if options.devices is not None else "1"
     if options.devices is None and options.accelerator is None and (name := _numbered_device(draft)):
-        arguments["accelerator"] = f"{name}.type"
         arguments["devices"] = f"1 if {name}.index is None else [{name}.index]"
     if options.num_nodes is not None:
         arguments["num_nodes"] = str(options.num_nodes)
@@ -40,6 +39,15 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
         arguments["enable_model_summary"] = "False"
     arguments["num_sanity_val_steps"] = "0"
     return {name: value.replace("'", '"') if name in _QUOTED else value for name, value in arguments.items()}
+
+
+def accelerator_argument(draft: Draft) -> str:
+    """The accelerator that the Trainer is told, as source."""
+    if draft.options.accelerator:
+        return f'"{draft.options.accelerator}"'
+    if draft.options.devices is None and (name := _numbered_device(draft)):
+        return f"{name}.type"
+    return accelerator(draft)
 
 
 _QUOTED = {"accelerator", "strategy", "precision", "devices"}

@@ -7,6 +7,7 @@ from collections.abc import Iterable as Many
 from dataclasses import dataclass, field
 
 from ..findings import Finding, finding
+from .held_steps import held_class, held_step, may_hold_steps
 from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
 from .roles import Role, Roles, bound_argument, spread_argument
@@ -73,7 +74,12 @@ def step_calls(scope: Scope, roles: Roles) -> tuple[list[ast.Call], list[ast.Cal
     backwards: list[ast.Call] = []
     steps: list[ast.Call] = []
     for node in walk_scope(scope.body):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        if not isinstance(node, ast.Call):
+            continue
+        held = held_step(roles, node, scope)
+        backwards += [node] if held[0] else []
+        steps += [node] if held[1] else []
+        if not isinstance(node.func, ast.Attribute) or any(held):
             continue
         if node.func.attr in ("backward", "manual_backward"):
             backwards.append(node)
@@ -141,6 +147,7 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
     scopes: list[Scope] = [source.tree, *source.functions]
     lonely: list[tuple[Scope, Finding]] = []
     stepped = False
+    held: set[tuple[ast.ClassDef, str]] | None = None
     for scope in scopes:
         if _is_closure(source, scope):
             continue
@@ -166,6 +173,10 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
             continue
         stepped = True
         owner = source.in_class(scope) if not isinstance(scope, ast.Module) else None
+        if owner is not None and held is None:
+            held = _held(source, roles)
+        if owner is not None and (owner, getattr(scope, "name", "")) in (held or ()):
+            continue
         if owner is not None:
             line = steps[0].lineno
             result.findings.append(
@@ -199,6 +210,22 @@ def _is_part_of(nests: list[Nest], scope: Scope) -> bool:
     called = {n.func.id for p in parts if not isinstance(p, ast.Module) for n in walk(p)
               if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}  # fmt: skip
     return scope.name in called
+
+
+def _held(source: Source, roles: Roles) -> set[tuple[ast.ClassDef, str]]:
+    """The methods that a step site outside of their class runs."""
+    found: set[tuple[ast.ClassDef, str]] = set()
+    for call in source.calls if may_hold_steps(roles) else []:
+        scope = source.scope_of(call)
+        owner = held_class(roles, call.func.value if isinstance(call.func, ast.Attribute) else call.func, scope)
+        holders = [owner] if owner is not None and any(held_step(roles, call, scope)) else []
+        module = source.classes.get(dotted(call.func))
+        if module is not None and any(ast.unparse(b).endswith(_LIGHTNING_BASES) for b in module.bases):
+            holders += [c for a in call.args if (c := held_class(roles, a, scope)) is not None]
+        for holder in holders:
+            if source.in_class(call) is not holder:
+                found |= {(holder, s.name) for s in holder.body if isinstance(s, ast.FunctionDef)}
+    return found
 
 
 def _steps_elsewhere(source: Source, roles: Roles, owner: ast.ClassDef) -> bool:
@@ -257,12 +284,12 @@ def _climb(
 ) -> list[Nest] | Finding:
     """The nests whose innermost frame is this one; ``problems`` gets what stands against others beside them."""
     groups: dict[ast.AST | None, tuple[list[ast.Call], list[ast.Call]]] = {}
-    for call in [*backwards, *steps]:
-        anchor = call if source.scope_of(call) is frame.scope else steps[0]  # a closure runs where its step stands
-        loops = enclosing_loops(source, anchor, frame.scope)
-        top = loops[0] if loops else None
-        pair = groups.setdefault(top, ([], []))
-        pair[call in steps].append(call)
+    for calls, place in ((backwards, 0), (steps, 1)):
+        for call in calls:
+            anchor = call if source.scope_of(call) is frame.scope else steps[0]  # a closure runs where its step stands
+            loops = enclosing_loops(source, anchor, frame.scope)
+            top = loops[0] if loops else None
+            groups.setdefault(top, ([], []))[place].append(call)
     nests: list[Nest] = []
     found_problems: list[Finding] = []
     for _top, (own_backwards, own_steps) in groups.items():

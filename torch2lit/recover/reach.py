@@ -6,9 +6,12 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
+from .held_steps import method_steps
+from .names import parameter_names
 from .neighbours import Definition, Neighbours
 from .nest import STEP_METHODS
-from .roles import Roles
+from .own_classes import own_class
+from .roles import Roles, bound_argument
 from .syntax import Source, dotted, walk
 
 _DEEPEST = 4
@@ -115,6 +118,36 @@ def _passed_into_calls(source: Source, roles: Roles, files: ProjectFiles) -> lis
             definition = files.neighbours.definition(full) if "." in full else None
             if definition is not None and isinstance(definition.node, ast.FunctionDef):
                 found.append(Reached(call, definition, passed=True))
+    return found
+
+
+def calls_with_stepping_object(source: Source, roles: Roles, files: ProjectFiles) -> list[Reached]:
+    """The calls that hand a function of another file an object whose call or method steps there."""
+    found = []
+    for one in _calls_into_project(source, roles, files):
+        function = one.definition.node
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for name in parameter_names(function):
+            argument = bound_argument(function, one.call, name)
+            if not isinstance(argument, ast.Name):
+                continue
+            held = own_class(roles, argument, source.scope_of(one.call))
+            if held is not None and any(method_steps(held, method)[1] for method in _called_on(function, name)):
+                found.append(one)
+                break
+    return found
+
+
+def _called_on(function: ast.FunctionDef, name: str) -> list[str]:
+    """The methods that a function calls of one of its parameters; ``__call__`` when it calls the parameter itself."""
+    found = []
+    for node in walk(function):
+        match node:
+            case ast.Call(func=ast.Name(id=called)) if called == name:
+                found.append("__call__")
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=called), attr=method)) if called == name:
+                found.append(method)
     return found
 
 

@@ -100,6 +100,8 @@ class Roles:
         self._files: dict[Path, Roles | None] = {}
         self.aliases: dict[str, Key] = {}
         """Names of methods' own variables, as what an attribute is bound to says them outside of the method."""
+        self.held: bool | None = None
+        """Whether some object of the script's own may step an optimizer; None while nobody has looked."""
 
     # ---- names
 
@@ -120,11 +122,12 @@ class Roles:
         if name in self.aliases:
             return self.aliases[name]
         if isinstance(scope, ast.Module):
-            return (scope, name) if name in self._global_writes else None
+            return (scope, name) if name in self.global_writes else None
         return self.key(self.source.scope_of(scope), name)
 
     @functools.cached_property
-    def _global_writes(self) -> set[str]:
+    def global_writes(self) -> set[str]:
+        """The names that some function declares ``global``."""
         return {name for declaration in self.source.all(ast.Global) for name in declaration.names}
 
     def bindings(self, key: Key) -> list[Binding]:
@@ -140,6 +143,19 @@ class Roles:
     def escapes(self) -> Escapes | None:
         """What reaches the object that is seen plainly; None for a text that is no plain view."""
         return Escapes(self) if self.source.view is not None else None
+
+    def rebound_unseen(self, key: Key) -> bool:
+        """Whether a name may get values that `bindings` does not know: by ``global``, ``exec`` or ``globals()``."""
+        if not isinstance(key[0], ast.Module):
+            return any(key[1] in n.names for n in self.source.all(ast.Nonlocal))
+        return key[1] in self.global_writes or self._runs_text
+
+    @functools.cached_property
+    def _runs_text(self) -> bool:
+        return any(
+            dotted(c.func) == "exec" or (dotted(c.func) in ("globals", "vars") and not c.args)
+            for c in self.source.calls
+        )
 
     @property
     def origins(self) -> dict[str, str]:
@@ -414,7 +430,7 @@ class Roles:
             return Role.LOADER
         if last.endswith("Loss") or (full.startswith("torch.nn.") and last.endswith("Loss")):
             return Role.CRITERION
-        if self._is_module_class(last) or (full.startswith("torch.nn.") and last[:1].isupper()):
+        if self.is_module_class(last) or (full.startswith("torch.nn.") and last[:1].isupper()):
             return Role.MODEL
         if full.startswith(("torchvision.models.", "timm.create_model", "segmentation_models_pytorch.")):
             return Role.MODEL
@@ -432,7 +448,8 @@ class Roles:
         finally:
             self._entered.pop()
 
-    def _is_module_class(self, name: str, depth: int = 0) -> bool:
+    def is_module_class(self, name: str, depth: int = 0) -> bool:
+        """Whether a class of the file is one of torch's modules, through its bases."""
         definition = self.source.classes.get(name)
         if definition is None or depth > 8:
             return False
@@ -440,7 +457,7 @@ class Roles:
             full = self.full_name(base)
             if full.endswith(("nn.Module", "nn.Sequential", "nn.ModuleList")) or full == "Module":
                 return True
-            if self._is_module_class(full.rpartition(".")[2], depth + 1):
+            if self.is_module_class(full.rpartition(".")[2], depth + 1):
                 return True
         return False
 

@@ -99,6 +99,11 @@ class HookWriter:
 
     trailing: list[cst.EmptyLine] | None = None
 
+    def opening(self, hook: str) -> int:
+        """How many lines of a hook come before its first raw statement."""
+        lines = len(self.state.prologue.get(hook, []))
+        return lines + bool(self.state.global_names.get(hook)) + bool(self.state.unpacked.get(hook, ""))
+
     def _returned_line(self) -> Statement:
         assert self.draft.returned is not None
         text = self.text(self.draft.returned, self.draft.nest.step_frame, TRAINING_STEP)
@@ -158,8 +163,18 @@ class HookWriter:
         twin = self.draft.source.twins[item.node]
         node = standalone(twin.node, twin.index)
         changed = self._replaced(node, item.node, hook)
+        if changed and (above := self._above(item)):
+            changed[0] = changed[0].with_changes(leading_lines=[*above, *_leading(changed[0])])
         names = self.names(item.frame, hook, item.node)
         return [rename(line, names) for line in changed]
+
+    def _above(self, item: Item) -> list[cst.EmptyLine]:
+        """What stands above the autocast block whose first statement this is, when the Trainer takes its place."""
+        mixed, parent = self.draft.mixed, item.parent
+        if mixed is None or parent not in (mixed.block, mixed.around) or not isinstance(parent, ast.With):
+            return []
+        twin = self.draft.source.twins.get(parent)
+        return _leading(twin.node) if twin is not None and parent.body[0] is item.node else []  # type: ignore[arg-type]
 
     def _replaced(self, node: Statement, statement: ast.stmt, hook: str) -> list[Statement]:
         changes: dict[int, Replacement | None] = {}

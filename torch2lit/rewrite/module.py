@@ -108,6 +108,8 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
     for hook in HOOKS:
         items = draft.hooks.get(hook, [])
         body = writer.body(hook, items) if items or hook == TRAINING_STEP or hook in state.prologue else []
+        if hook == VALIDATION_STEP and draft.mixed is not None and draft.mixed.full:
+            body = _in_full_precision(body, writer.opening(hook))
         if hook == BATCH_END and draft.train_data is not None and draft.train_data.asks_at_end:
             body = [*body, cst.parse_statement(FINISH_LOADER)]
         if hook == VALIDATION_END and (numbers := logged_numbers(draft, state)):
@@ -119,6 +121,13 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
     methods.append(_configure(draft, configured, state, writer))
     body_text = "\n".join(_indent(m) for m in methods)
     return f"class {names.module}({names.lightning}.LightningModule):\n{body_text}"
+
+
+def _in_full_precision(body: list[Statement], opening: int) -> list[Statement]:
+    """A hook's body as if the Trainer's precision were full, but for its first lines, which name the batch."""
+    block = cst.parse_statement("with torch.autocast(self.device.type, enabled=False):\n    pass\n")
+    assert isinstance(block, cst.With)
+    return [*body[:opening], block.with_changes(body=cst.IndentedBlock(body[opening:]))] if body[opening:] else body
 
 
 def _signature(hook: str, state: State, kept: set[str]) -> str:
