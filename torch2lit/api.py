@@ -72,10 +72,12 @@ def verify(
     steps: int | None = None,
     fast_dev_run: bool = False,
     timeout: float = 600.0,
+    processes: int | None = None,
 ) -> VerifyResult:
     """Run a raw script and its conversion and compare every optimizer step.
 
-    Without ``converted`` the conversion is made on the fly, in a copy. Raises ImportError when torch or
+    Without ``converted`` the conversion is made on the fly, in a copy. ``processes`` starts both in that many
+    processes, as ``torchrun`` does, and compares every rank. Raises ImportError when torch or
     lightning is missing.
     """
     from .verify import verify as compare
@@ -88,6 +90,7 @@ def verify(
         steps=steps,
         fast_dev_run=fast_dev_run,
         timeout=timeout,
+        processes=processes,
     )
 
 

@@ -125,6 +125,12 @@ class _ScriptCommand(click.Command):
     show_default=True,
     help="How long each of the two runs may take.",
 )
+@click.option(
+    "--nproc",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Start both in N processes each, with the environment of torchrun (gloo, CPU), and compare every rank.",
+)
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="Who the result is for.")
 @trainer_options
 @config_option
@@ -134,6 +140,9 @@ def verify(context: click.Context, /, scripts: tuple[Path, ...], **given: Any) -
     """Run a raw script and its conversion with the same arguments and compare every optimizer step.
 
     With one script a copy is converted; with two they are compared as they are, however the second was made.
+
+    A script that torchrun starts needs --nproc; one that spawns its processes itself does not, and each of them is
+    compared. In ARGS, {rank}, {local_rank} and {world_size} stand for the numbers of each process.
     """
     if len(scripts) > 2:
         raise click.UsageError(
@@ -178,6 +187,7 @@ def _compare(
             steps=given["steps"],
             fast_dev_run=given["fast_dev_run"],
             timeout=given["timeout"],
+            processes=given["nproc"],
         )
     except VerifyError as error:
         click.echo(f"Error: {error}", err=True)

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ def main() -> None:
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [here]
     sys.modules[_PACKAGE] = package
-    trace, copy_on_write, notebook = (
-        importlib.import_module(f"{_PACKAGE}.{name}") for name in ("trace", "copy_on_write", "notebook")
+    trace, copy_on_write, notebook, spawned = (
+        importlib.import_module(f"{_PACKAGE}.{name}") for name in ("trace", "copy_on_write", "notebook", "spawned")
     )
     script = Path(control["script"])
     is_notebook = script.suffix == ".ipynb"
@@ -39,6 +40,7 @@ def main() -> None:
         namespace["get_ipython"] = notebook.Shell
     with open(control["trace"], "w", encoding="utf-8", buffering=1) as events:
         copy_on_write.guard(control["mirror"], control["protected"])
+        spawned.follow(control)
         with trace.record(
             control["steps"],
             control["seed"],
@@ -49,11 +51,21 @@ def main() -> None:
         ) as recorded:
             for program in programs:
                 exec(program, namespace)
+        _wait_for_others(control["together"], control["rank"])
         if recorded.ended == "limit":
             sys.stdout.flush()
             sys.stderr.flush()
             events.flush()
             os._exit(0)  # threads and workers of a run that was cut short may never end
+
+
+def _wait_for_others(done: list[str], rank: int) -> None:
+    """Stay until all processes of the training have come to their end: they may still talk to this one."""
+    if len(done) > 1:
+        Path(done[rank]).touch()
+        give_up = time.monotonic() + 20
+        while not all(map(os.path.exists, done)) and time.monotonic() < give_up:
+            time.sleep(0.02)
 
 
 def _pin_to_cpu() -> None:

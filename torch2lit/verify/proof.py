@@ -17,6 +17,7 @@ from .causes import likely_causes
 from .compare import Comparison, compare, tensor_name
 from .conversion import Unconverted, convert
 from .errors import VerifyError
+from .ground import missing_ground
 from .result import VerifyResult
 from .rules import RAW_DID_NOT_STEP
 from .run import Request, Run, require_modules, run_script, tensor_differences
@@ -36,6 +37,7 @@ def verify(
     fast_dev_run: bool = False,
     timeout: float = 600.0,
     python: str = sys.executable,
+    processes: int | None = None,
 ) -> VerifyResult:
     """Prove that a converted script trains as the raw one does: same losses, rates and parameters, bit for
     bit.
@@ -43,7 +45,8 @@ def verify(
     With ``converted`` None the raw script is converted first, with ``options``. ``arguments`` are the
     command line of both, ``steps`` ends both after that many optimizer steps, ``timeout`` is in seconds and
     per run. ``fast_dev_run`` only checks that the converted script trains, for two steps. ``python`` is the
-    interpreter that has torch and lightning. Scripts run in copies of their folders. Raises VerifyError
+    interpreter that has torch and lightning. ``processes`` starts every script in that many processes, as
+    ``torchrun`` does, and compares each of them; processes that a script spawns itself are compared anyway. Scripts run in copies of their folders. Raises VerifyError
     when the proof cannot be attempted.
     """
     scripts = [path for path in (raw, converted) if path is not None]
@@ -61,7 +64,9 @@ def verify(
         modern = conversion.modern
     texts = [content if content is not None else scripts[-1].read_bytes(), *(text for _path, text in others)]
     require_modules(python, "torch", *_lightning(b"\n".join(texts)))
-    first = Request(raw, tuple(arguments), steps=steps, timeout=timeout, python=python, content=modern)
+    first = Request(
+        raw, tuple(arguments), steps=steps, timeout=timeout, python=python, content=modern, processes=processes
+    )
     if raw.suffix == ".ipynb":  # a notebook server starts a kernel in the notebook's folder
         first = replace(first, directory=raw.resolve().parent)
     second = replace(first, script=scripts[-1], content=content, others=others)
@@ -103,18 +108,28 @@ def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Fi
     raw = stage.run("raw", first)
     if raw.failed:
         return VerifyResult("failed", raw=raw, problem=_why_failed("raw", raw, first))
-    if not raw.trace.steps:
+    if not any(run.trace.steps for run in raw.ranks):
         problem = "The raw run came to its end without an optimizer step."
         return VerifyResult("failed", causes=(RAW_DID_NOT_STEP,), raw=raw, problem=problem)
     converted = stage.run("converted", second)
     if converted.failed:
         return VerifyResult("failed", raw=raw, converted=converted, problem=_why_failed("converted", converted, second))
-    comparison = compare(raw.trace, converted.trace, raw.stdout, converted.stdout)
-    if comparison.identical:
-        return VerifyResult("identical", comparison, raw=raw, converted=converted, notes=_notes(comparison, first))
-    causes = likely_causes(raw.trace, converted.trace, comparison, findings)
-    tensors = _largest_differences(stage, first, second, raw, comparison)
-    return VerifyResult("differs", comparison, causes, raw, converted, tensors=tensors, notes=_notes(comparison, first))
+    if len(raw.ranks) != len(converted.ranks):
+        problem = f"{len(raw.ranks)} processes trained raw, {len(converted.ranks)} converted."
+        return VerifyResult("failed", raw=raw, converted=converted, problem=problem)
+    pairs = list(zip(raw.ranks, converted.ranks, strict=True))
+    ranks = tuple(compare(a.trace, b.trace, a.stdout, b.stdout) for a, b in pairs)
+    parted = [rank for rank, comparison in enumerate(ranks) if comparison.first is not None]
+    rank = parted[0] if parted else 0
+    comparison = ranks[rank]
+    notes = _notes(ranks, first)
+    if not parted:
+        return VerifyResult("identical", comparison, raw=raw, converted=converted, notes=notes, ranks=ranks)
+    causes = likely_causes(pairs[rank][0].trace, pairs[rank][1].trace, comparison, findings)
+    tensors = _largest_differences(stage, first, second, raw, comparison) if rank == 0 else ()
+    return VerifyResult(
+        "differs", comparison, causes, raw, converted, tensors=tensors, notes=notes, ranks=ranks, parted=rank
+    )
 
 
 def _quick(run: Run) -> VerifyResult:
@@ -145,25 +160,33 @@ def _largest_differences(
     return tuple((tensor_name(raw.trace, optimizer, number), amount) for number, amount in rows)
 
 
-def _notes(comparison: Comparison, raw: Request) -> tuple[str, ...]:
+def _notes(ranks: Sequence[Comparison], raw: Request) -> tuple[str, ...]:
     notes = []
     if raw.content is not None:
         notes.append("the raw script is for an older torch: it ran as modernised, see the findings of the conversion")
-    if not comparison.decimals_identical:
+    if not all(comparison.decimals_identical for comparison in ranks):
         notes.append("other decimal numbers were printed (this does not decide)")
-    if comparison.saves[1] > comparison.saves[0]:
-        notes.append(f"the converted run saves more: {comparison.saves[1]} times, the raw run {comparison.saves[0]}")
+    saves = [sum(comparison.saves[side] for comparison in ranks) for side in (0, 1)]
+    if saves[1] > saves[0]:
+        notes.append(f"the converted run saves more: {saves[1]} times, the raw run {saves[0]}")
     return tuple(notes)
 
 
 def _why_failed(name: str, run: Run, request: Request | None) -> str:
-    taken = f"after {len(run.trace.steps)} optimizer steps"
+    broken = next((r for r in run.ranks if r.broke and r.returncode > 0), next((r for r in run.ranks if r.broke), run))
+    taken = f"after {len(broken.trace.steps)} optimizer steps"
+    if len(run.ranks) > 1:
+        taken += f" of rank {run.ranks.index(broken)}"
+    run = broken
     if run.timed_out:
         limit = f" of {request.timeout:g} s" if request is not None else ""
         return f"The {name} run did not end within its time limit{limit}, {taken}. Try --steps or more time."
     if run.returncode < 0:
         return f"The {name} run was ended by signal {-run.returncode} {taken}."
-    return f"The {name} run failed with exit status {run.returncode} {taken}."
+    told = f"The {name} run failed with exit status {run.returncode} {taken}."
+    if name == "raw" and (need := missing_ground(run.stderr, request.processes if request is not None else None)):
+        told += f" {need}"
+    return told
 
 
 def _check_script(path: Path) -> None:

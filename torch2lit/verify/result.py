@@ -41,6 +41,9 @@ class VerifyResult:
     problem: str = ""
     tensors: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = field(default=())
+    ranks: tuple[Comparison, ...] = ()
+    """One comparison per process, by rank; ``comparison`` is that of the first rank that parts."""
+    parted: int = 0
 
     @property
     def passed(self) -> bool:
@@ -62,6 +65,7 @@ class VerifyResult:
             "raw": _run_data(self.raw),
             "converted": _run_data(self.converted),
             "comparison": _comparison_data(self.comparison),
+            "ranks": [_comparison_data(comparison) for comparison in self.ranks],
             "tensors": [{"name": name, "difference": _number(amount)} for name, amount in self.tensors],
             "causes": [{"name": c.name, "why": c.why, "remedy": c.remedy} for c in self.causes],
             "notes": list(self.notes),
@@ -85,9 +89,12 @@ class VerifyResult:
         return "".join(f"  {line}\n" for line in lines)
 
     def _summary(self) -> list[str]:
-        c = self.comparison
-        if c is None:
-            return []
+        if len(self.ranks) > 1:
+            told = [f"rank {rank}: {self._told(c)}" for rank, c in enumerate(self.ranks)]
+            return [f"{len(self.ranks)} processes, each compared with its twin", *told]
+        return [] if self.comparison is None else [self._told(self.comparison)]
+
+    def _told(self, c: Comparison) -> str:
         steps = f"{c.steps[0]} steps" if c.steps[0] == c.steps[1] else f"{c.steps[0]} steps raw, {c.steps[1]} converted"
         parts = [
             steps,
@@ -97,22 +104,23 @@ class VerifyResult:
         ]
         if c.saves[0]:
             parts.append(f"saved files {_same(c.saves_identical)}")
-        return [" · ".join(parts)]
+        return " · ".join(parts)
 
     def _first_difference(self) -> list[str]:
         if self.comparison is None or self.comparison.first is None:
             return []
         d = self.comparison.first
+        parts = f"rank {self.parted} parts" if len(self.ranks) > 1 else "parts"
         where = f" ({d.where})" if d.where else ""
         by = f", by {d.amount:.3g}" if d.amount is not None else ""
         if d.what == "steps":
-            lines = [f"parts at step {d.step}: only one run goes on ({d.raw} steps raw, {d.converted} converted)"]
+            lines = [f"{parts} at step {d.step}: only one run goes on ({d.raw} steps raw, {d.converted} converted)"]
         elif d.what == "losses":
-            lines = [f"parts at step {d.step}: made of {d.raw} backward calls raw, {d.converted} converted"]
+            lines = [f"{parts} at step {d.step}: made of {d.raw} backward calls raw, {d.converted} converted"]
         elif d.what == "parameters" and self.tensors:
-            lines = [f"parts at step {d.step}: parameters{where}"]
+            lines = [f"{parts} at step {d.step}: parameters{where}"]
         else:
-            lines = [f"parts at step {d.step}: {d.what}{where} {d.raw} raw, {d.converted} converted{by}"]
+            lines = [f"{parts} at step {d.step}: {d.what}{where} {d.raw} raw, {d.converted} converted{by}"]
         worst = self.tensors[:3]
         lines += [f"  {name}: largest difference {amount:.3g}" for name, amount in worst]
         if len(self.tensors) > len(worst):
@@ -122,9 +130,11 @@ class VerifyResult:
     def _failed_runs(self) -> list[str]:
         lines: list[str] = []
         for name, run in (("raw", self.raw), ("converted", self.converted)):
-            if run is not None and run.failed and self.status == "failed":
-                lines.append(f"last lines of the {name} run:")
-                lines += [f"  {line}" for line in run.stderr.strip().splitlines()[-_STDERR_LINES:]]
+            for rank, one in enumerate(run.ranks if run is not None and self.status == "failed" else ()):
+                if one.broke:
+                    of = f" of rank {rank}" if run is not None and len(run.ranks) > 1 else ""
+                    lines.append(f"last lines of the {name} run{of}:")
+                    lines += [f"  {line}" for line in one.stderr.strip().splitlines()[-_STDERR_LINES:]]
         return lines
 
     def _verdict(self, color: bool) -> str:
@@ -155,6 +165,7 @@ def _run_data(run: Run | None) -> dict[str, Any] | None:
     if run is None:
         return None
     return {
+        "processes": len(run.ranks),
         "steps": len(run.trace.steps),
         "losses": len(run.trace.backwards),
         "seconds": round(run.seconds, 3),

@@ -1,4 +1,6 @@
-"""Runs one script under the tracer, in a process of its own and in a throw-away copy of its folder."""
+"""Runs one script under the tracer, in a process of its own (or in several that train together) and in a throw-away copy of
+its folder.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import VerifyError
 from .events import Trace, read
+from .ranks import rank_arguments, rank_environments
 from .workspace import Workspace
 
 _CHILD = Path(__file__).with_name("child.py")
 _DIFFER = Path(__file__).with_name("differ.py")
 _LARGEST_OUTPUT = 8 * 1024**2
+_GRACE = 10.0
+"""Seconds that the other processes get after one of them broke."""
 PINS = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -43,10 +48,22 @@ class Run:
     stderr: str
     seconds: float
     timed_out: bool = False
+    peers: tuple[Run, ...] = ()
+    """The other processes of the same training, by rank from 1 on."""
 
     @property
     def failed(self) -> bool:
-        """Whether the script did not come to its end. A signal after the script had ended does not count."""
+        """Whether one of its processes did not come to its end."""
+        return any(run.broke for run in self.ranks)
+
+    @property
+    def ranks(self) -> tuple[Run, ...]:
+        """All processes of the training, by rank."""
+        return (self, *self.peers)
+
+    @property
+    def broke(self) -> bool:
+        """Whether this process did not come to its end. A signal after the script had ended does not count."""
         if self.timed_out:
             return True
         if self.trace.ended == "limit":
@@ -56,7 +73,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """How to run a script. ``script`` is the user's path; ``text`` replaces its content in the copy.
+    """How to run a script. ``script`` is the user's path; ``content`` replaces its content in the copy.
 
     ``steps`` ends the run after that many optimizer steps, ``dump_step`` saves the parameters after that
     step to ``dump_to``, ``search_after`` are folders to look for modules in when all others have been
@@ -77,6 +94,8 @@ class Request:
     """Other files of the program with their content in the copy."""
     directory: Path | None = None
     """Where it runs; None for the workspace's own directory."""
+    processes: int | None = None
+    """How many processes are started with the environment of ``torchrun``; None starts one without it."""
 
 
 def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
@@ -91,18 +110,39 @@ def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
                 place.unlink()
             place.write_bytes(content)
     directory = workspace.place(request.directory or workspace.directory)
-    scratch.mkdir(parents=True, exist_ok=True)
-    events = scratch / "events.jsonl"
-    control = scratch / "control.json"
-    control.write_text(json.dumps(_control(workspace, request, script, events)), encoding="utf-8")
     shown = os.path.relpath(script, directory) if directory in script.parents else str(script)
-    command = [request.python, str(_CHILD), str(control), shown, *request.arguments]
+    starts = []
+    for rank, ranked in enumerate(rank_environments(request.processes)):
+        own = scratch / f"rank{rank}" if rank else scratch
+        own.mkdir(parents=True, exist_ok=True)
+        control = own / "control.json"
+        control.write_text(json.dumps(_control(workspace, request, script, scratch, own, rank)), encoding="utf-8")
+        given = rank_arguments(request.arguments, ranked)
+        command = [request.python, str(_CHILD), str(control), shown, *given]
+        starts.append(_Start(command, _environment({**os.environ, **ranked}, workspace), own))
     started = time.monotonic()
-    returncode, timed_out = _wait(command, _environment(os.environ, workspace), directory, scratch, request.timeout)
+    ends = _wait(starts, directory, request.timeout)
     seconds = time.monotonic() - started
+    runs = [_told(start.scratch, *end, seconds, workspace) for start, end in zip(starts, ends, strict=True)]
+    spawned = [read(file.read_text(encoding="utf-8").splitlines()) for file in _spawned(scratch)]
+    if spawned and not runs[0].trace.steps:
+        parent = runs[0]
+        first, *rest = [replace(parent, trace=trace) for trace in spawned]
+        return replace(first, peers=tuple(rest))
+    return replace(runs[0], peers=tuple(runs[1:]))
+
+
+def _told(scratch: Path, returncode: int, timed_out: bool, seconds: float, workspace: Workspace) -> Run:
+    events = scratch / "events.jsonl"
     lines = events.read_text(encoding="utf-8").splitlines() if events.exists() else []
     out, err = (_text(scratch / name, workspace) for name in ("stdout", "stderr"))
     return Run(read(lines), returncode, out, err, seconds, timed_out)
+
+
+def _spawned(scratch: Path) -> list[Path]:
+    """The traces of the processes that the script started itself, by their rank."""
+    files = scratch.glob("spawned-*.jsonl")
+    return sorted(files, key=lambda file: int(file.stem.partition("-")[2]))
 
 
 def tensor_differences(python: str, raw: Path, converted: Path) -> list[tuple[int, float]]:
@@ -131,14 +171,19 @@ def require_modules(python: str, *names: str) -> None:
         )
 
 
-def _control(workspace: Workspace, request: Request, script: Path, events: Path) -> Mapping[str, object]:
+def _control(
+    workspace: Workspace, request: Request, script: Path, shared: Path, own: Path, rank: int
+) -> Mapping[str, object]:
     return {
         "script": str(script),
-        "trace": str(events),
+        "trace": str(own / "events.jsonl"),
+        "spawned": str(shared / "spawned-{rank}.jsonl"),
+        "together": [str(shared / f"done-{number}") for number in range(request.processes or 1)],
+        "rank": rank,
         "steps": request.steps,
         "seed": request.seed,
         "dump_step": request.dump_step,
-        "dump_to": None if request.dump_to is None else str(request.dump_to),
+        "dump_to": None if request.dump_to is None or rank else str(request.dump_to),
         "mirror": str(workspace.root),
         "protected": [str(folder) for folder in workspace.folders],
         "search_after": [str(workspace.place(folder)) for folder in request.search_after],
@@ -153,25 +198,51 @@ def _environment(own: Mapping[str, str], workspace: Workspace | None = None) -> 
     return pinned
 
 
-def _wait(
-    command: Sequence[str], environment: Mapping[str, str], directory: Path, scratch: Path, timeout: float
-) -> tuple[int, bool]:
-    with open(scratch / "stdout", "wb") as out, open(scratch / "stderr", "wb") as err:
-        process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-        )
+@dataclass(frozen=True, slots=True)
+class _Start:
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    scratch: Path
+
+
+def _wait(starts: Sequence[_Start], directory: Path, timeout: float) -> list[tuple[int, bool]]:
+    """Start all processes and wait for them: the exit status of each, and whether it took too long.
+
+    When one breaks, the others wait for it in vain; they are ended a little later.
+    """
+    deadline = time.monotonic() + timeout
+    with ExitStack() as stack:
+        processes = [_start(start, directory, stack) for start in starts]
         try:
-            return process.wait(timeout), False
-        except subprocess.TimeoutExpired:
-            return -signal.SIGTERM, True
+            while any(p.poll() is None for p in processes):
+                now = time.monotonic()
+                if any((p.poll() or 0) > 0 for p in processes):
+                    deadline = min(deadline, now + _GRACE)
+                if now >= deadline:
+                    break
+                with suppress(subprocess.TimeoutExpired):
+                    next(p for p in processes if p.returncode is None).wait(min(0.2, deadline - now))
+            broken = any((p.returncode or 0) > 0 for p in processes)
+            ends = [
+                (p.returncode, False) if p.returncode is not None else (-signal.SIGTERM, not broken) for p in processes
+            ]
         finally:
-            _kill_group(process)
+            for process in processes:
+                _kill_group(process)
+    return ends
+
+
+def _start(start: _Start, directory: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
+    out, err = (stack.enter_context((start.scratch / name).open("wb")) for name in ("stdout", "stderr"))
+    return subprocess.Popen(
+        start.command,
+        cwd=directory,
+        env=start.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        start_new_session=True,
+    )
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
