@@ -70,5 +70,5 @@ def follow(control: Mapping[str, Any]) -> None:
     def start_processes(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return original(Traced(fn, control), *args, **kwargs)
 
-    module.start_processes = start_processes
+    vars(module)["start_processes"] = start_processes
     torch.multiprocessing.start_processes = start_processes
