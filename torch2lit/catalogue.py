@@ -302,12 +302,20 @@ register(
         slug="own-processes",
         severity="review",
         why="The script starts or joins several processes itself, and each of them makes a Trainer with one device.",
-        remedy="To let Lightning start the processes, drop the script's own set-up and pass `--strategy ddp --devices N`.",
+        remedy="To let Lightning wrap the model, remove what the message names and convert again; `verify --nproc 2` compares every process.",
         text="""\
 `init_process_group`, `mp.spawn` and DistributedDataParallel go on working as the script set them up: Lightning runs one
-device in every process and leaves the wrapped module alone. That is the same training, but none of Lightning's own
-distributed features. With `--strategy` as well, Lightning starts or joins processes a second time: the script's own set-up has to
-go first.
+device in every process and leaves the wrapped module alone. That is the same training on every rank, but none of Lightning's own
+distributed features. The message says what kept the wrapper from becoming the Trainer's strategy:
+
+- several backward passes or optimizers, or gradients of several batches per step: in manual optimization Lightning does not send
+  the buffers (BatchNorm) of rank 0 to the others, and it leaves out the averaging between the batches of a step, which the script does;
+- the model is also called without the wrapper (`model.module(x)`, a test after training) and may have buffers: they would be
+  others on all ranks but the first;
+- values named through the wrapper (`model.state_dict()` has keys that begin with `module.`);
+- processes that torchrun does not start (`mp.spawn`, SLURM's own).
+
+With `--strategy` as well, Lightning starts or joins processes a second time: the script's own set-up has to go first.
 """,
     )
 )
@@ -548,6 +556,24 @@ register(
         text="""\
 Lightning runs the whole `training_step` and `validation_step` under autocast and does not remember the weights that it has cast. So
 `precision` is the same only if every weight is used once in a step and if what counts is computed under autocast. "16-mixed" always scales the gradients, "bf16-mixed" never does, and on a processor "16-mixed" is bfloat16.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L340",
+        slug="ddp-is-a-strategy",
+        severity="note",
+        why="The Trainer's strategy wraps the module in DistributedDataParallel, as the script did with its model.",
+        remedy="Nothing to do; start it by torchrun as before. `torch2lit verify SCRIPT --nproc 2` compares both processes.",
+        text="""\
+The wrapper is gone, `model.module` is `model`, and the Trainer has `strategy="ddp"` with as many devices and nodes as torchrun
+says. The group that the script makes stays, because what stands before training asks it for its rank; the Trainer joins it. The
+script's own sampler stays (`use_distributed_sampler=False`), with the same seed and order. Metrics that the script reduces over the
+processes are reduced as before. All of it is bit-identical on every rank on the CPU with gloo.
+
+Within a SLURM job Lightning takes the processes for SLURM's, even when torchrun starts them: there, pass
+`plugins=[TorchElasticEnvironment()]` to the Trainer.
 """,
     )
 )

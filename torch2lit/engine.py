@@ -10,6 +10,7 @@ from .options import Options
 from .program import Conversion, Edit, Mechanism, NestSummary, Outcome
 
 if TYPE_CHECKING:
+    from .ddp.group import Group
     from .findings import Finding
     from .plan.draft import Draft
     from .plan.state import State
@@ -70,7 +71,9 @@ _PASSES = 8
 _OVERLAP = "nests-overlap"
 
 
-def _convert_once(text: str, path: str, options: Options, modernise: bool = True) -> Conversion:
+def _convert_once(
+    text: str, path: str, options: Options, modernise: bool = True, fold: bool = True, group: Group | None = None
+) -> Conversion:
     if not _may_train(text, path):
         return Conversion(path, Outcome.UNCHANGED, text, text, reason=NO_TRAINING_LOOP)
     from . import catalogue  # noqa: F401  (registers the findings)
@@ -124,6 +127,15 @@ def _convert_once(text: str, path: str, options: Options, modernise: bool = True
             return told(_convert_once(text, path, options, modernise=False), modern)
     converter = Converter(source, roles, path, options)
     converter.left_alone = len(skipped)
+    converter.group = group
+    if fold and len(recovered.nests) == 1 and not skipped:
+        from .ddp.group import Unfoldable
+
+        try:
+            if (result := _folded(source, roles, recovered.nests[0], path, options)) is not None:
+                return result
+        except Unfoldable as reason:
+            converter.wrapped_because = f"line {reason.line}: {reason.reason}" if reason.line else reason.reason
     return converter.run(recovered.nests, recovered.findings)
 
 
@@ -134,6 +146,21 @@ def _may_train(text: str, path: str) -> bool:
     from .recover.neighbours import Neighbours
 
     return "torch" in text and Neighbours(path).may_train(text.encode("utf-8", "surrogatepass"))
+
+
+def _folded(source: Source, roles: Roles, nest: Nest, path: str, options: Options) -> Conversion | None:
+    """The conversion with the script's wrapper for several processes as Lightning's strategy.
+
+    None when there is no wrapper, or no conversion without it. Raises Unfoldable when the wrapper has to stay.
+    """
+    if "istributedDataParallel" not in source.text:
+        return None
+    from .ddp.folding import folded, told
+
+    if (fold := folded(source, roles, nest)) is None:
+        return None
+    result = _convert_once(fold.text.after, path, options, modernise=False, fold=False, group=fold.group)
+    return told(result, fold) if result.outcome is Outcome.CONVERTED else None
 
 
 def _by_fabric_alone(source: Source, roles: Roles, path: str, options: Options, reasons: list[Finding]) -> Conversion:
@@ -200,6 +227,8 @@ class Converter:
         self.effects = EffectAnalysis(source, roles, path)
         self.left_alone = 0
         """How many training loops were refused and so stay for a second conversion to refuse again."""
+        self.group: Group | None = None
+        self.wrapped_because = ""
 
     def run(self, nests: list[Nest], findings: list[Finding]) -> Conversion:
         """The file with every nest converted for which a plan holds."""
@@ -229,6 +258,8 @@ class Converter:
                 self.options,
                 self.path,
                 others,
+                self.group,
+                self.wrapped_because,
             )
             try:
                 configured, state = make_plan(draft)

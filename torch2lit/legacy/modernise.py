@@ -42,7 +42,7 @@ def modernised(source: Source, roles: Roles) -> Modernised:
     found = [(m.name, one) for m in asked for one in m.modernise(script)]
     skipped = _skipped(source)
     found = [(name, one) for name, one in found if not any(a <= one.line <= b for a, b in skipped)]
-    return _performed(source.text, found)
+    return performed(source.text, found)
 
 
 def repaired(text: str) -> Modernised | None:
@@ -51,7 +51,7 @@ def repaired(text: str) -> Modernised | None:
     if not asked:
         return None
     tokens = _tokens(text)
-    result = _performed(text, [(r.name, _in_bytes(one, text)) for r in asked for one in r.repair(tokens)])
+    result = performed(text, [(r.name, _in_bytes(one, text)) for r in asked for one in r.repair(tokens)])
     return result if result.done and not _stops(result.after) else None
 
 
@@ -75,7 +75,7 @@ def told(result: Conversion, modern: Modernised) -> Conversion:
     if result.outcome is not Outcome.CONVERTED:
         return replace(result, before=modern.before, after=modern.before)
     findings = [*result.findings, *_findings(modern, result.ledger)]
-    own = _line_edits(modern, result.edits)
+    own = edits_of_lines(modern, result.edits)
     edits = [*result.edits, *own]
     emptied = [e for e in own if not e.text]
     return replace(
@@ -84,11 +84,11 @@ def told(result: Conversion, modern: Modernised) -> Conversion:
         after=apply_edits(split_lines(modern.after), [*result.edits, *emptied]) if emptied else result.after,
         edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
         findings=tuple(sorted(set(findings))),
-        ledger=_ledger(result.ledger, modern),
+        ledger=ledger_of_raw(result.ledger, modern),
     )
 
 
-def _performed(text: str, found: Iterable[tuple[str, Modernisation]]) -> Modernised:
+def performed(text: str, found: Iterable[tuple[str, Modernisation]]) -> Modernised:
     """Apply all that do not overlap and keep the number of lines; the first one by place wins."""
     lines = [line.encode() for line in split_lines(text)]
     done: list[tuple[str, Modernisation]] = []
@@ -154,7 +154,7 @@ def _findings(modern: Modernised, ledger: tuple[LedgerEntry, ...]) -> Iterable[F
         yield finding("old-torch-left", one.line, f"{name}: {one.meaning}", end_line=one.end_line)
 
 
-def _line_edits(modern: Modernised, edits: tuple[Edit, ...]) -> list[Edit]:
+def edits_of_lines(modern: Modernised, edits: tuple[Edit, ...]) -> list[Edit]:
     """The modernised lines that the conversion leaves where they are; a line of which nothing is left goes."""
     before, after = split_lines(modern.before), split_lines(modern.after)
     return [
@@ -164,7 +164,7 @@ def _line_edits(modern: Modernised, edits: tuple[Edit, ...]) -> list[Edit]:
     ]
 
 
-def _ledger(entries: tuple[LedgerEntry, ...], modern: Modernised) -> tuple[LedgerEntry, ...]:
+def ledger_of_raw(entries: tuple[LedgerEntry, ...], modern: Modernised) -> tuple[LedgerEntry, ...]:
     """The ledger in the words of the raw text, with the modernisers beside the other codemods."""
     lines = split_lines(modern.before)
     found: list[LedgerEntry] = []

@@ -18,6 +18,7 @@ from ..recover.syntax import Source
 from ..recover.variables import Variable, Variables
 
 if TYPE_CHECKING:
+    from ..ddp.group import Group
     from .train_data import TrainData
 
 EPOCH_START = "on_train_epoch_start"
@@ -86,6 +87,10 @@ class Draft:
     path: str = ""
     other_loops: frozenset[ast.AST] = frozenset()
     """The outermost loops of the file's other nests."""
+    group: Group | None = None
+    """The wrapper for several processes that was taken out of the text, because Lightning's strategy wraps as it did."""
+    wrapped_because: str = ""
+    """Why the script's own wrapper for several processes stays."""
 
     mechanism: Mechanism = Mechanism.AUTOMATIC
     automatic: bool = True

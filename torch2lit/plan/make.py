@@ -16,6 +16,7 @@ from .accumulation import place_accumulated
 from .breaks import claim_breaks, left_by_break
 from .draft import EPOCH_START, TRAINING_STEP, Draft
 from .epoch_values import runs_over_values, sequence_of
+from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
 from .idioms import claim_statements
 from .mixed_precision import begin_mixed, settle_mixed, unwrap_validation
@@ -50,6 +51,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
     claim_statements(draft, configured)
     draft.variables.gone = draft.removals
     state = settle(draft, configured)
+    check_group(draft, state)
     draft.trainer = trainer_arguments(draft)
     _look_for_troubles(draft)
     return configured, state
@@ -293,10 +295,12 @@ def _look_for_troubles(draft: Draft) -> None:
                 "`trainer.fit` turns ^C into SystemExit, which the handler takes as well",
             )
             draft.exits.append(handler)
-    for call in draft.source.calls:
+    for call in draft.source.calls if draft.group is None else ():
         last = dotted(call.func).rpartition(".")[2]
         if last in ("init_process_group", "spawn"):
             text = f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own"
+            if draft.wrapped_because:
+                text = f"the wrapper stays, and every process has a Trainer of its own: {draft.wrapped_because}"
             if draft.options.strategy is not None:
                 text = (
                     f"`{dotted(call.func)}` stays, and `--strategy {draft.options.strategy}` sets up processes as well"

@@ -15,6 +15,7 @@ from ..recover.syntax import Scope, dotted, walk
 from .draft import Draft
 from .epoch_values import length, sequence_of
 from .own_precision import precision_argument
+from .own_processes import own_device
 
 
 def trainer_arguments(draft: Draft) -> dict[str, str]:
@@ -25,10 +26,24 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
     arguments["devices"] = devices_code(options.devices) if options.devices is not None else "1"
     if options.devices is None and options.accelerator is None and (name := _numbered_device(draft)):
         arguments["devices"] = f"1 if {name}.index is None else [{name}.index]"
+    elif (
+        options.devices is None
+        and arguments["accelerator"] != '"cpu"'
+        and (own := own_device(draft, arguments["accelerator"]))
+    ):
+        arguments["devices"] = own
+    if (group := draft.group) is not None and options.devices is None:
+        arguments["devices"] = group.argument('int(os.environ["LOCAL_WORLD_SIZE"])', "1")
+        if options.num_nodes is None:
+            arguments["num_nodes"] = group.argument('int(os.environ["GROUP_WORLD_SIZE"])', "1")
     if options.num_nodes is not None:
         arguments["num_nodes"] = str(options.num_nodes)
     if options.strategy is not None:
         arguments["strategy"] = repr(options.strategy)
+    elif group is not None:
+        arguments["strategy"] = group.argument(group.strategy, '"auto"')
+    if group is not None:
+        arguments["use_distributed_sampler"] = "False"
     if precision := precision_argument(draft):
         arguments["precision"] = precision
     arguments |= draft.trainer
@@ -50,7 +65,7 @@ def accelerator_argument(draft: Draft) -> str:
     return accelerator(draft)
 
 
-_QUOTED = {"accelerator", "strategy", "precision", "devices"}
+_QUOTED = {"accelerator", "strategy", "precision", "devices", "num_nodes"}
 
 
 def _numbered_device(draft: Draft) -> str:

@@ -27,7 +27,7 @@ def values_of(tensor: Any) -> Any:
     """
     import torch
 
-    plain = tensor.detach().cpu()
+    plain = _local(tensor).detach().cpu()
     if plain.layout != torch.strided:
         plain = (plain.coalesce() if plain.layout == torch.sparse_coo else plain).values()
     if plain.is_quantized:
@@ -76,7 +76,7 @@ def _feed(digest: Any, tensor: Any) -> None:
     if torch.nn.parameter.is_lazy(tensor) or tensor.device.type == "meta":
         digest.update(b"without values")
         return
-    plain = tensor.detach().cpu()
+    plain = _local(tensor).detach().cpu()
     digest.update(f"{plain.dtype}{tuple(plain.shape)}{plain.layout}".encode())
     if plain.layout == torch.sparse_coo:
         plain = plain.coalesce()
@@ -89,6 +89,11 @@ def _feed(digest: Any, tensor: Any) -> None:
         parts = [plain.int_repr() if plain.is_quantized else plain]
     for part in parts:
         _feed_dense(digest, part)
+
+
+def _local(tensor: Any) -> Any:
+    """What this process holds of a tensor that is spread over several."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
 def _feed_dense(digest: Any, tensor: Any) -> None:

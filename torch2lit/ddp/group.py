@@ -1,0 +1,36 @@
+"""What the plan has to know of a wrapper that was folded into Lightning's strategy: pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class Unfoldable(Exception):
+    """The wrapper has to stay; carries why, as a clause for a finding."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A model that was wrapped in DistributedDataParallel. Lines are those of the raw text, which folding keeps.
+
+    ``strategy`` is the Trainer's argument as source, ``test`` the condition under which the script wraps, "" when it always
+    does. ``names`` are the variables that hold the model, as (line of the function, 0 for the module; name).
+    ``forwards`` are the lines on which it is called through the wrapper. ``bufferless``: it surely has no buffers, so that
+    the wrapper does nothing when there is no backward pass.
+    """
+
+    line: int
+    strategy: str
+    test: str
+    names: frozenset[tuple[int, str]]
+    forwards: frozenset[int]
+    bufferless: bool
+
+    def argument(self, grouped: str, alone: str) -> str:
+        """An argument of the Trainer that depends on whether the script trains in a group."""
+        return f"{grouped} if {self.test} else {alone}" if self.test else grouped

@@ -1,0 +1,208 @@
+"""Follows the wrapped model through the file: every use must mean the same without the wrapper."""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.names import parameter_names
+from ..recover.nest import Nest
+from ..recover.roles import Key, Roles, bound_argument
+from ..recover.syntax import Scope, Source, dotted
+from .group import Unfoldable
+from .wrap import Wrap
+
+_SAME_CALLS = {"parameters", "train", "eval", "zero_grad", "to", "cuda", "cpu"}
+_CHAINED = {"train", "eval", "to", "cuda", "cpu"}
+"""Methods that answer the wrapper itself."""
+_BARE_CALLS = _SAME_CALLS | {
+    "state_dict",
+    "load_state_dict",
+    "named_parameters",
+    "modules",
+    "named_modules",
+    "children",
+    "named_children",
+    "buffers",
+    "named_buffers",
+}
+_LOOKS = {"id", "type"}
+_RANKS = ("rank", "main_process", "is_master", "is_main", "master")
+
+
+class Uses:
+    """All uses of the wrapper and of the model in it that come after the wrapping."""
+
+    def __init__(self, source: Source, roles: Roles, wrap: Wrap, nest: Nest) -> None:
+        self.nest = nest
+        self.source = source
+        self.roles = roles
+        self.wrap = wrap
+        self.wrapped: set[Key] = set()
+        self.bare: set[Key] = set()
+        self.forwards: list[ast.Call] = []
+        self.bare_forwards: list[ast.Call] = []
+        self.unwrapped: list[ast.Attribute] = []
+        """The reads of ``.module``."""
+
+    def follow(self) -> None:
+        """Look at every use. Raises Unfoldable for the first one that would mean something else."""
+        scope, name = self.wrap.key
+        for binding in self.roles.bindings(self.wrap.key):
+            if binding.statement.lineno > self.wrap.statement.lineno:
+                raise Unfoldable(binding.statement.lineno, f"`{name}` gets another value after it is wrapped")
+        inner = self.wrap.inner
+        held = self.roles.key(scope, inner.id) if isinstance(inner, ast.Name) else None
+        self._follow(self.wrap.key, bare=False, after=self.wrap.statement.end_lineno or 0)
+        if held is not None:
+            if held != self.wrap.key:
+                self._follow(held, bare=True, after=self.wrap.statement.end_lineno or 0)
+            for alias in self._aliases(held):
+                self._follow(alias, bare=True, after=self.wrap.statement.end_lineno or 0)
+        if not self.forwards:
+            raise Unfoldable(self.wrap.statement.lineno, f"`{name}` is never called")
+
+    def holds_already(self, name: str) -> bool:
+        """Whether a variable was given the model before it was wrapped, in the function that wraps it."""
+        scope = self.wrap.key[0]
+        values = [b for b in self.roles.bindings((scope, name)) if b.statement.lineno < self.wrap.statement.lineno]
+        held = [
+            b for b in values if b.index is None and isinstance(b.value, ast.Name) and b.value.id == self.wrap.key[1]
+        ]
+        chained = set(self.source.ancestors(self.nest.outermost))
+        surely = [b for b in held if self.source.parents[b.statement] in chained]
+        last = max((b.statement.lineno for b in values), default=0)
+        rebound = [b for b in self.roles.bindings(self.wrap.key) if b.statement is not self.wrap.statement]
+        return bool(surely) and surely[-1].statement.lineno == last > max(
+            (b.statement.lineno for b in rebound), default=0
+        )
+
+    def _aliases(self, held: Key) -> list[Key]:
+        """Other names that the model got before it was wrapped."""
+        found: list[Key] = []
+        for node in self.source.all(ast.Assign):
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=value)):
+                    scope = self.source.scope_of(node)
+                    alias = self.roles.key(scope, name)
+                    if alias and self.roles.key(scope, value) == held and alias not in (held, self.wrap.key):
+                        found.append(alias)
+        return found
+
+    def _follow(self, key: Key, bare: bool, after: int) -> None:
+        known = self.bare if bare else self.wrapped
+        if key in known:
+            return
+        if key in (self.wrapped if bare else self.bare):
+            raise Unfoldable(
+                self.wrap.statement.lineno, f"`{key[1]}` is the wrapper in one place and the model in another"
+            )
+        known.add(key)
+        for node in self.source.all(ast.Name):
+            if node.id != key[1] or not isinstance(node.ctx, ast.Load):
+                continue
+            scope = self.source.scope_of(node)
+            if self.roles.key(scope, node.id) == key and (scope is not key[0] or node.lineno > after):
+                self._use(node, bare or self._in_other_branch(node))
+
+    def _in_other_branch(self, node: ast.AST) -> bool:
+        """Whether it stands where the script does not wrap the model."""
+        branch = self.wrap.branch
+        return branch is not None and any(a in branch.orelse for a in self.source.ancestors(node))
+
+    def _use(self, node: ast.expr, bare: bool) -> None:
+        parent = self.source.parents[node]
+        match parent:
+            case ast.Attribute(attr="module") if not bare:
+                self.unwrapped.append(parent)
+                self._use(parent, bare=True)
+            case ast.Attribute():
+                self._attribute(node, parent, bare)
+            case ast.Call(func=func) if func is node:
+                self._not_before_training(node)
+                (self.bare_forwards if bare else self.forwards).append(parent)
+            case ast.Call():
+                self._passed(node, parent, bare)
+            case ast.keyword():
+                call = self.source.parents[parent]
+                if not isinstance(call, ast.Call):
+                    raise self._odd(node)
+                self._passed(node, call, bare)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is node:
+                self._named(node, name, bare)
+            case ast.Compare(ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
+                pass
+            case _:
+                raise self._odd(node)
+
+    def _attribute(self, node: ast.expr, parent: ast.Attribute, bare: bool) -> None:
+        call = self.source.parents[parent]
+        if parent.attr == "training" and isinstance(parent.ctx, ast.Load):
+            return
+        called = isinstance(call, ast.Call) and call.func is parent
+        if not called or parent.attr not in (_BARE_CALLS if bare else _SAME_CALLS):
+            raise Unfoldable(node.lineno, f"`{ast.unparse(parent)}` may be another thing without the wrapper")
+        if parent.attr == "load_state_dict" and self._on_one_rank(node):
+            raise Unfoldable(node.lineno, "the model is loaded in some of the processes only")
+        if parent.attr not in (*_SAME_CALLS, "load_state_dict"):
+            self._not_before_training(node)
+        if parent.attr in _CHAINED and not isinstance(self.source.parents[call], ast.Expr):
+            assert isinstance(call, ast.Call)
+            self._use(call, bare)
+
+    def _not_before_training(self, node: ast.expr) -> None:
+        """The values of the model must not be read before Lightning has made them the same everywhere."""
+        before = self.source.scope_of(node) is self.wrap.key[0] and node.lineno < self.nest.outermost.lineno
+        if before:
+            raise Unfoldable(node.lineno, "the model's values are read between the wrapping and the training")
+
+    def _on_one_rank(self, node: ast.AST) -> bool:
+        tests = [ast.unparse(a.test) for a in self.source.ancestors(node) if isinstance(a, ast.If)]
+        return any(word in test for test in tests for word in _RANKS)
+
+    def _named(self, node: ast.expr, name: str, bare: bool) -> None:
+        scope = self.source.scope_of(node)
+        key = self.roles.key(scope, name)
+        own = key in self.bare if bare else key in self.wrapped
+        if key is None or (not own and not self._only_this(key, scope)):
+            raise self._odd(node)
+        self._follow(key, bare, 0)
+
+    def _only_this(self, key: Key, scope: Scope) -> bool:
+        """Whether a name never holds anything but the model."""
+        for binding in self.roles.bindings(key):
+            text = ast.unparse(binding.value)
+            root = text.removesuffix(".module")
+            same = root.isidentifier() and self.roles.key(scope, root) in self.wrapped | self.bare
+            if binding.index is not None or not same:
+                return False
+        return key[0] is scope
+
+    def _passed(self, node: ast.expr, call: ast.Call, bare: bool) -> None:
+        name = dotted(call.func)
+        if name in _LOOKS:
+            return
+        self._not_before_training(node)
+        function = self.source.function(name) if name.isidentifier() else None
+        key = self.roles.key(self.source.scope_of(call), name)
+        if function is None or key is None or self.roles.bindings(key):
+            raise Unfoldable(node.lineno, f"the model is handed to `{name or ast.unparse(call.func)}`")
+        taken = [p for p in parameter_names(function) if bound_argument(function, call, p) is node]
+        if len(taken) != 1 or self.roles.bindings((function, taken[0])):
+            raise self._odd(node)
+        for scope, argument in self.roles.arguments(function, taken[0]):
+            self._same_status(argument, scope, bare)
+        self._follow((function, taken[0]), bare, 0)
+
+    def _same_status(self, argument: ast.expr, scope: Scope, bare: bool) -> None:
+        """Every call of the function must hand it the same, the wrapper or the model in it."""
+        text = dotted(argument)
+        root, unwrapped = text.removesuffix(".module"), text.endswith(".module")
+        key = self.roles.key(scope, root) if root.isidentifier() else None
+        inside_bare = unwrapped or key in self.bare
+        if key is None or key not in self.wrapped | self.bare or inside_bare != bare:
+            raise Unfoldable(
+                argument.lineno, f"a function gets `{ast.unparse(argument)}` in one place and another model elsewhere"
+            )
+
+    def _odd(self, node: ast.expr) -> Unfoldable:
+        return Unfoldable(node.lineno, f"`{ast.unparse(self.source.parents[node])[:50]}` may need the wrapper")

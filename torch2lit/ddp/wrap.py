@@ -1,0 +1,152 @@
+"""Finds the one statement that wraps the model, and what it asks of the wrapper."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from ..recover.nest import Nest
+from ..recover.roles import Key, Roles
+from ..recover.syntax import Source, dotted, walk
+from .group import Unfoldable
+
+WRAPPERS = {
+    "torch.nn.parallel.DistributedDataParallel",
+    "torch.nn.parallel.distributed.DistributedDataParallel",
+}
+_DEVICE = {"device_ids", "output_device"}
+_PASSED_ON = {"broadcast_buffers", "bucket_cap_mb", "gradient_as_bucket_view", "static_graph", "find_unused_parameters"}
+_LOCAL = ("LOCAL_RANK", "local_rank", "get_rank", "gpu", "rank")
+
+
+@dataclass(frozen=True, slots=True)
+class Wrap:
+    """``wrapped = DDP(inner, ...)``; ``test`` is the condition around it, with its `if`."""
+
+    call: ast.Call
+    statement: ast.Assign
+    key: Key
+    branch: ast.If | None
+    strategy: str
+    names: frozenset[str]
+
+    @property
+    def inner(self) -> ast.expr:
+        """What is wrapped."""
+        return self.call.args[0]
+
+
+def find_wrap(source: Source, roles: Roles, nest: Nest) -> Wrap | None:
+    """The wrapping of the nest's model; None when the file has none. Raises Unfoldable when it has to stay."""
+    calls = [c for c in source.calls if roles.full_name(c.func) in WRAPPERS]
+    if not calls:
+        return None
+    call = calls[0]
+    if len(calls) > 1:
+        raise Unfoldable(calls[1].lineno, "several models are wrapped")
+    statement = source.parents[call]
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            pass
+        case _:
+            raise Unfoldable(call.lineno, "the wrapper is no plain variable")
+    scope = source.scope_of(statement)
+    if (
+        compiled := next((c for c in source.calls if dotted(c.func).rpartition(".")[2] == "compile"), None)
+    ) is not None:
+        raise Unfoldable(compiled.lineno, "what is compiled depends on the wrapper around it")
+    key = roles.key(scope, name)
+    if key is None or scope is not nest.entry.scope or statement.lineno > nest.outermost.lineno:
+        raise Unfoldable(call.lineno, "the model is not wrapped in the function of the training loop")
+    if len(call.args) != 1 or isinstance(call.args[0], ast.Starred):
+        raise Unfoldable(call.lineno, "the wrapper has other arguments")
+    names = _names_of_wrapper(source, roles, call)
+    return Wrap(call, statement, key, _branch(source, nest, statement), _strategy(roles, call), names)
+
+
+def _names_of_wrapper(source: Source, roles: Roles, call: ast.Call) -> frozenset[str]:
+    """The imported names of the wrapper's class; it may be mentioned once, where the model is wrapped."""
+    names = frozenset(n for n, origin in roles.origins.items() if origin in WRAPPERS)
+    inside = {id(n) for n in walk(call.func)}
+    for node in walk(source.tree):
+        mention = isinstance(node, ast.Name) and node.id in names
+        mention = mention or (isinstance(node, ast.Attribute) and node.attr == "DistributedDataParallel")
+        if mention and id(node) not in inside:
+            raise Unfoldable(getattr(node, "lineno", 0), "the script asks for the wrapper's class")
+    return names
+
+
+def _branch(source: Source, nest: Nest, statement: ast.stmt) -> ast.If | None:
+    """The `if` in which the model is wrapped, when the loop does not stand in it, too."""
+    around = set(source.ancestors(nest.outermost))
+    own = [a for a in source.ancestors(statement) if a not in around]
+    if not own:
+        return None
+    match own:
+        case [ast.If(test=test, body=body) as branch] if statement in body and _is_flag(source, test, branch):
+            return branch
+    raise Unfoldable(statement.lineno, "the model is wrapped under a condition that is no plain flag")
+
+
+def _is_flag(source: Source, test: ast.expr, branch: ast.If) -> bool:
+    """Whether a condition is as true where the Trainer is made as it is here."""
+    match test:
+        case ast.Constant():
+            return True
+        case ast.Name() | ast.Attribute():
+            return bool(dotted(test)) and not _is_set_after(source, test, branch)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return _is_flag(source, operand, branch)
+        case ast.BoolOp(values=values):
+            return all(_is_flag(source, v, branch) for v in values)
+        case ast.Compare(left=left, comparators=[right]):
+            return _is_flag(source, left, branch) and _is_flag(source, right, branch)
+        case ast.Call(args=[], keywords=[]):
+            return dotted(test.func).rpartition(".")[2] in ("is_initialized", "is_available")
+    return False
+
+
+def _is_set_after(source: Source, test: ast.expr, branch: ast.If) -> bool:
+    """Whether the flag may have another value when the Trainer is made."""
+    name = dotted(test).rpartition(".")[2]
+    scope = source.scope_of(branch)
+    for node in walk(scope):
+        stores = isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del)
+        if stores and dotted(node).rpartition(".")[2] == name and getattr(node, "lineno", 0) > branch.lineno:
+            return True
+    return False
+
+
+def _strategy(roles: Roles, call: ast.Call) -> str:
+    """The Trainer's strategy that wraps as the script does, with ``{lightning}`` for Lightning's name."""
+    passed: list[str] = []
+    for keyword in call.keywords:
+        if keyword.arg in _DEVICE:
+            if not _is_own_device(roles, keyword.value):
+                raise Unfoldable(call.lineno, f"`{keyword.arg}` may name another device than Lightning's")
+        elif keyword.arg in _PASSED_ON and isinstance(keyword.value, ast.Constant):
+            passed.append(f"{keyword.arg}={keyword.value.value!r}")
+        else:
+            raise Unfoldable(call.lineno, f"`{keyword.arg or '**'}` of the wrapper is not known before the script runs")
+    passed = [p for p in passed if p != "find_unused_parameters=False"]
+    if not passed:
+        return '"ddp"'
+    if passed == ["find_unused_parameters=True"]:
+        return '"ddp_find_unused_parameters_true"'
+    return f"{{lightning}}.pytorch.strategies.DDPStrategy({', '.join(passed)})"
+
+
+def _is_own_device(roles: Roles, node: ast.expr) -> bool:
+    """Whether a value of ``device_ids`` means the device of the process's number on its machine, or none."""
+    match node:
+        case ast.Constant(value=None):
+            return True
+        case ast.List(elts=[one]) | ast.Tuple(elts=[one]):
+            return _is_own_device(roles, one)
+        case ast.IfExp(body=body, orelse=orelse):
+            return _is_own_device(roles, body) and _is_own_device(roles, orelse)
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name in ("device", "device_id", "gpu_id") or any(part in name for part in _LOCAL)
+        case ast.Call():
+            return any(part in ast.unparse(node) for part in _LOCAL)
+    return False

@@ -1,0 +1,155 @@
+"""A model that was wrapped in DistributedDataParallel: does every pass through it go through Lightning's wrapper instead?
+
+Lightning calls `training_step` and `validation_step` through the wrapper, once per batch, and nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from ..ddp.group import Group, Unfoldable
+from ..program import Mechanism
+from ..recover.items import Item
+from ..recover.own_classes import own_class
+from ..recover.roles import Role
+from ..recover.syntax import Scope, walk
+from ..recover.variables import Variable
+from .draft import TRAINING_STEP, VALIDATION_STEP, Draft
+from .state import State
+from .steps import controls
+
+_THROUGH = (TRAINING_STEP, VALIDATION_STEP)
+_REPEATS = (
+    ast.For,
+    ast.While,
+    ast.If,
+    ast.IfExp,
+    ast.Try,
+    ast.Lambda,
+    ast.FunctionDef,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+    ast.BoolOp,
+)
+
+
+def check_group(draft: Draft, state: State) -> None:
+    """Raises Unfoldable when Lightning's strategy would not do what the script's own wrapper does."""
+    group = draft.group
+    if group is None:
+        return
+    outermost = draft.nest.outermost
+    if draft.mechanism is not Mechanism.AUTOMATIC or not draft.automatic:
+        raise Unfoldable(outermost.lineno, "the loop is not optimized automatically")
+    if draft.window is not None:
+        raise Unfoldable(
+            outermost.lineno, "it averages gradients over the processes in every backward pass of several per step"
+        )
+    for item in draft.hooks[TRAINING_STEP]:
+        if item.kind == "statement" and any(controls(item.node)):
+            raise Unfoldable(item.node.lineno, "a batch may be left out")
+    if draft.roles.origins.get("os", "os") != "os":
+        raise Unfoldable(outermost.lineno, "`os` is another module here")
+    _check_calls(draft, group)
+    _check_modules(draft, state, group)
+    draft.imports.append("os")
+
+
+def _check_calls(draft: Draft, group: Group) -> None:
+    through: set[int] = set()
+    for hook, items in draft.hooks.items():
+        for item in items:
+            for call in _calls(draft, group, item):
+                if hook not in _THROUGH:
+                    if not group.bufferless:
+                        raise Unfoldable(
+                            call.lineno, "the model is called outside of the steps, where it has no wrapper"
+                        )
+                    continue
+                through.add(call.lineno)
+                if hook == TRAINING_STEP and call.lineno not in group.forwards:
+                    raise Unfoldable(call.lineno, "the model is trained without its wrapper")
+    for hook in _THROUGH:
+        if hook in draft.hooks and (hook == TRAINING_STEP or not group.bufferless):
+            _check_one(draft, group, hook)
+    if not group.bufferless and (outside := sorted(group.forwards - through)):
+        raise Unfoldable(outside[0], "the model is called outside of the steps, where it has no wrapper")
+
+
+def _check_one(draft: Draft, group: Group, hook: str) -> None:
+    """The script calls the wrapper once in each step, as Lightning does."""
+    found = [(item, call) for item in draft.hooks[hook] for call in _calls(draft, group, item)]
+    if draft.returned is not None and hook == TRAINING_STEP:
+        inside = {id(n) for item, _ in found for n in walk(item.node)}
+        for node in walk(draft.returned):
+            if id(node) not in inside and _is_call(draft, group, node):
+                assert isinstance(node, ast.Call)
+                found.append((Item(draft.nest.outermost, draft.nest.step_frame), node))
+    lines = {call.lineno for _, call in found}
+    if len({id(call) for _, call in found}) != 1 or not lines <= group.forwards:
+        place = found[0][1].lineno if found else draft.nest.outermost.lineno
+        raise Unfoldable(place, "the wrapper is not called exactly once per batch")
+    item, call = found[0]
+    for ancestor in draft.source.ancestors(call):
+        if ancestor in (item.node, draft.nest.outermost) and not isinstance(item.node, _REPEATS):
+            break
+        if draft.nest.batches is not None and ancestor is draft.nest.batches.node:
+            break
+        if draft.validation is not None and ancestor is draft.validation.loop.node:
+            break
+        if isinstance(ancestor, ast.FunctionDef):
+            break
+        if isinstance(ancestor, _REPEATS):
+            raise Unfoldable(call.lineno, "the wrapper is not called exactly once per batch")
+
+
+def _calls(draft: Draft, group: Group, item: Item) -> list[ast.Call]:
+    node: ast.AST | None = item.node if item.kind == "statement" else item.value
+    return [n for n in walk(node) if isinstance(n, ast.Call) and _is_call(draft, group, n)] if node is not None else []
+
+
+def _is_call(draft: Draft, group: Group, node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return False
+    key = draft.roles.key(draft.source.scope_of(node), node.func.id)
+    return key is not None and _place(key[0], key[1]) in group.names
+
+
+def _place(scope: Scope, name: str) -> tuple[int, str]:
+    return (0 if isinstance(scope, ast.Module) else scope.lineno, name)
+
+
+def _check_modules(draft: Draft, state: State, group: Group) -> None:
+    """Lightning's wrapper takes in all modules that the LightningModule holds; the script's took one."""
+    for variable in sorted(state.homes, key=lambda v: v.rank):
+        if not state.homes[variable].startswith("self.") or _place(variable.scope, variable.name) in group.names:
+            continue
+        role = draft.roles.role_of((variable.scope, variable.name))
+        if role is Role.MODEL or (role in (Role.CRITERION, None) and _may_hold_parameters(draft, group, variable)):
+            raise Unfoldable(
+                draft.nest.outermost.lineno, f"`{variable.name}` may have parameters, which the script does not wrap"
+            )
+
+
+def _may_hold_parameters(draft: Draft, group: Group, variable: Variable) -> bool:
+    bindings = draft.roles.bindings((variable.scope, variable.name))
+    calls = [n for b in bindings for n in walk(b.value) if isinstance(n, ast.Call)]
+    return any(_makes_module(draft, group, call, variable.scope) for call in calls)
+
+
+def _makes_module(draft: Draft, group: Group, call: ast.Call, scope: Scope) -> bool:
+    """Whether a call may make a module with parameters of its own, or a copy of the model."""
+    owner = own_class(draft.roles, call, scope)
+    if owner is not None:
+        return bool(owner.bases)
+    full = draft.roles.full_name(call.func)
+    last = full.rpartition(".")[2]
+    if full.startswith("torch.nn.") and not full.startswith(("torch.nn.functional.", "torch.nn.utils.")):
+        return not last.endswith("Loss")
+    if last != "deepcopy" and not last[:1].isupper():
+        return False
+    given = [n for a in [*call.args, *(k.value for k in call.keywords)] for n in walk(a) if isinstance(n, ast.Name)]
+    keys = [draft.roles.key(draft.source.scope_of(n), n.id) for n in given]
+    return any(key is not None and _place(*key) in group.names for key in keys)

@@ -1,0 +1,40 @@
+"""A script that starts or joins its processes itself: each has a Trainer of its own, on the process's own device."""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.syntax import dotted
+from .draft import Draft
+
+_STARTS = ("init_process_group", "spawn")
+
+
+def own_device(draft: Draft, accelerator: str) -> str:
+    """The Trainer's devices in a process that was given one of several GPUs; "" when nothing says so.
+
+    One device would be the first one, in every process.
+    """
+    if draft.group is not None or draft.options.accelerator == "cpu":
+        return ""
+    calls = [dotted(c.func).rpartition(".")[2] for c in draft.source.calls]
+    if not any(last in _STARTS for last in calls) or draft.roles.origins.get("torch") != "torch":
+        return ""
+    chosen = _device_of_wrapper(draft)
+    if not chosen and "set_device" in calls:
+        chosen = "torch.cuda.current_device()"
+    test = f'{accelerator} == "cuda"' if accelerator.endswith(".type") else "torch.cuda.is_available()"
+    return f"[{chosen}] if {test} else 1" if chosen else ""
+
+
+def _device_of_wrapper(draft: Draft) -> str:
+    """The device that the script's wrapper is given, when the entry point can say it."""
+    for call in draft.source.calls:
+        for keyword in call.keywords:
+            if keyword.arg == "device_ids" and isinstance(keyword.value, ast.List) and len(keyword.value.elts) == 1:
+                device = keyword.value.elts[0]
+                if draft.source.scope_of(call) is draft.nest.entry.scope and isinstance(
+                    device, ast.Name | ast.Attribute
+                ):
+                    return ast.unparse(device)
+    return ""
