@@ -40,6 +40,7 @@ KEYS = {
     "mistake",
     "legacy",
     "today",
+    "processes",
 }
 OWN_FILES = {"raw.py", "converted.py", "findings.txt", "case.toml"}
 
@@ -49,7 +50,8 @@ class Case:
     """One folder. ``mistakes`` are (old, new): an edit of raw.py that stands for the construct mishandled.
 
     ``legacy``: raw.py runs on an older torch, and here under tests/legacy_torch.py. ``today`` are edits (old, new), made by
-    a person, for what no emulation makes Python again.
+    a person, for what no emulation makes Python again. ``processes``: how many torchrun starts, or "own" for a script that
+    starts them itself; such a case is run by tests/test_distributed.py alone.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Case:
     lacks: tuple[str, ...] = ()
     mistakes: tuple[tuple[str, str], ...] = ()
     legacy: bool = False
+    processes: int | str | None = None
     today: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -106,7 +109,7 @@ def load(name: str) -> Case:
         name=name,
         raw=read(folder / "raw.py"),
         options=Options(**data.get("options", {})),
-        run=data.get("run", True),
+        run=data.get("run", "processes" not in data),
         arguments=tuple(data.get("arguments", ())),
         verify=_known(settings, "verify", data.get("verify", "identical"), {"identical", "flagged"}).pop(),
         outcomes=frozenset(_known(settings, "outcome", data.get("outcome", "converted"), {o.value for o in Outcome})),
@@ -116,6 +119,7 @@ def load(name: str) -> Case:
         lacks=tuple(data.get("lacks", ())),
         mistakes=tuple((m["old"], m["new"]) for m in data.get("mistake", ())),
         legacy=data.get("legacy", False),
+        processes=data.get("processes"),
         today=tuple((m["old"], m["new"]) for m in data.get("today", ())),
     )
 

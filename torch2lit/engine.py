@@ -135,7 +135,7 @@ def _convert_once(
             if (result := _folded(source, roles, recovered.nests[0], path, options)) is not None:
                 return result
         except Unfoldable as reason:
-            converter.wrapped_because = f"line {reason.line}: {reason.reason}" if reason.line else reason.reason
+            converter.wrapped_because = (reason.line, reason.reason)
     return converter.run(recovered.nests, recovered.findings)
 
 
@@ -228,7 +228,7 @@ class Converter:
         self.left_alone = 0
         """How many training loops were refused and so stay for a second conversion to refuse again."""
         self.group: Group | None = None
-        self.wrapped_because = ""
+        self.wrapped_because: tuple[int, str] | None = None
 
     def run(self, nests: list[Nest], findings: list[Finding]) -> Conversion:
         """The file with every nest converted for which a plan holds."""
@@ -285,11 +285,11 @@ class Converter:
             return _refused(self.raw.text, self.path, all_findings)
         if len(drafts) > 1:
             edits += left_functions([draft for draft, _state in drafts], edits)
-        if (edit := import_edit(self.raw, lightning)) is not None:
-            edits.append(edit)
         for module in sorted({m for draft, _state in drafts for m in draft.imports}):
             if (edit := module_import_edit(self.raw, module)) is not None:
                 edits.append(edit)
+        if (edit := import_edit(self.raw, lightning)) is not None:
+            edits.append(edit)
         lines = split_lines(self.raw.text)
         after = apply_edits(lines, edits)
         edits += unused_import_edits(self.raw, after, edits)

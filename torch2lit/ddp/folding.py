@@ -35,6 +35,8 @@ class Folded:
 
     text: Modernised
     group: Group
+    gone: frozenset[int]
+    """The lines of which nothing is left."""
 
 
 def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
@@ -67,7 +69,12 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
     text = performed(source.text, done)
     if len(text.done) != len(done):
         raise Unfoldable(wrap.call.lineno, "the wrapper is written over several lines in a way that cannot be undone")
-    return Folded(text, group)
+    statement = (
+        wrap.branch if len(wrapping) > 0 and wrapping[0].line == getattr(wrap.branch, "lineno", 0) else wrap.statement
+    )
+    assert statement is not None
+    dropped = any(p.text == "pass" for p in wrapping[0].pieces) and len(_block(source, statement)) > 1
+    return Folded(text, group, frozenset([statement.lineno]) if dropped else frozenset())
 
 
 def _without_wrapper(source: Source, wrap: Wrap) -> Iterable[Modernisation]:
@@ -86,11 +93,15 @@ def _without_wrapper(source: Source, wrap: Wrap) -> Iterable[Modernisation]:
         else:
             yield Modernisation(first, last, (replace(start, text=text), *rest), _STRATEGY)
         return
-    if len(_block(source, statement)) > 1:
-        yield Modernisation(first, last, tuple(_blank(source, at(statement), _end_of_line(source, last))), _STRATEGY)
-    else:
-        start, *rest = _blank(source, at(statement), end_of(statement))
-        yield Modernisation(first, last, (replace(start, text="pass"), *rest), _STRATEGY)
+    yield _nothing(source, statement)
+
+
+def _nothing(source: Source, statement: ast.stmt) -> Modernisation:
+    """A statement that does nothing in place of one: the engine sees a line where there is one in the raw text."""
+    first, last = statement.lineno, statement.end_lineno or statement.lineno
+    alone = len(_block(source, statement)) == 1
+    start, *rest = _blank(source, at(statement), end_of(statement) if alone else _end_of_line(source, last))
+    return Modernisation(first, last, (replace(start, text="pass"), *rest), _STRATEGY)
 
 
 def _without_branch(source: Source, uses: Uses) -> Iterable[Modernisation]:
@@ -109,8 +120,7 @@ def _without_branch(source: Source, uses: Uses) -> Iterable[Modernisation]:
                     return
             case _ if statement is not wrap.statement:
                 return
-    end = branch.end_lineno or branch.lineno
-    yield Modernisation(branch.lineno, end, tuple(_blank(source, at(branch), _end_of_line(source, end))), _STRATEGY)
+    yield _nothing(source, branch)
     uses.unwrapped = [read for read in uses.unwrapped if read not in gone]
     yield from _without_module(uses)
 
@@ -150,7 +160,7 @@ def told(result: Conversion, fold: Folded) -> Conversion:
     raw = fold.text
     if result.outcome is not Outcome.CONVERTED:
         return replace(result, before=raw.before, after=raw.before)
-    own = edits_of_lines(raw, result.edits)
+    own = [replace(e, text="") if e.start + 1 in fold.gone else e for e in edits_of_lines(raw, result.edits)]
     edits = tuple(sorted([*result.edits, *own], key=lambda e: (e.start, e.end)))
     from ..files.edits import apply_edits
     from ..rewrite.assemble import unused_import_edits

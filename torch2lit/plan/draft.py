@@ -89,8 +89,8 @@ class Draft:
     """The outermost loops of the file's other nests."""
     group: Group | None = None
     """The wrapper for several processes that was taken out of the text, because Lightning's strategy wraps as it did."""
-    wrapped_because: str = ""
-    """Why the script's own wrapper for several processes stays."""
+    wrapped_because: tuple[int, str] | None = None
+    """The line and the reason why the script's own wrapper for several processes stays."""
 
     mechanism: Mechanism = Mechanism.AUTOMATIC
     automatic: bool = True

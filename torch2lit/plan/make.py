@@ -298,14 +298,17 @@ def _look_for_troubles(draft: Draft) -> None:
     for call in draft.source.calls if draft.group is None else ():
         last = dotted(call.func).rpartition(".")[2]
         if last in ("init_process_group", "spawn"):
+            place: ast.AST | int = call
             text = f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own"
-            if draft.wrapped_because:
-                text = f"the wrapper stays, and every process has a Trainer of its own: {draft.wrapped_because}"
+            if draft.wrapped_because is not None:
+                line, reason = draft.wrapped_because
+                place = line or call
+                text = f"the wrapper stays, and every process has a Trainer of its own: {reason}"
             if draft.options.strategy is not None:
                 text = (
                     f"`{dotted(call.func)}` stays, and `--strategy {draft.options.strategy}` sets up processes as well"
                 )
-            draft.note("own-processes", call, text)
+            draft.note("own-processes", place, text)
             break
 
 
