@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,37 +11,57 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from fixture_cases import Case, case, names
+from fixture_cases import case, names
 
-from torch2lit.api import verify
-from torch2lit.verify import VerifyResult
+from torch2lit.verify.compare import Comparison, compare
+from torch2lit.verify.run import Request, Run, run_script
+from torch2lit.verify.workspace import build
 
 DISTRIBUTED = [name for name in names() if case(name).processes is not None]
 MISTAKES = [(name, *mistake) for name in DISTRIBUTED for mistake in case(name).mistakes]
 
 
-def compared(c: Case, folder: Path, text: str) -> VerifyResult:
-    """The raw script of a case beside another text, in as many processes as the case says."""
-    raw, other = folder / "raw.py", folder / "other.py"
-    raw.write_text(c.raw, encoding="utf-8")
-    other.write_text(text, encoding="utf-8")
+def trained(name: str, text: str) -> Run:
+    """What every process does when a text runs in place of a case's raw script, in as many processes as the case says."""
+    c = case(name)
     processes = c.processes if isinstance(c.processes, int) else None
-    return verify(raw, other, c.arguments, options=c.options, processes=processes, timeout=240)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place).resolve()
+        script, mirror = folder / "work" / "train.py", folder / "mirror"
+        script.parent.mkdir()
+        mirror.mkdir()
+        script.write_text(text, encoding="utf-8")
+        workspace = build(mirror, [script], script.parent)
+        run = run_script(
+            workspace, Request(script, c.arguments, timeout=240, processes=processes), folder / "torch2lit-verify-own"
+        )
+    assert not run.failed, "\n".join(rank.stderr[-2000:] for rank in run.ranks)
+    assert len(run.ranks) == 2
+    return run
+
+
+@functools.cache
+def raw_run(name: str) -> Run:
+    """The run of a raw script, once for all tests."""
+    return trained(name, case(name).raw)
+
+
+def compared(name: str, text: str) -> list[Comparison]:
+    """One comparison per process."""
+    pairs = zip(raw_run(name).ranks, trained(name, text).ranks, strict=True)
+    return [compare(raw.trace, other.trace, raw.stdout, other.stdout) for raw, other in pairs]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DISTRIBUTED)
-def test_every_process_trains_the_same(name: str, tmp_path: Path) -> None:
-    c = case(name)
-    result = compared(c, tmp_path, c.converted_file.read_text(encoding="utf-8"))
-    assert result.status == "identical", result.render()
-    assert len(result.ranks) == 2
-    assert all(rank.decimals_identical for rank in result.ranks), "other numbers were printed"
+def test_every_process_trains_the_same(name: str) -> None:
+    for comparison in compared(name, case(name).converted_file.read_text(encoding="utf-8")):
+        assert comparison.identical, comparison.first
+        assert comparison.decimals_identical, "other numbers were printed"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "old", "new"), MISTAKES, ids=[m[0] for m in MISTAKES])
-def test_a_mistake_would_be_seen(name: str, old: str, new: str, tmp_path: Path) -> None:
-    c = case(name)
-    assert c.raw.count(old) == 1
-    assert compared(c, tmp_path, c.raw.replace(old, new)).status == "differs"
+def test_a_mistake_would_be_seen(name: str, old: str, new: str) -> None:
+    assert case(name).raw.count(old) == 1
+    assert any(not comparison.identical for comparison in compared(name, case(name).raw.replace(old, new)))

@@ -20,7 +20,7 @@ from ..recover.roles import Roles
 from ..recover.syntax import Source
 from .buffers import is_bufferless
 from .group import Group, Unfoldable
-from .processes import check_processes
+from .processes import check_processes, is_optional
 from .uses import Uses
 from .wrap import Wrap, find_wrap
 
@@ -63,6 +63,7 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
         frozenset((0 if isinstance(s, ast.Module) else s.lineno, name) for s, name in keys),
         frozenset(c.lineno for c in uses.forwards),
         bufferless,
+        is_optional(source) and wrap.branch is None,
     )
     wrapping = list(_without_branch(source, uses)) or [*_without_wrapper(source, wrap), *_without_module(uses)]
     done = [(_CODEMOD, one) for one in wrapping]

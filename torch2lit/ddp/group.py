@@ -30,6 +30,12 @@ class Group:
     names: frozenset[tuple[int, str]]
     forwards: frozenset[int]
     bufferless: bool
+    optional: bool = False
+    """The script may run without torchrun."""
+
+    def count(self, variable: str) -> str:
+        """How many processes or machines torchrun says there are, as source."""
+        return f'int(os.environ.get("{variable}", 1))' if self.optional else f'int(os.environ["{variable}"])'
 
     def argument(self, grouped: str, alone: str) -> str:
         """An argument of the Trainer that depends on whether the script trains in a group."""

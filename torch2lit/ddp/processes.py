@@ -32,42 +32,48 @@ def check_processes(source: Source, roles: Roles) -> None:
         line = source.text[: source.text.index("SLURM_")].count("\n") + 1
         raise Unfoldable(line, "the processes may be SLURM's")
     found = [c for c in source.calls if dotted(c.func).rpartition(".")[2] == "init_process_group"]
-    if len(found) != 1 or roles.full_name(found[0].func) not in _INIT:
-        line = found[1].lineno if len(found) > 1 else 0
-        raise Unfoldable(line, "it is not seen where the group of processes is made")
-    call = found[0]
+    if not found:
+        raise Unfoldable(0, "it is not seen where the group of processes is made")
+    for call in found:
+        _check_group(source, roles, call)
+
+
+def _check_group(source: Source, roles: Roles, call: ast.Call) -> None:
     given = {keyword.arg: keyword.value for keyword in call.keywords}
-    if len(call.args) > 2 or not given.keys() <= {
-        "backend",
-        "init_method",
-        "timeout",
-        "rank",
-        "world_size",
-        "device_id",
-    }:
+    known = {"backend", "init_method", "timeout", "rank", "world_size", "device_id"}
+    if roles.full_name(call.func) not in _INIT or len(call.args) > 2 or not given.keys() <= known:
         raise Unfoldable(call.lineno, "the group is made in its own way")
     for name in ("rank", "world_size"):
         if name in given and not _from_environment(source, roles, given[name]):
             raise Unfoldable(call.lineno, f"the group's `{name}` does not come from torchrun")
 
 
+def is_optional(source: Source) -> bool:
+    """Whether the script looks if torchrun has started it, so that it may run without."""
+    return bool(_OPTIONAL.search(source.text))
+
+
+_OPTIONAL = re.compile(r"environ\.get\(|\bin os\.environ|getenv\(")
 _INIT = {"torch.distributed.init_process_group", "torch.distributed.distributed_c10d.init_process_group"}
 
 
-def _from_environment(source: Source, roles: Roles, node: ast.expr) -> bool:
+def _from_environment(source: Source, roles: Roles, node: ast.expr, depth: int = 0) -> bool:
+    """Whether a value is what torchrun says, or a plain number where it says nothing."""
     if _ENVIRONMENT.search(ast.unparse(node)):
         return True
+    values: list[ast.expr] = []
     match node:
         case ast.Name(id=name):
             key = roles.key(source.scope_of(node), name)
-            values = [b.value for b in roles.bindings(key)] if key else []
+            if key is not None:
+                values = [b.value for b in roles.bindings(key)]
+                values += [] if values else [argument for _scope, argument in roles.arguments(*key)]
         case ast.Attribute(attr=attribute):
-            values = [
-                n.value
-                for n in source.all(ast.Assign)
-                for t in n.targets
-                if isinstance(t, ast.Attribute) and t.attr == attribute
-            ]
-        case _:
-            return False
-    return bool(values) and all(_ENVIRONMENT.search(ast.unparse(v)) for v in values)
+            for store in source.all(ast.Assign):
+                if any(isinstance(t, ast.Attribute) and t.attr == attribute for t in store.targets):
+                    values.append(store.value)
+    told = [v for v in values if not (isinstance(v, ast.Constant) and isinstance(v.value, int))]
+    return depth < _DEEPEST and bool(told) and all(_from_environment(source, roles, v, depth + 1) for v in told)
+
+
+_DEEPEST = 4

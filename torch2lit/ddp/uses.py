@@ -187,7 +187,7 @@ class Uses:
         if function is None or key is None or self.roles.bindings(key):
             raise Unfoldable(node.lineno, f"the model is handed to `{name or ast.unparse(call.func)}`")
         taken = [p for p in parameter_names(function) if bound_argument(function, call, p) is node]
-        if len(taken) != 1 or self.roles.bindings((function, taken[0])):
+        if len(taken) != 1 or not all(_is_itself(b.value, taken[0]) for b in self.roles.bindings((function, taken[0]))):
             raise self._odd(node)
         for scope, argument in self.roles.arguments(function, taken[0]):
             self._same_status(argument, scope, bare)
@@ -206,3 +206,11 @@ class Uses:
 
     def _odd(self, node: ast.expr) -> Unfoldable:
         return Unfoldable(node.lineno, f"`{ast.unparse(self.source.parents[node])[:50]}` may need the wrapper")
+
+
+def _is_itself(value: ast.expr, name: str) -> bool:
+    """Whether ``model = model.eval()`` gives a name what it has."""
+    match value:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=called), attr=attribute)):
+            return called == name and attribute in _CHAINED
+    return False

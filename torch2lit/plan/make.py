@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from ..ddp.own import own_group
 from ..program import Mechanism
 from ..recover.items import Item, callee_items, items_of
 from ..recover.loops import Iterable
@@ -295,21 +296,22 @@ def _look_for_troubles(draft: Draft) -> None:
                 "`trainer.fit` turns ^C into SystemExit, which the handler takes as well",
             )
             draft.exits.append(handler)
-    for call in draft.source.calls if draft.group is None else ():
-        last = dotted(call.func).rpartition(".")[2]
-        if last in ("init_process_group", "spawn"):
-            place: ast.AST | int = call
-            text = f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own"
-            if draft.wrapped_because is not None:
-                line, reason = draft.wrapped_because
-                place = line or call
-                text = f"the wrapper stays, and every process has a Trainer of its own: {reason}"
-            if draft.options.strategy is not None:
-                text = (
-                    f"`{dotted(call.func)}` stays, and `--strategy {draft.options.strategy}` sets up processes as well"
-                )
-            draft.note("own-processes", place, text)
-            break
+    _look_for_processes(draft)
+
+
+def _look_for_processes(draft: Draft) -> None:
+    call = own_group(draft.source, draft.roles)
+    if call is None or draft.group is not None:
+        return
+    place: ast.AST | int = call
+    text = f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own"
+    if draft.wrapped_because is not None:
+        line, reason = draft.wrapped_because
+        place = line or call
+        text = f"the wrapper stays, and every process has a Trainer of its own: {reason}"
+    if draft.options.strategy is not None:
+        text = f"`{dotted(call.func)}` stays, and `--strategy {draft.options.strategy}` sets up processes as well"
+    draft.note("own-processes", place, text)
 
 
 def _runs_again(draft: Draft) -> bool:

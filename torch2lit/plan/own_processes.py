@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 
+from ..ddp.own import own_group
 from ..recover.syntax import dotted
 from .draft import Draft
-
-_STARTS = ("init_process_group", "spawn")
 
 
 def own_device(draft: Draft, accelerator: str) -> str:
@@ -17,9 +16,9 @@ def own_device(draft: Draft, accelerator: str) -> str:
     """
     if draft.group is not None or draft.options.accelerator == "cpu":
         return ""
-    calls = [dotted(c.func).rpartition(".")[2] for c in draft.source.calls]
-    if not any(last in _STARTS for last in calls) or draft.roles.origins.get("torch") != "torch":
+    if own_group(draft.source, draft.roles) is None or draft.roles.origins.get("torch") != "torch":
         return ""
+    calls = [dotted(c.func).rpartition(".")[2] for c in draft.source.calls]
     chosen = _device_of_wrapper(draft)
     if not chosen and "set_device" in calls:
         chosen = "torch.cuda.current_device()"

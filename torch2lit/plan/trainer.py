@@ -33,9 +33,9 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
     ):
         arguments["devices"] = own
     if (group := draft.group) is not None and options.devices is None:
-        arguments["devices"] = group.argument('int(os.environ["LOCAL_WORLD_SIZE"])', "1")
+        arguments["devices"] = group.argument(group.count("LOCAL_WORLD_SIZE"), "1")
         if options.num_nodes is None:
-            arguments["num_nodes"] = group.argument('int(os.environ["GROUP_WORLD_SIZE"])', "1")
+            arguments["num_nodes"] = group.argument(group.count("GROUP_WORLD_SIZE"), "1")
     if options.num_nodes is not None:
         arguments["num_nodes"] = str(options.num_nodes)
     if options.strategy is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from ...ddp.own import own_group
 from ...recover.holders import Holder
 from ...recover.roles import Roles
 from ...recover.syntax import root_name
@@ -21,7 +22,10 @@ class Devices:
         self.chosen: list[ast.expr] = []
         """Values that become ``fabric.device``."""
         self._names: set[str] = set()
-        self._find()
+        self.grouped = own_group(self.source, self.roles)
+        """The call by which the script has several processes, each on a device that it chooses itself."""
+        if self.grouped is None:
+            self._find()
         self.own_moves = any(_may_move(c, self.roles) for c in self.source.calls)
         """Whether the script puts models or tensors on devices."""
         self.agree = not self.own_moves or (bool(self.chosen) and all(self._to_chosen(c) for c in self.source.calls))

@@ -74,6 +74,9 @@ class FabricPlanner:
         self._set_up(optimizers)
         self._set_up_loaders()
         self._check_options(optimizers)
+        if (call := self.devices.grouped) is not None:
+            text = f"`{dotted(call.func)}` stays: every process has a Fabric of its own, which leaves devices to the script"
+            plan.findings.append(finding("own-processes", call.lineno, text))
         needs: list[ast.AST] = [*plan.backwards, *(line.statement for line in plan.lines)]
         plan.place = place_of(self.source, needs, plan.devices)
         plan.arguments = self._arguments()
@@ -171,7 +174,8 @@ class FabricPlanner:
     def _arguments(self) -> dict[str, str]:
         """What Fabric is told, as the Trainer would be."""
         options = self.options
-        automatic = '"auto"' if self.devices.own_moves or self.plan.devices else '"cpu"'
+        moves = self.devices.own_moves and self.devices.grouped is None
+        automatic = '"auto"' if moves or self.plan.devices else '"cpu"'
         accelerator = repr(options.accelerator) if options.accelerator else automatic
         devices = devices_code(options.devices) if options.devices is not None else "1"
         found = {"accelerator": accelerator, "devices": devices}
