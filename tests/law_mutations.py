@@ -1038,6 +1038,66 @@ NOTHING_LOST = (
     ),
 )
 
+GROUP = "torch2lit/plan/group.py"
+SEVERAL_PROCESSES = (
+    Mutation(
+        1,
+        "a model with buffers loses its wrapper although it is called outside of the steps",
+        GROUP,
+        "if not group.bufferless and (outside :=",
+        "if False and (outside :=",
+        _text("ddp-tested-after-training"),
+    ),
+    Mutation(
+        1,
+        "a wrapper that is called twice per batch becomes Lightning's, which is called once",
+        GROUP,
+        "if len({id(call) for _, call in found}) != 1 or",
+        "if False or",
+        _text("ddp-called-twice-per-batch"),
+    ),
+    Mutation(
+        1,
+        "a second model comes into Lightning's wrapper",
+        GROUP,
+        "if role is Role.MODEL or (",
+        "if (",
+        _text("ddp-beside-a-teacher"),
+    ),
+    Mutation(
+        1,
+        "Lightning averages gradients of several batches once",
+        GROUP,
+        "draft.mechanism is not Mechanism.AUTOMATIC or not draft.automatic",
+        "False",
+        _text("ddp-gradients-averaged-every-batch"),
+    ),
+    Mutation(
+        1,
+        "every process validates with its own buffers, and Lightning with those of rank 0",
+        "torch2lit/ddp/folding.py",
+        "if uses.bare_forwards and not bufferless:",
+        "if False:",
+        _text("ddp-validated-without-its-wrapper"),
+    ),
+    Mutation(
+        1,
+        "weights are read before Lightning has made them the same in every process",
+        "torch2lit/ddp/uses.py",
+        "        if before:\n",
+        "        if False:\n",
+        _text("ddp-evaluated-before-training"),
+    ),
+    Mutation(
+        1,
+        "the Trainer takes the first GPU in every process",
+        TRAINER,
+        '(own := own_device(draft, arguments["accelerator"]))',
+        '(own := "")',
+        _text("spawned-processes"),
+    ),
+)
+
 MUTATIONS = (
-    *SAME_TRAINING, *OF_METHODS, *NOTHING_UNSAID, *UNTOUCHED, *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
+    *SAME_TRAINING, *SEVERAL_PROCESSES, *OF_METHODS, *NOTHING_UNSAID, *UNTOUCHED, *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

@@ -60,6 +60,7 @@ def test_defaults(invoke: Invoke, calls: list[dict[str, Any]]) -> None:
             "steps": None,
             "fast_dev_run": False,
             "timeout": 600.0,
+            "processes": None,
         }
     ]
 
@@ -73,10 +74,22 @@ def test_what_follows_the_dashes_is_the_scripts(invoke: Invoke, calls: list[dict
 
 
 def test_options_are_handed_on(invoke: Invoke, calls: list[dict[str, Any]]) -> None:
-    invoke("verify", "raw.py", "--precision", "16", "--fast-dev-run", "--timeout", "1.5", "--target", "fabric")
+    invoke(
+        "verify",
+        "raw.py",
+        "--precision",
+        "16",
+        "--fast-dev-run",
+        "--timeout",
+        "1.5",
+        "--target",
+        "fabric",
+        "--nproc",
+        "2",
+    )
 
     assert calls[0]["options"] == Options(precision="16-mixed", target="fabric")
-    assert (calls[0]["fast_dev_run"], calls[0]["timeout"]) == (True, 1.5)
+    assert (calls[0]["fast_dev_run"], calls[0]["timeout"], calls[0]["processes"]) == (True, 1.5, 2)
 
 
 def test_json(invoke: Invoke, calls: list[dict[str, Any]]) -> None:

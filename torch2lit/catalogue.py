@@ -577,3 +577,16 @@ Within a SLURM job Lightning takes the processes for SLURM's, even when torchrun
 """,
     )
 )
+register(
+    Rule(
+        code="T2L341",
+        slug="data-parallel-kept",
+        severity="note",
+        why="The Trainer has no such strategy; the wrapper works in its one process as it did before.",
+        remedy="Nothing to do. `--strategy ddp --devices N` is faster, but another training: remove the wrapper first.",
+        text="""\
+On one GPU or the CPU `nn.DataParallel` is the model itself. On several GPUs it splits each batch in one process; in `ddp` every process
+takes batches of its own, so that the batch is N times as large, batch norm sees other batches, and random numbers are drawn otherwise.
+""",
+    )
+)

@@ -300,6 +300,11 @@ def _look_for_troubles(draft: Draft) -> None:
 
 
 def _look_for_processes(draft: Draft) -> None:
+    """Findings on processes and devices that the script spreads its training over itself."""
+    for split in draft.source.calls:
+        if draft.roles.full_name(split.func) in ("torch.nn.DataParallel", "torch.nn.parallel.DataParallel"):
+            text = f"`{dotted(split.func)}` stays: on several GPUs it goes on splitting every batch among them"
+            draft.note("data-parallel-kept", split, text)
     call = own_group(draft.source, draft.roles)
     if call is None or draft.group is not None:
         return

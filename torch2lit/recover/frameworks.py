@@ -59,10 +59,35 @@ def _wrapped_step(source: Source, framework: Framework, names: set[str]) -> ast.
     for call in source.calls:
         name = dotted(call.func)
         last = name.rpartition(".")[2]
-        if framework.name == "apex" and last == "scale_loss":
+        if framework.name == "apex" and last == "scale_loss" and not _goes_without(source, call, names):
             return call
         if framework.name == "Horovod" and last == "DistributedOptimizer":
             return call
         if last in _STEPS.get(framework.name, ()) and call.args and isinstance(call.func, ast.Attribute):
             return call
     return None
+
+
+def _goes_without(source: Source, call: ast.Call, names: set[str]) -> bool:
+    """Whether the script also runs where the framework is missing, and then takes its step in another branch."""
+    missing = [
+        handler
+        for attempt in source.all(ast.Try)
+        if any(isinstance(s, ast.Import | ast.ImportFrom) and _binds(s, names) for s in attempt.body)
+        for handler in attempt.handlers
+        if handler.type is None or "Error" in ast.unparse(handler.type) or ast.unparse(handler.type) == "Exception"
+    ]
+    if not missing or any(isinstance(n, ast.Raise) for h in missing for n in ast.walk(h)):
+        return False
+    below: ast.AST = call
+    for ancestor in source.ancestors(call):
+        if isinstance(ancestor, ast.If) and below in ancestor.body:
+            others = [n for s in ancestor.orelse for n in ast.walk(s) if isinstance(n, ast.Call)]
+            if any(isinstance(c.func, ast.Attribute) and c.func.attr == "backward" for c in others):
+                return True
+        below = ancestor
+    return False
+
+
+def _binds(statement: ast.Import | ast.ImportFrom, names: set[str]) -> bool:
+    return any((a.asname or a.name).partition(".")[0] in names for a in statement.names)
