@@ -471,5 +471,41 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
         _t("DataParallel", "has no such strategy", "data-parallel-always", "data-parallel-on-many-gpus"),
         _t("own processes", "starts them itself", "spawned-processes", "own-processes-and-a-strategy"),
     ),
+    "Several processes": (
+        _t(
+            "one model in DistributedDataParallel",
+            "wraps the module",
+            "ddp-plain-torchrun",
+            "ddp-only-when-distributed",
+        ),
+        _t("a sampler that is never told the epoch", "tells it", "ddp-sampler-never-told-the-epoch"),
+        _t("metrics summed over the processes", "keeps those of each process", "ddp-metrics-reduced"),
+        _t(
+            "gradients of several batches per step",
+            "averages them over the processes once",
+            "ddp-gradients-averaged-every-batch",
+            "ddp-gradients-averaged-once-per-step",
+        ),
+        _t(
+            "the model used without its wrapper",
+            "validates through its own: the buffers are rank 0's",
+            "ddp-validated-without-its-wrapper",
+            "ddp-tested-after-training",
+        ),
+        _t(
+            "every process draws its own weights",
+            "makes them the same in `fit`",
+            "ddp-wrapper-under-another-name",
+            "ddp-evaluated-before-training",
+        ),
+        _t(
+            "several models, or several passes",
+            "wraps all it holds, once",
+            "ddp-of-two-models",
+            "ddp-called-twice-per-batch",
+            "ddp-beside-a-teacher",
+        ),
+        _t("processes that the script spawns", "starts its own", "processes-spawned-on-the-cpu"),
+    ),
 }
 """The traits by topic."""

@@ -1068,7 +1068,7 @@ SEVERAL_PROCESSES = (
         1,
         "Lightning averages gradients of several batches once",
         GROUP,
-        "draft.mechanism is not Mechanism.AUTOMATIC or not draft.automatic",
+        "draft.mechanism not in (Mechanism.AUTOMATIC, Mechanism.ITERATIONS) or not draft.automatic",
         "False",
         _text("ddp-gradients-averaged-every-batch"),
     ),

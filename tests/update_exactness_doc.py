@@ -20,13 +20,13 @@ Made from `tests/exactness_traits.py` and the golden cases by `python tests/upda
 
 Each row is a trait of raw scripts that trains differently when it is moved to Lightning without care. Its fixtures are raw scripts with that
 trait. *exact* means that the tests run the script before and after conversion and compare every loss, learning rate, parameter, saved file
-and printed line, bit for bit; the word after it is the mechanism (docs/ARCHITECTURE.md). *flagged* means that the conversion names the trait in a
+and printed line, bit for bit, *on every rank* when it runs in two processes (gloo, CPU); the last word is the mechanism (docs/ARCHITECTURE.md). *flagged* means that the conversion names the trait in a
 finding. The edits under `[[mistake]]` in a fixture's `case.toml` do what a careless conversion would do, and the tests insist that they show.
 """
 _FOOT = """\
 ## Not measured here
 
-CUDA, several processes that really run, FSDP and DeepSpeed: the fixtures of the last rows are converted and flagged, not run.
+CUDA, nccl, several machines, SLURM, FSDP of whole modules and DeepSpeed.
 """
 
 
@@ -67,8 +67,9 @@ def result(name: str) -> str:
     flagged = f"flagged: {', '.join(flags)}" if flags else ""
     if outcome != "converted":
         return flagged
-    if c.run and c.verify == "identical":
-        return f"exact, {mechanism}" + (f"; {flagged}" if flags else "")
+    if (c.run or c.processes is not None) and c.verify == "identical":
+        ranks = " on every rank" if c.processes is not None else ""
+        return f"exact{ranks}, {mechanism}" + (f"; {flagged}" if flags else "")
     return flagged
 
 

@@ -107,7 +107,15 @@ class Uses:
     def _in_other_branch(self, node: ast.AST) -> bool:
         """Whether it stands where the script does not wrap the model."""
         branch = self.wrap.branch
-        return branch is not None and any(a in branch.orelse for a in self.source.ancestors(node))
+        if branch is None:
+            return False
+        below, test = node, ast.unparse(branch.test)
+        for ancestor in self.source.ancestors(node):
+            if isinstance(ancestor, ast.If | ast.IfExp) and ast.unparse(ancestor.test) == test:
+                if ancestor.orelse is below or (isinstance(ancestor.orelse, list) and below in ancestor.orelse):
+                    return True
+            below = ancestor
+        return False
 
     def _use(self, node: ast.expr, bare: bool) -> None:
         parent = self.source.parents[node]
@@ -117,6 +125,8 @@ class Uses:
                 self._use(parent, bare=True)
             case ast.Attribute():
                 self._attribute(node, parent, bare)
+            case ast.IfExp(body=body, orelse=orelse) if bare and node in (body, orelse):
+                self._use(parent, bare)
             case ast.Call(func=func) if func is node:
                 self._not_before_training(node)
                 (self.bare_forwards if bare else self.forwards).append(parent)
@@ -137,6 +147,9 @@ class Uses:
     def _attribute(self, node: ast.expr, parent: ast.Attribute, bare: bool) -> None:
         call = self.source.parents[parent]
         if parent.attr == "training" and isinstance(parent.ctx, ast.Load):
+            return
+        if bare and isinstance(call, ast.Attribute) and parent.attr not in _BARE_CALLS:
+            self._attribute(node, call, bare)  # of a part of the model
             return
         called = isinstance(call, ast.Call) and call.func is parent
         if not called or parent.attr not in (_BARE_CALLS if bare else _SAME_CALLS):
@@ -170,11 +183,12 @@ class Uses:
     def _only_this(self, key: Key, scope: Scope) -> bool:
         """Whether a name never holds anything but the model."""
         for binding in self.roles.bindings(key):
-            text = ast.unparse(binding.value)
-            root = text.removesuffix(".module")
-            same = root.isidentifier() and self.roles.key(scope, root) in self.wrapped | self.bare
-            if binding.index is not None or not same:
-                return False
+            value = binding.value
+            for part in [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]:
+                root = ast.unparse(part).removesuffix(".module")
+                same = root.isidentifier() and self.roles.key(scope, root) in self.wrapped | self.bare
+                if binding.index is not None or not same:
+                    return False
         return key[0] is scope
 
     def _passed(self, node: ast.expr, call: ast.Call, bare: bool) -> None:

@@ -41,7 +41,7 @@ def check_group(draft: Draft, state: State) -> None:
     if group is None:
         return
     outermost = draft.nest.outermost
-    if draft.mechanism is not Mechanism.AUTOMATIC or not draft.automatic:
+    if draft.mechanism not in (Mechanism.AUTOMATIC, Mechanism.ITERATIONS) or not draft.automatic:
         raise Unfoldable(outermost.lineno, "the loop is not optimized automatically")
     if draft.window is not None:
         raise Unfoldable(
