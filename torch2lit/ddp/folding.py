@@ -63,6 +63,7 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
         frozenset((0 if isinstance(s, ast.Module) else s.lineno, name) for s, name in keys),
         frozenset(c.lineno for c in uses.forwards),
         bufferless,
+        frozenset(c.lineno for c in uses.with_gradients()),
         is_optional(source) and wrap.branch is None,
     )
     wrapping = list(_without_branch(source, uses)) or [*_without_wrapper(source, wrap), *_without_module(uses)]
@@ -100,6 +101,10 @@ def _without_wrapper(source: Source, wrap: Wrap) -> Iterable[Modernisation]:
 def _nothing(source: Source, statement: ast.stmt) -> Modernisation:
     """A statement that does nothing in place of one: the engine sees a line where there is one in the raw text."""
     first, last = statement.lineno, statement.end_lineno or statement.lineno
+    before = source.lines[first - 1].encode()[: statement.col_offset].strip()
+    after = source.lines[last - 1].encode()[end_of(statement)[1] :].strip()
+    if before or (after and not after.startswith(b"#")):
+        raise Unfoldable(first, "another statement shares the line")
     alone = len(_block(source, statement)) == 1
     start, *rest = _blank(source, at(statement), end_of(statement) if alone else _end_of_line(source, last))
     return Modernisation(first, last, (replace(start, text="pass"), *rest), _STRATEGY)

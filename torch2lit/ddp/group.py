@@ -30,6 +30,8 @@ class Group:
     names: frozenset[tuple[int, str]]
     forwards: frozenset[int]
     bufferless: bool
+    elsewhere: frozenset[int] = frozenset()
+    """The lines of calls with gradients in functions, which may be part of the training step."""
     optional: bool = False
     """The script may run without torchrun."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from ..recover.items import grad_mode
 from ..recover.names import parameter_names
 from ..recover.nest import Nest
 from ..recover.roles import Key, Roles, bound_argument
@@ -60,6 +61,19 @@ class Uses:
                 self._follow(alias, bare=True, after=self.wrap.statement.end_lineno or 0)
         if not self.forwards:
             raise Unfoldable(self.wrap.statement.lineno, f"`{name}` is never called")
+
+    def with_gradients(self) -> list[ast.Call]:
+        """The calls of the model in other functions than the one that wraps it, outside of every `no_grad` that is seen."""
+        found = []
+        for call in [*self.forwards, *self.bare_forwards]:
+            scope = self.source.scope_of(call)
+            around = list(self.source.ancestors(call))
+            contexts = [i.context_expr for a in around if isinstance(a, ast.With) for i in a.items]
+            contexts += scope.decorator_list if isinstance(scope, ast.FunctionDef) else []
+            free = any(grad_mode(context) in ("no_grad", "inference_mode") for context in contexts)
+            if scope is not self.wrap.key[0] and not free:
+                found.append(call)
+        return found
 
     def holds_already(self, name: str) -> bool:
         """Whether a variable was given the model before it was wrapped, in the function that wraps it."""

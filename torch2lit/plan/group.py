@@ -71,6 +71,9 @@ def _check_calls(draft: Draft, group: Group) -> None:
                 through.add(call.lineno)
                 if hook == TRAINING_STEP and call.lineno not in group.forwards:
                     raise Unfoldable(call.lineno, "the model is trained without its wrapper")
+    placed = {c.lineno for items in draft.hooks.values() for item in items for c in _calls(draft, group, item)}
+    if hidden := sorted(group.elsewhere - placed):
+        raise Unfoldable(hidden[0], "a function calls the model, perhaps in the training step")
     for hook in _THROUGH:
         if hook in draft.hooks and (hook == TRAINING_STEP or not group.bufferless):
             _check_one(draft, group, hook)
