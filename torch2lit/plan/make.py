@@ -22,6 +22,7 @@ from .handlers import interrupt_handlers, may_exit, one_line
 from .idioms import claim_statements
 from .mixed_precision import begin_mixed, settle_mixed, unwrap_validation
 from .optimizers import Configured, configure
+from .sampler_epoch import leave_epoch_to_trainer
 from .state import State, settle
 from .steps import (
     Obstacle,
@@ -49,6 +50,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
     configured = configure(draft)
     _keep_carried_gradients(draft)
     _keep_first_gradients(draft)
+    leave_epoch_to_trainer(draft)
     claim_statements(draft, configured)
     draft.variables.gone = draft.removals
     state = settle(draft, configured)

@@ -34,6 +34,11 @@ def sampler_with_epoch(loaders: list[Making]) -> Value | None:
     return None
 
 
+def samplers_with_epoch(loader: Making) -> list[Making]:
+    """The samplers of a loader that have, or may have, a method ``set_epoch``."""
+    return [sampler for sampler in _samplers(loader) if _can_be_told(sampler)]
+
+
 def _samplers(loader: Making) -> Iterator[Making]:
     for name in ("sampler", "batch_sampler"):
         if (given := loader.argument(name)) is not None:

@@ -23,6 +23,7 @@ from .idioms import loop_bars
 from .own_loaders import own_loader
 from .samplers import has_generator, sampler_with_epoch
 from .steps import Obstacle
+from .told_epoch import script_tells_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,12 +438,10 @@ def _would_be_told(draft: Draft) -> ast.expr | None:
     """A sampler that Lightning would call ``set_epoch`` on, and the script does not: it would shuffle in another way."""
     nest = draft.nest
     assert nest.batches is not None
-    for call in draft.source.calls:
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "set_epoch":
-            return None
     base = nest.batches.base
-    sampler = sampler_with_epoch(constructions(draft, base, nest.inner))
-    if sampler is None:
+    loaders = constructions(draft, base, nest.inner)
+    sampler = sampler_with_epoch(loaders)
+    if sampler is None or script_tells_epoch(draft, loaders):
         return None
     return sampler.node if sampler.roles is draft.roles else base
 

@@ -113,7 +113,7 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
         if hook == BATCH_END and draft.train_data is not None and draft.train_data.asks_at_end:
             body = [*body, cst.parse_statement(FINISH_LOADER)]
         if hook == VALIDATION_END and (numbers := logged_numbers(draft, state)):
-            body = [*body, _log(numbers)]
+            body = [*body, _log(numbers, draft.group is not None)]
         if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):
             continue
         methods.append(_function(_signature(hook, state, _kept_names(draft, state, hook)), body, writer))
@@ -141,13 +141,14 @@ def _signature(hook: str, state: State, kept: set[str]) -> str:
     return f"def {hook}(self):"
 
 
-def _log(numbers: dict[str, str]) -> Statement:
-    """The script's own numbers, for callbacks and loggers."""
+def _log(numbers: dict[str, str], shared: bool) -> Statement:
+    """The script's own numbers, for callbacks and loggers; ``shared``: those of all processes together."""
+    more = ", sync_dist=True" if shared else ""
     if len(numbers) == 1:
         name, value = next(iter(numbers.items()))
-        text = f'self.log("{name}", {value})'
+        text = f'self.log("{name}", {value}{more})'
     else:
-        text = "self.log_dict({" + ", ".join(f'"{name}": {value}' for name, value in numbers.items()) + "})"
+        text = "self.log_dict({" + ", ".join(f'"{name}": {value}' for name, value in numbers.items()) + "}" + more + ")"
     statement = cst.parse_statement(text)
     assert isinstance(statement, cst.SimpleStatementLine)
     return statement
