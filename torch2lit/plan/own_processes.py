@@ -7,6 +7,7 @@ import ast
 from ..ddp.own import own_group
 from ..recover.syntax import dotted
 from .draft import Draft
+from .optimizers import on_the_way
 
 
 def own_device(draft: Draft, accelerator: str) -> str:
@@ -19,9 +20,7 @@ def own_device(draft: Draft, accelerator: str) -> str:
     if own_group(draft.source, draft.roles) is None or draft.roles.origins.get("torch") != "torch":
         return ""
     calls = [dotted(c.func).rpartition(".")[2] for c in draft.source.calls]
-    chosen = _device_of_wrapper(draft)
-    if not chosen and "set_device" in calls:
-        chosen = "torch.cuda.current_device()"
+    chosen = "torch.cuda.current_device()" if "set_device" in calls else _device_of_wrapper(draft)
     test = f'{accelerator} == "cuda"' if accelerator.endswith(".type") else "torch.cuda.is_available()"
     return f"[{chosen}] if {test} else 1" if chosen else ""
 
@@ -32,8 +31,11 @@ def _device_of_wrapper(draft: Draft) -> str:
         for keyword in call.keywords:
             if keyword.arg == "device_ids" and isinstance(keyword.value, ast.List) and len(keyword.value.elts) == 1:
                 device = keyword.value.elts[0]
-                if draft.source.scope_of(call) is draft.nest.entry.scope and isinstance(
-                    device, ast.Name | ast.Attribute
+                surely = on_the_way(draft, draft.source.statement_of(call))
+                if (
+                    draft.source.scope_of(call) is draft.nest.entry.scope
+                    and surely
+                    and isinstance(device, ast.Name | ast.Attribute)
                 ):
                     return ast.unparse(device)
     return ""
