@@ -47,7 +47,10 @@ MAKE = "torch2lit/plan/make.py"
 OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
 MIXED = "torch2lit/plan/mixed_precision.py"
-STATE = "torch2lit/plan/state.py"
+FACTS = "torch2lit/plan/homes/facts.py"
+PROMOTION = "torch2lit/plan/homes/promotion.py"
+COUNTERS = "torch2lit/plan/homes/counters.py"
+CONSTRUCTION = "torch2lit/plan/homes/construction.py"
 ACCUMULATION = "torch2lit/plan/accumulation.py"
 TRAIN_DATA = "torch2lit/plan/train_data.py"
 TRAINER = "torch2lit/plan/trainer.py"
@@ -104,7 +107,7 @@ OF_METHODS = (
     Mutation(
         1,
         "counters that are attributes of methods are forgotten",
-        STATE,
+        PROMOTION,
         "if is_attribute(variable.name):  # whoever has the object may look at it",
         "if False:",
         _trains("methods-count-in-attributes"),
@@ -275,7 +278,7 @@ SAME_TRAINING = (
     Mutation(
         1,
         "closures keep the values of their own batch",
-        STATE,
+        PROMOTION,
         "        if variable in self.kept:\n",
         "        if False:\n",
         _trains("lambda-over-batch-kept-for-later"),
@@ -379,7 +382,7 @@ SAME_TRAINING = (
     Mutation(
         1,
         "the first epoch's number is lost",
-        STATE,
+        COUNTERS,
         'return f"{text} + {inner}"',
         "return text",
         _trains("epoch-counted-from-one"),
@@ -387,7 +390,7 @@ SAME_TRAINING = (
     Mutation(
         1,
         "a start value is lost",
-        STATE,
+        PROMOTION,
         "self.add_parameter(variable.name, attribute, variable.name)\n\n    def needs_initial",
         'self.add_parameter(variable.name, attribute, "None")\n\n    def needs_initial',
         _trains("best-checkpoint", "steps-over-endless-loader", "batch-skipped-by-continue"),
@@ -827,7 +830,7 @@ DETERMINISTIC = (
     Mutation(
         6,
         "attributes come in the order of a set",
-        STATE,
+        FACTS,
         "return sorted(variables, key=lambda v: ranked[v])",
         "return list(variables)",
         ("tests/test_fixtures.py::test_same_bytes_whatever_the_hash_seed",),
@@ -846,7 +849,7 @@ DETERMINISTIC = (
     Mutation(
         6,
         "moved constructions take their values in the order of a set",
-        STATE,
+        CONSTRUCTION,
         "for name in sorted(flow([statement.value]).read - own):",
         "for name in flow([statement.value]).read - own:",
         (LAWS + "test_hash_seed_does_not_show",),

@@ -19,11 +19,12 @@ from .draft import EPOCH_START, TRAINING_STEP, Draft
 from .epoch_values import runs_over_values, sequence_of
 from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
+from .homes import settle
 from .idioms import claim_statements
 from .mixed_precision import begin_mixed, settle_mixed, unwrap_validation
 from .optimizers import Configured, configure
 from .sampler_epoch import leave_epoch_to_trainer
-from .state import State, settle
+from .state import State
 from .steps import (
     Obstacle,
     automatic_obstacle,

@@ -1,0 +1,123 @@
+"""What a hook is handed, and the names that its locals keep."""
+
+from __future__ import annotations
+
+import ast
+
+from ...recover.items import Item
+from ...recover.names import flow, free_names
+from ...recover.nest import Frame
+from ...recover.state_names import is_attribute, plain
+from ...recover.syntax import walk
+from ...recover.variables import Variable
+from ..draft import (
+    HOOKS,
+    TRAINING_STEP,
+    VALIDATION_STEP,
+)
+from .construction import Construction
+
+
+class Batches(Construction):
+    """Gives homes to the batch, to definitions of the entry function and to locals of one name."""
+
+    def give_batches(self) -> None:
+        nest = self.draft.nest
+        if self.in_batches() and nest.batches is not None:
+            self.give_batch(nest.batches.items, nest.inner, TRAINING_STEP)
+        elif nest.batches is None and nest.epochs is not None:
+            self.give_batch(nest.epochs.items, nest.entry, TRAINING_STEP)
+        if self.draft.validation is not None:
+            self.give_batch(self.draft.validation.loop.items, self.draft.validation.frame, VALIDATION_STEP)
+
+    def give_batch(self, items: ast.expr, frame: Frame, hook: str) -> None:
+        """The hook's batch parameter: the loop's own name, or `batch` unpacked into its names."""
+        self.state.batch_parameter[hook] = "batch"
+        if isinstance(items, ast.Name):
+            variable = self.variables.of(frame, items.id)
+            if variable is not None and variable in self.state.homes:
+                self.state.unpacked[hook] = f"{self.state.homes[variable]} = batch"
+            elif items.id in ("self", "batch_idx") or is_attribute(items.id):
+                self.state.unpacked[hook] = f"{items.id} = batch"
+            elif items.id != "_":
+                self.state.batch_parameter[hook] = items.id
+            return
+        used = set().union(*(self.read.get(h, set()) for h in HOOKS)) if self.read else set()
+        names = {v for n in walk(items) if isinstance(n, ast.Name) and (v := self.variables.of(frame, n.id))}
+        if names & used:
+            for variable in sorted(names & self.counter_variables() - self.state.homes.keys(), key=lambda v: v.rank):
+                self.state.in_hook[(hook, variable)] = variable.name  # the batch takes the counter's name
+            self.state.unpacked[hook] = f"{self.text_of(items, frame, hook)} = batch"
+        elif self.draft.hooks.get(hook):
+            self.state.unpacked[hook] = ""
+
+    def place_class(self) -> None:
+        if isinstance(self.entry.scope, ast.Module):
+            return
+        moving = {d for s in walk(self.draft.nest.outermost) for d in _defined_by(s)}
+        for item in self.draft.all_items():
+            scope = item.frame.scope
+            names = flow([item.node]).read
+            for name in names:
+                key = self.draft.roles.key(scope, name)
+                if name in moving and key and key[0] is self.entry.scope:
+                    continue
+                if key and not isinstance(key[0], ast.Module) and self.variables.is_static(key) and key[0] is not scope:
+                    self.state.inside = True
+                if key and key[0] is self.entry.scope and self.variables.is_static(key) and scope is self.entry.scope:
+                    self.state.inside = self.state.inside or not _bound_inside(item, name)
+        if self.draft.source.in_class(self.entry.scope) is not None:
+            self.state.inside = False
+
+    def give_static(self) -> None:
+        """Definitions of the entry function that the hooks call are closures over it: the class stands beside them."""
+        if not self.state.inside:
+            return
+        for function in self.draft.source.functions:
+            if self.draft.source.scope_of(function) is not self.entry.scope:
+                continue
+            if self.draft.nest.outermost in self.draft.source.ancestors(function):
+                continue
+            frames = {self.draft.nest.inner.scope, self.draft.nest.step_frame.scope}
+            if self.draft.validation is not None:
+                frames.add(self.draft.validation.frame.scope)
+            if function in frames:
+                continue
+            for name in free_names(function):
+                variable = self.variables.of(self.entry, name)
+                if (
+                    variable is not None
+                    and variable in self.state.homes
+                    and self.state.homes[variable].startswith("self.")
+                ):
+                    if variable in set().union(*self.written.values()):
+                        raise self.draft.refuse(
+                            "closure-over-loop-state",
+                            function,
+                            f"`{function.name}` reads `{name}`, which the loop changes, from the function around it",
+                        )
+
+    def part_locals(self, assigned: set[Variable]) -> None:
+        """Two different locals of one name in one hook get different names."""
+        for hook in HOOKS:
+            # What the hook's own parameters bind keeps its name.
+            seen: dict[str, Variable] = {v.name: v for v in sorted(self.loop_variables(hook), key=lambda v: v.rank)}
+            for item in self.draft.hooks.get(hook, []):
+                use = self.variables.use(item)
+                for variable in sorted(use.read | use.written, key=lambda v: v.rank):
+                    if variable in self.state.homes or (hook, variable) in self.state.in_hook or variable.frame is None:
+                        continue
+                    if variable not in assigned:
+                        continue
+                    other = seen.setdefault(variable.name, variable)
+                    if other is not variable:
+                        owner = plain(variable.frame.name) or "outer"
+                        self.state.in_hook[(hook, variable)] = f"{owner}_{variable.name}"
+
+
+def _bound_inside(item: Item, name: str) -> bool:
+    return name in flow([item.node]).definite
+
+
+def _defined_by(statement: ast.AST) -> list[str]:
+    return [statement.name] if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else []

@@ -1,0 +1,196 @@
+"""What is known of the variables of a nest before any of them gets its home."""
+
+from __future__ import annotations
+
+import ast
+
+from ...recover.loops import loop_names
+from ...recover.names import flow, free_names
+from ...recover.roles import Role
+from ...recover.state_names import is_attribute, plain
+from ...recover.variables import Variable
+from ..draft import (
+    EPOCH_START,
+    HOOKS,
+    TRAINING_STEP,
+    VALIDATION_STEP,
+    Draft,
+)
+from ..handlers import read_in_handlers
+from ..idioms import loop_bars
+from ..module_names import RESERVED
+from ..moved import moved_functions
+from ..optimizers import Configured
+from ..parameters import Argument
+from ..state import State
+from ..validation import statements_after
+
+DICT_METHODS = frozenset(
+    ["keys", "values", "items", "get", "pop", "update", "copy", "clear", "setdefault", "popitem", "fromkeys"]
+)
+"""What a configuration may be asked as a dictionary: an attribute of such a name may be a method."""
+
+
+class Facts:
+    """The variables of a nest: which hooks read and write them, and what is read after the loop."""
+
+    def __init__(self, draft: Draft, configured: Configured) -> None:
+        self.draft = draft
+        self.configured = configured
+        self.state = State()
+        self.variables = draft.variables
+        self.entry = draft.nest.entry
+        self.exposed: dict[str, set[Variable]] = {}
+        self.written: dict[str, set[Variable]] = {}
+        self.definite: dict[str, set[Variable]] = {}
+        self.read: dict[str, set[Variable]] = {}
+        self.attributes: dict[str, Variable | None] = {}
+        self.fixed: dict[Variable, Argument] = {}
+        self.parameters: set[str] = set()
+        self.kept: set[Variable] = set()
+        """Variables that a closure reads which may be called after the hook that made it."""
+
+    def measure(self) -> None:
+        for hook in HOOKS:
+            items = [i for i in self.draft.hooks.get(hook, []) if i.node not in self.draft.removals]
+            if not items and hook not in (TRAINING_STEP, VALIDATION_STEP):
+                continue
+            bound = self.loop_variables(hook)
+            use = self.variables.sequence(items)
+            bars = loop_bars(self.draft)
+            exposed, read = set(use.exposed) - bound - bars, set(use.read) - bars
+            if hook == TRAINING_STEP and self.draft.returned is not None:
+                names = flow([self.draft.returned]).read
+                loss = self.variables.names(self.draft.nest.step_frame, names)
+                read |= loss
+                exposed |= loss - use.definite - bound
+            self.exposed[hook] = self.behind_parameters(exposed)
+            self.read[hook] = self.behind_parameters(read)
+            self.written[hook] = set(use.written) | bound
+            self.definite[hook] = set(use.definite) | bound
+        for hook in (TRAINING_STEP,):
+            counters = self.counter_variables()
+            self.written.setdefault(EPOCH_START, set()).update(counters)
+            self.exposed.setdefault(hook, set())
+
+    def behind_parameters(self, variables: set[Variable]) -> set[Variable]:
+        """The same with what an argument reads in place of the parameter that it stands for."""
+        found = set(variables)
+        for variable in variables & set(self.fixed):
+            value, frame = self.fixed[variable]
+            found.discard(variable)
+            found |= self.variables.names(frame, flow([value]).read)
+        return found
+
+    def loop_variables(self, hook: str) -> set[Variable]:
+        nest = self.draft.nest
+        if hook == TRAINING_STEP and self.in_batches():
+            assert nest.batches is not None
+            return {v for n in loop_names(nest.batches) if (v := self.variables.of(nest.inner, n))}
+        if hook == TRAINING_STEP and nest.batches is None and nest.epochs is not None:
+            return {v for n in loop_names(nest.epochs) if (v := self.variables.of(nest.entry, n))}
+        if hook == VALIDATION_STEP and self.draft.validation is not None:
+            found = self.draft.validation
+            return {v for n in loop_names(found.loop) if (v := self.variables.of(found.frame, n))}
+        return set()
+
+    def in_batches(self) -> bool:
+        return self.draft.nest.batches is not None and self.draft.mechanism.value != "epochs"
+
+    def counter_variables(self) -> set[Variable]:
+        nest = self.draft.nest
+        if nest.epochs is None or nest.batches is None:
+            return set()
+        return {v for n in loop_names(nest.epochs) if (v := self.variables.of(nest.entry, n))}
+
+    def order(self, variables: set[Variable]) -> list[Variable]:
+        """By first mention in the hooks."""
+        ranked: dict[Variable, int] = {}
+        for item in self.draft.all_items():
+            use = self.variables.use(item)
+            for variable in sorted(use.read | use.written, key=lambda v: v.rank):
+                ranked.setdefault(variable, len(ranked))
+        rest = sorted((v for v in variables if v not in ranked), key=lambda v: v.rank)
+        for variable in rest:
+            ranked[variable] = len(ranked)
+        return sorted(variables, key=lambda v: ranked[v])
+
+    def by_importance(self, variables: list[Variable]) -> list[Variable]:
+        rank = {Role.MODEL: 0, Role.CRITERION: 1}
+        return sorted(variables, key=lambda v: rank.get(self.role(v), 2))  # type: ignore[arg-type]
+
+    def role(self, variable: Variable) -> Role | None:
+        return self.draft.roles.role_of((variable.scope, variable.name))
+
+    def index_variables(self) -> set[Variable]:
+        found: set[Variable] = set()
+        nest = self.draft.nest
+        if self.in_batches() and nest.batches is not None and nest.batches.index:
+            if v := self.variables.of(nest.inner, nest.batches.index):
+                found.add(v)
+        validation = self.draft.validation
+        if validation is not None and validation.loop.index:
+            if v := self.variables.of(validation.frame, validation.loop.index):
+                found.add(v)
+        return {v for v in found if not self.rewritten(v)}
+
+    def rewritten(self, variable: Variable) -> bool:
+        return variable in self.variables.sequence(self.draft.all_items()).written
+
+    def read_after(self, variable: Variable) -> bool:
+        return variable.scope is self.entry.scope and variable.name in self.names_after()
+
+    def names_after(self) -> set[str]:
+        if not hasattr(self, "_names_after"):
+            statements = statements_after(self.draft)
+            names = set(flow(statements).exposed) | read_in_handlers(self.draft)
+            for function in self.remaining_functions():
+                names |= free_names(function) if isinstance(self.entry.scope, ast.Module) else set()
+            self._names_after = names
+        return self._names_after
+
+    def looped_outside(self) -> bool:
+        for ancestor in self.draft.source.ancestors(self.draft.nest.outermost):
+            if ancestor is self.entry.scope:
+                break
+            if isinstance(ancestor, ast.For | ast.While):
+                return True
+        return False
+
+    def remaining_functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+        gone = set(moved_functions(self.draft))
+        return [f for f in self.draft.source.functions if f not in gone and f is not self.entry.scope]
+
+    def shared_global(self, variable: Variable) -> bool:
+        """Whether another function of the file uses the module variable, so that it must stay one."""
+        return variable.is_global and any(variable.name in free_names(f) for f in self.remaining_functions())
+
+    def free_attribute(self, name: str) -> str:
+        if name in RESERVED:
+            name = f"raw_{name}"
+        while name in self.attributes or name in RESERVED:
+            name += "_"
+        return name
+
+    def attribute_of(self, variable: Variable) -> str:
+        for name, owner in self.attributes.items():
+            if owner is variable:
+                return name
+        name = self.free_attribute(plain(variable.name).lstrip("_") if is_attribute(variable.name) else variable.name)
+        self.attributes[name] = variable
+        return name
+
+    def used_in_hooks(self, variable: Variable) -> bool:
+        return any(variable in read for read in self.read.values())
+
+    def add_parameter(self, parameter: str, attribute: str, argument: str) -> None:
+        if is_attribute(parameter):  # the module gets the object itself
+            self.state.views.setdefault(attribute, parameter)
+            return
+        parameter = "self_" if parameter == "self" else parameter
+        if parameter not in self.parameters:
+            self.parameters.add(parameter)
+            self.state.parameters.append((parameter, attribute, argument))
+
+    def prepend(self, hook: str, line: str) -> None:
+        self.state.prologue.setdefault(hook, []).insert(0, line)

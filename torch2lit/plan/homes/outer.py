@@ -1,0 +1,158 @@
+"""Values that come from outside of the loop: constructor arguments, hyper-parameters, Lightning's own attributes."""
+
+from __future__ import annotations
+
+import ast
+
+from ...recover.items import names_in
+from ...recover.roles import Role
+from ...recover.state_names import is_state
+from ...recover.syntax import walk
+from ...recover.variables import Variable
+from ..draft import (
+    HOOKS,
+)
+from ..settings import holds_plain_values
+from .facts import DICT_METHODS
+from .promotion import Promotion
+
+_HOOK_PARAMETERS = {"self", "batch", "batch_idx", "outputs"}
+"""Names that a hook's own parameters would hide."""
+
+
+class Outer(Promotion):
+    """Gives homes to what the hooks only read."""
+
+    def give_outer(self, variable: Variable) -> None:
+        role = self.role(variable)
+        if variable in self.configured.optimizers or variable is self.configured.scheduler:
+            return
+        if variable.frame is not None and variable.frame.caller is not None:
+            return
+        if role is Role.DEVICE and self.device_may_be_lightnings(variable):
+            self.state.homes[variable] = "self.device"
+            return
+        holds = role in (Role.MODEL, Role.CRITERION)
+        if is_state(variable.name) and not (role is Role.MODEL and self.used_in_hooks(variable)):
+            return
+        hidden = variable.name in _HOOK_PARAMETERS
+        if variable.is_global and not holds and not hidden:
+            return
+        if variable.is_global and not isinstance(self.entry.scope, ast.Module) and role is Role.CRITERION:
+            return
+        if self.state.inside and not holds:
+            return
+        if role is Role.LOADER and (text := self.loader_of_trainer(variable)):
+            self.state.homes[variable] = text
+            self.name_often_used(variable, text)
+            return
+        if role is Role.CONFIG and self.only_plain_attributes(variable) and not self.state.hyperparameters:
+            self.state.homes[variable] = "self.hparams"
+            self.state.hyperparameters = variable.name
+            self.parameters.add(variable.name)
+            return
+        if not self.used_in_hooks(variable):
+            return
+        attribute = self.attribute_of(variable)
+        self.state.homes[variable] = f"self.{attribute}"
+        self.add_parameter(variable.name, attribute, variable.name)
+
+    def name_often_used(self, variable: Variable, text: str) -> None:
+        """Where a hook reads a long expression twice, it goes on calling it as the script does."""
+        for hook in HOOKS:
+            uses = [
+                node
+                for item in self.draft.hooks.get(hook, [])
+                if item.node not in self.draft.removals
+                for node, frame in names_in(item)
+                if self.draft.variable(node, frame) is variable
+            ]
+            clash = any(v.name == variable.name for v in self.read.get(hook, set()) if v is not variable)
+            if len(uses) > 1 and not clash:
+                self.state.in_hook[(hook, variable)] = variable.name
+                self.prepend(hook, f"{variable.name} = {text}")
+
+    def device_may_be_lightnings(self, variable: Variable) -> bool:
+        """Whether every use in the hooks is one where any device object will do."""
+        made = [b.value for b in self.draft.roles.bindings((variable.scope, variable.name))]
+        is_object = bool(made) and all(
+            isinstance(m, ast.Call) and ast.unparse(m.func).endswith(("torch.device", "current_accelerator", "device"))
+            for m in made
+        )
+        for item in self.draft.all_items():
+            for node, frame in names_in(item):
+                if self.draft.variable(node, frame) is variable:
+                    parent = self.draft.source.parents.get(node)
+                    if isinstance(parent, ast.keyword) and parent.arg == "device":
+                        continue
+                    if (
+                        isinstance(parent, ast.Call)
+                        and isinstance(parent.func, ast.Attribute)
+                        and parent.func.attr == "to"
+                    ):
+                        continue
+                    if is_object and isinstance(parent, ast.Call) and node in parent.args:
+                        continue
+                    if is_object and isinstance(parent, ast.Attribute) and parent.attr in ("type", "index"):
+                        continue
+                    return False
+        return True
+
+    def loader_of_trainer(self, variable: Variable) -> str:
+        nest = self.draft.nest
+        if self.in_batches() and nest.batches is not None:
+            if self.draft.variable(nest.batches.base, nest.inner) is variable:
+                data = self.draft.train_data
+                return "self.trainer.train_dataloader" + (".loader" if data is not None and data.lazy else "")
+        validation = self.draft.validation
+        if validation is not None and self.draft.variable(validation.loop.base, validation.frame) is variable:
+            return "self.trainer.val_dataloaders"
+        return ""
+
+    def only_plain_attributes(self, variable: Variable) -> bool:
+        if not self.parsed_arguments(variable) or not holds_plain_values(self.draft, variable):
+            return False
+        for node in walk(self.draft.source.tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == variable.name:
+                if not isinstance(node.ctx, ast.Load):
+                    return False
+        for item in self.draft.all_items():
+            for node, frame in names_in(item):
+                if self.draft.variable(node, frame) is variable:
+                    parent = self.draft.source.parents.get(node)
+                    if not isinstance(parent, ast.Attribute) or parent.attr in DICT_METHODS:
+                        return False
+        return True
+
+    def parsed_arguments(self, variable: Variable) -> bool:
+        """Whether the variable holds what an argument parser gave, directly or as a parameter of the entry function."""
+        roles = self.draft.roles
+        if "FileType(" in self.draft.source.text:  # an open file cannot be copied, and hyper-parameters are
+            return False
+        bindings = roles.bindings((variable.scope, variable.name))
+        if bindings:
+            return len(bindings) == 1 and ast.unparse(bindings[0].value).endswith("parse_args()")
+        passed = roles.arguments(variable.scope, variable.name)
+        values: list[ast.expr] = []
+        for scope, argument in passed:
+            key = roles.key(scope, argument.id) if isinstance(argument, ast.Name) else None
+            values += [b.value for b in roles.bindings(key)] if key else [argument]
+        return bool(values) and all(ast.unparse(v).endswith("parse_args()") for v in values)
+
+    def give_unmentioned_models(self, mentioned: set[Variable]) -> None:
+        """Hold the trained models even where only a function of the script names them."""
+        if any(self.role(v) is Role.MODEL and v in self.state.homes for v in mentioned):
+            return
+        for optimizer in self.configured.optimizers:
+            for binding in self.draft.roles.bindings((optimizer.scope, optimizer.name)):
+                for node in walk(binding.value):
+                    if isinstance(node, ast.Name) and self.draft.roles.role(optimizer.scope, node.id) is Role.MODEL:
+                        variable = self.variables.of(self.entry, node.id)
+                        if (
+                            variable is not None
+                            and variable not in self.state.homes
+                            and variable.scope is self.entry.scope
+                        ):
+                            attribute = self.attribute_of(variable)
+                            self.state.homes[variable] = f"self.{attribute}"
+                            self.add_parameter(variable.name, attribute, variable.name)

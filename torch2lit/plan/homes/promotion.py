@@ -1,0 +1,186 @@
+"""Values that live across hooks become attributes of the module."""
+
+from __future__ import annotations
+
+import ast
+
+from ...recover.names import flow, free_names, parameter_names, target_names
+from ...recover.state_names import is_attribute, plain
+from ...recover.syntax import dotted, walk, walk_statements
+from ...recover.variables import Variable
+from ..draft import (
+    BATCH_END,
+    BEFORE_STEP,
+    EPOCH_END,
+    EPOCH_START,
+    HOOKS,
+    TRAINING_STEP,
+    VALIDATION_END,
+    VALIDATION_START,
+    VALIDATION_STEP,
+    Removal,
+)
+from ..handlers import written_in_handlers
+from ..optimizers import on_the_way
+from ..validation import statements_after
+from .facts import Facts
+
+
+class Promotion(Facts):
+    """Gives attributes to what one hook writes and another, or the script after training, reads."""
+
+    def must_live_on(self, variable: Variable) -> bool:
+        if variable in self.kept:
+            return True
+        if is_attribute(variable.name):  # whoever has the object may look at it
+            return True
+        counters = self.counter_variables()
+        if variable in counters:
+            rewritten = any(variable in self.variables.sequence(self.draft.hooks.get(h, [])).written for h in HOOKS)
+            return rewritten or self.read_after(variable)
+        if variable in self.index_variables():
+            elsewhere = [h for h in HOOKS if h not in (TRAINING_STEP, BATCH_END, VALIDATION_STEP)]
+            return any(variable in self.exposed.get(h, ()) for h in elsewhere) or self.read_after(variable)
+        return any(variable in exposed for exposed in self.exposed.values()) or self.read_after(variable)
+
+    def name_attributes(self, promoted: list[Variable]) -> None:
+        """Choose attribute names: the user's, with the function's name before it where two would be the same."""
+        groups: dict[str, list[Variable]] = {}
+        for variable in promoted:
+            groups.setdefault(variable.name, []).append(variable)
+        for variable in promoted:
+            name = variable.name
+            if len(groups[name]) > 1 and variable.frame is not None and variable.frame.name:
+                prefix = plain(variable.frame.name)
+                if not name.startswith(prefix) and variable.frame is not self.entry:
+                    name = f"{prefix}_{name}"
+            self.attributes[self.free_attribute(name)] = variable
+
+    def promote(self, variable: Variable) -> None:
+        shared = is_attribute(variable.name) or variable.frame is None
+        if variable.is_global and (shared or self.shared_global(variable)):
+            for hook in HOOKS:
+                if variable in self.written.get(hook, ()):
+                    self.state.global_names.setdefault(hook, set()).add(variable.name)
+            return
+        if variable.frame is None:
+            raise self.draft.refuse(
+                "closure-over-loop-state",
+                self.draft.nest.outermost,
+                f"`{variable.name}` belongs to an enclosing function and is changed in the loop",
+            )
+        attribute = self.attribute_of(variable)
+        self.state.homes[variable] = f"self.{attribute}"
+        if variable.scope is self.entry.scope and variable.frame is self.entry:
+            self.give_initial(variable, attribute)
+            self.give_after(variable, attribute)
+
+    def give_initial(self, variable: Variable, attribute: str) -> None:
+        """The value that the variable has when training starts."""
+        statements = self.statements_before(variable)
+        if not statements or not self.needs_initial(variable):
+            return
+        if len(statements) == 1 and self.may_move(variable, statements[0]):
+            self.state.initial.append((attribute, statements[0]))
+            self.draft.removals[statements[0]] = Removal("__init__", "promote_state", "the value lives on the module")
+            return
+        self.add_parameter(variable.name, attribute, variable.name)
+
+    def needs_initial(self, variable: Variable) -> bool:
+        """Whether some hook may read the variable before any hook has surely written it."""
+        for hook in HOOKS:
+            if variable in self.exposed.get(hook, ()):
+                return True
+            if variable in self.definite.get(hook, ()) and hook in self.surely_run():
+                return False
+        return self.read_after(variable)
+
+    def surely_run(self) -> set[str]:
+        """The hooks that run in every epoch; a loader holds at least one batch."""
+        validation = self.draft.validation
+        always = {EPOCH_START, TRAINING_STEP, BEFORE_STEP, BATCH_END, EPOCH_END}
+        if validation is not None and validation.every is None:
+            always |= {VALIDATION_START, VALIDATION_END}
+        return always
+
+    def statements_before(self, variable: Variable) -> list[ast.stmt]:
+        found = []
+        for statement in walk_statements(self.entry.scope.body):
+            if statement.lineno >= self.draft.nest.outermost.lineno:
+                break
+            if variable.name in _own_targets(statement):
+                found.append(statement)
+        if not isinstance(self.entry.scope, ast.Module):
+            if variable.name in parameter_names(self.entry.scope):
+                found.append(self.entry.scope.body[0])
+                found.append(self.entry.scope.body[0])
+        return found
+
+    def may_move(self, variable: Variable, statement: ast.stmt) -> bool:
+        """Whether the one start value is a plain literal that nothing else looks at before the loop."""
+        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+            return False
+        if not isinstance(statement.targets[0], ast.Name) or not _is_literal(statement.value):
+            return False
+        if not on_the_way(self.draft, statement) or self.looped_outside():
+            return False
+        start, end = statement.lineno, self.draft.nest.outermost.lineno
+        if any(dotted(c.func) == "exec" and start < c.lineno < end for c in self.draft.source.calls):
+            return False
+        for node in walk(self.draft.source.tree):
+            if isinstance(node, ast.Name) and node.id == variable.name and start < node.lineno < end:
+                scope = self.draft.source.scope_of(node)
+                if self.draft.roles.key(scope, node.id) == (variable.scope, variable.name):
+                    if scope is self.entry.scope:
+                        return False
+        return True
+
+    def give_after(self, variable: Variable, attribute: str) -> None:
+        if not self.read_after(variable):
+            return
+        functions = [f for f in self.remaining_functions() if variable.name in free_names(f)]
+        statements = statements_after(self.draft)
+        rebound = variable.name in flow(statements).written | written_in_handlers(self.draft)
+        if functions or rebound or self.looped_outside() or self.another_loop_follows(statements):
+            self.state.written_back.append((variable.name, attribute))
+        else:
+            self.state.after[variable.name] = attribute
+
+    def another_loop_follows(self, statements: list[ast.stmt]) -> bool:
+        """Whether another training loop stands among the statements: it goes on with plain names."""
+        return any(node in self.draft.other_loops for s in statements for node in walk(s))
+
+
+def _own_targets(statement: ast.stmt) -> set[str]:
+    """The names that the statement itself binds, nested blocks left out."""
+    match statement:
+        case ast.Assign(targets=targets):
+            return {n for t in targets for n in target_names(t)}
+        case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
+            return set(target_names(target))
+        case ast.For(target=target):
+            return set(target_names(target))
+        case ast.With(items=items):
+            return {n for i in items if i.optional_vars is not None for n in target_names(i.optional_vars)}
+    return set()
+
+
+def _is_literal(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant():
+            return True
+        case ast.UnaryOp(operand=operand):
+            return _is_literal(operand)
+        case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+            return all(_is_literal(e) for e in elements)
+        case ast.Dict(keys=keys, values=values):
+            return all(k is not None and _is_literal(k) for k in keys) and all(_is_literal(v) for v in values)
+        case ast.Call(func=ast.Name(id="float"), args=[ast.Constant()]):
+            return True
+        case ast.Attribute(
+            value=ast.Name(id="np" | "numpy" | "math" | "torch"), attr="inf" | "Inf" | "Infinity" | "nan"
+        ):
+            return True
+        case ast.Call(func=ast.Name(id="list" | "dict" | "set"), args=[], keywords=[]):
+            return True
+    return False

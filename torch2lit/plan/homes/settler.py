@@ -1,0 +1,47 @@
+"""Finding a home for every variable of a nest, in the order in which the kinds of homes depend on each other."""
+
+from __future__ import annotations
+
+from ..closures import check_definitions, kept_captures
+from ..draft import (
+    TRAINING_STEP,
+    Draft,
+)
+from ..optimizers import Configured
+from ..parameters import take_fixed_parameters
+from ..state import State
+from .batches import Batches
+
+
+def settle(draft: Draft, configured: Configured) -> State:
+    """Find a home for every variable of the nest."""
+    return _Settler(draft, configured).run()
+
+
+class _Settler(Batches):
+    def run(self) -> State:
+        self.fixed = take_fixed_parameters(self.draft)
+        self.measure()
+        check_definitions(self.draft, self.names_after())
+        self.kept = kept_captures(self.draft)
+        assigned = set().union(*self.written.values()) if self.written else set()
+        mentioned = assigned.union(*self.read.values()) if self.read else assigned
+        order = self.order(mentioned)
+        self.place_class()
+        promoted = [v for v in order if v in assigned and self.must_live_on(v)]
+        outer = [v for v in order if v not in assigned]
+        self.name_attributes(promoted)
+        for variable in promoted:
+            self.promote(variable)
+        for variable in self.by_importance(outer):
+            self.give_outer(variable)
+        self.give_unmentioned_models(mentioned)
+        self.give_optimizers()
+        self.give_contexts()
+        self.give_counters(assigned)
+        self.give_batches()
+        self.give_static()
+        self.part_locals(assigned)
+        for variable, (value, frame) in self.fixed.items():
+            self.state.homes[variable] = self.text_of(value, frame, TRAINING_STEP)
+        return self.state
