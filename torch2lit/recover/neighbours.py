@@ -11,6 +11,7 @@ from pathlib import Path
 
 _LARGEST = 400_000
 _IMPORTED = re.compile(rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+)?import[ \t]+\(?([^\n#;]+)", re.MULTILINE)
+_STAR = re.compile(r"^[ \t]*from[ \t]+[.\w]+[ \t]+import[ \t]*\(?[ \t]*\*", re.MULTILINE)
 _INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages, whose files are nobody's project."""
 _FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "torchvision", "numpy", "lightning"})
@@ -84,8 +85,9 @@ class Neighbours:
     def _definition(self, full: str, hops: int) -> Definition | None:
         module, _, name = full.rpartition(".")
         file = self.file(module)
-        tree = self.tree(file) if file is not None else None
-        if file is None or tree is None:
+        if file is None or not self._may_define(file, name):
+            return None
+        if (tree := self.tree(file)) is None:
             return None
         for statement in tree.body:
             if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name == name:
@@ -103,6 +105,13 @@ class Neighbours:
                     if found is not None and seen:
                         return Definition(found.file, seen, found.node)
         return None
+
+    def _may_define(self, file: Path, name: str) -> bool:
+        """Whether the text of a file has the name, or may bring it in by a star: most of a large package is never parsed."""
+        if file in self._trees:
+            return True
+        text = self.text(file)
+        return name in text or ("*" in text and _STAR.search(text) is not None)
 
     def file(self, module: str) -> Path | None:
         """The project file of a module, None when it is none of the project."""
