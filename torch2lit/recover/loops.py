@@ -96,7 +96,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             base = value
             continue
         if isinstance(base, ast.IfExp) and (inner := _same_below(base)) is not None:
-            asks_twice = any(_asks_for_itself(side, roles) for side in (base.body, base.orelse))
+            asks_twice = any(asks_for_itself(side, roles) for side in (base.body, base.orelse))
             bar, base = True, inner
             continue
         if not isinstance(base, ast.Call):
@@ -119,7 +119,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             base = base.args[0]
         elif last in _BARS and (base.args or any(k.arg == "iterable" for k in base.keywords)):
             bar = True
-            asks_twice = _asks_for_itself(base, roles)
+            asks_twice = asks_for_itself(base, roles)
             if last == "trange":
                 call = ast.Call(ast.Name("range", ast.Load()), base.args[:3], [])
                 base = ast.copy_location(call, base)
@@ -135,7 +135,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
 _ITERATORS = ("zip", "iter", "map", "filter", "reversed")
 
 
-def _asks_for_itself(node: ast.expr, roles: Roles) -> bool:
+def asks_for_itself(node: ast.expr, roles: Roles) -> bool:
     """Whether a bar is one of tqdm's that can be awaited: it makes an iterator at once of what is none yet."""
     if not isinstance(node, ast.Call) or not roles.full_name(node.func).startswith(("tqdm.auto.", "tqdm.asyncio.")):
         return False

@@ -12,6 +12,7 @@ import re
 from typing import Literal
 
 from ...recover.holders import Holder, Holders
+from ...recover.loops import asks_for_itself
 from ...recover.names import parameter_names
 from ...recover.roles import Role, Roles, bound_argument
 from ...recover.syntax import Source, dotted
@@ -219,7 +220,7 @@ class Uses:
             return True
         if name == "iter":
             return isinstance(above, ast.Call) and dotted(above.func) == "next"
-        if name.rpartition(".")[2] in ("enumerate", "tqdm"):
+        if name.rpartition(".")[2] in ("enumerate", "tqdm") and not asks_for_itself(call, self.roles):
             if isinstance(above, ast.For | ast.comprehension):
                 return self._starts_at_once(above, call)
             return isinstance(above, ast.Call) and self._iterated(call, above) and dotted(above.func) != "len"
