@@ -143,3 +143,20 @@ def test_functions_that_return_calls_of_each_other_end() -> None:
     )
     result = process_text(text, "raw.py", Options())
     assert result.outcome is Outcome.CONVERTED, result.error
+
+
+def test_objects_that_make_each_other_are_looked_at_once() -> None:
+    chain = "\n".join("a = a.of(b)\nb = b.of(a)" for _ in range(40))
+    text = f"""import torch
+
+a = b = torch.nn.Linear(2, 2)
+{chain}
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    for x, y in a:
+        optimizer.zero_grad()
+        (model(x) - y).square().mean().backward()
+        optimizer.step()
+"""
+    assert convert_text(text, "raw.py", Options()).outcome is Outcome.CONVERTED

@@ -79,8 +79,10 @@ def is_none(value: Value) -> bool:
 class _Search:
     """One walk back from a value; what was seen once is not followed again."""
 
-    def __init__(self) -> None:
+    def __init__(self, owners: set[int] | None = None) -> None:
         self.seen: set[tuple[int, object]] = set()
+        self.owners: set[int] = set() if owners is None else owners
+        """The objects whose class was asked for, in the searches for these classes too: each is looked at once."""
 
     def _is_new(self, value: Value, place: object) -> bool:
         mark = (id(value.node), place)
@@ -157,7 +159,10 @@ class _Search:
             owner = value.roles.source.in_class(value.scope)
             found += [(owner, value.roles)] if owner is not None else []
         else:
-            for part in _Search().reduced(value, depth + 1):
+            if id(value.node) in self.owners:
+                return
+            self.owners.add(id(value.node))
+            for part in _Search(self.owners).reduced(value, depth + 1):
                 if isinstance(part.node, ast.Call):
                     made = part.roles.own_class_named(part.roles.full_name(part.node.func))
                     found += [made] if made is not None else []
