@@ -159,4 +159,4 @@ for epoch in range(2):
         (model(x) - y).square().mean().backward()
         optimizer.step()
 """
-    assert convert_text(text, "raw.py", Options()).outcome is Outcome.CONVERTED
+    assert process_text(text, "raw.py", Options()).outcome is Outcome.CONVERTED
