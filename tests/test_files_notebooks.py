@@ -288,6 +288,12 @@ class TestCells:
         assert after is not None
         assert "".join(json.loads(after)["cells"][0]["source"]) == "a = 1\n" + shown
 
+    def test_display_nothing_new_above_blank_ends(self) -> None:
+        source = NotebookSource(json.dumps(notebook(code("a = 1\nb = 2\n\n"))))
+        after = source.with_code(source.text.replace("b = 2\n", "model.to(device)\n"))
+        assert after is not None
+        assert "".join(json.loads(after)["cells"][0]["source"]) == "a = 1\nmodel.to(device);\n\n"
+
     def test_with_blank_ends_keep_them(self) -> None:
         source = NotebookSource(json.dumps(notebook(code("\n\na = 1\n\n"), code("%%time\n\nb = 2"))))
         after = source.with_code(source.text.replace(" = 1", " = 3").replace("b = 2", "\nb = 4"))

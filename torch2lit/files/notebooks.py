@@ -148,7 +148,8 @@ class NotebookSource:
             text = text.rstrip("\r\n") + newline_of(text)
         unfinished = not newline_of(cell.source)
         if _shows_something_else(cell.code, piece):
-            text = text[: len(text) - len(newline_of(text))] + ";" + newline_of(text)
+            shown = text.rstrip()  # blank lines may follow
+            text = shown + ";" + text[len(shown) :]
         return text[: len(text) - len(newline_of(text))] if unfinished else text
 
     def _read(self) -> Value:
