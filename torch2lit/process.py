@@ -57,7 +57,7 @@ def process_file(path: Path, options: Options) -> Processed:
 def _in_project(processed: Processed, options: Options) -> Processed | None:
     """The same with what other project files do for it; None when they do nothing."""
     plain = processed.conversion
-    if plain.outcome is not Outcome.CONVERTED and plain.reason != NO_TRAINING_LOOP:
+    if plain.outcome is not Outcome.CONVERTED and not _may_lead(plain, processed.read):
         return None
     try:
         text, encoding = decode(processed.read)
@@ -69,6 +69,11 @@ def _in_project(processed: Processed, options: Options) -> Processed | None:
     if found is None:
         return None
     return Processed(found.entry, processed.read, _encoded(found.entry, encoding), found.others)
+
+
+def _may_lead(plain: Conversion, code: bytes) -> bool:
+    """Whether a script without a loop of its own may train by files that it imports; told by its bytes."""
+    return plain.reason == NO_TRAINING_LOOP and may_lead_to_training(code)
 
 
 _UNREADABLE = (SourceError, SyntaxError, RecursionError, MemoryError, ValueError)
@@ -89,7 +94,7 @@ def convert_in_project(plain: Conversion, code: bytes, options: Options) -> Prog
         except Exception:  # the script alone is converted already
             return None
         return ProgramConversion(entry) if entry is not None else None
-    if plain.reason != NO_TRAINING_LOOP or not may_lead_to_training(code):
+    if not _may_lead(plain, code):
         return None
     from .recover.neighbours import Neighbours
 

@@ -70,7 +70,8 @@ def _opened(text: str, neighbours: Neighbours) -> tuple[Source, Roles, ProjectFi
     """The entry script, its roles, and the other files of its program."""
     source = Source(text)
     neighbours.look_on_path(source.tree)
-    return source, Roles(source, neighbours), ProjectFiles(neighbours)
+    roles = Roles(source, neighbours)
+    return source, roles, ProjectFiles(roles, neighbours)
 
 
 def with_evaluations(plain: Conversion, options: Options, convert: Convert) -> Conversion | None:

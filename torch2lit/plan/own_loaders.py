@@ -11,6 +11,7 @@ import ast
 
 from ..recover.makings import Value, makings
 from ..recover.nest import Frame
+from ..recover.own_classes import lineage, method_of
 from ..recover.roles import Roles
 from ..recover.syntax import dotted, walk
 from .draft import Draft
@@ -47,37 +48,27 @@ def _looked_into(loader: Value, depth: int) -> str:
     return ""
 
 
-def _is_data_loader(definition: ast.ClassDef, roles: Roles, depth: int = 0) -> bool:
-    for base in definition.bases:
-        name = dotted(base).rpartition(".")[2]
-        own = roles.own_class_named(roles.full_name(base))
-        if own is None and name.endswith("DataLoader"):
-            return True
-        if own is not None and depth < _DEPTH and _is_data_loader(*own, depth + 1):
-            return True
-    return False
+def _is_data_loader(definition: ast.ClassDef, roles: Roles) -> bool:
+    return any(
+        dotted(base).endswith("DataLoader") and where.own_class_named(where.full_name(base)) is None
+        for own, where in lineage(definition, roles)
+        for base in own.bases
+    )
 
 
-def _iterates_itself(definition: ast.ClassDef, roles: Roles, depth: int = 0) -> bool:
-    if _method(definition, "__iter__") or _method(definition, "__len__"):
-        return True
-    owners = [roles.own_class_named(roles.full_name(base)) for base in definition.bases]
-    return depth < _DEPTH and any(o is not None and _iterates_itself(*o, depth + 1) for o in owners)
+def _iterates_itself(definition: ast.ClassDef, roles: Roles) -> bool:
+    return any(method_of(own, name) for own, _ in lineage(definition, roles) for name in ("__iter__", "__len__"))
 
 
 def _is_loop_over(definition: ast.ClassDef) -> bool:
     """Whether a `for` can run over objects of the class, as far as its own text shows."""
-    return any(_method(definition, name) for name in ("__iter__", "__getitem__"))
-
-
-def _method(definition: ast.ClassDef, name: str) -> ast.FunctionDef | None:
-    return next((s for s in definition.body if isinstance(s, ast.FunctionDef) and s.name == name), None)
+    return any(method_of(definition, name) for name in ("__iter__", "__getitem__"))
 
 
 def _hands_on(definition: ast.ClassDef) -> bool:
     """Whether the iterator is a generator with one batch for each one of an attribute, which gives the length, too."""
-    start, length = _method(definition, "__iter__"), _method(definition, "__len__")
-    if start is None or length is None or _method(definition, "__next__"):
+    start, length = method_of(definition, "__iter__"), method_of(definition, "__len__")
+    if start is None or length is None or method_of(definition, "__next__"):
         return False
     body = [s for s in start.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     match length.body[-1]:

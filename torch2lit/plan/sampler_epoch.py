@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 
 from ..recover.items import Item
-from ..recover.loops import Iterable, loop_names
+from ..recover.loops import DATA_LOADERS, Iterable, loop_names
 from ..recover.roles import Binding
 from ..recover.variables import Variable
 from .draft import EPOCH_START, Draft, Removal
 from .entry_names import written_in_loop
 
 _SAMPLERS = {"torch.utils.data.DistributedSampler", "torch.utils.data.distributed.DistributedSampler"}
-_LOADERS = {"torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader"}
 
 
 def leave_epoch_to_trainer(draft: Draft) -> None:
@@ -56,7 +55,7 @@ def _tells_epoch(draft: Draft, item: Item, loader: Variable) -> bool:
     if told is None or told not in counters or told in written_in_loop(draft):
         return False
     made = draft.roles.bindings((loader.scope, loader.name))
-    if len(made) != 1 or not _is_made_by(draft, made[0], _LOADERS):
+    if len(made) != 1 or not _is_made_by(draft, made[0], DATA_LOADERS):
         return False
     assert isinstance(made[0].value, ast.Call)
     sampler = next((k.value for k in made[0].value.keywords if k.arg == "sampler"), None)

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from ..recover.makings import Making, Value, is_none, makings
+from ..recover.own_classes import lineage, method_of
 from ..recover.roles import Roles
 from ..recover.syntax import dotted
 
@@ -65,15 +66,14 @@ def _can_be_told(sampler: Making) -> bool:
     return _may_have_epoch(sampler.last_name) and sampler.last_name[:1].isupper() and head in sampler.roles.origins
 
 
-def _class_can_be_told(definition: ast.ClassDef, roles: Roles, depth: int = 0) -> bool:
-    if any(isinstance(s, ast.FunctionDef) and s.name == "set_epoch" for s in definition.body):
-        return True
-    for base in definition.bases:
-        own = roles.own_class_named(roles.full_name(base))
-        if own is None and _may_have_epoch(dotted(base.value if isinstance(base, ast.Subscript) else base)):
+def _class_can_be_told(definition: ast.ClassDef, roles: Roles) -> bool:
+    for own, where in lineage(definition, roles):
+        if method_of(own, "set_epoch") is not None:
             return True
-        if own is not None and depth < _HEIGHT and _class_can_be_told(*own, depth + 1):
-            return True
+        for base in own.bases:
+            name = dotted(base.value if isinstance(base, ast.Subscript) else base)
+            if where.own_class_named(where.full_name(base)) is None and _may_have_epoch(name):
+                return True
     return False
 
 

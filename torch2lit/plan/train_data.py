@@ -15,6 +15,7 @@ from ..recover.items import Item, names_in, parts
 from ..recover.loops import Iterable, loop_names
 from ..recover.makings import Making, Value, is_none, makings, sources
 from ..recover.nest import Frame
+from ..recover.own_classes import lineage
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import Draft, Removal
@@ -292,7 +293,6 @@ _STATELESS = {
     "DataLoader", "TensorDataset", "RandomSampler", "SequentialSampler", "SubsetRandomSampler", "BatchSampler",
     "WeightedRandomSampler", "Subset",
 }  # fmt: skip
-_HEIGHT = 8
 _STATEFUL = ("generator", "persistent_workers", "worker_init_fn", "collate_fn")
 
 
@@ -337,17 +337,14 @@ def _has_no_length(draft: Draft, base: ast.expr) -> bool:
 
 
 def _is_iterable_dataset(dataset: Value) -> bool:
-    for made in makings(dataset):
-        known = made.roles.own_class_named(made.full_name)
-        for _ in range(_HEIGHT):
-            if known is None:
-                break
-            definition, roles = known
-            if any(dotted(b).endswith("IterableDataset") for b in definition.bases):
-                return True
-            above = (roles.own_class_named(roles.full_name(b)) for b in definition.bases)
-            known = next((found for found in above if found is not None), None)
-    return False
+    classes = (made.roles.own_class_named(made.full_name) for made in makings(dataset))
+    return any(
+        dotted(base).endswith("IterableDataset")
+        for known in classes
+        if known is not None
+        for own, _ in lineage(*known)
+        for base in own.bases
+    )
 
 
 # ---- what must run before the loader starts

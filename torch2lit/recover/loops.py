@@ -24,7 +24,8 @@ _BARS = {
 }
 
 
-_DATA_LOADERS = {"torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader"}
+DATA_LOADERS = {"torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader"}
+"""The full names of torch's own loader."""
 
 
 class Iterable(str, Enum):
@@ -267,7 +268,7 @@ def _is_made_as_loader(base: ast.expr, scope: Scope, roles: Roles) -> bool:
         return False
     parts = sources(Value(base, scope, roles))
     return bool(parts) and all(
-        isinstance(p.node, ast.Call) and p.roles.full_name(p.node.func) in _DATA_LOADERS for p in parts
+        isinstance(p.node, ast.Call) and p.roles.full_name(p.node.func) in DATA_LOADERS for p in parts
     )
 
 

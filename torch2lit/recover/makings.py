@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .names import parameter_names
+from .own_classes import lineage, method_of
 from .roles import Roles
 from .syntax import Scope, dotted, walk, walk_scope
 
@@ -148,7 +149,7 @@ class _Search:
             return _results(*own)
         if isinstance(function, ast.Attribute):
             for definition, roles in self._classes_of(Value(function.value, call.scope, call.roles), depth):
-                if (method := _method(definition, function.attr)) is not None:
+                if (method := method_of(definition, function.attr)) is not None:
                     return _results(method, roles)
         return None
 
@@ -167,15 +168,12 @@ class _Search:
                     made = part.roles.own_class_named(part.roles.full_name(part.node.func))
                     found += [made] if made is not None else []
         for definition, roles in found:
-            yield definition, roles
-            if len(found) < _DEEPEST:
-                above = (roles.own_class_named(roles.full_name(base)) for base in definition.bases)
-                found += [one for one in above if one is not None and one not in found]
+            yield from lineage(definition, roles)
 
     def _of_attribute(self, owner: Value, attribute: str, depth: int) -> Iterator[Value]:
         """What the class of an object stores under an attribute, or a property gives."""
         for definition, roles in self._classes_of(owner, depth):
-            if (getter := _method(definition, attribute)) is not None:
+            if (getter := method_of(definition, attribute)) is not None:
                 yield from _results(getter, roles)
             for node in walk(definition):
                 if not isinstance(node, ast.Assign):
@@ -262,10 +260,6 @@ def _results(function: ast.FunctionDef, roles: Roles) -> list[Value]:
         for n in walk_scope(function.body)
         if isinstance(n, ast.Return) and n.value is not None
     ]
-
-
-def _method(definition: ast.ClassDef, name: str) -> ast.FunctionDef | None:
-    return next((s for s in definition.body if isinstance(s, ast.FunctionDef) and s.name == name), None)
 
 
 def _is_own(target: ast.expr, attribute: str) -> bool:

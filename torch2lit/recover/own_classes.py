@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .names import parameter_names
@@ -66,6 +67,20 @@ def is_plain(roles: Roles, definition: ast.ClassDef, depth: int = 0) -> bool:
         if not is_plain(roles, above, depth + 1):
             return False
     return True
+
+
+def lineage(definition: ast.ClassDef, roles: Roles) -> Iterator[tuple[ast.ClassDef, Roles]]:
+    """The class and the project's classes above it, nearest first, each with the file that defines it."""
+    found = [(definition, roles)]
+    for own, where in found:
+        yield own, where
+        above = (where.own_class_named(where.full_name(base)) for base in own.bases)
+        found += [one for one in above if one is not None and one not in found]
+
+
+def method_of(definition: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    """The method that the body of a class itself defines."""
+    return next((s for s in definition.body if isinstance(s, ast.FunctionDef) and s.name == name), None)
 
 
 def has_method(definition: ast.ClassDef, name: str) -> bool:

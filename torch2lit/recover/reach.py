@@ -32,17 +32,17 @@ class Reached:
 class ProjectFiles:
     """The other files of a program, parsed on demand."""
 
-    def __init__(self, neighbours: Neighbours) -> None:
+    def __init__(self, roles: Roles, neighbours: Neighbours) -> None:
+        self.roles = roles
         self.neighbours = neighbours
-        self._sources: dict[Path, tuple[Source, Roles]] = {}
         self._trains: dict[tuple[Path, str], bool] = {}
 
     def source(self, file: Path) -> tuple[Source, Roles]:
-        """A project file with its roles."""
-        if file not in self._sources:
-            source = Source(self.neighbours.text(file))
-            self._sources[file] = (source, Roles(source, self.neighbours.beside(file)))
-        return self._sources[file]
+        """A project file with its roles. Raises SyntaxError for what is not Python."""
+        roles = self.roles.of_file(file)
+        if roles is None:
+            raise SyntaxError(f"{file.name} cannot be read as Python")
+        return roles.source, roles
 
     def trains(self, definition: Definition, depth: int = 0) -> bool:
         """Whether running a function, or a method of a class, may step an optimizer, through calls of other functions too."""

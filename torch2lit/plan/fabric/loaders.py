@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 
 from ...recover.holders import Holder
+from ...recover.loops import DATA_LOADERS
 from .ground import Ground
-
-_LOADERS = {"torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader"}
 
 
 class Loaders:
@@ -24,7 +23,7 @@ class Loaders:
         for statement in sorted(self.source.all(ast.Assign), key=lambda s: (s.lineno, s.col_offset)):
             if len(statement.targets) == 1 and isinstance(statement.value, ast.Call):
                 holder = self.holders.of(statement.targets[0])
-                if holder is not None and self.roles.full_name(statement.value.func) in _LOADERS:
+                if holder is not None and self.roles.full_name(statement.value.func) in DATA_LOADERS:
                     made.setdefault(holder, []).append(statement)
         for holder, statements in made.items():
             fits = (
