@@ -25,12 +25,12 @@ from ..recover.items import Item, names_in
 from ..recover.loops import Iterable
 from ..recover.syntax import dotted, walk
 from ..recover.variables import Variable
+from .afterwards import statements_after
 from .draft import BEFORE_STEP, Draft, Removal
 from .entry_names import at_entry
 from .optimizers import step_can_be_claimed
 from .scaled import loss_of
 from .steps import Obstacle, automatic_obstacle, controls, find_step, is_scheduler_step, place_automatic
-from .validation import statements_after
 
 _CODEMOD = "accumulate_gradients"
 _TARGET = "Trainer(accumulate_grad_batches=...)"
@@ -91,7 +91,7 @@ def _find_window(draft: Draft) -> Window | None:
     if loop is None or loop.kind is not Iterable.LOADER or len(nest.steps) != 1 or len(nest.backwards) != 1:
         return None
     batch = draft.epoch.batch
-    if any(controls(i.node) for i in batch if i.kind == "statement"):
+    if any(controls(i.node) for i in batch if i.kind == "statement") or draft.epoch.leaving:
         return None
     for place, item in enumerate(batch):
         guard = item.node

@@ -23,6 +23,7 @@ from ..recover.roles import Role
 from ..recover.syntax import walk
 from .draft import Draft, Removal
 from .entry_names import at_entry
+from .last_returns import leaves_only_loop
 from .steps import controls
 from .turns import while_condition
 
@@ -37,14 +38,19 @@ def claim_breaks(draft: Draft) -> None:
 
 def _claim_limit(draft: Draft, batches: Loop) -> bool:
     """Claim the one break of a batch loop that ends every epoch after so many batches, or ends the epochs with it."""
-    found = _last_break(draft.epoch.batch)
+    found = _last_break(draft, draft.epoch.batch)
     if found is None or not _after_step(draft, found[0]):
         return False
     item, control = found
+    if isinstance(control, ast.Return):
+        if draft.nest.epochs is not None and not draft.epoch.after and _ends(item.node, control):
+            _claim_stop(draft, control, "nothing of the epoch follows")
+            return True
+        return False
     path = _branches_to(item.node, control)
     if path is None:
         return False
-    if limit := _limit(draft, item, path, batches):
+    if len(path[-1].body) == 1 and (limit := _limit(draft, item, path, batches)):
         remove_break(draft, path[-1], "limit_train_batches")
         draft.trainer["limit_train_batches"] = limit
         return True
@@ -62,7 +68,7 @@ def _claim_stop(draft: Draft, control: ast.AST, reason: str) -> None:
 def _claim_ends_of_turns(draft: Draft) -> None:
     """Claim the breaks of the one loop that the Trainer runs, where nothing of the turn would follow them."""
     item = draft.epoch.batch[-1] if draft.epoch.batch else None
-    breaks = list(_breaks_in(draft.epoch.batch))
+    breaks = list(_breaks_in(draft, draft.epoch.batch))
     if item is None or not breaks or any(owner is not item for owner, _ in breaks) or not _after_step(draft, item):
         return
     if all(_ends(item.node, control) for _, control in breaks):
@@ -81,16 +87,16 @@ def _ends(statement: ast.stmt, control: ast.AST) -> bool:
 
 def left_by_break(draft: Draft) -> bool:
     """Whether a `break` ends the batch loop before its loader does, now through the Trainer."""
-    return any(True for _ in _breaks_in(draft.epoch.batch))
+    return any(True for _ in _breaks_in(draft, [*draft.epoch.leaving, *draft.epoch.batch]))
 
 
 def validation_break(draft: Draft, items: list[Item], loop: Loop) -> tuple[ast.stmt, str] | None:
     """The same for a validation loop: the statement that falls away, and the value of ``limit_val_batches``."""
-    found = _last_break(items)
-    if found is None:
+    found = _last_break(draft, items)
+    if found is None or not isinstance(found[1], ast.Break):
         return None
     path = _branches_to(found[0].node, found[1])
-    if path is not None and (limit := _limit(draft, found[0], path, loop)):
+    if path is not None and len(path[-1].body) == 1 and (limit := _limit(draft, found[0], path, loop)):
         return path[-1], limit
     return None
 
@@ -102,15 +108,15 @@ def remove_break(draft: Draft, statement: ast.stmt, argument: str) -> None:
     )
 
 
-def _breaks_in(items: list[Item]) -> Iterator[tuple[Item, ast.AST]]:
+def _breaks_in(draft: Draft, items: list[Item]) -> Iterator[tuple[Item, ast.AST]]:
     for item in items:
         for control in controls(item.node) if item.kind == "statement" else []:
-            if isinstance(control, ast.Break):
+            if isinstance(control, ast.Break) or leaves_only_loop(draft, control):
                 yield item, control
 
 
-def _last_break(items: list[Item]) -> tuple[Item, ast.AST] | None:
-    leaving = list(_breaks_in(items))
+def _last_break(draft: Draft, items: list[Item]) -> tuple[Item, ast.AST] | None:
+    leaving = list(_breaks_in(draft, items))
     if len(leaving) != 1 or leaving[0][0] is not items[-1]:
         return None
     return leaving[0]
@@ -123,15 +129,16 @@ def _stops_epochs_too(draft: Draft, item: Item, path: list[ast.If]) -> bool:
     the epoch still run, as they do in the script.
     """
     test = ast.unparse(path[-1].test)
-    if len(path) != 1 or item.frame is not draft.nest.entry:
-        return False
     names = {n.id for n in walk(path[-1].test) if isinstance(n, ast.Name)}
+    of = draft.variables.of
+    if len(path) != 1 or any(of(item.frame, n) is not of(draft.nest.entry, n) for n in names):
+        return False
     condition = while_condition(draft)
     if condition is not None and _is_negation(path[-1].test, condition):
         return not any(v.name in names for item in draft.epoch.after for v in draft.variables.use(item).written)
     for later in draft.epoch.after:
         node = later.node
-        if isinstance(node, ast.If) and later.frame is item.frame and ast.unparse(node.test) == test:
+        if isinstance(node, ast.If) and later.frame is draft.nest.entry and ast.unparse(node.test) == test:
             return any(isinstance(c, ast.Break) for c in controls(node)) and isinstance(node.body[-1], ast.Break)
         if any(v.name in names for v in draft.variables.use(later).written):
             return False
@@ -177,7 +184,7 @@ def _branches_to(statement: ast.stmt, control: ast.AST) -> list[ast.If] | None:
             return None
         path.append(current)
         current = current.body[-1]
-    return path if path and len(path[-1].body) == 1 else None
+    return path or None
 
 
 def _limit(draft: Draft, item: Item, path: list[ast.If], loop: Loop) -> str:

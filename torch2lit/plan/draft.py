@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .train_data import TrainData
 
 EPOCH_START = "on_train_epoch_start"
+BATCH_START = "on_train_batch_start"
 TRAINING_STEP = "training_step"
 BEFORE_STEP = "on_before_optimizer_step"
 BATCH_END = "on_train_batch_end"
@@ -31,6 +32,7 @@ VALIDATION_END = "on_validation_epoch_end"
 EPOCH_END = "on_train_epoch_end"
 HOOKS = (
     EPOCH_START,
+    BATCH_START,
     TRAINING_STEP,
     BEFORE_STEP,
     BATCH_END,

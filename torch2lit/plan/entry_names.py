@@ -14,7 +14,7 @@ from .draft import Draft
 
 def written_in_loop(draft: Draft) -> frozenset[Variable]:
     """Every variable that a turn of the epoch loop may bind."""
-    everything = [*draft.epoch.before, *draft.epoch.batch, *draft.epoch.after]
+    everything = draft.epoch.items
     return draft.variables.sequence(everything).written
 
 

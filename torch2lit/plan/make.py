@@ -14,13 +14,16 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
 from .accumulation import place_accumulated
+from .afterwards import statements_after
 from .breaks import claim_breaks, left_by_break
-from .draft import EPOCH_START, TRAINING_STEP, Draft
+from .draft import BATCH_START, EPOCH_START, TRAINING_STEP, Draft
 from .epoch_values import runs_over_values, sequence_of
 from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
 from .homes import settle
 from .idioms import claim_statements
+from .last_returns import leaves_only_loop
+from .leaving import place_leaving, take_back
 from .mixed_precision import begin_mixed, settle_mixed, unwrap_validation
 from .optimizers import Configured, configure
 from .sampler_epoch import leave_epoch_to_trainer
@@ -40,7 +43,7 @@ from .steps import (
 from .train_data import drop_unread_parameters, find_train_data
 from .trainer import trainer_arguments
 from .turns import place_stop
-from .validation import place_after, statements_after, trained_models
+from .validation import place_after, trained_models
 
 
 def make_plan(draft: Draft) -> tuple[Configured, State]:
@@ -151,7 +154,7 @@ def _epoch_obstacle(draft: Draft) -> Obstacle | None:
     for item in draft.epoch.after:
         if item.kind == "statement":
             for control in controls(item.node):
-                if isinstance(control, ast.Return):
+                if isinstance(control, ast.Return) and not leaves_only_loop(draft, control):
                     raise draft.refuse(
                         "return-in-loop", control, "`return` leaves the function from inside the epoch loop"
                     )
@@ -163,6 +166,7 @@ def _place_batches(draft: Draft) -> Obstacle | None:
     claim_breaks(draft)
     if draft.train_data is not None and draft.train_data.asks_at_end and left_by_break(draft):
         return Obstacle(nest.outermost, "a `break` leaves a loader that has a random generator of its own")
+    place_leaving(draft)
     kept, kept_claims = dict(draft.removals), dict(draft.claims)
     obstacle = _place_optimized(draft)
     if nest.batches is None:
@@ -186,6 +190,7 @@ def _place_batches(draft: Draft) -> Obstacle | None:
         draft.note("manual-optimization", obstacle.node, f"kept as manual optimization: {obstacle.reason}")
     if nest.batches is not None and nest.epochs is not None:
         draft.hooks[EPOCH_START] = list(draft.epoch.before)
+        draft.hooks[BATCH_START] = draft.epoch.leaving
         place_after(draft)
         unwrap_validation(draft)
     place_stop(draft)
@@ -216,6 +221,7 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
         raise draft.refuse("step-not-reached", obstacle.node, obstacle.reason)
     draft.mechanism = Mechanism.EPOCHS
     draft.automatic = False
+    take_back(draft)
     draft.hooks.clear()
     draft.removals.clear()
     draft.trainer.clear()
@@ -230,7 +236,7 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
     for item in items:
         if item.kind == "statement":
             for control in controls(item.node):
-                if isinstance(control, ast.Return):
+                if isinstance(control, ast.Return) and not leaves_only_loop(draft, control):
                     raise draft.refuse("return-in-loop", control, "`return` leaves the function from inside the loop")
     draft.hooks[TRAINING_STEP] = items
     place_stop(draft)
@@ -386,7 +392,7 @@ def _gradients_after(draft: Draft) -> bool:
 def role_summary(draft: Draft) -> tuple[tuple[str, str], ...]:
     """The roles and the names that play them in the nest's scopes."""
     found: dict[tuple[str, str], None] = {}
-    for item in [*draft.epoch.before, *draft.epoch.batch, *draft.epoch.after]:
+    for item in draft.epoch.items:
         for node in walk_scope(item.node):
             if isinstance(node, ast.Name):
                 role = draft.roles.role(item.frame.scope, node.id)

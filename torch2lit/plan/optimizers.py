@@ -135,7 +135,7 @@ def _claimable_step(draft: Draft, optimizers: list[Variable]) -> tuple[Variable,
     if step in batch_end:
         if batch_end[0] is not step or any(i.kind != "statement" for i in batch_end[:1]):
             return None
-        if any(controls(i.node) for i in draft.hooks[TRAINING_STEP] if i.kind == "statement"):
+        if any(controls(i.node) for i in draft.hooks[TRAINING_STEP] if i.kind == "statement") or draft.epoch.leaving:
             return None
         if draft.window is not None and step.parent is not draft.window:
             return None  # Lightning would step it on the last batch of each window only

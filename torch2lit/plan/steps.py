@@ -16,6 +16,7 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
+from .last_returns import leaves_only_loop
 from .scaled import loss_of, scaled_optimizer
 
 
@@ -89,7 +90,7 @@ def find_step(draft: Draft) -> Step | Obstacle:
 
 
 def _whole(draft: Draft) -> list[Item]:
-    return [*draft.epoch.before, *draft.epoch.batch, *draft.epoch.after]
+    return draft.epoch.items
 
 
 def _position(items: list[Item], call: ast.Call) -> int | None:
@@ -508,15 +509,15 @@ def is_scheduler_step(draft: Draft, item: Item) -> bool:
 
 def place_manual(draft: Draft) -> Obstacle | None:
     """Everything in its order in ``training_step``; an obstacle when the loop is left from inside."""
+    nest = draft.nest
     for item in draft.epoch.batch:
         if item.kind != "statement":
             continue
         for control in open_controls(draft, item.node):
-            inner = draft.nest.batches is not None
-            if isinstance(control, ast.Return):
-                return Obstacle(control, f"`return` leaves the {'batch ' if inner else ''}loop")
-            if isinstance(control, ast.Break) and inner and draft.nest.epochs is not None:
-                return Obstacle(control, "`break` leaves the batch loop")
+            if isinstance(control, ast.Return) and not leaves_only_loop(draft, control):
+                return Obstacle(control, f"`return` leaves the {'batch ' if nest.batches is not None else ''}loop")
+            if not isinstance(control, ast.Continue) and nest.batches is not None and nest.epochs is not None:
+                return Obstacle(control, f"`{type(control).__name__.lower()}` leaves the batch loop")
     draft.hooks[TRAINING_STEP] = list(draft.epoch.batch)
     return None
 

@@ -158,7 +158,7 @@ def _is_dead(draft: Draft, item: Item, base: ast.expr) -> bool:
 def drop_unread_parameters(draft: Draft) -> None:
     """A parameter that only the batch loop's head has read needs no value any more."""
     epoch = draft.epoch
-    everything = [*epoch.before, *epoch.batch, *epoch.after]
+    everything = epoch.items
     read = draft.variables.sequence(everything).read
     epoch.before = [
         i for i in epoch.before if i.kind != "bind" or any(draft.variables.of(i.frame, n) in read for n in i.bound)
@@ -208,7 +208,7 @@ class _Hoister:
 
     def _stored(self, text: str) -> bool:
         """Whether the loop stores into the attribute somewhere."""
-        everything = [*self.draft.epoch.before, *self.draft.epoch.batch, *self.draft.epoch.after]
+        everything = self.draft.epoch.items
         return any(
             isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) and n.attr == text.rpartition(".")[2]
             for item in everything
@@ -229,7 +229,7 @@ class _Hoister:
 
     def _mutated(self, variable: Variable) -> bool:
         """Whether a turn may change the object: in place, or by a method that is not known to leave it alone."""
-        everything = [*self.draft.epoch.before, *self.draft.epoch.batch, *self.draft.epoch.after]
+        everything = self.draft.epoch.items
         key = (variable.scope, variable.name)
         if not self.inside:
             return False

@@ -12,6 +12,7 @@ from ..recover.roles import Key, Role
 from ..recover.state_names import is_attribute, is_whole
 from ..recover.syntax import Scope, walk, walk_scope
 from ..recover.variables import Variable
+from .afterwards import statements_after
 from .breaks import remove_break, validation_break
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry, entry_text, epoch_start, written_in_loop
@@ -60,6 +61,8 @@ def _obstacle(draft: Draft, found: Validation) -> str:
     """Why this evaluation cannot be Lightning's validation; "" when it can."""
     if found.loop.kind is not Iterable.LOADER:
         return "it does not run over a loader"
+    if draft.epoch.leaving:
+        return "a `break` at a batch's top ends the epoch, and Lightning does not validate then"
     if found.loop.asks_twice:
         return "the progress bar of `tqdm.auto` starts the loader once more, which draws a random number"
     if draft.effects.asks_grad_mode():
@@ -399,25 +402,6 @@ def _returned_model(draft: Draft, held: set[Variable]) -> bool:
 
 def _parameters(scope: Scope) -> list[str]:
     return [] if isinstance(scope, ast.Module) else parameter_names(scope)
-
-
-def statements_after(draft: Draft) -> list[ast.stmt]:
-    """The statements of the entry scope that run after the epoch loop, in order."""
-    found: list[ast.stmt] = list(draft.nest.outermost.orelse)
-    node: ast.AST = draft.nest.outermost
-    for ancestor in draft.source.ancestors(node):
-        for name in ("body", "orelse", "finalbody", "handlers"):
-            block = getattr(ancestor, name, None)
-            if isinstance(block, list) and node in block:
-                found.extend(s for s in block[block.index(node) + 1 :] if isinstance(s, ast.stmt))
-        if isinstance(ancestor, ast.Try):
-            found.extend(s for block in (ancestor.orelse, ancestor.finalbody) for s in block if s not in found)
-        if ancestor is draft.nest.entry.scope:
-            break
-        if isinstance(ancestor, ast.For | ast.While):
-            found.extend(s for s in ancestor.body if s.lineno < draft.nest.outermost.lineno)
-        node = ancestor
-    return found
 
 
 def first_model_use(draft: Draft, statement: ast.AST, scope: Scope, keys: set[Key], depth: int = 0) -> str:

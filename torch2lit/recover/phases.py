@@ -24,12 +24,21 @@ class NotStraight(Exception):
 
 @dataclass
 class Epoch:
-    """The items of one epoch around the batch loop, and those of one batch."""
+    """The items of one epoch around the batch loop, and those of one batch.
+
+    ``leaving`` are those at a batch's top that end the epoch before the batch is used.
+    """
 
     before: list[Item] = field(default_factory=list)
+    leaving: list[Item] = field(default_factory=list)
     batch: list[Item] = field(default_factory=list)
     after: list[Item] = field(default_factory=list)
     unwrapped: list[ast.stmt] = field(default_factory=list)
+
+    @property
+    def items(self) -> list[Item]:
+        """All of them, in the order in which they run."""
+        return [*self.before, *self.leaving, *self.batch, *self.after]
 
 
 @dataclass

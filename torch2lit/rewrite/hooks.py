@@ -7,7 +7,8 @@ from typing import Any
 
 import libcst as cst
 
-from ..plan.draft import EPOCH_END, EPOCH_START, TRAINING_STEP, Draft
+from ..plan.draft import BATCH_START, EPOCH_END, EPOCH_START, TRAINING_STEP, Draft
+from ..plan.last_returns import leaves_only_loop
 from ..plan.state import State
 from ..plan.steps import controls
 from ..recover.items import Item
@@ -200,7 +201,10 @@ class HookWriter:
 
     def _leave(self, control: ast.AST, hook: str) -> Replacement:
         """What ``break``, ``continue`` and ``return`` become when their loop is Lightning's."""
-        if isinstance(control, ast.Break) and (hook in (EPOCH_END, EPOCH_START) or hook == TRAINING_STEP):
+        if hook == BATCH_START:
+            return lambda _node: cst.Return(cst.parse_expression("-1"))
+        leaves = isinstance(control, ast.Break) or leaves_only_loop(self.draft, control)
+        if leaves and (hook in (EPOCH_END, EPOCH_START) or hook == TRAINING_STEP):
             return lambda _node: [_parse("self.trainer.should_stop = True"), _parse("return")]
         return lambda _node: cst.Return()
 

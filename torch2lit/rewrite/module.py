@@ -10,6 +10,7 @@ import libcst as cst
 
 from ..plan.draft import (
     BATCH_END,
+    BATCH_START,
     BEFORE_STEP,
     HOOKS,
     TRAINING_STEP,
@@ -29,7 +30,7 @@ from .lazy_loader import FINISH_LOADER
 from .rename import rename
 from .statements import Statement, standalone
 
-_BATCH_HOOKS = {TRAINING_STEP, VALIDATION_STEP}
+_BATCH_HOOKS = {BATCH_START, TRAINING_STEP, VALIDATION_STEP}
 
 
 @dataclass

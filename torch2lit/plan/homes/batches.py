@@ -11,6 +11,7 @@ from ...recover.state_names import is_attribute, plain
 from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import (
+    BATCH_START,
     HOOKS,
     TRAINING_STEP,
     VALIDATION_STEP,
@@ -25,6 +26,7 @@ class Batches(Construction):
         nest = self.draft.nest
         if self.in_batches() and nest.batches is not None:
             self.give_batch(nest.batches.items, nest.inner, TRAINING_STEP)
+            self.give_batch(nest.batches.items, nest.inner, BATCH_START)
         elif nest.batches is None and nest.epochs is not None:
             self.give_batch(nest.epochs.items, nest.entry, TRAINING_STEP)
         if self.draft.validation is not None:
@@ -44,6 +46,8 @@ class Batches(Construction):
             return
         used = set().union(*(self.read.get(h, set()) for h in HOOKS)) if self.read else set()
         names = {v for n in walk(items) if isinstance(n, ast.Name) and (v := self.variables.of(frame, n.id))}
+        if hook == BATCH_START:  # nothing is kept for other hooks here
+            used = self.read.get(hook, set())
         if names & used:
             for variable in sorted(names & self.counter_variables() - self.state.homes.keys(), key=lambda v: v.rank):
                 self.state.in_hook[(hook, variable)] = variable.name  # the batch takes the counter's name

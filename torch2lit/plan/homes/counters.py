@@ -11,6 +11,7 @@ from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import (
     BATCH_END,
+    BATCH_START,
     EPOCH_START,
     HOOKS,
     TRAINING_STEP,
@@ -36,7 +37,11 @@ class Counters(Outer):
                     self.give_expression(variable, text, HOOKS)
         if self.in_batches() and nest.batches is not None and nest.batches.index:
             self.give_index(
-                nest.inner, nest.batches.index, nest.batches.first, TRAINING_STEP, (TRAINING_STEP, BATCH_END)
+                nest.inner,
+                nest.batches.index,
+                nest.batches.first,
+                TRAINING_STEP,
+                (BATCH_START, TRAINING_STEP, BATCH_END),
             )
         if self.draft.validation is not None and self.draft.validation.loop.index:
             loop = self.draft.validation.loop
@@ -60,8 +65,9 @@ class Counters(Outer):
         if variable in self.state.homes:
             self.prepend(home, f"{self.state.homes[variable]} = {text}")
         elif self.rewritten(variable) or is_attribute(variable.name):
-            if text != variable.name:
-                self.prepend(home, f"{variable.name} = {text}")
+            for hook in (home, BATCH_START):
+                if text != variable.name and (hook == home or variable in self.read.get(hook, ())):
+                    self.prepend(hook, f"{variable.name} = {text}")
         else:
             self.give_expression(variable, text, hooks)
 

@@ -9,7 +9,9 @@ from ...recover.names import flow, free_names
 from ...recover.roles import Role
 from ...recover.state_names import is_attribute, plain
 from ...recover.variables import Variable
+from ..afterwards import statements_after
 from ..draft import (
+    BATCH_START,
     EPOCH_START,
     HOOKS,
     TRAINING_STEP,
@@ -23,7 +25,6 @@ from ..moved import moved_functions
 from ..optimizers import Configured
 from ..parameters import Argument
 from ..state import State
-from ..validation import statements_after
 
 DICT_METHODS = frozenset(
     ["keys", "values", "items", "get", "pop", "update", "copy", "clear", "setdefault", "popitem", "fromkeys"]
@@ -84,7 +85,7 @@ class Facts:
 
     def loop_variables(self, hook: str) -> set[Variable]:
         nest = self.draft.nest
-        if hook == TRAINING_STEP and self.in_batches():
+        if hook in (BATCH_START, TRAINING_STEP) and self.in_batches():
             assert nest.batches is not None
             return {v for n in loop_names(nest.batches) if (v := self.variables.of(nest.inner, n))}
         if hook == TRAINING_STEP and nest.batches is None and nest.epochs is not None:

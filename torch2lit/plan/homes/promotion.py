@@ -8,8 +8,10 @@ from ...recover.names import flow, free_names, parameter_names, target_names
 from ...recover.state_names import is_attribute, plain
 from ...recover.syntax import dotted, walk, walk_statements
 from ...recover.variables import Variable
+from ..afterwards import statements_after
 from ..draft import (
     BATCH_END,
+    BATCH_START,
     BEFORE_STEP,
     EPOCH_END,
     EPOCH_START,
@@ -22,7 +24,6 @@ from ..draft import (
 )
 from ..handlers import written_in_handlers
 from ..optimizers import on_the_way
-from ..validation import statements_after
 from .facts import Facts
 
 
@@ -39,7 +40,7 @@ class Promotion(Facts):
             rewritten = any(variable in self.variables.sequence(self.draft.hooks.get(h, [])).written for h in HOOKS)
             return rewritten or self.read_after(variable)
         if variable in self.index_variables():
-            elsewhere = [h for h in HOOKS if h not in (TRAINING_STEP, BATCH_END, VALIDATION_STEP)]
+            elsewhere = [h for h in HOOKS if h not in (BATCH_START, TRAINING_STEP, BATCH_END, VALIDATION_STEP)]
             return any(variable in self.exposed.get(h, ()) for h in elsewhere) or self.read_after(variable)
         return any(variable in exposed for exposed in self.exposed.values()) or self.read_after(variable)
 
@@ -98,7 +99,7 @@ class Promotion(Facts):
     def surely_run(self) -> set[str]:
         """The hooks that run in every epoch; a loader holds at least one batch."""
         validation = self.draft.validation
-        always = {EPOCH_START, TRAINING_STEP, BEFORE_STEP, BATCH_END, EPOCH_END}
+        always = {EPOCH_START, BATCH_START, TRAINING_STEP, BEFORE_STEP, BATCH_END, EPOCH_END}
         if validation is not None and validation.every is None:
             always |= {VALIDATION_START, VALIDATION_END}
         return always
