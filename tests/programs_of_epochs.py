@@ -58,6 +58,7 @@ _GRAMMAR = {
         "with_block try_block inner_loop continue_after break_after multiline assert"
     ),
     "stop": "none patience threshold flag in_batches",
+    "top_break": "none index index_of_epoch small counted said",
     "save": "none best epoch end state best_weights",
     "resume": "none checkpoint",
     "rng": ("none epoch_start between after_validation batch dataset python seed_epoch mixup numpy epoch_end"),
@@ -166,6 +167,7 @@ class EpochProgram:
             or self.at("rng", "seed_epoch")
             or self.at("resume", "checkpoint")
             or self.at("epoch_action", "freeze", "unfreeze", "set_noise", "skip_epoch", "replace_criterion")
+            or self.at("top_break", "index_of_epoch", "said")
         )
 
     # ---- the whole
@@ -663,7 +665,7 @@ class EpochProgram:
                 lines += ["i = 0"]
             if self.at("batches", "bar"):
                 lines += ["bar = tqdm(train_loader)"]
-            lines += [self.batch_header(), *_in([*self.unpacking(), *self.body()])]
+            lines += [self.batch_header(), *_in([*self.top(), *self.unpacking(), *self.body()])]
             lines += ["    i += 1"] if self.at("batches", "counted") and not self.at("syntax", "continue_after") else []
         n = "1" if self.full else "len(train_loader)"
         lines += {
@@ -751,9 +753,22 @@ class EpochProgram:
             "moved": ["x, y = x.to(device), y.to(device)"],
         }.get(self.c["unpack"], [])
 
+    def top(self) -> Lines:
+        """A `break` before the batch is used; that on a small batch stands behind the unpacking."""
+        if self.at("top_break", "counted") and self.at("run_counter", "steps") and self.at("train_form", "inline"):
+            return ["steps += 1", "if steps % 4 == 0:", "    break"]
+        if not self.index():
+            return []
+        return {
+            "index": [f"if {self.index()} >= 4:", "    break"],
+            "index_of_epoch": [f"if {self.index()} > epoch + 2:", "    break"],
+            "said": [f"if {self.index()} == 3:", "    print('enough', epoch)", "    break"],
+        }.get(self.c["top_break"], [])
+
     def body(self) -> Lines:
         c = self.c
         lines: Lines = []
+        lines += ["if len(y) < 8:", "    break"] if c["top_break"] == "small" and not self.full else []
         lines += ["model.train()"] if self.at("train_mode", "batch") else []
         if c["syntax"] == "continue" and not self.full:
             lines += ["if len(x) < 8:", "    continue"]
