@@ -23,7 +23,6 @@ from .recover.reach import (
     ProjectFiles,
     Reached,
     calls_with_stepping_object,
-    has_step_site,
     reached_evaluations,
     reached_training,
 )
@@ -195,7 +194,7 @@ class _Program:
             if place in seen or not self.files.trains(definition):
                 return
             seen.add(place)
-            if has_step_site(definition.node):
+            if self.files.steps(definition):
                 found.setdefault(definition.file)
             for inner in self.files.called_by(definition):
                 visit(inner)

@@ -6,6 +6,8 @@ import re
 
 _SKIP_FILE = re.compile(rb"#[ \t]*torch2lit:[ \t]*skip-file\b")
 _TOP = 8 * 1024
+_ACTS = re.compile(rb"^(?:for|while|with)[ (]|^[A-Za-z_][\w.]*\(", re.MULTILINE)
+"""A line that does something when the file is run, besides to define or to name."""
 _SKIP_FILE_LINE = re.compile(r"^[ \t\f]*#[ \t]*torch2lit:[ \t]*skip-file\b", re.MULTILINE)
 
 NO_TRAINING_LOOP = "no training loop"
@@ -20,9 +22,12 @@ def may_train(data: bytes) -> bool:
 def may_lead_to_training(data: bytes) -> bool:
     """Whether a file without a step site can be a script that trains with the help of files that it imports.
 
-    Such a script imports torch near its top; most files that are looked at do not, and are not read to their end for it.
+    Such a script imports torch near its top; most files that are looked at do not, and are not read to their end for it. It makes
+    an optimizer, asks whether it is the main program, or calls something straight away.
     """
-    return data.find(b"torch", 0, _TOP) >= 0 and b"import" in data and (b"optim" in data or b"__main__" in data)
+    if data.find(b"torch", 0, _TOP) < 0 or b"import" not in data:
+        return False
+    return b"optim" in data or b"__main__" in data or _ACTS.search(data) is not None
 
 
 def mentions_skip_file(data: bytes) -> bool:

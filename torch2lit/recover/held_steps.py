@@ -32,9 +32,7 @@ def held_step(roles: Roles, call: ast.Call, scope: Scope) -> tuple[bool, bool]:
         method, owner = call.func.attr, call.func.value
         if method in _STEPS or method in _BACKWARDS:
             return False, False
-    if not isinstance(owner, ast.Name) or owner.id in roles.origins or owner.id in roles.source.classes:
-        return False, False
-    if roles.key(scope, owner.id) is None or not may_hold_steps(roles):
+    if not _may_be_object(roles, owner, scope) or not may_hold_steps(roles):
         return False, False
     definition = held_class(roles, owner, scope)
     if definition is None or any(_NOT_HELD.search(dotted(b)) for b in definition.bases):
@@ -42,6 +40,22 @@ def held_step(roles: Roles, call: ast.Call, scope: Scope) -> tuple[bool, bool]:
     if _makes_modules(roles, definition):
         return False, False
     return method_steps(definition, method)
+
+
+def _may_be_object(roles: Roles, owner: ast.expr, scope: Scope) -> bool:
+    """Whether it is a variable, or an attribute of the object whose method the scope is."""
+    if isinstance(owner, ast.Name):
+        known = owner.id in roles.origins or owner.id in roles.source.classes
+        return not known and roles.key(scope, owner.id) is not None
+    return _own_attribute(roles, owner, scope) is not None
+
+
+def _own_attribute(roles: Roles, node: ast.expr, scope: Scope) -> ast.ClassDef | None:
+    """The class whose method the scope is, when the node is an attribute of the method's own object."""
+    if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name) or isinstance(scope, ast.Module):
+        return None
+    definition = roles.source.in_class(scope)
+    return definition if definition is not None and parameter_names(scope)[:1] == [node.value.id] else None
 
 
 def held_class(roles: Roles, node: ast.expr, scope: Scope, depth: int = 0) -> ast.ClassDef | None:
@@ -55,6 +69,14 @@ def held_class(roles: Roles, node: ast.expr, scope: Scope, depth: int = 0) -> as
                 values += [(argument, caller) for caller, argument in roles.arguments(key[0], name)]
             found = (held_class(roles, value, place, depth + 1) for value, place in values)
             return next((f for f in found if f is not None), None)
+        case ast.Attribute(attr=attribute) if (owner := _own_attribute(roles, node, scope)) is not None:
+            stored = (
+                held_class(roles, s.value, method, depth + 1)
+                for method in _methods(owner).values()
+                for s in walk_scope(method.body)
+                if isinstance(s, ast.Assign) and any(_is_own(t, attribute, method) for t in s.targets)
+            )
+            return next((f for f in stored if f is not None), None)
         case ast.IfExp(body=body, orelse=orelse):
             return held_class(roles, body, scope, depth + 1) or held_class(roles, orelse, scope, depth + 1)
         case ast.Call(func=function):
@@ -136,3 +158,11 @@ def _in_loops(method: ast.FunctionDef | None) -> set[ast.AST]:
 
 def _methods(definition: ast.ClassDef) -> dict[str, ast.FunctionDef]:
     return {s.name: s for s in definition.body if isinstance(s, ast.FunctionDef)}
+
+
+def _is_own(target: ast.expr, attribute: str, method: ast.FunctionDef) -> bool:
+    """Whether the target is the attribute of the method's own object."""
+    match target:
+        case ast.Attribute(value=ast.Name(id=name), attr=found):
+            return found == attribute and parameter_names(method)[:1] == [name]
+    return False

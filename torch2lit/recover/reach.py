@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-from .held_steps import method_steps
+from .held_steps import held_step, method_steps
 from .names import parameter_names
 from .neighbours import Definition, Neighbours
 from .nest import STEP_METHODS
@@ -49,10 +49,22 @@ class ProjectFiles:
         place = (definition.file, definition.node.name)
         if place not in self._trains:
             self._trains[place] = False  # guards against recursion
-            self._trains[place] = has_step_site(definition.node) or (
+            self._trains[place] = self.steps(definition) or (
                 depth < _DEEPEST and any(self.trains(inner, depth + 1) for inner in self.called_by(definition))
             )
         return self._trains[place]
+
+    def steps(self, definition: Definition) -> bool:
+        """Whether the code itself runs a backward pass and a step, if only by a method of an object that it has."""
+        attributes = {n.attr for n in walk(definition.node) if isinstance(n, ast.Attribute)}
+        if "backward" not in attributes:
+            return False
+        if any(name in attributes for name in STEP_METHODS):
+            return True
+        source, roles = self.source(definition.file)
+        own = source.function(definition.node.name) or source.classes.get(definition.node.name)
+        calls = (n for n in walk(own) if isinstance(n, ast.Call)) if own is not None else ()
+        return any(held_step(roles, call, source.scope_of(call))[1] for call in calls)
 
     def called_by(self, definition: Definition) -> list[Definition]:
         """The project's own functions and classes that the code of a definition calls, and the classes that it extends."""
@@ -73,12 +85,6 @@ class ProjectFiles:
             if inner is not None:
                 found.setdefault((inner.file, inner.node.name), inner)
         return list(found.values())
-
-
-def has_step_site(node: ast.AST) -> bool:
-    """Whether the code itself runs a backward pass and steps something."""
-    attributes = {n.attr for n in walk(node) if isinstance(n, ast.Attribute)}
-    return "backward" in attributes and any(name in attributes for name in STEP_METHODS)
 
 
 def is_evaluation(function: ast.AST) -> bool:
