@@ -141,7 +141,7 @@ def _convert_once(
 
 def _may_train(text: str, path: str) -> bool:
     """Whether the text has words of a training loop, or imports a file that has them: an object of that file may step."""
-    if _TRAINS.search(text) and "step" in text and "torch" in text:
+    if _TRAINS.search(text) and ("step" in text or ".grad" in text) and "torch" in text:
         return True
     from .recover.neighbours import Neighbours
 

@@ -171,7 +171,7 @@ def _stop(_node: object) -> object:
 
 
 def _after_step(draft: Draft, item: Item) -> bool:
-    last = max(call.lineno for call in draft.nest.steps)
+    last = max(site.lineno for site in draft.nest.sites)
     return draft.nest.step_frame is not item.frame or item.node.lineno > last
 
 

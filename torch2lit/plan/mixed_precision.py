@@ -142,7 +142,7 @@ def _find(draft: Draft) -> Mixed | None:
     if draft.options.precision is not None:
         return None  # the option decides, and what it means beside the script's own precision is another finding
     if len(nest.backwards) != 1 or len(nest.steps) != 1:
-        raise _Kept(blocks[0][0].node if blocks else nest.steps[0], "a batch has several backward passes or steps")
+        raise _Kept(blocks[0][0].node if blocks else nest.sites[0], "a batch has several backward passes or steps")
     held = next((c for c in nest.steps if is_held(c)), None)
     if held is not None:
         raise _Kept(blocks[0][0].node if blocks else held, f"`{ast.unparse(held.func)}` holds the optimizer's step")
@@ -162,7 +162,7 @@ def _find(draft: Draft) -> Mixed | None:
         raise _Kept(block or leaf, "a batch asks for gradients of something besides weights")
     if scaler is not None:
         made, of_scaler, scaler_switch = _scaler_statements(draft, *scaler)
-    where: ast.AST = block if block is not None else nest.steps[0]
+    where: ast.AST = block if block is not None else nest.sites[0]
     frame = item.frame if item is not None else nest.step_frame
     try:
         precision = precision_of(

@@ -45,6 +45,8 @@ def find_step(draft: Draft) -> Step | Obstacle:
     """The one plain step of a batch, or what is in its way."""
     nest = draft.nest
     items = draft.epoch.batch
+    if nest.by_hand:
+        return Obstacle(nest.sites[0], "the parameters are updated by hand, without an optimizer")
     if len(nest.backwards) != 1:
         return Obstacle(nest.backwards[-1], f"{len(nest.backwards)} backward passes per batch")
     if len(nest.steps) != 1:
@@ -148,8 +150,8 @@ def _odd_zero_grad(draft: Draft, item: Item) -> Obstacle | None:
 def optimizes_all(draft: Draft, model: ast.expr, item: Item, receiver: ast.expr | None = None) -> bool:
     """Whether an optimizer, by default that of the first step, holds exactly ``model.parameters()`` in one group."""
     if receiver is None:
-        call = draft.nest.steps[0]
-        if is_held(call):
+        call = draft.nest.steps[0] if draft.nest.steps else None
+        if call is None or is_held(call):
             return False
         assert isinstance(call.func, ast.Attribute)
         receiver = scaled_optimizer(draft, call) or call.func.value

@@ -52,7 +52,7 @@ class Neighbours:
                 self._training[file] = False  # guards against recursion
                 with contextlib.suppress(OSError):
                     inner = file.read_bytes()
-                    trains = b"backward" in inner and b"step" in inner
+                    trains = b"backward" in inner and (b"step" in inner or b".grad" in inner)
                     self._training[file] = trains or (depth > 0 and self.beside(file).may_train(inner, depth - 1))
             if self._training[file]:
                 return True

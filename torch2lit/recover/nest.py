@@ -7,6 +7,7 @@ from collections.abc import Iterable as Many
 from dataclasses import dataclass, field
 
 from ..findings import Finding, finding
+from .hand_updates import hand_updates
 from .held_steps import held_class, held_step, may_hold_steps
 from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
@@ -43,6 +44,7 @@ class Nest:
 
     ``epochs`` is the loop that the Trainer takes over, None when a function runs over its loader once;
     ``batches`` the loop inside of it, None for a program that steps once per turn of a single loop.
+    ``sites`` are the calls that step an optimizer, or, ``by_hand``, what updates the parameters in their place.
     """
 
     entry: Frame
@@ -51,7 +53,13 @@ class Nest:
     batches: Loop | None
     step_frame: Frame
     backwards: list[ast.Call]
-    steps: list[ast.Call]
+    sites: list[ast.expr]
+    by_hand: bool = False
+
+    @property
+    def steps(self) -> list[ast.Call]:
+        """The calls that step an optimizer; none when the script updates its parameters itself."""
+        return [] if self.by_hand else [site for site in self.sites if isinstance(site, ast.Call)]
 
     @property
     def outermost(self) -> ast.For | ast.While:
@@ -188,16 +196,33 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
                 )
             )
             continue
-        found = _climb(source, roles, Frame(scope), backwards, steps, result.findings)
+        found = _climb(source, roles, Frame(scope), backwards, [*steps], result.findings)
         if isinstance(found, Finding):
             if not _rests_beside_lightning(source, scope):
                 result.findings.append(found)
         else:
             result.nests.extend(found)
+    if not stepped and not result.findings:
+        _find_hand_updates(source, roles, [scope for scope, _told in lonely], result)
     raw = [scope for scope in scopes if lonely and not _inside_lightning(source, scope)]
     if stepped or any(step_calls(scope, roles)[1] for scope in raw):
         result.findings.extend(told for scope, told in lonely if not _is_part_of(result.nests, scope))
     return result
+
+
+def _find_hand_updates(source: Source, roles: Roles, scopes: list[Scope], result: Recovered) -> None:
+    """The nests of a file without optimizers that updates its parameters itself."""
+    if any(ast.unparse(b).endswith(_LIGHTNING_BASES) for c in source.classes.values() for b in c.bases):
+        return  # it trains already, and what is left is no training
+    for scope in scopes:
+        if not (updates := hand_updates(scope, roles)):
+            continue
+        backwards, _none = step_calls(scope, roles)
+        found = _climb(source, roles, Frame(scope), backwards, updates, result.findings)
+        if not isinstance(found, Finding):
+            for nest in found:
+                nest.by_hand = True
+            result.nests.extend(found)
 
 
 def _is_part_of(nests: list[Nest], scope: Scope) -> bool:
@@ -279,17 +304,21 @@ def _climb(
     roles: Roles,
     frame: Frame,
     backwards: list[ast.Call],
-    steps: list[ast.Call],
+    steps: list[ast.expr],
     problems: list[Finding],
 ) -> list[Nest] | Finding:
     """The nests whose innermost frame is this one; ``problems`` gets what stands against others beside them."""
-    groups: dict[ast.AST | None, tuple[list[ast.Call], list[ast.Call]]] = {}
-    for calls, place in ((backwards, 0), (steps, 1)):
-        for call in calls:
-            anchor = call if source.scope_of(call) is frame.scope else steps[0]  # a closure runs where its step stands
-            loops = enclosing_loops(source, anchor, frame.scope)
-            top = loops[0] if loops else None
-            groups.setdefault(top, ([], []))[place].append(call)
+    groups: dict[ast.AST | None, tuple[list[ast.Call], list[ast.expr]]] = {}
+
+    def group(site: ast.expr) -> tuple[list[ast.Call], list[ast.expr]]:
+        anchor = site if source.scope_of(site) is frame.scope else steps[0]  # a closure runs where its step stands
+        loops = enclosing_loops(source, anchor, frame.scope)
+        return groups.setdefault(loops[0] if loops else None, ([], []))
+
+    for backward in backwards:
+        group(backward)[0].append(backward)
+    for site in steps:
+        group(site)[1].append(site)
     nests: list[Nest] = []
     found_problems: list[Finding] = []
     for _top, (own_backwards, own_steps) in groups.items():
@@ -316,7 +345,7 @@ def _from_loops(
     frame: Frame,
     loops: list[ast.For | ast.While],
     backwards: list[ast.Call],
-    steps: list[ast.Call],
+    steps: list[ast.expr],
 ) -> list[Nest] | Finding:
     described = [describe_any(loop, frame.scope, roles) for loop in loops]
     batch_at = next((i for i, loop in enumerate(described) if loop.kind is Iterable.LOADER), None)
@@ -347,7 +376,7 @@ def _nested_without_loader(source: Source, described: list[Loop], frame: Frame, 
     return None
 
 
-def _makes_optimizer(frame: Frame, steps: list[ast.Call], roles: Roles) -> bool:
+def _makes_optimizer(frame: Frame, steps: list[ast.expr], roles: Roles) -> bool:
     """Whether a function makes the optimizer that it uses: then a loop around its call repeats whole trainings."""
     if isinstance(frame.scope, ast.Module):
         return False
@@ -378,7 +407,7 @@ def _rests_beside_lightning(source: Source, scope: Scope) -> bool:
     return any(ast.unparse(b).endswith("LightningModule") for c in source.classes.values() for b in c.bases)
 
 
-def _never_trains(source: Source, scope: Scope, training: list[ast.Call]) -> bool:
+def _never_trains(source: Source, scope: Scope, training: list[ast.expr]) -> bool:
     """Whether a function has training in it, but no call of it lets it train."""
     if isinstance(scope, ast.Module):
         return False
@@ -386,7 +415,7 @@ def _never_trains(source: Source, scope: Scope, training: list[ast.Call]) -> boo
     return bool(calls) and all(_only_looks(source, scope, call, training) for call in calls)
 
 
-def _only_looks(source: Source, function: Scope, call: ast.Call, training: list[ast.Call]) -> bool:
+def _only_looks(source: Source, function: Scope, call: ast.Call, training: list[ast.expr]) -> bool:
     """Whether a call passes None or False for a parameter under whose test all backward and step calls stand."""
     if isinstance(function, ast.Module):
         return False
@@ -399,7 +428,7 @@ def _only_looks(source: Source, function: Scope, call: ast.Call, training: list[
     return False
 
 
-def _is_kept_from(source: Source, call: ast.Call, name: str, value: object) -> bool:
+def _is_kept_from(source: Source, call: ast.expr, name: str, value: object) -> bool:
     """Whether a call stands under `if name:` or `if name is not None:` that the value does not pass."""
     inner: ast.AST = call
     for ancestor in source.ancestors(call):
@@ -415,7 +444,7 @@ def _is_kept_from(source: Source, call: ast.Call, name: str, value: object) -> b
 
 
 def _callers(
-    source: Source, frame: Frame, backwards: list[ast.Call], steps: list[ast.Call]
+    source: Source, frame: Frame, backwards: list[ast.Call], steps: list[ast.expr]
 ) -> list[tuple[ast.Call, list[ast.For | ast.While]]]:
     """The calls of the frame's function that may come to its step, and the loops around each."""
     if isinstance(frame.scope, ast.Module):
@@ -493,7 +522,7 @@ def _with_epochs_in_caller(
     batches: Loop,
     callers: list[tuple[ast.Call, list[ast.For | ast.While]]],
     backwards: list[ast.Call],
-    steps: list[ast.Call],
+    steps: list[ast.expr],
 ) -> list[Nest] | Finding:
     looped = [(call, loops) for call, loops in callers if loops]
     if not looped:
@@ -523,7 +552,7 @@ def _step_function(
     frame: Frame,
     callers: list[tuple[ast.Call, list[ast.For | ast.While]]],
     backwards: list[ast.Call],
-    steps: list[ast.Call],
+    steps: list[ast.expr],
 ) -> list[Nest] | Finding:
     """A function without a loop that does one step: its caller's loops are the nest."""
     looped = [(call, loops) for call, loops in callers if loops]

@@ -58,7 +58,7 @@ class Comparison:
     @property
     def identical(self) -> bool:
         """Whether the runs trained the same and saved the same, and trained at all."""
-        return self.first is None and self.steps[0] > 0
+        return self.first is None and max(self.steps[0], self.losses[0]) > 0
 
 
 def compare(raw: Trace, converted: Trace, raw_output: str = "", converted_output: str = "") -> Comparison:

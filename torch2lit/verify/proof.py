@@ -108,8 +108,8 @@ def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Fi
     raw = stage.run("raw", first)
     if raw.failed:
         return VerifyResult("failed", raw=raw, problem=_why_failed("raw", raw, first))
-    if not any(run.trace.steps for run in raw.ranks):
-        problem = "The raw run came to its end without an optimizer step."
+    if not any(run.trace.steps or run.trace.backwards for run in raw.ranks):
+        problem = "The raw run came to its end without an optimizer step or a backward pass."
         return VerifyResult("failed", causes=(RAW_DID_NOT_STEP,), raw=raw, problem=problem)
     converted = stage.run("converted", second)
     if converted.failed:
@@ -135,7 +135,7 @@ def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Fi
 def _quick(run: Run) -> VerifyResult:
     if run.failed:
         return VerifyResult("failed", converted=run, problem=_why_failed("converted", run, None))
-    if not run.trace.steps:
+    if not run.trace.steps and not run.trace.backwards:
         return VerifyResult(
             "failed", converted=run, problem="The converted script ran to its end without an optimizer step."
         )
@@ -166,6 +166,8 @@ def _notes(ranks: Sequence[Comparison], raw: Request) -> tuple[str, ...]:
         notes.append("the raw script is for an older torch: it ran as modernised, see the findings of the conversion")
     if not all(comparison.decimals_identical for comparison in ranks):
         notes.append("other decimal numbers were printed (this does not decide)")
+    if not any(comparison.steps[0] for comparison in ranks):
+        notes.append("no optimizer stepped: the loss of every backward pass was compared, and what was saved")
     saves = [sum(comparison.saves[side] for comparison in ranks) for side in (0, 1)]
     if saves[1] > saves[0]:
         notes.append(f"the converted run saves more: {saves[1]} times, the raw run {saves[0]}")

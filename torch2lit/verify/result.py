@@ -95,6 +95,8 @@ class VerifyResult:
         return [] if self.comparison is None else [self._told(self.comparison)]
 
     def _told(self, c: Comparison) -> str:
+        if c.steps == (0, 0):
+            return f"{c.losses[0]} backward passes · losses {_same(c.losses_identical)}"
         steps = f"{c.steps[0]} steps" if c.steps[0] == c.steps[1] else f"{c.steps[0]} steps raw, {c.steps[1]} converted"
         parts = [
             steps,
