@@ -204,3 +204,25 @@ def tree(folder: Path) -> dict[str, tuple[int, int, str]]:
         content = path.read_text(encoding="utf-8") if path.is_file() else ""
         found[path.relative_to(folder).as_posix()] = (path.stat().st_mode, path.stat().st_mtime_ns, content)
     return found
+
+
+def test_what_vanishes_while_it_is_copied_is_left_out(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = home / "project" / "train.py"
+    gone = script.parent / "gone"
+    gone.mkdir()
+    (gone / "notes.txt").write_text("soon away\n")
+    entries = workspace._entries
+
+    def racing(folder: Path) -> list[os.DirEntry[str]]:
+        found = entries(folder)
+        if folder == gone.parent and gone.exists():
+            (gone / "notes.txt").unlink()
+            gone.rmdir()
+        return found
+
+    monkeypatch.setattr(workspace, "_entries", racing)
+    made = build(tmp_path / "mirror", [script], script.parent)
+    assert made.place(script).exists()
+    assert not made.place(gone).exists()

@@ -15,6 +15,7 @@ from ..recover.roles import Key, Role
 from ..recover.state_names import is_attribute
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
+from .afterwards import statements_after
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
 from .last_returns import leaves_only_loop
 from .scaled import loss_of, scaled_optimizer
@@ -222,7 +223,7 @@ def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
             if has_backward_call(node):
                 return Obstacle(node, "another gradient computation")
     if (reader := _reads_cleared_gradients(draft, step)) is not None:
-        return Obstacle(reader.node, "gradients are read after they were zeroed at the end of the batch")
+        return Obstacle(reader, "gradients are read after they were zeroed at the end of the batch")
     for item in [*step.between, *step.after]:
         for node in walk_scope(item.node):
             if isinstance(node, ast.Continue) and _leaves(item.node, node):
@@ -230,7 +231,7 @@ def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
     return None
 
 
-def _reads_cleared_gradients(draft: Draft, step: Step) -> Item | None:
+def _reads_cleared_gradients(draft: Draft, step: Step) -> ast.AST | None:
     """What would see gradients that the script has zeroed after the step: Lightning zeroes them before backward."""
     zero = step.zero_grads[0]
     items = draft.epoch.batch
@@ -238,8 +239,18 @@ def _reads_cleared_gradients(draft: Draft, step: Step) -> Item | None:
         return None
     for item in [*step.after, *draft.epoch.before, *draft.epoch.after]:
         if draft.effects_of(item).gradients:
-            return item
-    return None
+            return item.node
+    scope = draft.nest.entry.scope
+    later = (s for s in statements_after(draft) if draft.effects.of(s, scope).gradients)
+    return next((s for s in later if not _clears_first(s)), None)
+
+
+def _clears_first(statement: ast.stmt) -> bool:
+    """Whether the first thing that happens to gradients in a statement is that they are zeroed."""
+    names = ("zero_grad", "backward")
+    touched = [n for n in walk(statement) if isinstance(n, ast.Attribute) and (n.attr in names or n.attr == "grad")]
+    first = min(touched, key=lambda n: (n.lineno, n.col_offset), default=None)
+    return first is not None and first.attr == "zero_grad"
 
 
 def has_backward_call(node: ast.AST) -> bool:

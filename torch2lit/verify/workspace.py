@@ -10,6 +10,7 @@ something is written through it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Sequence
@@ -131,8 +132,10 @@ def _measure(folder: Path, budget: _Budget) -> None:
         if entry.is_dir(follow_symlinks=False):
             if _treatment(entry) == "copy":
                 _measure(Path(entry.path), budget)
-        elif entry.is_file(follow_symlinks=False) and (size := entry.stat().st_size) <= LINKED_FILE_SIZE:
-            budget.spend(size)
+        elif entry.is_file(follow_symlinks=False):
+            with contextlib.suppress(FileNotFoundError):  # somebody else may be at work in the folder
+                if (size := entry.stat().st_size) <= LINKED_FILE_SIZE:
+                    budget.spend(size)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -148,7 +151,8 @@ def _copy(source: Path, target: Path) -> None:
             elif treatment == "link":
                 os.symlink(entry.path, place)
         elif entry.is_file(follow_symlinks=False):
-            _copy_file(entry, place)
+            with contextlib.suppress(FileNotFoundError):
+                _copy_file(entry, place)
 
 
 def _copy_file(entry: os.DirEntry[str], place: Path) -> None:
@@ -166,6 +170,8 @@ def _treatment(folder: os.DirEntry[str]) -> str:
         names = os.listdir(folder.path)
     except PermissionError:
         return "link"
+    except FileNotFoundError:
+        return "skip"
     if "pyvenv.cfg" in names:
         return "skip"
     is_data = len(names) > LINKED_FOLDER_ENTRIES and not any(name.endswith(".py") for name in names)
@@ -173,5 +179,8 @@ def _treatment(folder: os.DirEntry[str]) -> str:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return []
