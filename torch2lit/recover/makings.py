@@ -117,7 +117,7 @@ class _Search:
             case ast.Subscript(value=container, slice=place):
                 return self.elements(Value(container, scope, roles), place, depth)
             case ast.Attribute(value=owner, attr=attribute):
-                return self._of_attribute(Value(owner, scope, roles), attribute, depth)
+                return _elsewhere(node, roles) or self._of_attribute(Value(owner, scope, roles), attribute, depth)
             case ast.Call():
                 returned = self._returned(value, depth)
                 return [value] if returned is None else returned
@@ -125,6 +125,8 @@ class _Search:
 
     def _of_name(self, roles: Roles, scope: Scope, name: str, depth: int) -> Iterator[Value]:
         key = roles.key(scope, name)
+        if key is None or not roles.bindings(key):
+            yield from _elsewhere(ast.Name(name, ast.Load()), roles)
         if key is None:
             return
         owner = key[0]
@@ -252,6 +254,15 @@ class _Search:
                                 yield Value(keyword.value, roles.source.scope_of(call), roles)
                 return
         yield from self.elements(options, ast.Constant(name), 0)
+
+
+def _elsewhere(node: ast.expr, roles: Roles) -> list[Value]:
+    """What an imported name stands for when it is a variable of another file of the project."""
+    found = roles.variable_named(roles.full_name(node))
+    if found is None:
+        return []
+    name, other = found
+    return [Value(ast.Name(name, ast.Load()), other.source.tree, other)]
 
 
 def _results(function: ast.FunctionDef, roles: Roles) -> list[Value]:

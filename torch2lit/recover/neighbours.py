@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from .names import local_names
+
 _LARGEST = 400_000
 _IMPORTED = re.compile(rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+)?import[ \t]+\(?([^\n#;]+)", re.MULTILINE)
 _STAR = re.compile(r"^[ \t]*from[ \t]+[.\w]+[ \t]+import[ \t]*\(?[ \t]*\*", re.MULTILINE)
@@ -92,18 +94,28 @@ class Neighbours:
         for statement in tree.body:
             if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name == name:
                 return Definition(file, module, statement)
-        for statement in tree.body:
-            if isinstance(statement, ast.ImportFrom) and hops > 0:
-                for alias in statement.names:
-                    if (alias.asname or alias.name) not in (name, "*"):
-                        continue
-                    original = name if alias.name == "*" else alias.name
-                    inner = "." * statement.level + (statement.module or "")
-                    separator = "" if inner.endswith(".") or not inner else "."
-                    found = self.beside(file)._definition(f"{inner}{separator}{original}", hops - 1)
-                    seen = absolute_module(module, file, found.module) if found is not None else None
-                    if found is not None and seen:
-                        return Definition(found.file, seen, found.node)
+        for inner in imported_as(tree, name) if hops > 0 else []:
+            found = self.beside(file)._definition(inner, hops - 1)
+            seen = absolute_module(module, file, found.module) if found is not None else None
+            if found is not None and seen:
+                return Definition(found.file, seen, found.node)
+        return None
+
+    def variable(self, full: str) -> tuple[Path, str] | None:
+        """The project file with a variable such as ``data.loader`` at module level, and its name there, through re-exports."""
+        return self._variable(full, _HOPS)
+
+    def _variable(self, full: str, hops: int) -> tuple[Path, str] | None:
+        module, _, name = full.rpartition(".")
+        file = self.file(module)
+        if file is None or not self._may_define(file, name) or (tree := self.tree(file)) is None:
+            return None
+        if name in local_names(tree) and not _is_imported(tree, name):
+            return file, name
+        if hops:
+            for inner in imported_as(tree, name):
+                if (found := self.beside(file)._variable(inner, hops - 1)) is not None:
+                    return found
         return None
 
     def _may_define(self, file: Path, name: str) -> bool:
@@ -148,6 +160,28 @@ class Neighbours:
             with contextlib.suppress(SyntaxError, ValueError, RecursionError):
                 self._trees[file] = ast.parse(text) if text else None
         return self._trees[file]
+
+
+def imported_as(tree: ast.Module, name: str) -> list[str]:
+    """The dotted names that a name may stand for by the file's own ``from ... import``, stars among them."""
+    found = []
+    for statement in tree.body:
+        if isinstance(statement, ast.ImportFrom):
+            for alias in statement.names:
+                if (alias.asname or alias.name) in (name, "*"):
+                    original = name if alias.name == "*" else alias.name
+                    module = "." * statement.level + (statement.module or "")
+                    found.append(f"{module}{'' if module.endswith('.') or not module else '.'}{original}")
+    return found
+
+
+def _is_imported(tree: ast.Module, name: str) -> bool:
+    return any(
+        (alias.asname or alias.name.partition(".")[0]) == name
+        for statement in tree.body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        for alias in statement.names
+    )
 
 
 def imported_modules(data: bytes) -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .names import parameter_names
-from .neighbours import Definition
 from .syntax import Scope, dotted, walk, walk_scope
 
 if TYPE_CHECKING:
@@ -48,10 +47,10 @@ def definition_of(roles: Roles, function: ast.expr) -> ast.ClassDef | ast.Functi
     full = roles.full_name(function)
     if full in roles.source.classes:
         return roles.source.classes[full]
-    if "." not in full:
-        return roles.source.function(full)
-    found = roles.neighbours.definition(full) if roles.neighbours is not None else None
-    return found.node if isinstance(found, Definition) else None
+    if "." not in full and (own := roles.source.function(full)) is not None:
+        return own
+    found = roles.defined_beside(full)
+    return found.node if found is not None else None
 
 
 def is_plain(roles: Roles, definition: ast.ClassDef, depth: int = 0) -> bool:
@@ -103,6 +102,10 @@ def own_backward(roles: Roles, call: ast.Call, scope: Scope) -> bool:
 
 def _of_name(roles: Roles, name: str, scope: Scope, depth: int) -> ast.ClassDef | None:
     key = roles.key(scope, name)
+    if key is None or not roles.bindings(key):
+        elsewhere = roles.variable_named(roles.full_name(ast.Name(name, ast.Load())))
+        if elsewhere is not None:
+            return own_class(elsewhere[1], ast.Name(elsewhere[0], ast.Load()), elsewhere[1].source.tree, depth)
     if key is None:
         return None
     owner = key[0]

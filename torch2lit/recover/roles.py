@@ -13,7 +13,7 @@ from pathlib import Path
 from .attributes import add_attributes
 from .escapes import Escapes
 from .names import local_names, parameter_names, target_names
-from .neighbours import Neighbours
+from .neighbours import Definition, Neighbours, imported_as
 from .own_classes import is_plain, own_class
 from .state_names import plain
 from .syntax import Scope, Source, dotted, walk, walk_scope
@@ -353,22 +353,45 @@ class Roles:
 
     def own_class_named(self, full: str) -> tuple[ast.ClassDef, Roles] | None:
         """The same with the file that defines it."""
-        if "." not in full:
-            return (self.source.classes[full], self) if full in self.source.classes else None
-        found = self.neighbours.definition(full) if self.neighbours is not None else None
+        if "." not in full and full in self.source.classes:
+            return self.source.classes[full], self
+        found = self.defined_beside(full)
         other = self.of_file(found.file) if found is not None else None
         definition = other.source.classes.get(found.node.name) if found is not None and other is not None else None
         return (definition, other) if definition is not None and other is not None else None
 
     def function_named(self, full: str) -> tuple[ast.FunctionDef, Roles] | None:
         """The function of a full name, in this file or in one beside it, with the file that defines it."""
-        if "." not in full:
-            function = self.source.function(full)
-            return (function, self) if function is not None else None
-        found = self.neighbours.definition(full) if self.neighbours is not None else None
+        if "." not in full and (function := self.source.function(full)) is not None:
+            return function, self
+        found = self.defined_beside(full)
         other = self.of_file(found.file) if found is not None else None
         function = other.source.function(found.node.name) if found is not None and other is not None else None
         return (function, other) if function is not None and other is not None else None
+
+    def variable_named(self, full: str) -> tuple[str, Roles] | None:
+        """The variable at module level of a file beside this one that a full name stands for, with that file."""
+        if self.neighbours is None:
+            return None
+        for name in self._full_names(full):
+            if (found := self.neighbours.variable(name)) is not None and (other := self.of_file(found[0])) is not None:
+                return found[1], other
+        return None
+
+    def defined_beside(self, full: str) -> Definition | None:
+        """The function or class of a file beside this one that a full name stands for, by the file's stars too."""
+        if self.neighbours is None:
+            return None
+        for name in self._full_names(full):
+            if (found := self.neighbours.definition(name)) is not None:
+                return found
+        return None
+
+    def _full_names(self, full: str) -> list[str]:
+        """The name itself, or those that it may have by the file's stars when nothing else in the file binds it."""
+        if "." in full:
+            return [full]
+        return [] if full in local_names(self.source.tree) else imported_as(self.source.tree, full)
 
     def of_file(self, file: Path) -> Roles | None:
         """The roles of a project file that the script imports; None when it cannot be read."""
