@@ -2,6 +2,7 @@
 
 def train(model, loader, clip): ... clip_grad_norm_(model.parameters(), clip)
 train(model, loader, args.clip)             →   clip_grad_norm_(self.model.parameters(), self.hparams.clip)
+train(model, loader, CLIP)                  →   clip_grad_norm_(self.model.parameters(), CLIP)      (imported)
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def _is_fixed(draft: Draft, item: Item, variable: Variable, everything: list[Ite
     match item.value:
         case ast.Attribute(value=ast.Name() as name, attr=attribute):
             owner = draft.variable(name, item.frame.caller)
+        case ast.Name(id=imported):
+            return _is_imported(draft, imported, item.frame.caller)
         case _:
             return False
     if owner is None or any(owner in draft.variables.use(i).written for i in everything):
@@ -56,3 +59,11 @@ def _is_fixed(draft: Draft, item: Item, variable: Variable, everything: list[Ite
                 if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr == attribute:
                     return False
     return True
+
+
+def _is_imported(draft: Draft, name: str, frame: Frame) -> bool:
+    """Whether a name only ever stands for something that the file imports, by a star perhaps, or for a builtin."""
+    if draft.variables.of(frame, name) is not None:
+        return False
+    key = draft.roles.key(frame.scope, name)
+    return key is None or (isinstance(key[0], ast.Module) and not draft.roles.rebound_unseen(key))

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from enum import Enum
 
-from .makings import Value, sources
+from .makings import Value, sources, yields
 from .names import bound_names, target_names
 from .roles import Role, Roles
 from .syntax import Scope, dotted
@@ -256,7 +256,7 @@ def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
     if isinstance(base, ast.Name) and _is_list(base, scope, roles):
         return Iterable.UNKNOWN
     if isinstance(base, ast.Name | ast.Attribute | ast.Subscript) and roles.of(base, scope) is Role.LOADER:
-        return Iterable.LOADER
+        return Iterable.UNKNOWN if any(_is_no_loader(p) for p in sources(Value(base, scope, roles))) else Iterable.LOADER
     if isinstance(base, ast.Call) and roles.of(base, scope) is Role.LOADER:
         return Iterable.LOADER
     return Iterable.LOADER if _is_made_as_loader(base, scope, roles) else Iterable.UNKNOWN
@@ -270,6 +270,34 @@ def _is_made_as_loader(base: ast.expr, scope: Scope, roles: Roles) -> bool:
     return bool(parts) and all(
         isinstance(p.node, ast.Call) and p.roles.full_name(p.node.func) in DATA_LOADERS for p in parts
     )
+
+
+_COLLECTIONS = (
+    ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
+)  # fmt: skip
+_GIVES_NO_LOADER = frozenset({
+    "list", "tuple", "sorted", "reversed", "set", "dict", "map", "zip", "filter", "iter", "enumerate", "range", "pickle.load",
+    "pickle.loads", "json.load", "json.loads", "joblib.load", "open",
+})  # fmt: skip
+_PARTS_OF_A_WHOLE = {"split", "chunk", "unbind", "view", "reshape", "values", "items", "keys", "tolist"}
+
+
+def _is_no_loader(value: Value) -> bool:
+    """Whether a loop over the value surely runs over no loader, whatever its name is: a collection, tensors, an iterator."""
+    node, roles = value.node, value.roles
+    if isinstance(node, _COLLECTIONS):
+        return True
+    if not isinstance(node, ast.Call):
+        return False
+    full = roles.full_name(node.func)
+    if full in _GIVES_NO_LOADER and roles.key(value.scope, full) is None:
+        return True
+    if full.startswith(("numpy.", "itertools.", "torch.")) and not full.startswith("torch.utils.data."):
+        return True
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _PARTS_OF_A_WHOLE:
+        return True
+    own = roles.function_named(full) if full else None
+    return own is not None and yields(own[0])
 
 
 def _is_list(base: ast.Name, scope: Scope, roles: Roles) -> bool:

@@ -148,11 +148,11 @@ class _Search:
         function = call.node.func
         full = call.roles.full_name(function)
         if full and (own := call.roles.function_named(full)) is not None:
-            return _results(*own)
+            return None if yields(own[0]) else _results(*own)
         if isinstance(function, ast.Attribute):
             for definition, roles in self._classes_of(Value(function.value, call.scope, call.roles), depth):
                 if (method := method_of(definition, function.attr)) is not None:
-                    return _results(method, roles)
+                    return None if yields(method) else _results(method, roles)
         return None
 
     def _classes_of(self, value: Value, depth: int) -> Iterator[tuple[ast.ClassDef, Roles]]:
@@ -254,6 +254,11 @@ class _Search:
                                 yield Value(keyword.value, roles.source.scope_of(call), roles)
                 return
         yield from self.elements(options, ast.Constant(name), 0)
+
+
+def yields(function: ast.FunctionDef) -> bool:
+    """Whether calling the function gives a generator."""
+    return any(isinstance(n, ast.Yield | ast.YieldFrom) for n in walk_scope(function.body))
 
 
 def _elsewhere(node: ast.expr, roles: Roles) -> list[Value]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from ...recover.items import Item
+from ...recover.items import Item, parts
 from ...recover.names import flow, free_names
 from ...recover.nest import Frame
 from ...recover.state_names import is_attribute, plain
@@ -102,10 +102,12 @@ class Batches(Construction):
                         )
 
     def part_locals(self, assigned: set[Variable]) -> None:
-        """Two different locals of one name in one hook get different names."""
+        """Two different locals of one name in one hook get different names, and so does one that hides an outer name."""
         for hook in HOOKS:
             # What the hook's own parameters bind keeps its name.
-            seen: dict[str, Variable] = {v.name: v for v in sorted(self.loop_variables(hook), key=lambda v: v.rank)}
+            seen: dict[str, Variable | None] = {v.name: v for v in sorted(self.loop_variables(hook), key=lambda v: v.rank)}
+            for name, outer in self._outer_names(hook):
+                seen.setdefault(name, outer)
             for item in self.draft.hooks.get(hook, []):
                 use = self.variables.use(item)
                 for variable in sorted(use.read | use.written, key=lambda v: v.rank):
@@ -117,6 +119,18 @@ class Batches(Construction):
                     if other is not variable:
                         owner = plain(variable.frame.name) or "outer"
                         self.state.in_hook[(hook, variable)] = f"{owner}_{variable.name}"
+
+    def _outer_names(self, hook: str) -> list[tuple[str, Variable | None]]:
+        """The names of the module, imports and builtins that a hook reads as they are."""
+        found: dict[str, Variable | None] = {}
+        for item in self.draft.hooks.get(hook, []):
+            for part, frame in parts(item):
+                for name in sorted(flow([part]).read):
+                    variable = self.variables.of(frame, name)
+                    text = self.state.homes.get(variable, name) if variable is not None else name
+                    if text == name and (variable is None or variable.frame is None):
+                        found.setdefault(name, variable)
+        return list(found.items())
 
 
 def _bound_inside(item: Item, name: str) -> bool:
