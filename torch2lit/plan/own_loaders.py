@@ -8,8 +8,10 @@ that none of this can be noticed: a generator that hands on each batch of one lo
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from pathlib import Path
 
-from ..recover.makings import Value, makings
+from ..recover.makings import Value, makings, sources
 from ..recover.nest import Frame
 from ..recover.own_classes import lineage, method_of
 from ..recover.roles import Roles
@@ -22,7 +24,75 @@ _DEPTH = 4
 
 def own_loader(draft: Draft, base: ast.expr, frame: Frame) -> str:
     """Why the loader is one that Lightning would ask in another way than a `for` does; "" when it is not known to be."""
-    return _looked_into(Value(base, frame.scope, draft.roles), 0)
+    loader = Value(base, frame.scope, draft.roles)
+    if reason := _looked_into(loader, 0):
+        return reason
+    if _comes_from_outside(loader, 0):
+        return ""
+    for definition in _own_streams(draft.roles):
+        return (
+            f"`{ast.unparse(base)[:60]}` may be a `{definition.name}`, of which Lightning asks more than a `for` does"
+        )
+    return ""
+
+
+def _comes_from_outside(value: Value, depth: int) -> bool:
+    """Whether all that the value may be is made by a library, or by a class or function of the project that is seen through."""
+    parts = [p for p in sources(value) if not isinstance(p.node, ast.Constant)]
+    return bool(parts) and depth < _DEPTH and all(_is_outside(p, depth) for p in parts)
+
+
+def _is_outside(part: Value, depth: int) -> bool:
+    if not isinstance(part.node, ast.Call):
+        return False
+    roles, function = part.roles, part.node.func
+    if roles.own_class_named(roles.full_name(function)) is not None:
+        return True  # it was looked into
+    root: ast.AST = function
+    while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
+        root = root.func if isinstance(root, ast.Call) else root.value
+    if not isinstance(root, ast.Name):
+        return False
+    if roles.key(part.scope, root.id) is None:
+        return False
+    if root.id in roles.origins:
+        origin = roles.origins[root.id]
+        inside = roles.neighbours is not None and (
+            roles.neighbours.file(origin) or roles.neighbours.file(origin.rpartition(".")[0])
+        )
+        return not inside
+    return root is not function and _comes_from_outside(Value(root, part.scope, roles), depth + 1)
+
+
+def _own_streams(roles: Roles) -> Iterator[ast.ClassDef]:
+    """The classes of the project over whose objects a `for` runs as no loader of torch's does it."""
+    waiting, seen = [roles], {id(roles)}
+    while waiting:
+        current = waiting.pop(0)
+        if "__iter__" in current.source.text:
+            for definition in current.source.classes.values():
+                if method_of(definition, "__iter__") and not _hands_on(definition) and not _is_other(definition):
+                    yield definition
+        for file in _imported_files(current):
+            other = current.of_file(file)
+            if other is not None and id(other) not in seen:
+                seen.add(id(other))
+                waiting.append(other)
+
+
+def _imported_files(roles: Roles) -> list[Path]:
+    if roles.neighbours is None:
+        return []
+    names: dict[str, None] = {}
+    for origin in roles.origins.values():
+        names.update({origin.removesuffix(".*"): None, origin.rpartition(".")[0]: None})
+    return [file for name in names if name and (file := roles.neighbours.file(name)) is not None]
+
+
+def _is_other(definition: ast.ClassDef) -> bool:
+    """Whether objects of the class are modules, samplers or containers rather than streams of batches."""
+    bases = [dotted(base).rpartition(".")[2] for base in definition.bases]
+    return any(b.endswith(("Module", "Sampler", "dict", "Dict", "list", "List", "Mapping")) for b in bases)
 
 
 def _looked_into(loader: Value, depth: int) -> str:

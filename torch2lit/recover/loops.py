@@ -256,7 +256,9 @@ def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
     if isinstance(base, ast.Name) and _is_list(base, scope, roles):
         return Iterable.UNKNOWN
     if isinstance(base, ast.Name | ast.Attribute | ast.Subscript) and roles.of(base, scope) is Role.LOADER:
-        return Iterable.UNKNOWN if any(_is_no_loader(p) for p in sources(Value(base, scope, roles))) else Iterable.LOADER
+        return (
+            Iterable.UNKNOWN if any(_is_no_loader(p) for p in sources(Value(base, scope, roles))) else Iterable.LOADER
+        )
     if isinstance(base, ast.Call) and roles.of(base, scope) is Role.LOADER:
         return Iterable.LOADER
     return Iterable.LOADER if _is_made_as_loader(base, scope, roles) else Iterable.UNKNOWN

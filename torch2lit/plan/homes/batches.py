@@ -105,7 +105,9 @@ class Batches(Construction):
         """Two different locals of one name in one hook get different names, and so does one that hides an outer name."""
         for hook in HOOKS:
             # What the hook's own parameters bind keeps its name.
-            seen: dict[str, Variable | None] = {v.name: v for v in sorted(self.loop_variables(hook), key=lambda v: v.rank)}
+            seen: dict[str, Variable | None] = {
+                v.name: v for v in sorted(self.loop_variables(hook), key=lambda v: v.rank)
+            }
             for name, outer in self._outer_names(hook):
                 seen.setdefault(name, outer)
             for item in self.draft.hooks.get(hook, []):
