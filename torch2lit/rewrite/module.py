@@ -98,7 +98,8 @@ _CONTAINERS = {
 
 
 def _snake(name: str) -> str:
-    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    # The 2 of `Seq2Seq` joins two words.
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?<![A-Za-z][24])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return text.lower()
 
 

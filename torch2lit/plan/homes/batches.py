@@ -11,6 +11,7 @@ from ...recover.state_names import is_attribute, plain
 from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import (
+    BATCH_END,
     BATCH_START,
     HOOKS,
     TRAINING_STEP,
@@ -109,6 +110,9 @@ class Batches(Construction):
                 v.name: v for v in sorted(self.loop_variables(hook), key=lambda v: v.rank)
             }
             for name, outer in self._outer_names(hook):
+                if outer is None and name in self._parameters(hook):
+                    message = f"`{name}` of the script would be hidden by the parameter of that name in `{hook}`"
+                    raise self.draft.refuse("output-not-valid", self.draft.nest.outermost, message)
                 seen.setdefault(name, outer)
             for item in self.draft.hooks.get(hook, []):
                 use = self.variables.use(item)
@@ -121,6 +125,12 @@ class Batches(Construction):
                     if other is not variable:
                         owner = plain(variable.frame.name) or "outer"
                         self.state.in_hook[(hook, variable)] = f"{owner}_{variable.name}"
+
+    def _parameters(self, hook: str) -> set[str]:
+        """The hook's own parameters, which no other name may have."""
+        if hook in (BATCH_START, TRAINING_STEP, VALIDATION_STEP):
+            return {"self", self.state.batch_parameter.get(hook, "batch"), "batch_idx"}
+        return {"self", "outputs", "batch", "batch_idx"} if hook == BATCH_END else {"self"}
 
     def _outer_names(self, hook: str) -> list[tuple[str, Variable | None]]:
         """The names of the module, imports and builtins that a hook reads as they are."""
