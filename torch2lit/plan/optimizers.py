@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass, field
 
 from ..recover.items import Item, names_in
+from ..recover.makings import Value, sources
 from ..recover.own_classes import definition_of
 from ..recover.roles import Binding, Role
 from ..recover.state_names import is_state
@@ -59,6 +60,15 @@ def configure(draft: Draft) -> Configured:
     _claim_scheduler(draft, configured)
     _claim_construction(draft, configured)
     return configured
+
+
+def may_be_none(draft: Draft, optimizer: ast.expr) -> bool:
+    """Whether the script may have no such optimizer: it then holds None in its place."""
+    variable = draft.variable(optimizer, draft.nest.step_frame)
+    if variable is None:
+        return False
+    parts = sources(Value(ast.Name(variable.name, ast.Load()), variable.scope, draft.roles))
+    return any(isinstance(p.node, ast.Constant) and p.node.value is None for p in parts)
 
 
 def _is_own_object(draft: Draft, name: ast.expr) -> bool:

@@ -88,11 +88,14 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             value, before = found
             if not (bar or is_bar_call(value)) and _read_elsewhere(base.id, node, value, scope):
                 break
-            if once := once or not _made_for(node, value, roles):
-                if any(
-                    dotted_call(n) in ("enumerate", *_ITERATORS) for n in ast.walk(value) if isinstance(n, ast.Call)
-                ):
-                    break  # it is used up after the first time
+            starts = any(
+                isinstance(n, ast.Call) and dotted_call(n) in ("enumerate", *_ITERATORS) for n in ast.walk(value)
+            )
+            if starts and _asked_itself(base.id, node, value, scope, roles):
+                break  # it stays, and would start its loader beside the Trainer
+            once = once or not _made_for(node, value, roles)
+            if once and starts:
+                break  # it is used up after the first time
             bar_name = base.id
             base = value
             continue
@@ -187,6 +190,20 @@ def _read_elsewhere(name: str, loop: ast.For, value: ast.expr, scope: Scope) -> 
         isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) and id(n) not in heads
         for n in ast.walk(scope)
     )
+
+
+def _asked_itself(name: str, loop: ast.For, value: ast.expr, scope: Scope, roles: Roles) -> bool:
+    """Whether something looks at the object, its length perhaps, other than by a statement that calls one of its methods."""
+    heads = {id(n) for part in (loop.iter, value) for n in ast.walk(part)}
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load) and id(node) not in heads:
+            if name in bound_names([roles.source.statement_of(node)]):
+                continue  # another bar around it
+            method = roles.source.parents.get(node)
+            call = roles.source.parents.get(method) if isinstance(method, ast.Attribute) else None
+            if not isinstance(call, ast.Call) or not isinstance(roles.source.parents.get(call), ast.Expr):
+                return True
+    return False
 
 
 def _last_value(name: str, place: ast.stmt, scope: Scope, roles: Roles) -> tuple[ast.expr, ast.stmt] | None:

@@ -19,7 +19,7 @@ from ..plan.draft import (
     Draft,
 )
 from ..plan.metrics import logged_numbers
-from ..plan.optimizers import Configured
+from ..plan.optimizers import Configured, may_be_none
 from ..plan.state import State
 from ..plan.validation import trained_models
 from ..recover.roles import Role
@@ -230,6 +230,8 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
             lines.append(f'    return {{"optimizer": {texts[0]}, "lr_scheduler": {inner}}}')
         elif len(texts) == 1:
             lines.append(f"    return {texts[0]}")
+        elif any(may_be_none(draft, e) for e in configured.expressions):
+            lines.append(f"    return [optimizer for optimizer in ({', '.join(texts)}) if optimizer is not None]")
         else:
             lines.append(f"    return [{', '.join(texts)}]")
         return "\n".join(lines) + "\n"
