@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..engine import Converter
+from ..files.edits import apply_edits
+from ..files.lines import split_lines
 from ..findings import Finding
 from ..options import Options
 from ..program import Conversion, Outcome
@@ -15,6 +17,7 @@ from ..recover.roles import Roles
 from ..recover.state_names import STATE
 from ..recover.syntax import Source
 from .classes import find_family
+from .inherited import drivers_brought_down
 from .project_text import other_text
 from .restore import told
 from .view import View, plain_view
@@ -38,6 +41,8 @@ def convert_methods(
             if recovered.nests:
                 return recovered.findings
             return list(result.findings) or recovered.findings
+    if (brought := _with_drivers(source, roles, recovered, path, options, again)) is not None:
+        return brought
     reasons: dict[ast.ClassDef, str | None] = {}
     quiet: set[ast.ClassDef] = set()
     others = other_text(path)
@@ -62,6 +67,30 @@ def convert_methods(
         else:
             reasons[owner] = found
     return [_with_reason(f, source, reasons) for f in recovered.findings if _about(f, source) not in quiet]
+
+
+def _with_drivers(
+    source: Source, roles: Roles, recovered: Recovered, path: str, options: Options, again: Again
+) -> Conversion | None:
+    """The conversion of a class whose training is driven by methods that it inherits from another file."""
+    from ..passes import joined
+
+    others = other_text(path)
+    for owner in _owners(source, recovered):
+        family = find_family(source, roles, owner, others)
+        if isinstance(family, str) or not (edits := drivers_brought_down(source, roles, family, others)):
+            continue
+        combined = apply_edits(split_lines(source.text), list(edits))
+        second = again(combined, path, options, modernise=False)
+        if second.outcome is not Outcome.CONVERTED or any(_names(f, owner) for f in second.findings):
+            continue
+        first = Conversion(path, Outcome.CONVERTED, source.text, combined, second.mechanism, edits=edits)
+        return joined(first, second)
+    return None
+
+
+def _names(found: Finding, owner: ast.ClassDef) -> bool:
+    return found.slug == "loop-in-class" and f"`{owner.name}`" in found.message
 
 
 def _with_others(first: Conversion, path: str, options: Options, again: Again) -> Conversion:
