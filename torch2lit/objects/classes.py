@@ -38,6 +38,12 @@ class Family:
     class_level: set[str] = field(default_factory=set)
     bound_by_bases: set[str] = field(default_factory=set)
     """Attributes that methods of foreign bases bind."""
+    called_by_bases: dict[str, set[str]] = field(default_factory=dict)
+    """For each method of foreign bases what it may read of its object."""
+    abstract: set[str] = field(default_factory=set)
+    """Methods without which no object of the class can be made."""
+    foreign: list[ast.ClassDef] = field(default_factory=list)
+    """The project's classes above the family, in other files or extended by others, too."""
     holders: dict[Scope, str] = field(default_factory=dict)
     """For each scope that makes the one object of the program, the variable that holds it there."""
 
@@ -50,6 +56,12 @@ class Family:
         """What a method calls its object, None when it gets none."""
         first = [*function.args.posonlyargs, *function.args.args][:1]
         return first[0].arg if first and function not in self.static else None
+
+    def read_by_bases(self, attribute: str, text: str) -> bool:
+        """Whether a method of a foreign base that the family's objects still have may read an attribute of theirs."""
+        own = {m.name for m in self.names}
+        kept = (read for name, read in self.called_by_bases.items() if name not in own or f").{name}" in text)
+        return any(attribute in read for read in kept)
 
     def above(self, owner: ast.ClassDef, attribute: str) -> str:
         """The function that ``super().ATTRIBUTE`` is in the view, "" when the family does not define it."""
@@ -74,6 +86,7 @@ def find_family(source: Source, roles: Roles, owner: ast.ClassDef, others: str) 
             return f"class `{definition.name}` {problem}"
     if problem := _bases(roles, family):
         return problem
+    _find_abstract(family)
     if problem := _name_methods(family):
         return problem
     if problem := _attributes(source, family) or _replaced(source, family, others):
@@ -197,6 +210,9 @@ def _foreign_base(roles: Roles, family: Family, base: ast.expr, depth: int) -> s
     if magic := _magic(found):
         return f"class `{found.name}` defines `{magic}`"
     family.opaque |= {m.name for m in _methods(found)}
+    for method in _methods(found):
+        family.called_by_bases.setdefault(method.name, set()).update(_read(method))
+    family.foreign.append(found)
     family.bound_by_bases |= {
         n.attr for m in _methods(found) if m.name != "__init__" for n in walk(m)
         if isinstance(n, ast.Attribute) and not isinstance(n.ctx, ast.Load)
@@ -215,6 +231,23 @@ def _foreign_base(roles: Roles, family: Family, base: ast.expr, depth: int) -> s
         if problem := _foreign_base(above, family, inner, depth + 1):
             return problem
     return ""
+
+
+def _read(method: Function) -> set[str]:
+    """What a method may read of its object, by name or by a text."""
+    found = {n.attr for n in walk(method) if isinstance(n, ast.Attribute)}
+    return found | {n.value for n in walk(method) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+def _find_abstract(family: Family) -> None:
+    lineage = [*family.classes, *family.foreign]
+    marks = [dotted(b.value if isinstance(b, ast.Subscript) else b) for c in lineage for b in c.bases]
+    marks += [dotted(k.value) for c in lineage for k in c.keywords]
+    if any(m.rpartition(".")[2] in ("ABC", "ABCMeta", "Protocol") for m in marks):
+        family.abstract = {
+            m.name for c in lineage for m in _methods(c)
+            if any(dotted(d).rpartition(".")[2].startswith("abstract") for d in m.decorator_list)
+        }  # fmt: skip
 
 
 def _name_methods(family: Family) -> str:

@@ -41,8 +41,11 @@ class _Above:
         return [s for s in self.node.body if isinstance(s, ast.FunctionDef)]
 
 
-def drivers_brought_down(source: Source, roles: Roles, family: Family, others: str) -> tuple[Edit, ...]:
-    """Edits that give a family the inherited methods which run its training; none when there are none, or they cannot stand there."""
+def drivers_brought_down(source: Source, roles: Roles, family: Family, others: str) -> tuple[Edit, ...] | str:
+    """Edits that give a family the inherited methods which run its training, or why they cannot stand there.
+
+    None when the class inherits no such method.
+    """
     if roles.neighbours is None:
         return ()
     files = ProjectFiles(roles, roles.neighbours)
@@ -51,11 +54,16 @@ def drivers_brought_down(source: Source, roles: Roles, family: Family, others: s
         return ()
     owner, above = found
     drivers = _drivers(family, above)
-    if not drivers or any(_is_named(source.text, others, one) for one in drivers):
+    if not drivers:
         return ()
+    where = f"`{drivers[0].node.name}` of {drivers[0].file.name} runs it"
+    if past := next((one.node.name for one in drivers if _is_named(source.text, others, one)), ""):
+        return f"{where}, and `{past}` of the base is called past the class"
     try:
         return pull_methods(source, roles, files, owner, drivers)
-    except (CannotPullIn, SyntaxError):
+    except CannotPullIn as reason:
+        return f"{where}, and cannot stand in the class: {reason}"
+    except SyntaxError:
         return ()
 
 
@@ -107,8 +115,6 @@ def _drivers(family: Family, above: list[_Above]) -> list[Definition]:
     if "__init__" in training:
         return []
     chosen = [(one, method) for name, (one, method) in inherited.items() if name in training]
-    if any(method.decorator_list for _one, method in chosen):
-        return []
     return [Definition(one.definition.file, one.definition.module, method) for one, method in chosen]
 
 

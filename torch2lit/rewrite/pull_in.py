@@ -28,7 +28,6 @@ from ..recover.syntax import Source, dotted, walk
 from .assemble import without_names
 from .rename import rename
 
-
 _BUILTINS = frozenset(dir(builtins))
 _OF_PLACE = {"super", "globals", "locals", "vars", "dir", "eval", "exec"}
 """What gives another answer where it stands in another class or file."""
@@ -193,6 +192,8 @@ class _Puller:
         return "\n".join(source.lines[start : node.end_lineno]) + "\n"
 
     def _check_method(self, node: ast.FunctionDef, known: frozenset[str]) -> None:
+        if node.decorator_list:
+            raise CannotPullIn(f"`{node.name}` is decorated")
         for part in walk(node):
             for name in (getattr(part, "id", ""), getattr(part, "attr", ""), getattr(part, "arg", "")):
                 if isinstance(name, str) and name.startswith("__") and not name.endswith("__"):
