@@ -6,7 +6,7 @@ import ast
 
 from ...recover.items import names_in
 from ...recover.roles import Role
-from ...recover.state_names import is_state
+from ...recover.state_names import is_state, is_whole
 from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import (
@@ -33,6 +33,8 @@ class Outer(Promotion):
             self.state.homes[variable] = "self.device"
             return
         holds = role in (Role.MODEL, Role.CRITERION)
+        if is_whole(variable.name) or (is_state(variable.name) and self.draft.module_that_trains):
+            return
         if is_state(variable.name) and not (role is Role.MODEL and self.used_in_hooks(variable)):
             return
         hidden = variable.name in _HOOK_PARAMETERS
@@ -150,6 +152,7 @@ class Outer(Promotion):
                         variable = self.variables.of(self.entry, node.id)
                         if (
                             variable is not None
+                            and not is_whole(variable.name)
                             and variable not in self.state.homes
                             and variable.scope is self.entry.scope
                         ):
