@@ -15,6 +15,7 @@ from ..draft import (
 from ..settings import holds_plain_values
 from .facts import DICT_METHODS
 from .promotion import Promotion
+from .unbound import argument_of
 
 _HOOK_PARAMETERS = {"self", "batch", "batch_idx", "outputs"}
 """Names that a hook's own parameters would hide."""
@@ -55,9 +56,10 @@ class Outer(Promotion):
             return
         if not self.used_in_hooks(variable):
             return
+        argument = argument_of(self.draft, variable)
         attribute = self.attribute_of(variable)
         self.state.homes[variable] = f"self.{attribute}"
-        self.add_parameter(variable.name, attribute, variable.name)
+        self.add_parameter(variable.name, attribute, argument)
 
     def name_often_used(self, variable: Variable, text: str) -> None:
         """Where a hook reads a long expression twice, it goes on calling it as the script does."""
