@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from ..program import Edit
 from ..recover.names import parameter_names
 from ..recover.neighbours import Definition, absolute_module
-from ..recover.reach import ProjectFiles, has_step_site
+from ..recover.nest import STEP_METHODS
+from ..recover.reach import ProjectFiles
 from ..recover.roles import Roles
 from ..recover.syntax import Source, dotted, walk
 from ..rewrite.pull_in import CannotPullIn, pull_methods
@@ -106,7 +107,7 @@ def _drivers(family: Family, above: list[_Above]) -> list[Definition]:
             if method.name not in own:
                 inherited.setdefault(method.name, (one, method))
     resolved = {**own, **{name: method for name, (_one, method) in inherited.items()}}
-    training = {name for name, method in resolved.items() if has_step_site(method)}
+    training = {name for name, method in resolved.items() if _has_step(method)}
     grown = True
     while grown:
         more = {name for name, method in resolved.items() if name not in training and _mentions(method) & training}
@@ -116,6 +117,11 @@ def _drivers(family: Family, above: list[_Above]) -> list[Definition]:
         return []
     chosen = [(one, method) for name, (one, method) in inherited.items() if name in training]
     return [Definition(one.definition.file, one.definition.module, method) for one, method in chosen]
+
+
+def _has_step(method: ast.FunctionDef) -> bool:
+    attributes = {n.attr for n in walk(method) if isinstance(n, ast.Attribute)}
+    return "backward" in attributes and not attributes.isdisjoint(STEP_METHODS)
 
 
 def _mentions(method: ast.FunctionDef) -> set[str]:
