@@ -391,7 +391,7 @@ SAME_TRAINING = (
         1,
         "a start value is lost",
         PROMOTION,
-        "self.add_parameter(variable.name, attribute, variable.name)\n\n    def needs_initial",
+        "self.add_parameter(variable.name, attribute, argument_of(self.draft, variable))\n\n    def needs_initial",
         'self.add_parameter(variable.name, attribute, "None")\n\n    def needs_initial',
         _trains("best-checkpoint", "steps-over-endless-loader", "batch-skipped-by-continue"),
     ),

@@ -332,6 +332,14 @@ class Converter:
         return ""
 
     def _alias(self, taken: set[str]) -> str:
+        import ast
+
+        bound = {n.id for n in self.raw.all(ast.Name) if not isinstance(n.ctx, ast.Load)}
+        bound |= {a.arg for a in self.raw.all(ast.arg)}
+        for statement in self.raw.tree.body:
+            for known in statement.names if isinstance(statement, ast.Import) else ():
+                if known.name == "lightning" and (own := known.asname or known.name) not in bound:
+                    return own
         for alias in ("L", "lightning", "pl"):
             if alias not in taken:
                 return alias

@@ -17,6 +17,94 @@ _MAGIC = {
     "__class_getitem__", "__set_name__", "__get__", "__set__",
 }  # fmt: skip
 """What changes the meaning of an attribute, or of making an object."""
+MODULE_NAMES = frozenset(
+    [
+        "T_destination",
+        "_apply",
+        "_backward_hooks",
+        "_backward_pre_hooks",
+        "_buffers",
+        "_call_impl",
+        "_compiled_call_impl",
+        "_forward_hooks",
+        "_forward_pre_hooks",
+        "_get_backward_hooks",
+        "_get_backward_pre_hooks",
+        "_get_name",
+        "_is_full_backward_hook",
+        "_load_from_state_dict",
+        "_maybe_warn_non_full_backward_hook",
+        "_modules",
+        "_named_members",
+        "_non_persistent_buffers_set",
+        "_parameters",
+        "_register_load_state_dict_pre_hook",
+        "_register_state_dict_hook",
+        "_replicate_for_data_parallel",
+        "_save_to_state_dict",
+        "_slow_forward",
+        "_state_dict_hooks",
+        "_version",
+        "_wrapped_call_impl",
+        "add_module",
+        "apply",
+        "bfloat16",
+        "buffers",
+        "call_super_init",
+        "children",
+        "compile",
+        "cpu",
+        "cuda",
+        "double",
+        "dump_patches",
+        "eval",
+        "extra_repr",
+        "float",
+        "get_buffer",
+        "get_extra_state",
+        "get_parameter",
+        "get_submodule",
+        "half",
+        "ipu",
+        "load_state_dict",
+        "modules",
+        "mtia",
+        "named_buffers",
+        "named_children",
+        "named_modules",
+        "named_parameters",
+        "parameters",
+        "register_backward_hook",
+        "register_buffer",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+        "register_load_state_dict_post_hook",
+        "register_load_state_dict_pre_hook",
+        "register_module",
+        "register_parameter",
+        "register_state_dict_post_hook",
+        "register_state_dict_pre_hook",
+        "requires_grad_",
+        "set_extra_state",
+        "set_submodule",
+        "share_memory",
+        "state_dict",
+        "to",
+        "to_empty",
+        "train",
+        "training",
+        "type",
+        "xpu",
+        "zero_grad",
+    ]
+)
+"""What torch's own base of models gives each of them."""
+_BINDERS = {
+    "add_module", "register_module", "set_submodule", "register_parameter", "_modules", "_parameters", "__dict__",
+    "__setattr__", "__setstate__",
+}  # fmt: skip
 _PROCESSES = {"init_process_group", "spawn", "DistributedDataParallel", "DDP"}
 _BARE_BASES = {"object", "ABC", "Generic", "Protocol"}
 _DEPTH = 8
@@ -38,6 +126,14 @@ class Family:
     class_level: set[str] = field(default_factory=set)
     bound_by_bases: set[str] = field(default_factory=set)
     """Attributes that methods of foreign bases bind."""
+    called_by_bases: dict[str, set[str]] = field(default_factory=dict)
+    """For each method of foreign bases what it may read of its object."""
+    abstract: set[str] = field(default_factory=set)
+    """Methods without which no object of the class can be made."""
+    is_module: bool = False
+    """Whether torch's own base of models stands above the family."""
+    foreign: list[ast.ClassDef] = field(default_factory=list)
+    """The project's classes above the family, in other files or extended by others, too."""
     holders: dict[Scope, str] = field(default_factory=dict)
     """For each scope that makes the one object of the program, the variable that holds it there."""
 
@@ -50,6 +146,12 @@ class Family:
         """What a method calls its object, None when it gets none."""
         first = [*function.args.posonlyargs, *function.args.args][:1]
         return first[0].arg if first and function not in self.static else None
+
+    def read_by_bases(self, attribute: str, text: str) -> bool:
+        """Whether a method of a foreign base that the family's objects still have may read an attribute of theirs."""
+        own = {m.name for m in self.names}
+        kept = (read for name, read in self.called_by_bases.items() if name not in own or f").{name}" in text)
+        return any(attribute in read for read in kept)
 
     def above(self, owner: ast.ClassDef, attribute: str) -> str:
         """The function that ``super().ATTRIBUTE`` is in the view, "" when the family does not define it."""
@@ -74,6 +176,9 @@ def find_family(source: Source, roles: Roles, owner: ast.ClassDef, others: str) 
             return f"class `{definition.name}` {problem}"
     if problem := _bases(roles, family):
         return problem
+    if family.is_module and (problem := _own_module(source, family)):
+        return problem
+    _find_abstract(family)
     if problem := _name_methods(family):
         return problem
     if problem := _attributes(source, family) or _replaced(source, family, others):
@@ -189,6 +294,8 @@ def _foreign_base(roles: Roles, family: Family, base: ast.expr, depth: int) -> s
     last = dotted(base.value if isinstance(base, ast.Subscript) else base).rpartition(".")[2]
     if last in _BARE_BASES:
         return ""
+    if roles.full_name(base) == "torch.nn.Module" or roles.full_name(base) == "torch.nn.modules.Module":
+        return _module_base(family)
     found = definition_of(roles, base)
     if not isinstance(found, ast.ClassDef) or depth > _DEPTH:
         return f"class `{family.leaf.name}` extends `{shown}`, whose attributes may be more than values"
@@ -197,6 +304,9 @@ def _foreign_base(roles: Roles, family: Family, base: ast.expr, depth: int) -> s
     if magic := _magic(found):
         return f"class `{found.name}` defines `{magic}`"
     family.opaque |= {m.name for m in _methods(found)}
+    for method in _methods(found):
+        family.called_by_bases.setdefault(method.name, set()).update(_read(method))
+    family.foreign.append(found)
     family.bound_by_bases |= {
         n.attr for m in _methods(found) if m.name != "__init__" for n in walk(m)
         if isinstance(n, ast.Attribute) and not isinstance(n.ctx, ast.Load)
@@ -215,6 +325,42 @@ def _foreign_base(roles: Roles, family: Family, base: ast.expr, depth: int) -> s
         if problem := _foreign_base(above, family, inner, depth + 1):
             return problem
     return ""
+
+
+def _module_base(family: Family) -> str:
+    """What torch's own base of models means for a class: its methods may read and change every attribute."""
+    family.opaque |= MODULE_NAMES
+    family.is_module = True
+    return ""
+
+
+def _own_module(source: Source, family: Family) -> str:
+    """What a class that is a module does with what all modules have, when it cannot be seen plainly then; "" otherwise."""
+    for definition in [*family.classes, *family.foreign]:
+        for method in _methods(definition):
+            if method.name in MODULE_NAMES:
+                return f"class `{definition.name}` is a module with a `{method.name}` of its own"
+            for node in walk(method) if method.name != "__init__" else ():
+                if isinstance(node, ast.Attribute) and node.attr in _BINDERS:
+                    return f"line {node.lineno} of class `{definition.name}` may bind an attribute by its name"
+    return ""
+
+
+def _read(method: Function) -> set[str]:
+    """What a method may read of its object, by name or by a text."""
+    found = {n.attr for n in walk(method) if isinstance(n, ast.Attribute)}
+    return found | {n.value for n in walk(method) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+def _find_abstract(family: Family) -> None:
+    lineage = [*family.classes, *family.foreign]
+    marks = [dotted(b.value if isinstance(b, ast.Subscript) else b) for c in lineage for b in c.bases]
+    marks += [dotted(k.value) for c in lineage for k in c.keywords]
+    if any(m.rpartition(".")[2] in ("ABC", "ABCMeta", "Protocol") for m in marks):
+        family.abstract = {
+            m.name for c in lineage for m in _methods(c)
+            if any(dotted(d).rpartition(".")[2].startswith("abstract") for d in m.decorator_list)
+        }  # fmt: skip
 
 
 def _name_methods(family: Family) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..engine import Converter
+from ..files.edits import apply_edits
+from ..files.lines import split_lines
 from ..findings import Finding
 from ..options import Options
 from ..program import Conversion, Outcome
@@ -14,7 +16,8 @@ from ..recover.nest import Recovered, recover_nests
 from ..recover.roles import Roles
 from ..recover.state_names import STATE
 from ..recover.syntax import Source
-from .classes import find_family
+from .classes import Family, find_family
+from .inherited import drivers_brought_down
 from .project_text import other_text
 from .restore import told
 from .view import View, plain_view
@@ -38,6 +41,9 @@ def convert_methods(
             if recovered.nests:
                 return recovered.findings
             return list(result.findings) or recovered.findings
+    driven: dict[ast.ClassDef, str] = {}
+    if (brought := _with_drivers(source, roles, recovered, path, options, again, driven)) is not None:
+        return brought
     reasons: dict[ast.ClassDef, str | None] = {}
     quiet: set[ast.ClassDef] = set()
     others = other_text(path)
@@ -60,8 +66,46 @@ def convert_methods(
         if found == "":
             quiet.add(owner)
         else:
-            reasons[owner] = found
+            reasons[owner] = driven.get(owner, found)
     return [_with_reason(f, source, reasons) for f in recovered.findings if _about(f, source) not in quiet]
+
+
+def _with_drivers(
+    source: Source,
+    roles: Roles,
+    recovered: Recovered,
+    path: str,
+    options: Options,
+    again: Again,
+    driven: dict[ast.ClassDef, str],
+) -> Conversion | None:
+    """The conversion of a class whose training is driven by methods that it inherits from another file.
+
+    ``driven`` gets the reason for each class with such methods that is not converted.
+    """
+    from ..passes import joined
+
+    others = other_text(path)
+    for owner in _owners(source, recovered):
+        family = find_family(source, roles, owner, others)
+        edits = drivers_brought_down(source, roles, family, others) if isinstance(family, Family) else ()
+        if isinstance(edits, str):
+            driven[owner] = edits
+        if isinstance(edits, str) or not edits:
+            continue
+        combined = apply_edits(split_lines(source.text), list(edits))
+        second = again(combined, path, options, modernise=False)
+        if second.outcome is not Outcome.CONVERTED or any(_names(f, owner) for f in second.findings):
+            about = next((f.message for f in second.findings if _names(f, owner)), "")
+            driven[owner] = about.partition("`: ")[2] or "no Trainer holds the loop that it inherits"
+            continue
+        first = Conversion(path, Outcome.CONVERTED, source.text, combined, second.mechanism, edits=edits)
+        return joined(first, second)
+    return None
+
+
+def _names(found: Finding, owner: ast.ClassDef) -> bool:
+    return found.slug == "loop-in-class" and f"`{owner.name}`" in found.message
 
 
 def _with_others(first: Conversion, path: str, options: Options, again: Again) -> Conversion:

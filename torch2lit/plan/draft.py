@@ -134,6 +134,12 @@ class Draft:
         if found not in self.findings:
             self.findings.append(found)
 
+    @property
+    def module_that_trains(self) -> str:
+        """The class whose methods train when it is a module itself, "" for any other program."""
+        view = self.source.view
+        return view.family.leaf.name if view is not None and view.family.is_module else ""
+
     def refuse(self, slug: str, node: ast.AST | int, message: str) -> Refused:
         """The exception to raise when the nest cannot be converted."""
         line = node if isinstance(node, int) else getattr(node, "lineno", 0)

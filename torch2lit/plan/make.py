@@ -199,6 +199,9 @@ def _place_batches(draft: Draft) -> Obstacle | None:
 
 def _place_optimized(draft: Draft) -> Obstacle | None:
     """Automatic optimization, in the Trainer's precision where that is the script's."""
+    if module := draft.module_that_trains:
+        why = f"class `{module}` is a module, whose attributes may be its own parameters"
+        return Obstacle(draft.nest.outermost, why)
     if (before := begin_mixed(draft)) is not None:
         placed = place_accumulated(draft) or _place_plain(draft) is None
         if settle_mixed(draft, before, placed):
@@ -346,6 +349,11 @@ def _fits_already(draft: Draft) -> bool:
 
 def _keep_first_gradients(draft: Draft) -> None:
     """Lightning clears the module's gradients when `fit` begins; those of an earlier loop have to live on."""
+    if draft.module_that_trains:  # what the object holds beside the trained weights is the module's now, too
+        draft.methods.append(
+            "def zero_grad(self, set_to_none=True):\n    pass  # the script clears its gradients itself\n"
+        )
+        return
     survive = not draft.automatic and gradients_may_survive(draft)
     if not survive and not (_gradients_live_on(draft) and reads_gradients(draft)):
         return

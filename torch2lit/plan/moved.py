@@ -38,7 +38,7 @@ def _is_kept_method(draft: Draft, function: ast.FunctionDef, inside: set[int]) -
     view = draft.source.view
     if view is None or not (name := view.method(function)):
         return False
-    if name in view.mentioned_elsewhere:
+    if name in view.mentioned_elsewhere or view.family.read_by_bases(name, view.raw.text):
         return True
     for node in walk(draft.source.tree):
         if isinstance(node, ast.Attribute) and node.attr == name:

@@ -296,6 +296,8 @@ def on_the_way(draft: Draft, statement: ast.stmt) -> bool:
 
 def _claim_construction(draft: Draft, configured: Configured) -> None:
     """Move the construction into ``configure_optimizers`` when nothing else needs the objects."""
+    if draft.module_that_trains:  # what is bound on a module becomes one of its parameters
+        return
     variables = [*configured.optimizers]
     schedulers = list(_schedulers(draft))
     if any(s is not configured.scheduler for s in schedulers):

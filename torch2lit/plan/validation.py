@@ -27,7 +27,10 @@ def place_after(draft: Draft) -> None:
     """Give everything after the batch loop its hook."""
     after = draft.epoch.after
     found = find_validation(draft.source, draft.roles, draft.nest, after)
-    if found is not None:
+    if found is not None and draft.module_that_trains:
+        why = f"class `{draft.module_that_trains}` is a module, and Lightning would switch all of it"
+        draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {why}")
+    elif found is not None:
         united = _unite(draft, found)
         reason = _obstacle(draft, found)
         if not reason:

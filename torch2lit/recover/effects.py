@@ -15,6 +15,7 @@ from .hooked import hooked_names
 from .names import free_names, parameter_names, target_names
 from .neighbours import Neighbours
 from .roles import Key, Role, Roles, bound_argument
+from .state_names import WHOLE
 from .syntax import Scope, Source, children, dotted, root_name, walk, walk_scope
 
 _ALIASING_METHODS = {
@@ -139,6 +140,8 @@ class EffectAnalysis:
                     case ast.With(items=items):
                         steps.extend((scope, [i.optional_vars], i.context_expr) for i in items if i.optional_vars)
         models |= self._parameter_owners() - optimizers
+        if self.source.view is not None and self.source.view.family.is_module:
+            models.add((self.source.tree, WHOLE))
         changed = True
         while changed:
             changed = False

@@ -143,6 +143,8 @@ class Neighbours:
             for folder in list(self.folder.resolve().parents)[:3]:
                 if (found := _module_file(folder, parts)) is not None:
                     return found
+        if (root := _above_package(self.folder)) is not None and parts[0] not in _FOREIGN:
+            return _module_file(root, parts)
         return None
 
     def text(self, file: Path) -> str:
@@ -212,6 +214,14 @@ def absolute_module(outer: str, file: Path, module: str) -> str | None:
     if not any(kept):
         return None
     return f"{'.'.join(kept)}.{rest}" if rest else ".".join(kept)
+
+
+def _above_package(folder: Path) -> Path | None:
+    """The folder from which the package that a folder is gets imported, None for a folder that is no package."""
+    root = folder.resolve()
+    while (root / "__init__.py").is_file() and root.parent != root:
+        root = root.parent
+    return root if root != folder.resolve() else None
 
 
 def _module_file(folder: Path, parts: list[str]) -> Path | None:

@@ -15,7 +15,7 @@ from .escapes import Escapes
 from .names import local_names, parameter_names, target_names
 from .neighbours import Definition, Neighbours, imported_as
 from .own_classes import is_plain, own_class
-from .state_names import plain
+from .state_names import is_object, plain
 from .syntax import Scope, Source, dotted, walk, walk_scope
 
 Key = tuple[Scope, str]
@@ -221,6 +221,8 @@ class Roles:
 
     def _find_role(self, key: Key) -> Role | None:
         scope, name = key
+        if is_object(name) and self.source.view is not None and self.source.view.family.is_module:
+            return Role.MODEL
         for binding in self.bindings(key):
             if binding.index is None and (role := self.of(binding.value, scope)):
                 return role

@@ -33,6 +33,11 @@ def is_whole(name: str) -> bool:
     return is_state(name) and not is_attribute(name)
 
 
+def is_object(name: str) -> bool:
+    """Whether a name stands for an object itself."""
+    return name == WHOLE
+
+
 def plain(name: str) -> str:
     """A name in the user's words: the attribute's for an attribute, any other as it is."""
     return name.removeprefix(_ATTRIBUTE)

@@ -20,7 +20,7 @@ from .entry import EntryEditor, loop_edit, trainer_source
 from .formatting import format_code, line_length
 from .lazy_loader import lazy_loader_source
 from .module import Names, choose_names, module_source
-from .objects import Restorer
+from .objects import Restorer, stub_of
 
 
 def nest_edits(
@@ -41,7 +41,7 @@ def nest_edits(
     edits += editor.edits()
     edits = unused_devices(draft, state, editor, edits)
     edits = [replace(e, text=restorer.at_entry(e.text)) for e in edits]
-    edits += _class_and_functions(draft, state, removed, class_code)
+    edits += _class_and_functions(draft, state, removed, class_code, names)
     return edits, names
 
 
@@ -56,7 +56,9 @@ def _definitions(draft: Draft, configured: Configured, state: State, names: Name
     )
 
 
-def _class_and_functions(draft: Draft, state: State, removed: list[ast.FunctionDef], code: str) -> list[Edit]:
+def _class_and_functions(
+    draft: Draft, state: State, removed: list[ast.FunctionDef], code: str, names: Names
+) -> list[Edit]:
     source = draft.source
     edits: list[Edit] = []
     top = [f for f in removed if source.parents[f] is source.tree]
@@ -65,6 +67,9 @@ def _class_and_functions(draft: Draft, state: State, removed: list[ast.FunctionD
         start, end = _lines_of(source, function)
         if function is place:
             edits.append(Edit(start, end, code))
+            continue
+        if stub := stub_of(draft.source, function, names.module):
+            edits.append(Edit(start, end, stub))
             continue
         if start > 0 and not source.lines[start - 1].strip():
             while end < len(source.lines) - 1 and not source.lines[end].strip():

@@ -23,7 +23,7 @@ from ..plan.optimizers import Configured, may_be_none
 from ..plan.state import State
 from ..plan.validation import trained_models
 from ..recover.roles import Role
-from ..recover.state_names import plain
+from ..recover.state_names import is_whole, plain
 from ..recover.syntax import walk
 from .hooks import HookWriter
 from .lazy_loader import FINISH_LOADER
@@ -72,6 +72,8 @@ def _model_word(draft: Draft) -> str:
     preferred = [v for v in models if plain(v.name) in ("model", "net", "network")] or models
     words: set[str] = set()
     for variable in preferred[:1]:
+        if is_whole(variable.name) and draft.source.view is not None:
+            return draft.source.view.family.leaf.name
         for binding in draft.roles.bindings((variable.scope, variable.name)):
             for node in walk(binding.value):
                 if isinstance(node, ast.Call):

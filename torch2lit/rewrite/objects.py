@@ -70,6 +70,20 @@ class Restorer:
             raise self.draft.refuse("loop-in-class", self.draft.nest.outermost, str(problem)) from problem
 
 
+def stub_of(source: Source, function: ast.FunctionDef, module: str) -> str:
+    """What stays of a method that moved into the module, "" when nothing has to: an abstract one must be defined."""
+    view = source.view
+    if view is None or view.method(function) not in view.family.abstract:
+        return ""
+    lines = view.raw.lines[function.lineno - 1 : function.body[0].lineno - 1]
+    while lines and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
+        lines.pop()
+    indent = view.raw.lines[function.lineno - 1][: function.col_offset]
+    head = lines or [f"{indent}def {view.method(function)}(self, *args, **kwargs):"]
+    unit = "\t" if indent.startswith("\t") else "    "
+    return "\n".join([*head, f'{indent}{unit}raise NotImplementedError("{module} does this")']) + "\n"
+
+
 def _snake(name: str) -> str:
     # The 2 of `Seq2Seq` joins two words.
     text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?<![A-Za-z][24])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)

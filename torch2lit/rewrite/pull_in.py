@@ -10,6 +10,7 @@ The other file stays as it is: other scripts may use it. What the function needs
 from __future__ import annotations
 
 import ast
+import builtins
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +20,17 @@ import libcst as cst
 from ..files.edits import apply_edits
 from ..files.lines import split_lines
 from ..program import Edit
-from ..recover.names import free_names, local_names
+from ..recover.names import bound_names, free_names, local_names
 from ..recover.neighbours import Definition, Neighbours, absolute_module
 from ..recover.reach import ProjectFiles, Reached, is_evaluation
 from ..recover.roles import Roles
 from ..recover.syntax import Source, dotted, walk
 from .assemble import without_names
 from .rename import rename
+
+_BUILTINS = frozenset(dir(builtins))
+_OF_PLACE = {"super", "globals", "locals", "vars", "dir", "eval", "exec"}
+"""What gives another answer where it stands in another class or file."""
 
 
 class CannotPullIn(Exception):
@@ -60,6 +65,25 @@ def pull_in(
     above, below = _blank_above(source, place, edits), _blank_below(source, place)
     edits.append(Edit(place, place, "\n" * max(0, 2 - above) + functions + "\n" * max(0, 2 - below)))
     return tuple(_merged(edits, source)), puller.pulled
+
+
+def pull_methods(
+    source: Source, roles: Roles, files: ProjectFiles, owner: ast.ClassDef, methods: list[Definition]
+) -> tuple[Edit, ...]:
+    """Edits that write methods of a class in another file into a class that inherits them. Raises CannotPullIn."""
+    puller = _Puller(source, roles, files)
+    texts = [puller.method(one, owner) for one in methods]
+    body = next((s for s in owner.body if isinstance(s, ast.FunctionDef) and s.name == "__init__"), None)
+    line = (body.end_lineno or body.lineno) if body is not None else owner.end_lineno or owner.lineno
+    edits = [Edit(line, line, "".join(f"\n{text}" for text in texts))]
+    known = [s for s in source.tree.body if isinstance(s, ast.Import | ast.ImportFrom) and s.lineno < owner.lineno]
+    if puller.pulled.imports:
+        if not known or any(a.name == "*" for s in known for a in s.names):
+            raise CannotPullIn("where imports belong is not known")
+        last = max((s.end_lineno or s.lineno) for s in known)
+        for place, statements in puller.placed_imports(last):
+            edits.append(Edit(place, place, "".join(f"{s}\n" for s in statements)))
+    return tuple(sorted(edits, key=lambda e: (e.start, e.end)))
 
 
 def _blank_above(source: Source, place: int, edits: list[Edit]) -> int:
@@ -145,6 +169,53 @@ class _Puller:
         self.pulled.functions[name] = self._text(definition, renamed)
         self.pulled.origins[name] = definition
         return name
+
+    # ---- methods
+
+    def method(self, definition: Definition, owner: ast.ClassDef) -> str:
+        """The text of a method as it may stand in another class, once the names that it needs are known there."""
+        node = definition.node
+        assert isinstance(node, ast.FunctionDef)
+        source, _roles = self.files.source(definition.file)
+        self._check_method(node, local_names(source.tree))
+        for free in sorted(self._needs(definition)):
+            self._check_bound_once(source, free)
+            if self._need(definition, free) != free or self.pulled.functions:
+                raise CannotPullIn(f"`{free}` means something else in the file of `{owner.name}`")
+        start = node.lineno - 1
+        indent = source.lines[start][: node.col_offset]
+        own = owner.body[0]
+        if indent != self.source.lines[own.lineno - 1][: own.col_offset] or indent.strip():
+            raise CannotPullIn(f"`{node.name}` is indented in another way")
+        while start > 0 and source.lines[start - 1].startswith(f"{indent}#"):
+            start -= 1
+        return "\n".join(source.lines[start : node.end_lineno]) + "\n"
+
+    def _check_method(self, node: ast.FunctionDef, known: frozenset[str]) -> None:
+        if node.decorator_list:
+            raise CannotPullIn(f"`{node.name}` is decorated")
+        for part in walk(node):
+            for name in (getattr(part, "id", ""), getattr(part, "attr", ""), getattr(part, "arg", "")):
+                if isinstance(name, str) and name.startswith("__") and not name.endswith("__"):
+                    raise CannotPullIn(f"`{node.name}` uses the private name `{name}`")
+            if isinstance(part, ast.Global | ast.Nonlocal):
+                raise CannotPullIn(f"`{node.name}` binds variables of its file")
+            if isinstance(part, ast.Name) and (part.id in _OF_PLACE or part.id.startswith("__")):
+                raise CannotPullIn(f"`{node.name}` uses `{part.id}`")
+        for default in [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]:
+            if not isinstance(default, ast.Constant | ast.UnaryOp):
+                raise CannotPullIn(f"a default of `{node.name}` is made where it is defined")
+        for name in sorted(free_names(node)):
+            if name in known and name != node.name:
+                continue
+            if name not in _BUILTINS or name in known or name in self._module_names():
+                raise CannotPullIn(f"`{name}` means something else in another file")
+
+    def _check_bound_once(self, source: Source, name: str) -> None:
+        """What a name stands for must be said once, by a statement that runs always."""
+        makers = [s for s in source.tree.body if name in bound_names([s])]
+        if len(makers) != 1 or isinstance(makers[0], ast.If | ast.Try | ast.For | ast.While | ast.With):
+            raise CannotPullIn(f"what `{name}` stands for is not known")
 
     def _module_names(self) -> frozenset[str]:
         return local_names(self.source.tree)

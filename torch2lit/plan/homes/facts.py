@@ -7,7 +7,7 @@ import ast
 from ...recover.loops import loop_names
 from ...recover.names import flow, free_names
 from ...recover.roles import Role
-from ...recover.state_names import is_attribute, plain
+from ...recover.state_names import is_attribute, is_whole, plain
 from ...recover.variables import Variable
 from ..afterwards import statements_after
 from ..draft import (
@@ -188,6 +188,8 @@ class Facts:
         if is_attribute(parameter):  # the module gets the object itself
             self.state.views.setdefault(attribute, parameter)
             return
+        if is_whole(parameter):
+            raise self.draft.refuse("loop-in-class", self.draft.nest.outermost, "the object is needed as a whole")
         parameter = "self_" if parameter == "self" else parameter
         if parameter not in self.parameters:
             self.parameters.add(parameter)

@@ -6,7 +6,7 @@ import ast
 
 from ...recover.items import names_in
 from ...recover.roles import Role
-from ...recover.state_names import is_state
+from ...recover.state_names import is_state, is_whole
 from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import (
@@ -15,6 +15,7 @@ from ..draft import (
 from ..settings import holds_plain_values
 from .facts import DICT_METHODS
 from .promotion import Promotion
+from .unbound import argument_of
 
 _HOOK_PARAMETERS = {"self", "batch", "batch_idx", "outputs"}
 """Names that a hook's own parameters would hide."""
@@ -33,6 +34,8 @@ class Outer(Promotion):
             self.state.homes[variable] = "self.device"
             return
         holds = role in (Role.MODEL, Role.CRITERION)
+        if is_whole(variable.name) or (is_state(variable.name) and self.draft.module_that_trains):
+            return
         if is_state(variable.name) and not (role is Role.MODEL and self.used_in_hooks(variable)):
             return
         hidden = variable.name in _HOOK_PARAMETERS
@@ -53,9 +56,10 @@ class Outer(Promotion):
             return
         if not self.used_in_hooks(variable):
             return
+        argument = argument_of(self.draft, variable)
         attribute = self.attribute_of(variable)
         self.state.homes[variable] = f"self.{attribute}"
-        self.add_parameter(variable.name, attribute, variable.name)
+        self.add_parameter(variable.name, attribute, argument)
 
     def name_often_used(self, variable: Variable, text: str) -> None:
         """Where a hook reads a long expression twice, it goes on calling it as the script does."""
@@ -150,6 +154,7 @@ class Outer(Promotion):
                         variable = self.variables.of(self.entry, node.id)
                         if (
                             variable is not None
+                            and not is_whole(variable.name)
                             and variable not in self.state.homes
                             and variable.scope is self.entry.scope
                         ):

@@ -25,6 +25,7 @@ from ..draft import (
 from ..handlers import written_in_handlers
 from ..optimizers import on_the_way
 from .facts import Facts
+from .unbound import argument_of
 
 
 class Promotion(Facts):
@@ -85,7 +86,7 @@ class Promotion(Facts):
             self.state.initial.append((attribute, statements[0]))
             self.draft.removals[statements[0]] = Removal("__init__", "promote_state", "the value lives on the module")
             return
-        self.add_parameter(variable.name, attribute, variable.name)
+        self.add_parameter(variable.name, attribute, argument_of(self.draft, variable))
 
     def needs_initial(self, variable: Variable) -> bool:
         """Whether some hook may read the variable before any hook has surely written it."""

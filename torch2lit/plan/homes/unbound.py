@@ -1,0 +1,120 @@
+"""Variables that the script binds on some ways to its loop only, and then reads on these ways only.
+
+if args.log:
+    notes = []                      handing `notes` to the module would fail where `args.log` is false:
+for epoch in range(3):              it gets `notes if args.log else None`
+    ...
+    if args.log:
+        notes.append(loss)
+"""
+
+from __future__ import annotations
+
+import ast
+
+from ...recover.names import flow, parameter_names
+from ...recover.syntax import dotted
+from ...recover.variables import Variable
+from ..draft import Draft
+
+
+def argument_of(draft: Draft, variable: Variable) -> str:
+    """What the module gets for a variable of the entry scope. Raises Refused for one that may have no value."""
+    if not _may_be_unbound(draft, variable):
+        return variable.name
+    before = _before(draft, draft.nest.entry.scope.body)
+    if (test := _test_of_binding(before, variable.name)) is not None:
+        return f"{variable.name} if {ast.unparse(test)} else None"
+    message = f"`{variable.name}` has a value on some ways to the loop only"
+    raise draft.refuse("may-be-unbound", draft.nest.outermost, message)
+
+
+def _test_of_binding(before: list[ast.AST], name: str) -> ast.expr | None:
+    """The plain test under which the variable is surely bound, when nothing binds it or what the test reads otherwise."""
+    makers = [s for s in before if name in flow([s]).written]
+    match makers:
+        case [ast.If(test=test, body=body, orelse=orelse)] if name in flow(body).definite and dotted(test):
+            later = flow(before[before.index(makers[0]) :]).written
+            return test if name not in flow(orelse).written and dotted(test).partition(".")[0] not in later else None
+    return None
+
+
+def _may_be_unbound(draft: Draft, variable: Variable) -> bool:
+    """Whether a variable of the entry scope may have no value where the loop begins, and the loop may never miss it."""
+    scope = draft.nest.entry.scope
+    if variable.scope is not scope or variable.frame is not draft.nest.entry:
+        return False
+    if not isinstance(scope, ast.Module) and variable.name in parameter_names(scope):
+        return False
+    before = _before(draft, scope.body)
+    if variable.name not in flow(before).written or variable.name in flow(before).definite:
+        return False
+    return not _surely_read([draft.nest.outermost], variable.name)
+
+
+def _before(draft: Draft, body: list[ast.stmt]) -> list[ast.AST]:
+    """What runs before the loop on the way to it, in its order."""
+    around = {draft.nest.outermost, *draft.source.ancestors(draft.nest.outermost)}
+    found: list[ast.AST] = []
+    for statement in body:
+        if statement not in around:
+            found.append(statement)
+            continue
+        if statement is not draft.nest.outermost:
+            match statement:
+                case ast.With(items=items):
+                    found += items
+                case ast.For(target=target, iter=looped):
+                    found += [looped, target]
+            for block in ("body", "orelse", "handlers", "finalbody"):
+                inner = getattr(statement, block, [])
+                if any(part in around for part in inner):
+                    return [*found, *_before(draft, inner)]
+        break
+    return found
+
+
+def _surely_read(body: list[ast.stmt], name: str) -> bool:
+    """Whether running a block once reads the name whatever happens; every loop is taken to turn at least once."""
+    for statement in body:
+        match statement:
+            case ast.If(test=test) | ast.While(test=test):
+                parts: list[ast.AST] = [test]
+                inner = statement.body if isinstance(statement, ast.While) else []
+                both = isinstance(statement, ast.If) and all(
+                    _surely_read(b, name) for b in (statement.body, statement.orelse)
+                )
+            case ast.For(iter=looped):
+                parts, inner, both = [looped], statement.body, False
+            case ast.With(items=items):
+                parts, inner, both = [*items], statement.body, False
+            case ast.Try():
+                parts, inner, both = [], statement.body, False
+            case ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
+                continue
+            case _:
+                parts, inner, both = [statement], [], False
+        if both or any(name in flow([p]).read and _always(p, name) for p in parts) or _surely_read(inner, name):
+            return True
+    return False
+
+
+def _always(node: ast.AST, name: str) -> bool:
+    """Whether evaluating an expression or a plain statement reads the name whatever comes of its parts."""
+    match node:
+        case ast.Name(id=own):
+            return own == name
+        case ast.Lambda():
+            return False
+        case ast.IfExp(test=test):
+            return _always(test, name)
+        case ast.BoolOp(values=values):
+            return _always(values[0], name)
+        case (
+            ast.ListComp(generators=generators)
+            | ast.SetComp(generators=generators)
+            | ast.GeneratorExp(generators=generators)
+            | ast.DictComp(generators=generators)
+        ):
+            return _always(generators[0].iter, name)
+    return any(_always(child, name) for child in ast.iter_child_nodes(node))
