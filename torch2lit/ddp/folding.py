@@ -46,7 +46,7 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
     wrap = find_wrap(source, roles, nest)
     if wrap is None:
         return None
-    check_processes(source, roles)
+    spawned = check_processes(source, roles)
     if len([c for c in source.calls if isinstance(c.func, ast.Attribute) and c.func.attr == "backward"]) != 1:
         raise Unfoldable(wrap.call.lineno, "there are several backward passes")
     uses = Uses(source, roles, wrap, nest)
@@ -65,6 +65,7 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
         bufferless,
         frozenset(c.lineno for c in uses.with_gradients()),
         is_optional(source) and wrap.branch is None,
+        spawned,
     )
     wrapping = list(_without_branch(source, uses)) or [*_without_wrapper(source, wrap), *_without_module(uses)]
     done = [(_CODEMOD, one) for one in wrapping]
@@ -192,7 +193,6 @@ def told(result: Conversion, fold: Folded) -> Conversion:
 
 
 def _note(fold: Folded) -> Finding:
-    line = fold.group.line
-    return finding(
-        "ddp-is-a-strategy", line, "the wrapper is the Trainer's strategy; the processes come from torchrun as before"
-    )
+    starter = "`mp.spawn`" if fold.group.spawned else "torchrun"
+    text = f"the wrapper is the Trainer's strategy; the processes come from {starter} as before"
+    return finding("ddp-is-a-strategy", fold.group.line, text)
