@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..recover.nest import Nest
 from ..recover.roles import Key, Roles
+from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, dotted, walk
 from .group import Unfoldable
 
@@ -56,7 +57,9 @@ def find_wrap(source: Source, roles: Roles, nest: Nest) -> Wrap | None:
     ) is not None:
         raise Unfoldable(compiled.lineno, "what is compiled depends on the wrapper around it")
     key = roles.key(scope, name)
-    if key is None or scope is not nest.entry.scope or statement.lineno > nest.outermost.lineno:
+    in_method = source.view is not None and is_attribute(name) and source.view.method(scope) == "__init__"
+    beside = scope is nest.entry.scope and statement.lineno <= nest.outermost.lineno
+    if key is None or not (beside or in_method):
         raise Unfoldable(call.lineno, "the model is not wrapped in the function of the training loop")
     if len(call.args) != 1 or isinstance(call.args[0], ast.Starred):
         raise Unfoldable(call.lineno, "the wrapper has other arguments")
@@ -80,11 +83,16 @@ def _branch(source: Source, nest: Nest, statement: ast.stmt) -> ast.If | None:
     """The `if` in which the model is wrapped, when the loop does not stand in it, too."""
     around = set(source.ancestors(nest.outermost))
     own = [a for a in source.ancestors(statement) if a not in around]
+    scope = source.scope_of(statement)
+    elsewhere = scope in own
+    if elsewhere:
+        own = own[: own.index(scope)]
     if not own:
         return None
     match own:
         case [ast.If(test=test, body=body) as branch] if statement in body and _is_flag(source, test, branch):
-            return branch
+            if not elsewhere or all(is_attribute(n.id) for n in walk(test) if isinstance(n, ast.Name)):
+                return branch
     raise Unfoldable(statement.lineno, "the model is wrapped under a condition that is no plain flag")
 
 
