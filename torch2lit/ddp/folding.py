@@ -7,14 +7,14 @@ goes through Lightning's own wrapper.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..comments import lost_comments
 from ..files.lines import split_lines
 from ..findings import Finding, finding
 from ..legacy.modernise import Modernised, edits_of_lines, ledger_of_raw, performed
-from ..program import Conversion, Modernisation, Outcome, Piece, at, end_of
+from ..program import Conversion, Edit, Modernisation, Outcome, Piece, at, end_of
 from ..recover.nest import Nest
 from ..recover.roles import Roles
 from ..recover.syntax import Source
@@ -83,7 +83,12 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
 
 
 def _without_wrapper(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:
-    source, call, inner, statement = raw.source, raw.of(wrap.call), raw.of_expression(wrap.inner), raw.of(wrap.statement)
+    source, call, inner, statement = (
+        raw.source,
+        raw.of(wrap.call),
+        raw.of_expression(wrap.inner),
+        raw.of(wrap.statement),
+    )
     first, last = statement.lineno, statement.end_lineno or statement.lineno
     if ast.unparse(statement.targets[0]) != ast.unparse(inner):
         start, *rest = _blank(source, at(call), end_of(call))
@@ -167,7 +172,8 @@ def told(result: Conversion, fold: Folded) -> Conversion:
     raw = fold.text
     if result.outcome is not Outcome.CONVERTED:
         return replace(result, before=raw.before, after=raw.before)
-    own = [replace(e, text="") if e.start + 1 in fold.gone else e for e in edits_of_lines(raw, result.edits)]
+    lines = split_lines(raw.before)
+    own = [_taken_away(e, lines) if e.start + 1 in fold.gone else e for e in edits_of_lines(raw, result.edits)]
     edits = tuple(sorted([*result.edits, *own], key=lambda e: (e.start, e.end)))
     from ..files.edits import apply_edits
     from ..rewrite.assemble import unused_import_edits
@@ -190,6 +196,12 @@ def told(result: Conversion, fold: Folded) -> Conversion:
         findings=tuple(sorted({*result.findings, *notes})),
         ledger=ledger_of_raw(result.ledger, raw),
     )
+
+
+def _taken_away(edit: Edit, lines: Sequence[str]) -> Edit:
+    """Nothing in place of a statement, and of a blank line above it where one follows, too."""
+    blank = [0 <= n < len(lines) and not lines[n].strip() for n in (edit.start - 1, edit.end)]
+    return replace(edit, text="", start=edit.start - 1 if all(blank) else edit.start)
 
 
 def _note(fold: Folded) -> Finding:

@@ -53,7 +53,7 @@ class Group:
         """Statements before the Trainer that tell Lightning that its process has been started, and as which."""
         if not self.spawned:
             return []
-        why = "# the process is there: Lightning starts none when it is told its number"
+        why = "# Lightning starts no processes of its own when it is told which one this is"
         told = f'os.environ["LOCAL_RANK"] = str({self.spawned}.get_rank())'
         return [why, f"if {self.test}:", f"    {told}"] if self.test else [why, told]
 

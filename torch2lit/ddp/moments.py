@@ -47,7 +47,7 @@ class Timeline:
             return frozenset([Moment.AFTER]) if self._surely(trains[0], node, scope) else _LATE
         if not wraps:
             return self._of_scope(scope) | {Moment.BETWEEN} if scope is self._scope_of_loop else _EARLY
-        if line <= (wraps[0].end_lineno or 0) or any(w is a for w in wraps for a in [node, *self.source.ancestors(node)]):
+        if line <= _end(wraps[0]) or any(w is a for w in wraps for a in [node, *self.source.ancestors(node)]):
             return frozenset([Moment.BEFORE])
         return frozenset([Moment.BETWEEN]) if trains else _LATE
 
@@ -58,7 +58,7 @@ class Timeline:
     def _is_past(self, node: ast.AST, event: ast.AST, line: int) -> bool:
         """Whether a node of the event's scope runs in the event or after it; what a call is given is evaluated before."""
         inside = node is event or any(a is event for a in self.source.ancestors(node))
-        return event is self.loop if inside else line > (getattr(event, "end_lineno", None) or 0)
+        return event is self.loop if inside else line > _end(event)
 
     def _surely(self, event: ast.AST, node: ast.AST, scope: Scope) -> bool:
         """Whether the event has happened wherever a later node runs."""
@@ -136,6 +136,10 @@ def skipped_at(source: Source, event: ast.AST, node: ast.AST, scope: Scope) -> b
 
 _LATE: Moments = frozenset([Moment.BETWEEN, Moment.AFTER])
 _EARLY: Moments = frozenset([Moment.BEFORE, Moment.BETWEEN])
+
+
+def _end(node: ast.AST) -> int:
+    return getattr(node, "end_lineno", None) or 0
 
 
 def _name(node: ast.expr) -> str:

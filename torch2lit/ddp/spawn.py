@@ -104,7 +104,7 @@ def _only_value(source: Source, roles: Roles, key: Key) -> ast.expr | None:
     bindings = roles.bindings(key)
     if len(_stores(source, roles, key)) != 1 or len(bindings) != 1 or bindings[0].index is not None:
         return None
-    if roles.rebound_unseen(key) or not isinstance(key[0], ast.Module) and key[1] in parameter_names(key[0]):
+    if roles.rebound_unseen(key) or (not isinstance(key[0], ast.Module) and key[1] in parameter_names(key[0])):
         return None
     return bindings[0].value if isinstance(bindings[0].statement, ast.Assign) else None
 
@@ -180,8 +180,8 @@ class _Values:
                 key = self.roles.key(self.source.scope_of(self.spawn.call), name)
                 if key is None:
                     return ""
-                value = _only_value(self.source, self.roles, key)
-                if value is not None and depth < _DEEPEST and (words := self.of_caller(value, depth + 1)):
+                only = _only_value(self.source, self.roles, key)
+                if only is not None and depth < _DEEPEST and (words := self.of_caller(only, depth + 1)):
                     return words
                 single = len(_stores(self.source, self.roles, key)) <= 1
                 return name if single or self.spawn.inline else ""

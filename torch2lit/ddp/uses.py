@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from ..objects.project_text import SETTINGS
 from ..recover.items import grad_mode
@@ -106,7 +107,8 @@ class Uses:
             if node.attr == attribute and not (isinstance(node.value, ast.Name) and node.value.id in SETTINGS):
                 raise Unfoldable(node.lineno, f"`{ast.unparse(node)}` may be the wrapper")
         bound = view.bound_outside
-        if not view.is_made_here or bound is None or attribute in bound or f".{attribute}.module" in view.others:
+        elsewhere = re.search(rf"(?<!\bself)\.{attribute}\.module\b", view.others)
+        if not view.is_made_here or bound is None or attribute in bound or elsewhere:
             raise Unfoldable(line, f"another file may use the wrapper in `{attribute}`")
 
     def _held_by(self, scope: Scope) -> list[Key]:
@@ -120,7 +122,8 @@ class Uses:
             new = [self._root(value, where) for where, value in values]
             for node in self.source.all(ast.Assign):
                 where = self.source.scope_of(node)
-                if self._root(node.value, where) == key:
+                early = key != self.wrap.key or self._moments(node) == _BEFORE
+                if early and self._root(node.value, where) == key:
                     new += [self.roles.key(where, t.id) for t in node.targets if isinstance(t, ast.Name)]
             found += [k for k in dict.fromkeys(new) if k is not None and k not in found]
         return found
@@ -198,7 +201,9 @@ class Uses:
                 if moments == _BEFORE:
                     continue
                 if Moment.BEFORE in moments and not bare:
-                    raise Unfoldable(node.lineno, f"`{plain(key[1])}` is used here before it is wrapped as well as after")
+                    raise Unfoldable(
+                        node.lineno, f"`{plain(key[1])}` is used here before it is wrapped as well as after"
+                    )
             if not bare and self._is_unwrapping(node):
                 continue
             self._use(node, bare or self._in_other_branch(node))

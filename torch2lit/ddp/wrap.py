@@ -44,7 +44,7 @@ def find_wrap(source: Source, roles: Roles, nest: Nest) -> Wrap | None:
         return None
     call = calls[0]
     if len(calls) > 1:
-        raise Unfoldable(calls[1].lineno, "several models are wrapped")
+        raise Unfoldable(calls[1].lineno, _several(calls))
     statement = source.parents[call]
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)]):
@@ -65,6 +65,17 @@ def find_wrap(source: Source, roles: Roles, nest: Nest) -> Wrap | None:
         raise Unfoldable(call.lineno, "the wrapper has other arguments")
     names = _names_of_wrapper(source, roles, call)
     return Wrap(call, statement, key, _branch(source, nest, statement), _strategy(roles, call), names)
+
+
+def _several(calls: list[ast.Call]) -> str:
+    """What several wrappers are: of several models, or of one that is wrapped in this way or in that."""
+    wrapped = {ast.unparse(c.args[0]) if c.args else "" for c in calls}
+    ways = sorted({", ".join(ast.unparse(k) for k in c.keywords) or "no more arguments" for c in calls})
+    if len(wrapped) > 1 or "" in wrapped:
+        return "several models are wrapped"
+    if len(ways) > 1:
+        return f"`{wrapped.pop()}` is wrapped in several ways ({'; or '.join(ways)}), and the strategy would be one"
+    return f"`{wrapped.pop()}` is wrapped in several places"
 
 
 def _names_of_wrapper(source: Source, roles: Roles, call: ast.Call) -> frozenset[str]:

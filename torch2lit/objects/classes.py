@@ -60,7 +60,9 @@ class Family:
         return ""
 
 
-def find_family(source: Source, roles: Roles, owner: ast.ClassDef, others: str, *, grouped: bool = False) -> Family | str:
+def find_family(
+    source: Source, roles: Roles, owner: ast.ClassDef, others: str, *, grouped: bool = False
+) -> Family | str:
     """The family of a class that trains, or why it cannot be seen plainly. ``others`` is the text of the project's other files.
 
     ``grouped``: the processes that the script makes are Lightning's, too.

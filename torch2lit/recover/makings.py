@@ -127,7 +127,7 @@ class _Search:
         key = roles.key(scope, name)
         if key is None:
             return
-        owner = key[0]
+        owner, name = key
         for binding in roles.bindings(key):
             value = Value(binding.value, owner, roles)
             if binding.index is None:
