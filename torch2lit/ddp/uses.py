@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from ..objects.project_text import SETTINGS
 from ..recover.items import grad_mode
@@ -107,8 +106,7 @@ class Uses:
             if node.attr == attribute and not (isinstance(node.value, ast.Name) and node.value.id in SETTINGS):
                 raise Unfoldable(node.lineno, f"`{ast.unparse(node)}` may be the wrapper")
         bound = view.bound_outside
-        elsewhere = re.search(rf"(?<!\bself)\.{attribute}\.module\b", view.others)
-        if not view.is_made_here or bound is None or attribute in bound or elsewhere:
+        if not view.is_made_here or view.is_made_elsewhere or bound is None or attribute in bound:
             raise Unfoldable(line, f"another file may use the wrapper in `{attribute}`")
 
     def _held_by(self, scope: Scope) -> list[Key]:

@@ -166,6 +166,16 @@ def extends(name: str, text: str) -> bool:
     return False
 
 
+def named(name: str, text: str) -> bool:
+    """Whether some file names the class; a file that has a class of that name itself means its own."""
+    return any(_word(name, one) and not _defines(name, one) for one in text.split(BETWEEN))
+
+
+def _defines(name: str, text: str) -> bool:
+    heads = [line.lstrip().partition("(")[0] for line in text.splitlines() if line.lstrip().startswith("class ")]
+    return any(head.removeprefix("class ").strip(" :") == name for head in heads)
+
+
 def _word(name: str, text: str) -> bool:
     start = text.find(name)
     while start >= 0:
