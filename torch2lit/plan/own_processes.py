@@ -33,10 +33,12 @@ def own_device(draft: Draft, accelerator: str) -> str:
 
 def _device_of_model(draft: Draft) -> str:
     """Where the script has put the model that it wraps by then, when the entry point has a name for it."""
-    if not any(draft.roles.full_name(c.func) in WRAPPERS for c in draft.source.calls):
+    wraps = [c for c in draft.source.calls if draft.roles.full_name(c.func) in WRAPPERS]
+    if not wraps:
         return ""  # it may be on several devices, or have no parameters here
+    placed = {ast.unparse(c.args[0]) for c in wraps if c.args and any(k.arg == "device_ids" for k in c.keywords)}
     scopes = (draft.nest.entry.scope, draft.source.tree)
-    for model in sorted(trained_models(draft), key=lambda v: v.rank):
+    for model in sorted(trained_models(draft), key=lambda v: (v.name not in placed, v.rank)):
         if model.scope in scopes and not is_whole(model.name):
             first = f"next({model.name}.parameters())"
             return f"[{first}.device.index] if {first}.is_cuda else 1"
