@@ -506,7 +506,12 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "ddp-called-twice-per-batch",
             "ddp-beside-a-teacher",
         ),
-        _t("processes that the script spawns", "starts its own", "processes-spawned-on-the-cpu", "ddp-in-a-spawned-class"),
+        _t(
+            "processes that the script spawns",
+            "starts its own",
+            "processes-spawned-on-the-cpu",
+            "ddp-in-a-spawned-class",
+        ),
         _t(
             "training that may be left out",
             "makes the weights the same in `fit` only",

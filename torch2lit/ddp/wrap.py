@@ -129,9 +129,12 @@ def _is_set_after(source: Source, test: ast.expr, branch: ast.If) -> bool:
     """Whether the flag may have another value when the Trainer is made."""
     name = dotted(test).rpartition(".")[2]
     scope = source.scope_of(branch)
-    for node in walk(scope):
+    anywhere = is_attribute(name)  # of the object, which other methods may change as well
+    for node in walk(source.tree if anywhere else scope):
         stores = isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del)
-        if stores and dotted(node).rpartition(".")[2] == name and getattr(node, "lineno", 0) > branch.lineno:
+        if not stores or dotted(node).rpartition(".")[2] != name:
+            continue
+        if getattr(node, "lineno", 0) > branch.lineno or source.scope_of(node) is not scope:
             return True
     return False
 
