@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..recover.names import parameter_names
+from ..recover.neighbours import imported_modules
 from ..recover.roles import Key, Roles, bound_argument
 from ..recover.syntax import Source, dotted
 from .group import Unfoldable
@@ -42,7 +44,7 @@ def find_spawn(source: Source, roles: Roles) -> Spawn | None:
     call = calls[0]
     if len(calls) > 1:
         raise Unfoldable(calls[1].lineno, "processes are spawned in several places")
-    if word := next((w for w in _LIGHTNINGS if w in source.text), ""):
+    if word := _read_by_lightning(source, roles):
         raise Unfoldable(call.lineno, f"`{word}` means something in the script, and Lightning would read it, too")
     given = dict(zip(_ORDER, call.args, strict=False))
     given |= {k.arg: k.value for k in call.keywords if k.arg is not None}
@@ -53,6 +55,20 @@ def find_spawn(source: Source, roles: Roles) -> Spawn | None:
     if values is None or len(values) + 1 > len(parameter_names(worker)):
         raise _own_way(call)
     return Spawn(call, worker, values, given.get("nprocs", ast.Constant(1)), inline)
+
+
+def _read_by_lightning(source: Source, roles: Roles) -> str:
+    """A variable of the environment that the script or a project file that it imports names, "" when they name none."""
+    texts, seen = [(source.text, roles.neighbours)], set[Path]()
+    for text, around in texts:
+        if word := next((w for w in _LIGHTNINGS if w in text), ""):
+            return word
+        for module in imported_modules(text.encode("utf-8", "surrogatepass")) if around is not None else []:
+            assert around is not None
+            if (file := around.file(module)) is not None and file not in seen:
+                seen.add(file)
+                texts.append((around.text(file), around.beside(file)))
+    return ""
 
 
 def _own_way(call: ast.Call) -> Unfoldable:
