@@ -469,7 +469,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
         ),
         _t("`torch.compile`", "compiling the module is another graph", "network-compiled"),
         _t("DataParallel", "has no such strategy", "data-parallel-always", "data-parallel-on-many-gpus"),
-        _t("own processes", "starts them itself", "spawned-processes", "own-processes-and-a-strategy"),
+        _t("own processes", "starts them itself", "ddp-wrapped-in-several-ways", "own-processes-and-a-strategy"),
     ),
     "Several processes": (
         _t(
@@ -477,6 +477,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "wraps the module",
             "ddp-plain-torchrun",
             "ddp-only-when-distributed",
+            "ddp-in-a-trainer-class",
         ),
         _t("a sampler that is never told the epoch", "tells it", "ddp-sampler-never-told-the-epoch"),
         _t("metrics summed over the processes", "keeps those of each process", "ddp-metrics-reduced"),
@@ -505,7 +506,18 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "ddp-called-twice-per-batch",
             "ddp-beside-a-teacher",
         ),
-        _t("processes that the script spawns", "starts its own", "processes-spawned-on-the-cpu"),
+        _t(
+            "processes that the script spawns",
+            "starts its own",
+            "processes-spawned-on-the-cpu",
+            "ddp-in-a-spawned-class",
+        ),
+        _t(
+            "training that may be left out",
+            "makes the weights the same in `fit` only",
+            "ddp-trained-perhaps",
+            "ddp-in-a-class-trained-perhaps",
+        ),
     ),
 }
 """The traits by topic."""

@@ -1097,7 +1097,31 @@ SEVERAL_PROCESSES = (
         TRAINER,
         '(own := own_device(draft, arguments["accelerator"]))',
         '(own := "")',
-        _text("spawned-processes"),
+        _text("ddp-wrapped-in-several-ways"),
+    ),
+    Mutation(
+        1,
+        "a spawned process takes the number of another one",
+        "torch2lit/ddp/spawn.py",
+        "values.of(node) != expected",
+        "False",
+        _text("spawned-with-ranks-of-its-own"),
+    ),
+    Mutation(
+        1,
+        "training that is left out makes the weights the same everywhere",
+        "torch2lit/ddp/moments.py",
+        "return not skipped_at(self.source, event, node, scope)",
+        "return True",
+        _text("ddp-in-a-class-trained-perhaps"),
+    ),
+    Mutation(
+        1,
+        "an object's model has one name only",
+        "torch2lit/ddp/uses.py",
+        "for held in self._held_by(scope):",
+        "for held in ():",
+        _text("ddp-in-a-class-trained-by-another-name"),
     ),
 )
 

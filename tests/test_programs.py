@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fixture_cases import FIXTURES
+from fixture_cases import FIXTURES, case
 from program_cases import converted, copy_of, expected, program_names
 
 from torch2lit.api import convert
@@ -96,6 +96,18 @@ def test_output_goes_to_a_folder_with_the_others(tmp_path: Path) -> None:
     convert(entry, write=True, output=f"{out}/")
     assert "Trainer(" in (out / "learning.py").read_text("utf-8")
     assert "Trainer(" not in (entry.parent / "learning.py").read_text("utf-8")
+
+
+def test_a_module_may_read_what_lightning_is_told_of_spawned_processes(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    raw = case("ddp-spawned-by-a-function").raw
+    script.write_text(raw.replace("import os\n", "import os\n\nfrom where import place\n", 1), "utf-8")
+    (tmp_path / "where.py").write_text("def place():\n    return 0\n", "utf-8")
+    assert [f.slug for c in convert(script) for f in c.findings] == ["ddp-is-a-strategy"]
+    (tmp_path / "where.py").write_text("import os\n\nplace = os.environ.get('LOCAL_RANK')\n", "utf-8")
+    (kept,) = [f for c in convert(script) for f in c.findings]
+    assert kept.slug == "own-processes"
+    assert "`LOCAL_RANK` means something" in kept.message
 
 
 def test_a_module_of_the_project_that_is_missing_is_no_obstacle(tmp_path: Path) -> None:

@@ -327,7 +327,13 @@ distributed features. The message says what kept the wrapper from becoming the T
 - the model is also called without the wrapper (`model.module(x)`, a test after training) and may have buffers: they would be
   others on all ranks but the first;
 - values named through the wrapper (`model.state_dict()` has keys that begin with `module.`);
-- processes that torchrun does not start (`mp.spawn`, SLURM's own).
+- one model that is wrapped in several ways, of which a condition takes one;
+- processes that neither torchrun nor one `mp.spawn` starts (SLURM's own, ranks from arguments), or a group that is not surely made of just the
+  spawned processes with their numbers: several machines that spawn, a function that runs in a process by itself as well;
+- an object that other code gets as a whole, while one of its attributes is the wrapper;
+- training that may be left out before the model is used: Lightning makes the weights the same everywhere in `fit`, the wrapper at once.
+
+Each of the Trainers runs on the GPU that its process has chosen or has put the model on.
 
 With `--strategy` as well, Lightning starts or joins processes a second time: the script's own set-up has to go first.
 """,
@@ -579,12 +585,16 @@ register(
         slug="ddp-is-a-strategy",
         severity="note",
         why="The Trainer's strategy wraps the module in DistributedDataParallel, as the script did with its model.",
-        remedy="Nothing to do; start it by torchrun as before. `torch2lit verify SCRIPT --nproc 2` compares both processes.",
+        remedy="Nothing to do; start it as before. `torch2lit verify SCRIPT --nproc 2` compares both processes of torchrun, `verify SCRIPT` those that it spawns.",
         text="""\
 The wrapper is gone, `model.module` is `model`, and the Trainer has `strategy="ddp"` with as many devices and nodes as torchrun
 says. The group that the script makes stays, because what stands before training asks it for its rank; the Trainer joins it. The
 script's own sampler stays (`use_distributed_sampler=False`), with the same seed and order. Metrics that the script reduces over the
-processes are reduced as before. All of it is bit-identical on every rank on the CPU with gloo.
+processes are reduced as before. All of it is bit-identical on every rank on the CPU with gloo. The same holds for a model that the
+constructor of a class wraps and its methods train.
+
+Processes that the script starts itself by `mp.spawn` go on like that: each makes a Trainer of the whole group, with as many devices as it has
+processes. LOCAL_RANK and `LightningEnvironment` tell Lightning that they run already, whatever cluster the script runs in.
 
 Within a SLURM job Lightning takes the processes for SLURM's, even when torchrun starts them: there, pass
 `plugins=[TorchElasticEnvironment()]` to the Trainer.

@@ -101,7 +101,7 @@ def _convert_once(
     if options.target != "fabric" and any(f.slug == "loop-in-class" for f in recovered.findings):
         from .objects.convert import convert_methods
 
-        found = convert_methods(source, roles, recovered, path, options, _convert_once, modernise)
+        found = convert_methods(source, roles, recovered, path, options, _convert_once, modernise, group)
         if isinstance(found, Conversion):
             return found
         recovered.findings = found

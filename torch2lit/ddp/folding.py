@@ -7,20 +7,21 @@ goes through Lightning's own wrapper.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..comments import lost_comments
 from ..files.lines import split_lines
 from ..findings import Finding, finding
 from ..legacy.modernise import Modernised, edits_of_lines, ledger_of_raw, performed
-from ..program import Conversion, Modernisation, Outcome, Piece, at, end_of
+from ..program import Conversion, Edit, Modernisation, Outcome, Piece, at, end_of
 from ..recover.nest import Nest
 from ..recover.roles import Roles
 from ..recover.syntax import Source
 from .buffers import is_bufferless
 from .group import Group, Unfoldable
 from .processes import check_processes, is_optional
+from .raw_twins import RawTwins
 from .uses import Uses
 from .wrap import Wrap, find_wrap
 
@@ -46,12 +47,12 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
     wrap = find_wrap(source, roles, nest)
     if wrap is None:
         return None
-    check_processes(source, roles)
+    spawned = check_processes(source, roles)
     if len([c for c in source.calls if isinstance(c.func, ast.Attribute) and c.func.attr == "backward"]) != 1:
         raise Unfoldable(wrap.call.lineno, "there are several backward passes")
     uses = Uses(source, roles, wrap, nest)
     uses.follow()
-    bufferless = is_bufferless(source, roles, wrap.inner, nest.entry.scope, wrap.statement.lineno)
+    bufferless = is_bufferless(source, roles, wrap.inner, source.scope_of(wrap.statement), wrap.statement.lineno)
     if uses.bare_forwards and not bufferless:
         line = uses.bare_forwards[0].lineno
         raise Unfoldable(line, "the model is called without its wrapper, which sends its buffers to all processes")
@@ -65,10 +66,12 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
         bufferless,
         frozenset(c.lineno for c in uses.with_gradients()),
         is_optional(source) and wrap.branch is None,
+        spawned,
     )
-    wrapping = list(_without_branch(source, uses)) or [*_without_wrapper(source, wrap), *_without_module(uses)]
+    raw = RawTwins(source)
+    wrapping = list(_without_branch(raw, uses)) or [*_without_wrapper(raw, wrap), *_without_module(raw, uses)]
     done = [(_CODEMOD, one) for one in wrapping]
-    text = performed(source.text, done)
+    text = performed(raw.source.text, done)
     if len(text.done) != len(done):
         raise Unfoldable(wrap.call.lineno, "the wrapper is written over several lines in a way that cannot be undone")
     statement = (
@@ -79,17 +82,20 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
     return Folded(text, group, frozenset([statement.lineno]) if dropped else frozenset())
 
 
-def _without_wrapper(source: Source, wrap: Wrap) -> Iterable[Modernisation]:
-    inner, statement = wrap.inner, wrap.statement
+def _without_wrapper(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:
+    source, call, inner, statement = (
+        raw.source,
+        raw.of(wrap.call),
+        raw.of_expression(wrap.inner),
+        raw.of(wrap.statement),
+    )
     first, last = statement.lineno, statement.end_lineno or statement.lineno
-    target = statement.targets[0]
-    same = isinstance(inner, ast.Name) and isinstance(target, ast.Name) and inner.id == target.id
-    if not same:
-        start, *rest = _blank(source, at(wrap.call), end_of(wrap.call))
+    if ast.unparse(statement.targets[0]) != ast.unparse(inner):
+        start, *rest = _blank(source, at(call), end_of(call))
         text = source.segment(inner)
         if "\n" in text or "\r" in text:
-            head, *middle = _blank(source, at(wrap.call), at(inner))
-            tail, *after = _blank(source, end_of(inner), end_of(wrap.call))
+            head, *middle = _blank(source, at(call), at(inner))
+            tail, *after = _blank(source, end_of(inner), end_of(call))
             pieces = (replace(head, text="("), *middle, replace(tail, text=")"), *after)
             yield Modernisation(first, last, pieces, _STRATEGY)
         else:
@@ -110,7 +116,7 @@ def _nothing(source: Source, statement: ast.stmt) -> Modernisation:
     return Modernisation(first, last, (replace(start, text="pass"), *rest), _STRATEGY)
 
 
-def _without_branch(source: Source, uses: Uses) -> Iterable[Modernisation]:
+def _without_branch(raw: RawTwins, uses: Uses) -> Iterable[Modernisation]:
     """Nothing of the `if` when it only wraps the model and gives its old name to a variable that holds it already."""
     wrap, branch = uses.wrap, uses.wrap.branch
     inner, target = wrap.inner, wrap.statement.targets[0]
@@ -118,7 +124,7 @@ def _without_branch(source: Source, uses: Uses) -> Iterable[Modernisation]:
         return
     if not (isinstance(inner, ast.Name) and isinstance(target, ast.Name) and inner.id == target.id):
         return
-    gone = [read for read in uses.unwrapped if any(a in branch.body for a in source.ancestors(read))]
+    gone = [read for read in uses.unwrapped if any(a in branch.body for a in uses.source.ancestors(read))]
     for statement in branch.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Attribute() as value) if value in gone:
@@ -126,13 +132,13 @@ def _without_branch(source: Source, uses: Uses) -> Iterable[Modernisation]:
                     return
             case _ if statement is not wrap.statement:
                 return
-    yield _nothing(source, branch)
+    yield _nothing(raw.source, raw.of(branch))
     uses.unwrapped = [read for read in uses.unwrapped if read not in gone]
-    yield from _without_module(uses)
+    yield from _without_module(raw, uses)
 
 
-def _without_module(uses: Uses) -> Iterable[Modernisation]:
-    for read in uses.unwrapped:
+def _without_module(raw: RawTwins, uses: Uses) -> Iterable[Modernisation]:
+    for read in map(raw.of, uses.unwrapped):
         piece = Piece(end_of(read.value), end_of(read), "")
         yield Modernisation(read.lineno, read.end_lineno or read.lineno, (piece,), _UNWRAPPED)
 
@@ -166,7 +172,8 @@ def told(result: Conversion, fold: Folded) -> Conversion:
     raw = fold.text
     if result.outcome is not Outcome.CONVERTED:
         return replace(result, before=raw.before, after=raw.before)
-    own = [replace(e, text="") if e.start + 1 in fold.gone else e for e in edits_of_lines(raw, result.edits)]
+    lines = split_lines(raw.before)
+    own = [_taken_away(e, lines) if e.start + 1 in fold.gone else e for e in edits_of_lines(raw, result.edits)]
     edits = tuple(sorted([*result.edits, *own], key=lambda e: (e.start, e.end)))
     from ..files.edits import apply_edits
     from ..rewrite.assemble import unused_import_edits
@@ -191,8 +198,13 @@ def told(result: Conversion, fold: Folded) -> Conversion:
     )
 
 
+def _taken_away(edit: Edit, lines: Sequence[str]) -> Edit:
+    """Nothing in place of a statement, and of a blank line above it where one follows, too."""
+    blank = [0 <= n < len(lines) and not lines[n].strip() for n in (edit.start - 1, edit.end)]
+    return replace(edit, text="", start=edit.start - 1 if all(blank) else edit.start)
+
+
 def _note(fold: Folded) -> Finding:
-    line = fold.group.line
-    return finding(
-        "ddp-is-a-strategy", line, "the wrapper is the Trainer's strategy; the processes come from torchrun as before"
-    )
+    starter = "`mp.spawn`" if fold.group.spawned else "torchrun"
+    text = f"the wrapper is the Trainer's strategy; the processes come from {starter} as before"
+    return finding("ddp-is-a-strategy", fold.group.line, text)

@@ -34,6 +34,28 @@ class Group:
     """The lines of calls with gradients in functions, which may be part of the training step."""
     optional: bool = False
     """The script may run without torchrun."""
+    spawned: str = ""
+    """What the file calls ``torch.distributed`` when it starts its processes by `mp.spawn`, all on one machine."""
+
+    @property
+    def devices(self) -> str:
+        """The Trainer's devices as source: as many as the group has processes on a machine."""
+        grouped = f"{self.spawned}.get_world_size()" if self.spawned else self.count("LOCAL_WORLD_SIZE")
+        return self.argument(grouped, "1")
+
+    @property
+    def machines(self) -> str:
+        """The Trainer's number of machines as source, "" for one."""
+        return "" if self.spawned else self.argument(self.count("GROUP_WORLD_SIZE"), "1")
+
+    @property
+    def joining(self) -> list[str]:
+        """Statements before the Trainer that tell Lightning that its process has been started, and as which."""
+        if not self.spawned:
+            return []
+        why = "# Lightning starts no processes of its own when it is told which one this is"
+        told = f'os.environ["LOCAL_RANK"] = str({self.spawned}.get_rank())'
+        return [why, f"if {self.test}:", f"    {told}"] if self.test else [why, told]
 
     def count(self, variable: str) -> str:
         """How many processes or machines torchrun says there are, as source."""

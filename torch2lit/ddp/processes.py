@@ -1,4 +1,4 @@
-"""How a script comes to its processes: Lightning may only join those that torchrun starts."""
+"""How a script comes to its processes: Lightning may join those that torchrun or the script's own `mp.spawn` starts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from ..recover.roles import Roles
 from ..recover.syntax import Source, dotted
 from .group import Unfoldable
+from .spawn import check_numbers, distributed_name, find_spawn
 
 _STARTS = (
     "spawn",
@@ -23,10 +24,14 @@ _STARTS = (
 _ENVIRONMENT = re.compile(r"environ(?:\.get\(|\[)['\"](RANK|WORLD_SIZE|LOCAL_RANK)['\"]")
 
 
-def check_processes(source: Source, roles: Roles) -> None:
-    """Raises Unfoldable when the processes may be others than torchrun's."""
+def check_processes(source: Source, roles: Roles) -> str:
+    """What the file calls ``torch.distributed`` when it spawns its processes, "" when torchrun starts them.
+
+    Raises Unfoldable when the processes may be any others.
+    """
+    spawn = find_spawn(source, roles)
     for call in source.calls:
-        if dotted(call.func).rpartition(".")[2] in _STARTS:
+        if dotted(call.func).rpartition(".")[2] in _STARTS and (spawn is None or call is not spawn.call):
             raise Unfoldable(call.lineno, f"`{dotted(call.func)}` starts or groups processes")
     if "SLURM_" in source.text:
         line = source.text[: source.text.index("SLURM_")].count("\n") + 1
@@ -35,16 +40,23 @@ def check_processes(source: Source, roles: Roles) -> None:
     if not found:
         raise Unfoldable(0, "it is not seen where the group of processes is made")
     for call in found:
-        _check_group(source, roles, call)
+        _check_group(source, roles, call, spawned=spawn is not None)
+        if spawn is not None:
+            check_numbers(source, roles, spawn, call)
+    if spawn is None:
+        return ""
+    if name := distributed_name(source, roles):
+        return name
+    raise Unfoldable(spawn.call.lineno, "`torch.distributed` has no name in the script")
 
 
-def _check_group(source: Source, roles: Roles, call: ast.Call) -> None:
+def _check_group(source: Source, roles: Roles, call: ast.Call, spawned: bool) -> None:
     given = {keyword.arg: keyword.value for keyword in call.keywords}
     known = {"backend", "init_method", "timeout", "rank", "world_size", "device_id"}
     if roles.full_name(call.func) not in _INIT or len(call.args) > 2 or not given.keys() <= known:
         raise Unfoldable(call.lineno, "the group is made in its own way")
     for name in ("rank", "world_size"):
-        if name in given and not _from_environment(source, roles, given[name]):
+        if name in given and not spawned and not _from_environment(source, roles, given[name]):
             raise Unfoldable(call.lineno, f"the group's `{name}` does not come from torchrun")
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 
+from ..objects.project_text import SETTINGS
 from ..recover.items import grad_mode
 from ..recover.names import parameter_names
 from ..recover.nest import Nest
 from ..recover.roles import Key, Roles, bound_argument
+from ..recover.state_names import WHOLE, is_attribute, plain
 from ..recover.syntax import Scope, Source, dotted
 from .group import Unfoldable
+from .moments import Moment, Timeline, skipped_at
 from .wrap import Wrap
 
 _SAME_CALLS = {"parameters", "train", "eval", "zero_grad", "to", "cuda", "cpu"}
@@ -27,6 +30,7 @@ _BARE_CALLS = _SAME_CALLS | {
     "named_buffers",
 }
 _LOOKS = {"id", "type"}
+_BEFORE = frozenset([Moment.BEFORE])
 _RANKS = ("rank", "main_process", "is_master", "is_main", "master")
 
 
@@ -44,9 +48,21 @@ class Uses:
         self.bare_forwards: list[ast.Call] = []
         self.unwrapped: list[ast.Attribute] = []
         """The reads of ``.module``."""
+        self.timeline: Timeline | None = None
+        """For a model that a method wraps and another one trains."""
+        if self._is_state:
+            self.timeline = Timeline(source, wrap.statement, nest.outermost)
+
+    @property
+    def _is_state(self) -> bool:
+        """Whether the wrapper is an attribute of the object that is seen plainly."""
+        return self.source.view is not None and is_attribute(self.wrap.key[1])
 
     def follow(self) -> None:
         """Look at every use. Raises Unfoldable for the first one that would mean something else."""
+        if self._is_state:
+            self._follow_state()
+            return
         scope, name = self.wrap.key
         for binding in self.roles.bindings(self.wrap.key):
             if binding.statement.lineno > self.wrap.statement.lineno:
@@ -61,6 +77,67 @@ class Uses:
                 self._follow(alias, bare=True, after=self.wrap.statement.end_lineno or 0)
         if not self.forwards:
             raise Unfoldable(self.wrap.statement.lineno, f"`{name}` is never called")
+
+    def _follow_state(self) -> None:
+        """The same for a wrapper that is an attribute: whatever has the object may use it."""
+        name = self.wrap.key[1]
+        scope = self.source.scope_of(self.wrap.statement)
+        self._check_object(plain(name))
+        for statement in self.source.all(ast.Assign):
+            for target in statement.targets:
+                stored = [n for n in ast.walk(target) if isinstance(n, ast.Name) and n.id == name]
+                if stored and statement is not self.wrap.statement and self._moments(statement) != _BEFORE:
+                    raise Unfoldable(statement.lineno, f"`{plain(name)}` gets another value after it is wrapped")
+        self._follow(self.wrap.key, bare=False, after=0)
+        for held in self._held_by(scope):
+            if held != self.wrap.key:
+                self._follow(held, bare=True, after=0)
+        if not self.forwards:
+            raise Unfoldable(self.wrap.statement.lineno, f"`self.{plain(name)}` is never called")
+
+    def _check_object(self, attribute: str) -> None:
+        """Nothing but what the view shows has the object, and so the wrapper."""
+        view, line = self.source.view, self.wrap.statement.lineno
+        assert view is not None
+        handed = next((n for n in self.source.all(ast.Name) if n.id == WHOLE and isinstance(n.ctx, ast.Load)), None)
+        if handed is not None:
+            raise Unfoldable(handed.lineno, "other code gets the object that holds the wrapper")
+        for node in self.source.all(ast.Attribute):
+            if node.attr == attribute and not (isinstance(node.value, ast.Name) and node.value.id in SETTINGS):
+                raise Unfoldable(node.lineno, f"`{ast.unparse(node)}` may be the wrapper")
+        bound = view.bound_outside
+        if not view.is_made_here or view.is_made_elsewhere or bound is None or attribute in bound:
+            raise Unfoldable(line, f"another file may use the wrapper in `{attribute}`")
+
+    def _held_by(self, scope: Scope) -> list[Key]:
+        """All names that hold the model in the wrapper: where it comes from, and what else was given it."""
+        first = self._root(self.wrap.inner, scope)
+        found = [first] if first is not None else []
+        for key in found:
+            values = [(key[0], b.value) for b in self.roles.bindings(key)
+                      if b.index is None and b.statement is not self.wrap.statement]  # fmt: skip
+            values += self.roles.arguments(*key)
+            new = [self._root(value, where) for where, value in values]
+            for node in self.source.all(ast.Assign):
+                where = self.source.scope_of(node)
+                early = key != self.wrap.key or self._moments(node) == _BEFORE
+                if early and self._root(node.value, where) == key:
+                    new += [self.roles.key(where, t.id) for t in node.targets if isinstance(t, ast.Name)]
+            found += [k for k in dict.fromkeys(new) if k is not None and k not in found]
+        return found
+
+    def _root(self, node: ast.expr, scope: Scope) -> Key | None:
+        """The variable whose value an expression gives, perhaps after it was moved."""
+        match node:
+            case ast.Name(id=name):
+                return self.roles.key(scope, name)
+            case ast.Call(func=ast.Attribute(value=value, attr=attribute)) if attribute in _CHAINED:
+                return self._root(value, scope)
+        return None
+
+    def _moments(self, node: ast.AST) -> frozenset[Moment]:
+        assert self.timeline is not None
+        return self.timeline.of(node)
 
     def with_gradients(self) -> list[ast.Call]:
         """The calls of the model in other functions than the one that wraps it, outside of every `no_grad` that is seen."""
@@ -115,8 +192,37 @@ class Uses:
             if node.id != key[1] or not isinstance(node.ctx, ast.Load):
                 continue
             scope = self.source.scope_of(node)
-            if self.roles.key(scope, node.id) == key and (scope is not key[0] or node.lineno > after):
-                self._use(node, bare or self._in_other_branch(node))
+            if self.roles.key(scope, node.id) != key or (scope is key[0] and node.lineno <= after):
+                continue
+            if self.timeline is not None:
+                moments = self._moments(node)
+                if moments == _BEFORE:
+                    continue
+                if Moment.BEFORE in moments and not bare:
+                    raise Unfoldable(
+                        node.lineno, f"`{plain(key[1])}` is used here before it is wrapped as well as after"
+                    )
+            if not bare and self._is_unwrapping(node):
+                continue
+            self._use(node, bare or self._in_other_branch(node))
+
+    def _is_unwrapping(self, node: ast.Name) -> bool:
+        """Whether ``hasattr(model, "module")`` asks for the wrapper here, or this is for a model without one, and both are the same."""
+        below: ast.AST = node
+        for choice in self.source.ancestors(node):
+            if isinstance(choice, ast.If | ast.IfExp):
+                match choice.test:
+                    case ast.Call(
+                        func=ast.Name(id="hasattr"), args=[ast.Name(id=name), ast.Constant(value="module")]
+                    ) if name == node.id:
+                        body, orelse = choice.body, choice.orelse
+                        bodies = body if isinstance(body, list) else [body]
+                        others = orelse if isinstance(orelse, list) else [orelse]
+                        text = "\n".join(map(ast.unparse, bodies)).replace(f"{name}.module", name)
+                        same = text == "\n".join(map(ast.unparse, others))
+                        return same and (below is choice.test or any(below is o for o in others))
+            below = choice
+        return False
 
     def _in_other_branch(self, node: ast.AST) -> bool:
         """Whether it stands where the script does not wrap the model."""
@@ -178,7 +284,13 @@ class Uses:
 
     def _not_before_training(self, node: ast.expr) -> None:
         """The values of the model must not be read before Lightning has made them the same everywhere."""
-        before = self.source.scope_of(node) is self.wrap.key[0] and node.lineno < self.nest.outermost.lineno
+        if self.timeline is not None:
+            before = Moment.BETWEEN in self._moments(node)
+        else:
+            scope, loop = self.wrap.key[0], self.nest.outermost
+            before = self.source.scope_of(node) is scope and (
+                node.lineno < loop.lineno or skipped_at(self.source, loop, node, scope)
+            )
         if before:
             raise Unfoldable(node.lineno, "the model's values are read between the wrapping and the training")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..recover.nest import Nest
 from ..recover.roles import Key, Roles
+from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, dotted, walk
 from .group import Unfoldable
 
@@ -43,7 +44,7 @@ def find_wrap(source: Source, roles: Roles, nest: Nest) -> Wrap | None:
         return None
     call = calls[0]
     if len(calls) > 1:
-        raise Unfoldable(calls[1].lineno, "several models are wrapped")
+        raise Unfoldable(calls[1].lineno, _several(calls))
     statement = source.parents[call]
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)]):
@@ -56,12 +57,25 @@ def find_wrap(source: Source, roles: Roles, nest: Nest) -> Wrap | None:
     ) is not None:
         raise Unfoldable(compiled.lineno, "what is compiled depends on the wrapper around it")
     key = roles.key(scope, name)
-    if key is None or scope is not nest.entry.scope or statement.lineno > nest.outermost.lineno:
+    in_method = source.view is not None and is_attribute(name) and source.view.method(scope) == "__init__"
+    beside = scope is nest.entry.scope and statement.lineno <= nest.outermost.lineno
+    if key is None or not (beside or in_method):
         raise Unfoldable(call.lineno, "the model is not wrapped in the function of the training loop")
     if len(call.args) != 1 or isinstance(call.args[0], ast.Starred):
         raise Unfoldable(call.lineno, "the wrapper has other arguments")
     names = _names_of_wrapper(source, roles, call)
     return Wrap(call, statement, key, _branch(source, nest, statement), _strategy(roles, call), names)
+
+
+def _several(calls: list[ast.Call]) -> str:
+    """What several wrappers are: of several models, or of one that is wrapped in this way or in that."""
+    wrapped = {ast.unparse(c.args[0]) if c.args else "" for c in calls}
+    ways = sorted({", ".join(ast.unparse(k) for k in c.keywords) or "no more arguments" for c in calls})
+    if len(wrapped) > 1 or "" in wrapped:
+        return "several models are wrapped"
+    if len(ways) > 1:
+        return f"`{wrapped.pop()}` is wrapped in several ways ({'; or '.join(ways)}), and the strategy would be one"
+    return f"`{wrapped.pop()}` is wrapped in several places"
 
 
 def _names_of_wrapper(source: Source, roles: Roles, call: ast.Call) -> frozenset[str]:
@@ -80,11 +94,16 @@ def _branch(source: Source, nest: Nest, statement: ast.stmt) -> ast.If | None:
     """The `if` in which the model is wrapped, when the loop does not stand in it, too."""
     around = set(source.ancestors(nest.outermost))
     own = [a for a in source.ancestors(statement) if a not in around]
+    scope = source.scope_of(statement)
+    elsewhere = scope in own
+    if elsewhere:
+        own = own[: own.index(scope)]
     if not own:
         return None
     match own:
         case [ast.If(test=test, body=body) as branch] if statement in body and _is_flag(source, test, branch):
-            return branch
+            if not elsewhere or all(is_attribute(n.id) for n in walk(test) if isinstance(n, ast.Name)):
+                return branch
     raise Unfoldable(statement.lineno, "the model is wrapped under a condition that is no plain flag")
 
 
@@ -110,9 +129,12 @@ def _is_set_after(source: Source, test: ast.expr, branch: ast.If) -> bool:
     """Whether the flag may have another value when the Trainer is made."""
     name = dotted(test).rpartition(".")[2]
     scope = source.scope_of(branch)
-    for node in walk(scope):
+    anywhere = is_attribute(name)  # of the object, which other methods may change as well
+    for node in walk(source.tree if anywhere else scope):
         stores = isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del)
-        if stores and dotted(node).rpartition(".")[2] == name and getattr(node, "lineno", 0) > branch.lineno:
+        if not stores or dotted(node).rpartition(".")[2] != name:
+            continue
+        if getattr(node, "lineno", 0) > branch.lineno or source.scope_of(node) is not scope:
             return True
     return False
 

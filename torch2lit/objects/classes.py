@@ -162,9 +162,14 @@ class Family:
         return ""
 
 
-def find_family(source: Source, roles: Roles, owner: ast.ClassDef, others: str) -> Family | str:
-    """The family of a class that trains, or why it cannot be seen plainly. ``others`` is the text of the project's other files."""
-    if any(dotted(c.func).rpartition(".")[2] in _PROCESSES for c in source.calls):
+def find_family(
+    source: Source, roles: Roles, owner: ast.ClassDef, others: str, *, grouped: bool = False
+) -> Family | str:
+    """The family of a class that trains, or why it cannot be seen plainly. ``others`` is the text of the project's other files.
+
+    ``grouped``: the processes that the script makes are Lightning's, too.
+    """
+    if not grouped and starts_processes(source):
         return "the script trains in processes of its own, each on a device of its own"
     below = _line_below(source, owner)
     if isinstance(below, str):
@@ -185,6 +190,11 @@ def find_family(source: Source, roles: Roles, owner: ast.ClassDef, others: str) 
         return problem
     _find_holders(source, roles, family)
     return family
+
+
+def starts_processes(source: Source) -> bool:
+    """Whether the file makes or joins a group of processes, or wraps a model for one."""
+    return any(dotted(c.func).rpartition(".")[2] in _PROCESSES for c in source.calls)
 
 
 def _children(source: Source, owner: ast.ClassDef) -> list[ast.ClassDef]:
@@ -259,6 +269,16 @@ def extends(name: str, text: str) -> bool:
         if not own and any(_word(name, bases) for _head, _bracket, bases in heads):
             return True
     return False
+
+
+def named(name: str, text: str) -> bool:
+    """Whether some file names the class; a file that has a class of that name itself means its own."""
+    return any(_word(name, one) and not _defines(name, one) for one in text.split(BETWEEN))
+
+
+def _defines(name: str, text: str) -> bool:
+    heads = [line.lstrip().partition("(")[0] for line in text.splitlines() if line.lstrip().startswith("class ")]
+    return any(head.removeprefix("class ").strip(" :") == name for head in heads)
 
 
 def _word(name: str, text: str) -> bool:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..ddp.group import Group, Unfoldable
 from ..engine import Converter
 from ..files.edits import apply_edits
 from ..files.lines import split_lines
@@ -16,17 +17,25 @@ from ..recover.nest import Recovered, recover_nests
 from ..recover.roles import Roles
 from ..recover.state_names import STATE
 from ..recover.syntax import Source
-from .classes import Family, find_family
+from .classes import Family, find_family, starts_processes
 from .inherited import drivers_brought_down
 from .project_text import other_text
 from .restore import told
 from .view import View, plain_view
+from .wrapped import convert_wrapped
 
 Again = Callable[..., Conversion]
 
 
 def convert_methods(
-    source: Source, roles: Roles, recovered: Recovered, path: str, options: Options, again: Again, modernise: bool
+    source: Source,
+    roles: Roles,
+    recovered: Recovered,
+    path: str,
+    options: Options,
+    again: Again,
+    modernise: bool,
+    group: Group | None = None,
 ) -> Conversion | list[Finding]:
     """The conversion of the first class whose training a Trainer can hold; otherwise the findings, with the reason for each class."""
     if modernise:
@@ -48,8 +57,15 @@ def convert_methods(
     quiet: set[ast.ClassDef] = set()
     others = other_text(path)
     before = recover_nests(source, roles)
+    grouped = group is not None
     for owner in _owners(source, recovered):
-        family = find_family(source, roles, owner, others)
+        if not grouped and starts_processes(source):
+            one = convert_wrapped(source, roles, owner, others, path, options, again)
+            if isinstance(one, Conversion):
+                return one
+            reasons[owner] = one
+            continue
+        family = find_family(source, roles, owner, others, grouped=grouped)
         if isinstance(family, str):
             reasons[owner] = family
             continue
@@ -57,9 +73,9 @@ def convert_methods(
         if view is None:
             reasons[owner] = f"class `{owner.name}` is written in a way that cannot be taken apart"
             continue
-        found = _convert_view(view, roles, path, options, before)
+        found = _convert_view(view, roles, path, options, before, group)
         if isinstance(found, Conversion):
-            left = _still_trains(found.after, roles, owner, others)
+            left = _still_trains(found.after, roles, owner, others, grouped)
             if not left:
                 return _with_others(found, path, options, again)
             found = f"`{left}` trains, and it may be called from elsewhere, too"
@@ -120,7 +136,7 @@ def _with_others(first: Conversion, path: str, options: Options, again: Again) -
     return joined(replace(first, findings=tuple(f for f in first.findings if f.slug != "loop-in-class")), following)
 
 
-def _still_trains(after: str, roles: Roles, owner: ast.ClassDef, others: str) -> str:
+def _still_trains(after: str, roles: Roles, owner: ast.ClassDef, others: str, grouped: bool) -> str:
     """A method of the converted class that could train yet, which a second conversion would take up; "" when there is none."""
     source = Source(after)
     seen = Roles(source, roles.neighbours)
@@ -131,7 +147,7 @@ def _still_trains(after: str, roles: Roles, owner: ast.ClassDef, others: str) ->
             continue
         method = next((m.name for m in definition.body if isinstance(m, ast.FunctionDef)
                        and m.lineno <= one.line <= (m.end_lineno or 0)), owner.name)  # fmt: skip
-        family = find_family(source, seen, definition, others)
+        family = find_family(source, seen, definition, others, grouped=grouped)
         view = plain_view(source, family, others) if not isinstance(family, str) else None
         if view is None or _trains(view, roles, recover_nests(source, seen)):
             return method
@@ -167,7 +183,9 @@ def _class_at(source: Source, line: int) -> ast.ClassDef | None:
     return min(holding, key=lambda c: (c.end_lineno or 0) - c.lineno, default=None)
 
 
-def _convert_view(view: View, roles: Roles, path: str, options: Options, before: Recovered) -> Conversion | str | None:
+def _convert_view(
+    view: View, roles: Roles, path: str, options: Options, before: Recovered, group: Group | None
+) -> Conversion | str | None:
     """The conversion of a view, told in the raw text's words, or what stood in its way.
 
     "" when no method ever trains, None when a comment asks to leave it alone.
@@ -184,7 +202,12 @@ def _convert_view(view: View, roles: Roles, path: str, options: Options, before:
             return None
         problems = _new_problems(recovered, before)
         return told(problems[0].message) if problems else ""
-    result = Converter(source, seen, path, options).run(nests, recovered.findings)
+    converter = Converter(source, seen, path, options)
+    converter.group = group
+    try:
+        result = converter.run(nests, recovered.findings)
+    except Unfoldable as reason:
+        return told(reason.reason)
     if result.outcome is not Outcome.CONVERTED or len(result.nests) <= len(before.nests):
         problems = [f for f in result.findings if f.severity in ("refused", "review")]
         return told(problems[0].message) if problems else "no Trainer holds its loops"

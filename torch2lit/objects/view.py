@@ -22,7 +22,7 @@ import libcst as cst
 from ..recover.names import local_names
 from ..recover.state_names import ABOVE, STATE, WHOLE, is_attribute, plain, state_name
 from ..recover.syntax import Scope, Source, walk
-from .classes import Family
+from .classes import Family, named
 from .project_text import mentioned, stored
 
 _GONE = "_t2l_gone"
@@ -91,6 +91,11 @@ class View:
     def mentioned_elsewhere(self) -> frozenset[str]:
         """The attributes that the project's other files read or bind on anything."""
         return mentioned(self.others)
+
+    @functools.cached_property
+    def is_made_elsewhere(self) -> bool:
+        """Whether another file may make objects of the class, and give them what this file does not show."""
+        return named(self.family.leaf.name, self.others)
 
     @functools.cached_property
     def is_made_here(self) -> bool:

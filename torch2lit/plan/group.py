@@ -126,6 +126,9 @@ def _place(scope: Scope, name: str) -> tuple[int, str]:
 
 def _check_modules(draft: Draft, state: State, group: Group) -> None:
     """Lightning's wrapper takes in all modules that the LightningModule holds; the script's took one."""
+    held = [v for v, home in state.homes.items() if home.startswith("self.") and _place(v.scope, v.name) in group.names]
+    if not held:
+        raise Unfoldable(draft.nest.outermost.lineno, "the LightningModule would not hold the model")
     for variable in sorted(state.homes, key=lambda v: v.rank):
         if not state.homes[variable].startswith("self.") or _place(variable.scope, variable.name) in group.names:
             continue

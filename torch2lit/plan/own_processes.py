@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 
 from ..ddp.own import own_group
+from ..ddp.wrap import WRAPPERS
+from ..recover.state_names import is_whole
 from ..recover.syntax import dotted
 from .draft import Draft
 from .optimizers import on_the_way
+from .validation import trained_models
 
 
 def own_device(draft: Draft, accelerator: str) -> str:
@@ -17,12 +20,29 @@ def own_device(draft: Draft, accelerator: str) -> str:
     """
     if draft.group is not None or draft.options.accelerator == "cpu":
         return ""
-    if own_group(draft.source, draft.roles) is None or draft.roles.origins.get("torch") != "torch":
+    if own_group(draft.source, draft.roles) is None:
         return ""
+    torch = next((n for n, origin in sorted(draft.roles.origins.items()) if origin == "torch"), "")
     calls = [dotted(c.func).rpartition(".")[2] for c in draft.source.calls]
-    chosen = "torch.cuda.current_device()" if "set_device" in calls else _device_of_wrapper(draft)
-    test = f'{accelerator} == "cuda"' if accelerator.endswith(".type") else "torch.cuda.is_available()"
-    return f"[{chosen}] if {test} else 1" if chosen else ""
+    chosen = f"{torch}.cuda.current_device()" if "set_device" in calls else _device_of_wrapper(draft)
+    if not torch or not chosen:
+        return _device_of_model(draft)
+    test = f'{accelerator} == "cuda"' if accelerator.endswith(".type") else f"{torch}.cuda.is_available()"
+    return f"[{chosen}] if {test} else 1"
+
+
+def _device_of_model(draft: Draft) -> str:
+    """Where the script has put the model that it wraps by then, when the entry point has a name for it."""
+    wraps = [c for c in draft.source.calls if draft.roles.full_name(c.func) in WRAPPERS]
+    if not wraps:
+        return ""  # it may be on several devices, or have no parameters here
+    placed = {ast.unparse(c.args[0]) for c in wraps if c.args and any(k.arg == "device_ids" for k in c.keywords)}
+    scopes = (draft.nest.entry.scope, draft.source.tree)
+    for model in sorted(trained_models(draft), key=lambda v: (v.name not in placed, v.rank)):
+        if model.scope in scopes and not is_whole(model.name):
+            first = f"next({model.name}.parameters())"
+            return f"[{first}.device.index] if {first}.is_cuda else 1"
+    return ""
 
 
 def _device_of_wrapper(draft: Draft) -> str:

@@ -6,10 +6,12 @@ import ast
 
 from ..recover.items import Item
 from ..recover.loops import DATA_LOADERS, Iterable, loop_names
+from ..recover.makings import sources
 from ..recover.roles import Binding
 from ..recover.variables import Variable
 from .draft import EPOCH_START, Draft, Removal
 from .entry_names import written_in_loop
+from .train_data import constructions
 
 _SAMPLERS = {"torch.utils.data.DistributedSampler", "torch.utils.data.distributed.DistributedSampler"}
 
@@ -54,6 +56,8 @@ def _tells_epoch(draft: Draft, item: Item, loader: Variable) -> bool:
     told = draft.variable(epoch, item.frame)
     if told is None or told not in counters or told in written_in_loop(draft):
         return False
+    if isinstance(receiver, ast.Attribute) and receiver.attr == "sampler" and _is_surely_torchs(draft):
+        return draft.variable(receiver.value, item.frame) is loader
     made = draft.roles.bindings((loader.scope, loader.name))
     if len(made) != 1 or not _is_made_by(draft, made[0], DATA_LOADERS):
         return False
@@ -71,6 +75,19 @@ def _tells_epoch(draft: Draft, item: Item, loader: Variable) -> bool:
             and (variable.scope, variable.name) == (loader.scope, ast.unparse(sampler or receiver))
         )
     return same and _is_torchs(draft, sampler, loader)
+
+
+def _is_surely_torchs(draft: Draft) -> bool:
+    """Whether the loader of the loop is one DataLoader wherever it comes from, with a sampler of torch's own."""
+    assert draft.nest.batches is not None
+    made = constructions(draft, draft.nest.batches.base, draft.nest.inner)
+    if len(made) != 1 or made[0].full_name not in DATA_LOADERS:
+        return False
+    sampler = made[0].argument("sampler")
+    parts = sources(sampler) if sampler is not None else []
+    return len(parts) == 1 and isinstance(parts[0].node, ast.Call) and (
+        parts[0].roles.full_name(parts[0].node.func) in _SAMPLERS
+    )  # fmt: skip
 
 
 def _is_torchs(draft: Draft, sampler: ast.expr | None, loader: Variable) -> bool:

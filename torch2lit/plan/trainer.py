@@ -33,9 +33,9 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
     ):
         arguments["devices"] = own
     if (group := draft.group) is not None and options.devices is None:
-        arguments["devices"] = group.argument(group.count("LOCAL_WORLD_SIZE"), "1")
-        if options.num_nodes is None:
-            arguments["num_nodes"] = group.argument(group.count("GROUP_WORLD_SIZE"), "1")
+        arguments["devices"] = group.devices
+        if options.num_nodes is None and group.machines:
+            arguments["num_nodes"] = group.machines
     if options.num_nodes is not None:
         arguments["num_nodes"] = str(options.num_nodes)
     if options.strategy is not None:
@@ -43,6 +43,8 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
     elif group is not None:
         arguments["strategy"] = group.argument(group.strategy, '"auto"')
     if group is not None:
+        if group.spawned:
+            arguments["plugins"] = "[{lightning}.fabric.plugins.environments.LightningEnvironment()]"
         arguments["use_distributed_sampler"] = "False"
     if precision := precision_argument(draft):
         arguments["precision"] = precision

@@ -345,6 +345,8 @@ class EffectAnalysis:
             self._is_loader(a, scope) for a in node.args
         ):
             return True
+        if _tells_sampler(node):
+            return "set_epoch" in self._drawing_methods()
         if self._carries(node.func, scope, self.models):
             quiet = _ALIASING_METHODS | _PROCESS_METHODS
             return not (isinstance(node.func, ast.Attribute) and node.func.attr in quiet)
@@ -546,6 +548,14 @@ class EffectAnalysis:
 
 
 _MAKING = ("__init__", "__new__", "__post_init__")
+
+
+def _tells_sampler(call: ast.Call) -> bool:
+    """Whether it is ``loader.sampler.set_epoch(...)``, which is no call of a model, whatever holds the loader."""
+    match call.func:
+        case ast.Attribute(value=ast.Attribute(attr="sampler"), attr="set_epoch"):
+            return True
+    return False
 
 
 def _methods(definition: ast.ClassDef) -> list[ast.FunctionDef]:

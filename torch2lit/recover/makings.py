@@ -129,7 +129,7 @@ class _Search:
             yield from _elsewhere(ast.Name(name, ast.Load()), roles)
         if key is None:
             return
-        owner = key[0]
+        owner, name = key
         for binding in roles.bindings(key):
             value = Value(binding.value, owner, roles)
             if binding.index is None:
@@ -138,6 +138,9 @@ class _Search:
                 yield from self.elements(value, ast.Constant(binding.index), depth)
             elif binding.index == -1:
                 yield from self.elements(value, None, depth)
+        view = roles.source.view
+        if view is not None and not isinstance(owner, ast.Module) and view.method(owner) and view.is_made_elsewhere:
+            return  # what other files give is not known
         if not isinstance(owner, ast.Module) and name in parameter_names(owner):
             for caller, argument in roles.arguments(owner, name):
                 yield Value(argument, caller, roles)

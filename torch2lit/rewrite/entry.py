@@ -37,6 +37,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     lines = [f"{names.instance} = {names.module}({', '.join(arguments)})"]
     settings = ", ".join(f"{name}={value}" for name, value in draft.trainer.items())
     settings = settings.replace("{lightning}", names.lightning)
+    lines += draft.group.joining if draft.group is not None else []
     lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")
     fit = f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft, names)])})"
     test = while_condition(draft)
