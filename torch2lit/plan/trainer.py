@@ -116,7 +116,7 @@ def count_of(draft: Draft, loop: Loop) -> str:
         return f"len({base.id})" if bindings else base.id
     assert isinstance(base, ast.Call)
     parts = [_text(draft, a) for a in base.args]
-    if len(parts) == 1:
+    if len(parts) == 1 and not any(isinstance(n, ast.Sub | ast.USub) for n in walk(base.args[0])):
         return parts[0]
     if len(parts) == 2:
         start, stop = base.args
@@ -129,11 +129,8 @@ def count_of(draft: Draft, loop: Loop) -> str:
                 if ast.unparse(left) == ast.unparse(start):
                     return _text(draft, right)
         if (first := _whole(start)) is not None and (last := _whole(stop)) is not None:
-            return str(last - first)
-        if isinstance(start, ast.Name | ast.Constant | ast.Attribute) and isinstance(
-            stop, ast.Name | ast.Constant | ast.Attribute | ast.BinOp
-        ):
-            return f"{parts[1]} - {parts[0]}"
+            return str(max(0, last - first))
+    # A difference may be -1 where a run resumes behind its last epoch, and to Lightning -1 means without end.
     return f"len(range({', '.join(parts)}))"
 
 
