@@ -83,9 +83,14 @@ def _model_word(draft: Draft) -> str:
                     ):
                         words.add(last)
         if len(words) == 1:
-            return words.pop()
-        return "".join(p[:1].upper() + p[1:] for p in plain(variable.name).split("_") if p) or "Model"
+            return _camel(words.pop())
+        return _camel(plain(variable.name)) or "Model"
     return "Model"
+
+
+def _camel(name: str) -> str:
+    """A class's name, for what may be named otherwise; one that is a class's name already stays."""
+    return name if name[:1].isupper() else "".join(p[:1].upper() + p[1:] for p in name.split("_"))
 
 
 _CONTAINERS = {
