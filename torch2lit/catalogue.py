@@ -240,20 +240,6 @@ precision plugins for what they do, but the wrapper has to go first: two of them
 
 register(
     Rule(
-        code="T2L122",
-        slug="may-be-unbound",
-        severity="refused",
-        why="The loop reads a variable that has a value on some ways to it only, and the module would need it on all of them.",
-        remedy="Give the variable a value on every way to the loop, such as `None` before the `if`; then convert again.",
-        text="""\
-A loop that reads `bar` under `if show:` runs where nothing ever made a bar. The module gets what its hooks read when it is made,
-before anybody knows whether they will. Under a plain test it gets `bar if show else None`; otherwise the loop stays.
-""",
-    )
-)
-
-register(
-    Rule(
         code="T2L130",
         slug="old-python",
         severity="refused",

@@ -13,30 +13,44 @@ from __future__ import annotations
 import ast
 
 from ...recover.names import flow, parameter_names
-from ...recover.syntax import dotted
+from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import Draft
 
 
 def argument_of(draft: Draft, variable: Variable) -> str:
-    """What the module gets for a variable of the entry scope. Raises Refused for one that may have no value."""
+    """What the module gets for a variable of the entry scope: None where the script gives it no value."""
     if not _may_be_unbound(draft, variable):
         return variable.name
-    before = _before(draft, draft.nest.entry.scope.body)
-    if (test := _test_of_binding(before, variable.name)) is not None:
+    scope = draft.nest.entry.scope
+    if (test := _test_of_binding(_before(draft, scope.body), variable.name)) is not None:
         return f"{variable.name} if {ast.unparse(test)} else None"
-    message = f"`{variable.name}` has a value on some ways to the loop only"
-    raise draft.refuse("may-be-unbound", draft.nest.outermost, message)
+    return f'{"globals" if isinstance(scope, ast.Module) else "locals"}().get("{variable.name}")'
 
 
 def _test_of_binding(before: list[ast.AST], name: str) -> ast.expr | None:
-    """The plain test under which the variable is surely bound, when nothing binds it or what the test reads otherwise."""
+    """The test under which the variable is surely bound, when nothing binds it or changes what the test says otherwise."""
     makers = [s for s in before if name in flow([s]).written]
     match makers:
-        case [ast.If(test=test, body=body, orelse=orelse)] if name in flow(body).definite and dotted(test):
-            later = flow(before[before.index(makers[0]) :]).written
-            return test if name not in flow(orelse).written and dotted(test).partition(".")[0] not in later else None
+        case [ast.If(test=test, body=body, orelse=orelse)] if name in flow(body).definite and _is_plain(test):
+            later = before[before.index(makers[0]) :]
+            return test if name not in flow(orelse).written and not _changes(later, test) else None
     return None
+
+
+def _is_plain(test: ast.expr) -> bool:
+    """Whether the test only looks at names, their attributes and constants, so that it says the same once more."""
+    plain = (ast.Name, ast.Attribute, ast.Constant, ast.Compare, ast.UnaryOp, ast.BoolOp, ast.Tuple, ast.Set, ast.List)
+    parts = (n for n in walk(test) if isinstance(n, ast.expr))
+    return all(isinstance(n, plain) for n in parts)
+
+
+def _changes(statements: list[ast.AST], test: ast.expr) -> bool:
+    """Whether something gives a name or an attribute of the test another value."""
+    read = flow([test]).read
+    attributes = {n.attr for n in walk(test) if isinstance(n, ast.Attribute)}
+    stored = (n for s in statements for n in walk(s) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))
+    return bool(read & flow(statements).written) or any(n.attr in attributes for n in stored)
 
 
 def _may_be_unbound(draft: Draft, variable: Variable) -> bool:
