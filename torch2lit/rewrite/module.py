@@ -22,6 +22,7 @@ from ..plan.metrics import logged_numbers
 from ..plan.optimizers import Configured, may_be_none
 from ..plan.state import State
 from ..plan.validation import trained_models
+from ..recover.names import local_names
 from ..recover.roles import Role
 from ..recover.state_names import is_whole, plain
 from ..recover.syntax import walk
@@ -49,13 +50,34 @@ def choose_names(draft: Draft, taken: set[str]) -> Names:
     """Names in the user's own words: `LitNet` for `Net`."""
     names = Names(taken=taken)
     names.module = _free("Lit" + _model_word(draft), taken)
-    names.instance = _free(_snake(names.module), taken)
-    names.trainer = _free("trainer", taken)
+    seen = _seen_from_entry(draft, taken)
+    names.instance = _free(_snake(names.module), seen)
+    names.trainer = _free("trainer", seen)
     taken |= {names.module, names.instance, names.trainer}
     if draft.train_data is not None and draft.train_data.lazy:
         names.lazy_loader = _free("LazyLoader", taken)
         taken.add(names.lazy_loader)
     return names
+
+
+def _seen_from_entry(draft: Draft, taken: set[str]) -> set[str]:
+    """The names that a new local of the entry function must not have: what other functions call theirs is free."""
+    scope, source = draft.nest.entry.scope, draft.source
+    if isinstance(scope, ast.Module) or draft.other_loops:
+        return taken
+    functions = [f for f in source.functions if f is not scope and scope not in source.ancestors(f)]
+    others = {name for function in functions for name in local_names(function)}
+    seen = {n.id for n in source.all(ast.Name) if n.id not in others or _is_near(draft, n)}
+    return (taken - others) | seen | local_names(scope)
+
+
+def _is_near(draft: Draft, node: ast.Name) -> bool:
+    """Whether a name stands in the entry function, or belongs to the module."""
+    scope = draft.source.scope_of(node)
+    if scope is draft.nest.entry.scope or draft.nest.entry.scope in draft.source.ancestors(scope):
+        return True
+    key = draft.roles.key(scope, node.id)
+    return key is None or isinstance(key[0], ast.Module)
 
 
 def _free(name: str, taken: set[str]) -> str:
