@@ -1125,6 +1125,57 @@ SEVERAL_PROCESSES = (
     ),
 )
 
+OF_LEAVING = (
+    Mutation(
+        1,
+        "a break at the top leaves the index of the batch before",
+        "torch2lit/plan/leaving.py",
+        "if end and not _is_batch_seen_outside(draft):",
+        "if end:",
+        _trains("break-at-the-top-and-index-read-after"),
+    ),
+    Mutation(
+        1,
+        "the batch that is not used moves the schedule",
+        OPTIMIZERS,
+        ' if i.kind == "statement") or draft.epoch.leaving:',
+        ' if i.kind == "statement"):',
+        _trains("break-at-the-top-with-a-schedule-per-step"),
+    ),
+    Mutation(
+        1,
+        "a return skips nothing that follows the loop",
+        "torch2lit/plan/last_returns.py",
+        "follow = statements_after(draft)",
+        "follow = []",
+        _trains("return-past-what-follows-the-loop"),
+    ),
+    Mutation(
+        1,
+        "a run resumed behind its last epoch trains without end",
+        TRAINER,
+        """    return f"len(range({', '.join(parts)}))\"""",
+        """    return f"{parts[1]} - {parts[0]}\"""",
+        _text("resumed-behind-its-last-epoch"),
+    ),
+    Mutation(
+        1,
+        "gradients are left for the loop behind",
+        STEPS,
+        "return next((s for s in later if not _clears_first(s)), None)",
+        "return None",
+        _trains("gradients-cleared-for-the-loop-that-follows"),
+    ),
+    Mutation(
+        1,
+        "a perturbation of the inputs is taken for training",
+        "torch2lit/recover/hand_updates.py",
+        "if root_name(gradient) not in given:",
+        "if True:",
+        _text("perturbation-of-the-arguments"),
+    ),
+)
+
 MUTATIONS = (
-    *SAME_TRAINING, *SEVERAL_PROCESSES, *OF_METHODS, *NOTHING_UNSAID, *UNTOUCHED, *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
+    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *NOTHING_UNSAID, *UNTOUCHED, *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip
