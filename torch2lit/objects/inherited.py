@@ -45,7 +45,7 @@ class _Above:
 def drivers_brought_down(source: Source, roles: Roles, family: Family, others: str) -> tuple[Edit, ...] | str:
     """Edits that give a family the inherited methods which run its training, or why they cannot stand there.
 
-    None when the class inherits no such method.
+    No edits when the class inherits no such method.
     """
     if roles.neighbours is None:
         return ()

@@ -69,7 +69,7 @@ def find_step(draft: Draft) -> Step | Obstacle:
     optimizer = _receiver(draft, items[at_step], step)
     if optimizer is None:
         return Obstacle(step, "the optimizer is not a plain variable")
-    if is_attribute(optimizer.name) and optimizer in draft.variables.sequence(_whole(draft)).written:
+    if is_attribute(optimizer.name) and optimizer in draft.variables.sequence(draft.epoch.items).written:
         return Obstacle(step, f"code that is not seen may give `{optimizer.name}` another value")
     if draft.roles.is_plain_object((optimizer.scope, optimizer.name)):
         return Obstacle(step, f"`{optimizer.name}` is no optimizer of torch's")
@@ -90,10 +90,6 @@ def find_step(draft: Draft) -> Step | Obstacle:
         rest[:at_backward], rest[at_backward], rest[at_backward + 1 : at_step], rest[at_step], rest[at_step + 1 :],
         optimizer, zero_grads,
     )  # fmt: skip
-
-
-def _whole(draft: Draft) -> list[Item]:
-    return draft.epoch.items
 
 
 def _position(items: list[Item], call: ast.Call) -> int | None:

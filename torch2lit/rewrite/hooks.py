@@ -204,7 +204,7 @@ class HookWriter:
         if hook == BATCH_START:
             return lambda _node: cst.Return(cst.parse_expression("-1"))
         leaves = isinstance(control, ast.Break) or leaves_only_loop(self.draft, control)
-        if leaves and (hook in (EPOCH_END, EPOCH_START) or hook == TRAINING_STEP):
+        if leaves and hook in (EPOCH_START, TRAINING_STEP, EPOCH_END):
             return lambda _node: [_parse("self.trainer.should_stop = True"), _parse("return")]
         return lambda _node: cst.Return()
 

@@ -51,7 +51,7 @@ def choose_names(draft: Draft, taken: set[str]) -> Names:
     names = Names(taken=taken)
     names.module = _free("Lit" + _model_word(draft), taken)
     seen = _seen_from_entry(draft, taken)
-    names.instance = _free(_snake(names.module), seen)
+    names.instance = _free(in_snake_case(names.module), seen)
     names.trainer = _free("trainer", seen)
     taken |= {names.module, names.instance, names.trainer}
     if draft.train_data is not None and draft.train_data.lazy:
@@ -126,7 +126,8 @@ _CONTAINERS = {
 }
 
 
-def _snake(name: str) -> str:
+def in_snake_case(name: str) -> str:
+    """A class's name as that of an object: ``LitTwoLayers`` is ``lit_two_layers``."""
     # The 2 of `Seq2Seq` joins two words.
     text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?<![A-Za-z][24])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return text.lower()

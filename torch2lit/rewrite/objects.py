@@ -12,6 +12,7 @@ from ..plan.module_names import RESERVED
 from ..plan.state import State
 from ..recover.state_names import STATE, WHOLE
 from ..recover.syntax import Source
+from .module import in_snake_case
 
 
 class Restorer:
@@ -45,7 +46,7 @@ class Restorer:
         text = write()
         if self.view is None or STATE not in text:
             return text
-        word = _snake(self.view.family.leaf.name)
+        word = _word(self.view.family.leaf.name)
         given = {name for parameter, attribute, _argument in state.parameters for name in (parameter, attribute)}
         while word in RESERVED or word in given or re.search(rf"\bself\.{word}\b", text):
             word = f"raw_{word}"
@@ -84,7 +85,5 @@ def stub_of(source: Source, function: ast.FunctionDef, module: str) -> str:
     return "\n".join([*head, f'{indent}{unit}raise NotImplementedError("{module} does this")']) + "\n"
 
 
-def _snake(name: str) -> str:
-    # The 2 of `Seq2Seq` joins two words.
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?<![A-Za-z][24])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    return text.lower().strip("_") or "owner"
+def _word(name: str) -> str:
+    return in_snake_case(name).strip("_") or "owner"

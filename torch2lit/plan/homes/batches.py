@@ -45,10 +45,9 @@ class Batches(Construction):
             elif items.id != "_":
                 self.state.batch_parameter[hook] = items.id
             return
-        used = set().union(*(self.read.get(h, set()) for h in HOOKS)) if self.read else set()
         names = {v for n in walk(items) if isinstance(n, ast.Name) and (v := self.variables.of(frame, n.id))}
-        if hook == BATCH_START:  # nothing is kept for other hooks here
-            used = self.read.get(hook, set())
+        readers = (BATCH_START,) if hook == BATCH_START else HOOKS  # what is not used is kept for no other hook
+        used: set[Variable] = set().union(*(self.read.get(h, set()) for h in readers))
         if names & used:
             for variable in sorted(names & self.counter_variables() - self.state.homes.keys(), key=lambda v: v.rank):
                 self.state.in_hook[(hook, variable)] = variable.name  # the batch takes the counter's name
