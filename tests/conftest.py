@@ -91,6 +91,19 @@ def fake_convert_text(text: str, path: str, options: Options) -> Conversion:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let ``--dist loadgroup`` keep all tests of a golden case in one process, which converts and runs the raw script once."""
+    for item in items:
+        name = (
+            item.callspec.params.get("name")
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else None
+        )
+        if isinstance(name, str):
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture
 def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the small engine in place of the real one."""

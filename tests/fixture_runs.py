@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,27 +52,39 @@ def run_script(case: Case, text: str, max_steps: int | None = None, legacy: bool
         shutil.copytree(case.folder, work, ignore=shutil.ignore_patterns(*OWN_FILES))
         script = folder / "train.py"
         script.write_bytes(text.encode("utf-8"))
-        given = {path.relative_to(work) for path in work.rglob("*")}
-        printed, error = io.StringIO(), ""
-        with (
-            _fresh(work, [str(script), *case.arguments]),
-            contextlib.redirect_stdout(printed),
-            record(max_steps=max_steps, seed=0) as trace,
-            legacy_torch() if legacy else contextlib.nullcontext(),
-        ):
-            try:
-                runpy.run_path(str(script), run_name="__main__")
-            except SystemExit as stop:
-                error = f"SystemExit({stop.code})" if stop.code else ""
-            except Exception as problem:
-                error = f"{type(problem).__name__}: {problem}"
-        saved = {save.name for save in trace.saves}
-        files = {
-            path.relative_to(work).as_posix(): b"" if path.name in saved or path.is_dir() else path.read_bytes()
-            for path in sorted(work.rglob("*"))
-            if path.relative_to(work) not in given
-        }
-        return Run(trace, tuple(plain_lines(printed.getvalue())), files, error)
+        return _run(script, work, case.arguments, max_steps, legacy)
+
+
+def run_program(entry: Path) -> Run:
+    """Run the entry script of a program of several files in its folder, as `run_script` does."""
+    return _run(entry.resolve(), entry.resolve().parent)
+
+
+def _run(
+    script: Path, work: Path, arguments: Sequence[str] = (), max_steps: int | None = None, legacy: bool = False
+) -> Run:
+    given = {path.relative_to(work) for path in work.rglob("*")}
+    printed, error = io.StringIO(), ""
+    with (
+        _fresh(work, [str(script), *arguments]),
+        contextlib.redirect_stdout(printed),
+        record(max_steps=max_steps, seed=0) as trace,
+        legacy_torch() if legacy else contextlib.nullcontext(),
+    ):
+        sys.path.insert(0, str(script.parent))
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        except SystemExit as stop:
+            error = f"SystemExit({stop.code})" if stop.code else ""
+        except Exception as problem:
+            error = f"{type(problem).__name__}: {problem}"
+    saved = {save.name for save in trace.saves}
+    files = {
+        path.relative_to(work).as_posix(): b"" if path.name in saved or path.is_dir() else path.read_bytes()
+        for path in sorted(work.rglob("*"))
+        if path.relative_to(work) not in given and "__pycache__" not in path.parts
+    }
+    return Run(trace, tuple(plain_lines(printed.getvalue())), files, error)
 
 
 @functools.cache

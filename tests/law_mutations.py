@@ -908,7 +908,7 @@ DETERMINISTIC = (
         ENTRY,
         'return "\\n".join(lines) + "\\n"',
         'import time\n\n    return "\\n".join(lines) + f"  # {time.time_ns()}\\n"',
-        ("tests/test_fixtures.py::test_converting_all_in_another_order_gives_the_same",),
+        ("tests/test_fixtures.py::test_converting_in_another_order_gives_the_same",),
     ),
 )
 

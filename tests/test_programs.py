@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from torch2lit.program import Outcome
 from torch2lit.recover.neighbours import imported_modules
 
 NAMES = program_names()
+VERIFIED = ("several-files-changing-global", "several-files-solver-extended-in-another-file")
+"""Programs of which verify changes one file and several: all others are run in one process here, which is quicker."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -80,12 +83,26 @@ def test_nothing_is_written_without_asking(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_program_trains_the_same(name: str, tmp_path: Path) -> None:
     pytest.importorskip("lightning")
-    from torch2lit.api import verify
+    from fixture_runs import differences, run_program
 
     entry = copy_of(name, tmp_path)
     if all(c.outcome is Outcome.REFUSED for c in convert(entry)):
         pytest.skip("refused, as its findings say")
-    result = verify(entry, options=Options())
+    raw = run_program(entry)
+    assert raw.error == ""
+    assert raw.trace.losses, "the raw program runs no backward pass"
+    shutil.rmtree(entry.parent)
+    convert(copy_of(name, tmp_path), write=True)
+    assert differences(raw, run_program(entry)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VERIFIED)
+def test_verify_says_identical(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("lightning")
+    from torch2lit.api import verify
+
+    result = verify(copy_of(name, tmp_path), options=Options())
     assert result.status == "identical", result.render(False)
 
 

@@ -16,6 +16,7 @@ from .files.prefilter import (
     may_lead_to_training,
     may_train,
     mentions_skip_file,
+    mentions_torch,
 )
 from .options import Options
 from .program import Conversion, Outcome
@@ -46,6 +47,8 @@ def process_file(path: Path, options: Options) -> Processed:
         data = path.read_bytes()
     except OSError as error:
         return Processed(failed(name, f"cannot read: {error.strerror or error}"))
+    if not mentions_torch(data):
+        return Processed(Conversion(name, Outcome.UNCHANGED, reason=NO_TRAINING_LOOP), data)
     if path.suffix == ".ipynb":
         return _process_notebook(data, name, options)
     processed = process_bytes(data, name, options)

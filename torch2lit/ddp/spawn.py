@@ -174,7 +174,7 @@ class _Values:
             return self.of_caller(self.spawn.given[place - 1]) if place <= len(self.spawn.given) else ""
         if not isinstance(scope, ast.FunctionDef):
             return ""
-        calls = [c for c in self.source.calls if isinstance(c.func, ast.Name) and c.func.id == scope.name]
+        calls = self.source.calls_to(scope.name)
         mentions = [n for n in self.source.all(ast.Name) if n.id == scope.name]
         arguments = [bound_argument(scope, c, name) for c in calls]
         if not calls or len(mentions) != len(calls) or self.source.function(scope.name) is not scope:

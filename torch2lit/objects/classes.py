@@ -208,7 +208,7 @@ def _line_below(source: Source, owner: ast.ClassDef) -> list[ast.ClassDef] | str
     while children := _children(source, current):
         if len(children) > 1 or len(found) > _DEPTH:
             return f"class `{current.name}` is extended by several classes, which may train in ways of their own"
-        if _makings(source, current):
+        if source.calls_to(current.name):
             return f"both objects of `{current.name}` and of a class that extends it are made"
         current = children[0]
         found.append(current)
@@ -221,17 +221,13 @@ def _line_above(source: Source, owner: ast.ClassDef) -> list[ast.ClassDef]:
     current = owner
     while len(found) < _DEPTH:
         bases = [source.classes[n] for b in current.bases if (n := dotted(b)) in source.classes]
-        if len(bases) != 1 or len(_children(source, bases[0])) != 1 or _makings(source, bases[0]):
+        if len(bases) != 1 or len(_children(source, bases[0])) != 1 or source.calls_to(bases[0].name):
             break
         current = bases[0]
         if current in found or current is owner:
             break
         found.append(current)
     return found[::-1]
-
-
-def _makings(source: Source, definition: ast.ClassDef) -> list[ast.Call]:
-    return [c for c in source.calls if isinstance(c.func, ast.Name) and c.func.id == definition.name]
 
 
 def _methods(definition: ast.ClassDef) -> list[Function]:
@@ -254,7 +250,7 @@ def _problem(source: Source, definition: ast.ClassDef, others: str) -> str:
     if sum(c.name == definition.name for c in source.all(ast.ClassDef)) > 1:
         return "is defined twice"
     inside = {id(n) for n in walk(definition)}
-    if any(id(call) in inside for call in _makings(source, definition)):
+    if any(id(call) in inside for call in source.calls_to(definition.name)):
         return "makes objects of itself"
     if extends(definition.name, others):
         return "is extended in another file, by a class that may train in a way of its own"
@@ -479,7 +475,7 @@ def _replaced(source: Source, family: Family, others: str) -> str:
 
 def _find_holders(source: Source, roles: Roles, family: Family) -> None:
     """The scope that makes the one object of the program and the variable that holds it."""
-    made = _makings(source, family.leaf)
+    made = source.calls_to(family.leaf.name)
     if len(made) != 1:
         return
     match source.parents.get(made[0]):

@@ -100,7 +100,7 @@ class View:
     @functools.cached_property
     def is_made_here(self) -> bool:
         """Whether the file makes an object of the class itself."""
-        return any(isinstance(c.func, ast.Name) and c.func.id == self.family.leaf.name for c in self.raw.calls)
+        return bool(self.raw.calls_to(self.family.leaf.name))
 
 
 def plain_view(source: Source, family: Family, others: str) -> View | None:

@@ -338,7 +338,7 @@ def _runs_again(draft: Draft) -> bool:
         return False
     if is_attribute(scope.name):  # an object may be asked to train as often as one likes
         return True
-    calls = [c for c in draft.source.calls if isinstance(c.func, ast.Name) and c.func.id == scope.name]
+    calls = draft.source.calls_to(scope.name)
     return len(calls) > 1 or any(isinstance(a, ast.For | ast.While) for c in calls for a in draft.source.ancestors(c))
 
 

@@ -290,7 +290,7 @@ def _lives_with_training(draft: Draft, made: ast.stmt) -> bool:
         return False
     if source.scope_of(made) is entry or isinstance(entry, ast.Module):
         return True
-    calls = [c for c in source.calls if isinstance(c.func, ast.Name) and c.func.id == entry.name]
+    calls = source.calls_to(entry.name)
     return len(calls) == 1 and not any(isinstance(a, ast.For | ast.While) for a in source.ancestors(calls[0]))
 
 

@@ -120,12 +120,7 @@ def _other_evaluations(draft: Draft, found: Validation) -> bool:
     """Whether the validation's function stays in use in the loop, so that moving it would double it."""
     if found.call is None or not isinstance(found.call.func, ast.Name):
         return False
-    name = found.call.func.id
-    others = [
-        call
-        for call in draft.source.calls
-        if isinstance(call.func, ast.Name) and call.func.id == name and call is not found.call
-    ]
+    others = [call for call in draft.source.calls_to(found.call.func.id) if call is not found.call]
     outermost = draft.nest.outermost
     inside = {id(n) for n in walk(outermost)}
     for frame in (draft.nest.inner, draft.nest.step_frame):

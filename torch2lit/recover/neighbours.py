@@ -42,6 +42,7 @@ class Neighbours:
         self._trees: dict[Path, ast.Module | None] = {} if known is None else known
         self._found: dict[str, Definition | None] = {}
         self._training: dict[Path, bool] = {}
+        self._files: dict[str, Path | None] = {}
 
     def may_train(self, data: bytes, depth: int = 2) -> bool:
         """Whether a file with these bytes imports a project file that can hold a training loop; told by the bytes alone."""
@@ -77,6 +78,7 @@ class Neighbours:
                     func=ast.Attribute(value=ast.Attribute(attr="path"), attr="append" | "insert"), args=[*_, where]
                 ):
                     self.extra.append(self.folder.joinpath(*_written_path(where)))
+                    self._files.clear()
 
     def definition(self, full: str) -> Definition | None:
         """The function or class that a dotted name such as ``util.adjust_rate`` stands for, through re-exports too."""
@@ -127,6 +129,11 @@ class Neighbours:
 
     def file(self, module: str) -> Path | None:
         """The project file of a module, None when it is none of the project."""
+        if module not in self._files:
+            self._files[module] = self._file(module)
+        return self._files[module]
+
+    def _file(self, module: str) -> Path | None:
         if self.folder is None or not module:
             return None
         parts = [part for part in module.split(".") if part]

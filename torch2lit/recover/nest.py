@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable as Many
 from dataclasses import dataclass, field
 
@@ -156,6 +157,7 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
     lonely: list[tuple[Scope, Finding]] = []
     stepped = False
     held: set[tuple[ast.ClassDef, str]] | None = None
+    step_elsewhere = functools.cache(functools.partial(_steps_elsewhere, source, roles))
     for scope in scopes:
         if _is_closure(source, scope):
             continue
@@ -169,7 +171,7 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
             continue
         if not steps:
             if not isinstance(scope, ast.Module) and (owner := source.in_class(scope)) is not None:
-                if _steps_elsewhere(source, roles, owner):
+                if step_elsewhere(owner):
                     line = backwards[0].lineno
                     result.findings.append(
                         finding("loop-in-class", line, f"the training step is in methods of class `{owner.name}`")
@@ -400,9 +402,7 @@ def _builds_training(loop: ast.For | ast.While, scope: Scope, roles: Roles) -> b
 
 def _rests_beside_lightning(source: Source, scope: Scope) -> bool:
     """Whether nothing calls a function of a file that trains by Lightning already: a rest, or a tool for others."""
-    if isinstance(scope, ast.Module) or any(
-        isinstance(c.func, ast.Name) and c.func.id == scope.name for c in source.calls
-    ):
+    if isinstance(scope, ast.Module) or source.calls_to(scope.name):
         return False
     return any(ast.unparse(b).endswith("LightningModule") for c in source.classes.values() for b in c.bases)
 
@@ -411,7 +411,7 @@ def _never_trains(source: Source, scope: Scope, training: list[ast.expr]) -> boo
     """Whether a function has training in it, but no call of it lets it train."""
     if isinstance(scope, ast.Module):
         return False
-    calls = [c for c in source.calls if isinstance(c.func, ast.Name) and c.func.id == scope.name]
+    calls = source.calls_to(scope.name)
     return bool(calls) and all(_only_looks(source, scope, call, training) for call in calls)
 
 
@@ -450,11 +450,10 @@ def _callers(
     if isinstance(frame.scope, ast.Module):
         return []
     found = []
-    for call in source.calls:
-        if isinstance(call.func, ast.Name) and call.func.id == frame.scope.name:
-            scope = source.scope_of(call)
-            if scope is not frame.scope and not _only_looks(source, frame.scope, call, [*backwards, *steps]):
-                found.append((call, enclosing_loops(source, call, scope)))
+    for call in source.calls_to(frame.scope.name):
+        scope = source.scope_of(call)
+        if scope is not frame.scope and not _only_looks(source, frame.scope, call, [*backwards, *steps]):
+            found.append((call, enclosing_loops(source, call, scope)))
     return found
 
 

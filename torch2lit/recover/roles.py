@@ -287,11 +287,10 @@ class Roles:
         if isinstance(function, ast.Module):
             return []
         found = []
-        for call in self.source.calls:
-            if isinstance(call.func, ast.Name) and call.func.id == function.name:
-                argument = bound_argument(function, call, parameter)
-                if argument is not None:
-                    found.append((self.source.scope_of(call), argument))
+        for call in self.source.calls_to(function.name):
+            argument = bound_argument(function, call, parameter)
+            if argument is not None:
+                found.append((self.source.scope_of(call), argument))
         return found
 
     def of(self, node: ast.expr, scope: Scope) -> Role | None:

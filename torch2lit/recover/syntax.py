@@ -147,6 +147,18 @@ class Source:
         """Every node of exactly this type, outer ones first (the order of `walk`)."""
         return self._of_kind.get(kind, ())  # type: ignore[return-value]
 
+    def calls_to(self, name: str) -> Sequence[ast.Call]:
+        """Every call of a plain name, in source order."""
+        return self._calls_by_name.get(name, ())
+
+    @functools.cached_property
+    def _calls_by_name(self) -> dict[str, list[ast.Call]]:
+        found: dict[str, list[ast.Call]] = {}
+        for call in self.calls:
+            if isinstance(call.func, ast.Name):
+                found.setdefault(call.func.id, []).append(call)
+        return found
+
     @functools.cached_property
     def lines(self) -> list[str]:
         """The lines without their ends, split as Python splits them (form feeds are no line ends)."""

@@ -61,7 +61,7 @@ class Ground:
         """Why an attribute of a class that only other files make cannot be wrapped; "" for all else."""
         if not isinstance(holder.owner, ast.ClassDef):
             return ""
-        made = any(isinstance(c.func, ast.Name) and c.func.id == holder.owner.name for c in self.source.calls)
+        made = bool(self.source.calls_to(holder.owner.name))
         if made or not uses_oddly(self.neighbours.folder, holder.owner.name, holder.name):
             return ""
         return f"another file uses `{holder.name}` of `{holder.owner.name}`"

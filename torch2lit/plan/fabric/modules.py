@@ -100,20 +100,19 @@ class Modules:
         if isinstance(owner, ast.ClassDef) and function.name != "__init__":
             return False
         found = []
-        for call in self.source.calls:
-            if isinstance(call.func, ast.Name) and call.func.id == name:
-                shown = call
-                if isinstance(owner, ast.ClassDef):
-                    shown = ast.Call(call.func, [ast.Name("self", ast.Load()), *call.args], call.keywords)
-                argument = bound_argument(function, shown, parameter.name)
-                given = self.holders.of(argument) if argument is not None else None
-                if argument is None or depth > 6:
-                    return False
-                found.append(
-                    self._hands_module(given, given, depth + 1)
-                    if given is not None
-                    else self.is_module(argument, parameter, depth + 1)
-                )
+        for call in self.source.calls_to(name):
+            shown = call
+            if isinstance(owner, ast.ClassDef):
+                shown = ast.Call(call.func, [ast.Name("self", ast.Load()), *call.args], call.keywords)
+            argument = bound_argument(function, shown, parameter.name)
+            given = self.holders.of(argument) if argument is not None else None
+            if argument is None or depth > 6:
+                return False
+            found.append(
+                self._hands_module(given, given, depth + 1)
+                if given is not None
+                else self.is_module(argument, parameter, depth + 1)
+            )
         return bool(found) and all(found)
 
     def treated_as_module(self, *holders: Holder) -> bool:
