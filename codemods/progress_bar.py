@@ -1,8 +1,9 @@
 """The script's progress bar over the batches gives way to Lightning's.
 
     bar = tqdm(loader)                        →   Trainer(enable_progress_bar=True)
-    bar.update(1); bar.set_description(...)   →   (nothing)
+    bar.update(1)                             →   (nothing)
     bar.set_postfix(loss=loss.item())         →   self.log("loss", loss.item(), prog_bar=True)
+    bar.set_description(f"loss: {loss:.4f}")  →   self.log("loss", loss, prog_bar=True)
 
 Source: https://lightning.ai/docs/pytorch/stable/common/progress_bar.html
 """
@@ -10,29 +11,18 @@ Source: https://lightning.ai/docs/pytorch/stable/common/progress_bar.html
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
 
 from ..program import Claim, Site
+from ..rewrite.formatted_numbers import formatted_numbers, only_number
 
-_DROPPED = {
-    "update",
-    "close",
-    "refresh",
-    "set_description",
-    "set_description_str",
-    "set_postfix_str",
-    "clear",
-    "reset",
-}
-_LOGS = {
-    "training_step",
-    "validation_step",
-    "on_train_epoch_end",
-    "on_validation_epoch_end",
-    "on_train_batch_end",
-}
+_MOVES = {"update", "close", "refresh", "clear", "reset"}
+_LABELS = {"set_postfix", "set_postfix_str", "set_description", "set_description_str"}
+_LOGS = {"training_step", "validation_step", "on_train_epoch_end", "on_train_batch_end"}
+"""The numbers at the end of a validation are logged without the bar's help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +43,9 @@ class ProgressBar:
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as bar, attr=method)) as call):
                 if not site.is_loop_bar(bar):
                     return None
-                if method == "set_postfix" and site.hook in _LOGS and (values := _numbers(call)):
-                    return Claim(_TARGET, _WHY, _Log(tuple(values)).apply)
-                if method in _DROPPED or method == "set_postfix":
+                if method in _LABELS and site.hook in _LOGS and (names := _numbers(call, site)):
+                    return Claim(_TARGET, _WHY, _Log(names).apply)
+                if method in _MOVES or method in _LABELS:
                     return Claim(_TARGET, _WHY)
                 if method == "write":
                     return Claim(_TARGET, _WHY, _as_print)
@@ -66,52 +56,72 @@ _TARGET = "Trainer(enable_progress_bar=True)"
 _WHY = "Lightning shows its own bar"
 
 
-def _numbers(call: ast.Call) -> list[str]:
-    """The names under which plain numbers are shown: only those can be logged."""
-    pairs: list[tuple[str, ast.expr]] = [(k.arg, k.value) for k in call.keywords if k.arg]
-    for argument in [*call.args, *(k.value for k in call.keywords if k.arg is None)]:
-        if isinstance(argument, ast.Dict):
-            pairs += [(k.value, v) for k, v in zip(argument.keys, argument.values, strict=True) if _is_text(k)]  # type: ignore[union-attr]
-    return [name for name, value in pairs if _is_number(value)]
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a label shows under a name; ``formatted``: as a float, so that it is one."""
+
+    name: str
+    value: cst.BaseExpression
+    formatted: bool
 
 
-def _is_text(node: ast.expr | None) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _numbers(call: ast.Call, site: Site) -> dict[str, bool]:
+    """The names under which numbers are shown, and whether each can be logged as it is.
+
+    What is only known to be formatted as a float may be an array of NumPy, which `self.log` does not take.
+    """
+    node = cst.parse_expression(ast.unparse(call))
+    assert isinstance(node, cst.Call)
+    code = cst.Module([]).code_for_node
+    found = {}
+    for shown in _shown(node):
+        value = ast.parse(code(shown.value), mode="eval").body
+        if (plain := site.is_number(value) or site.is_loss(value)) or shown.formatted:
+            found[shown.name] = plain
+    return found
 
 
-def _is_number(node: ast.expr) -> bool:
-    match node:
-        case ast.Call(func=ast.Attribute(attr="item"), args=[]):
-            return True
-        case ast.Call(func=ast.Name(id="float" | "len")):
-            return True
-        case ast.BinOp(left=left, right=right):
-            return _is_number(left) and (_is_number(right) or isinstance(right, ast.Constant))
-    return False
+def _shown(call: cst.Call) -> list[_Shown]:
+    assert isinstance(call.func, cst.Attribute)
+    if call.func.attr.value == "set_postfix":
+        return [_of_entry(name, value) for name, value in _entries(call.args)]
+    return [_Shown(name, value, True) for argument in call.args for name, value in formatted_numbers(argument.value)]
+
+
+def _entries(arguments: Sequence[cst.Arg]) -> Iterator[tuple[str, cst.BaseExpression]]:
+    for argument in arguments:
+        if argument.keyword is not None:
+            yield argument.keyword.value, argument.value
+        elif isinstance(argument.value, cst.Dict):
+            for element in argument.value.elements:
+                if isinstance(element, cst.DictElement) and isinstance(element.key, cst.SimpleString):
+                    yield str(element.key.evaluated_value), element.value
+
+
+def _of_entry(name: str, value: cst.BaseExpression) -> _Shown:
+    inner = only_number(value)
+    return _Shown(name, value, False) if inner is None else _Shown(name, inner, True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Log:
-    names: tuple[str, ...]
+    names: dict[str, bool]
 
     def apply(self, node: cst.Expr) -> list[cst.BaseSmallStatement] | None:
         """One ``self.log`` for each number."""
         assert isinstance(node.value, cst.Call)
-        values: dict[str, cst.BaseExpression] = {}
-        for argument in node.value.args:
-            if argument.keyword is not None:
-                values[argument.keyword.value] = argument.value
-            elif isinstance(argument.value, cst.Dict):
-                for element in argument.value.elements:
-                    if isinstance(element, cst.DictElement) and isinstance(element.key, cst.SimpleString):
-                        values[str(element.key.evaluated_value)] = element.value
+        values = {shown.name: shown.value.with_changes(lpar=[], rpar=[]) for shown in _shown(node.value)}
         log = cst.parse_expression("self.log")
         shown = cst.Arg(cst.Name("True"), keyword=cst.Name("prog_bar"), equal=_EQUAL)
+        logged = {name: values[name] if plain else _as_float(values[name]) for name, plain in self.names.items()}
         return [
-            cst.Expr(cst.Call(log, [cst.Arg(cst.SimpleString(f'"{name}"')), cst.Arg(values[name]), shown]))
-            for name in self.names
-            if name in values
+            cst.Expr(cst.Call(log, [cst.Arg(cst.SimpleString(f'"{name}"')), cst.Arg(value), shown]))
+            for name, value in logged.items()
         ]
+
+
+def _as_float(value: cst.BaseExpression) -> cst.Call:
+    return cst.Call(cst.Name("float"), [cst.Arg(value)])
 
 
 _EQUAL = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))

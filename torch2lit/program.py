@@ -164,6 +164,12 @@ class Site(Protocol):
     def is_loop_bar(self, node: ast.expr) -> bool:
         """Whether the name is a progress bar around a loop that Lightning runs now."""
 
+    def is_number(self, node: ast.expr) -> bool:
+        """Whether the expression is provably a plain number."""
+
+    def is_loss(self, node: ast.expr) -> bool:
+        """Whether the name is the loss that training runs backward from, which is a tensor of one element."""
+
     def optimizes_all(self, model: ast.expr) -> bool:
         """Whether the one optimizer holds exactly ``model.parameters()``, in one group."""
 

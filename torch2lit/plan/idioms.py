@@ -14,6 +14,7 @@ from ..recover.syntax import walk, walk_statements
 from ..recover.variables import Variable
 from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry
+from .numbers import Numbers
 from .optimizers import Configured
 from .steps import optimizes_all
 
@@ -158,6 +159,25 @@ class StatementSite:
 
     def is_loop_bar(self, node: ast.expr) -> bool:
         return isinstance(node, ast.Name) and self._draft.variables.of(self._frame, node.id) in loop_bars(self._draft)
+
+    def is_number(self, node: ast.expr) -> bool:
+        return Numbers(self._draft).number(node, self._frame)
+
+    def is_loss(self, node: ast.expr) -> bool:
+        if not isinstance(node, ast.Name):
+            return False
+        variable = self._draft.variables.of(self._frame, node.id)
+        key = self._draft.roles.key(self._frame.scope, node.id)
+        bindings = self._draft.roles.bindings(key) if key else []
+        if variable is None or any(self._comes_from_host(n) for b in bindings if b.value for n in walk(b.value)):
+            return False
+        return any(
+            isinstance(backward.func, ast.Attribute)
+            and isinstance(loss := backward.func.value, ast.Name)
+            and not backward.args
+            and self._draft.variables.of(self._draft.nest.step_frame, loss.id) is variable
+            for backward in self._draft.nest.backwards
+        )
 
     def optimizes_all(self, model: ast.expr) -> bool:
         return optimizes_all(self._draft, model, self._item)

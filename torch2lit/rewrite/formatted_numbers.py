@@ -1,0 +1,133 @@
+"""The numbers that a script puts into a text, with the words before them.
+
+    f"Epoch {epoch} loss: {loss:.4f}"                     ("loss", loss)
+    "Loss_D: %.4f Loss_G: %.4f" % (errD.item(), errG)     ("Loss_D", errD.item()), ("Loss_G", errG)
+    "acc = {:.2f}".format(100 * correct / total)          ("acc", 100 * correct / total)
+
+Only what is formatted as a float counts: it is a number or a tensor of one element, or formatting would raise. Sources:
+https://docs.python.org/3/library/string.html#format-specification-mini-language,
+https://docs.python.org/3/library/stdtypes.html#printf-style-string-formatting
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator, Sequence
+
+import libcst as cst
+
+Labelled = tuple[str, cst.BaseExpression]
+
+_FLOAT_SPEC = re.compile(r"[^{}]*[eEfFgG]")
+_PERCENT = re.compile(r"%(?:\((\w+)\))?[-+ #0]*(\*|\d+)?(?:\.(\*|\d+))?([diouxXeEfFgGcrsa%])")
+_BREAK = re.compile(r"[\n\t,;|\]\)]|[.!?] |  +|- ")
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_@/ ]{0,29}")
+
+
+def formatted_numbers(text: cst.BaseExpression) -> list[Labelled]:
+    """Each number of a text that a word stands before, in order; the word made fit for a name of a metric."""
+    found: dict[str, cst.BaseExpression] = {}
+    for before, value in _pieces(text):
+        if value is not None and (label := _label(before)):
+            found.setdefault(label, value)
+    return list(found.items())
+
+
+def only_number(text: cst.BaseExpression) -> cst.BaseExpression | None:
+    """The number that is all that a text is made of besides its constant words; None when it holds more or none."""
+    values = [value for _before, value in _pieces(text)]
+    return values[0] if len(values) == 1 else None
+
+
+def _label(before: str) -> str:
+    """The words straight before a number: what follows the last break, without the sign that leads to the number."""
+    words = before.rstrip(" :=[(")
+    last = _BREAK.split(words)[-1].strip()
+    return re.sub(r"\W+", "_", last).strip("_") if _LABEL.fullmatch(last) else ""
+
+
+def _pieces(text: cst.BaseExpression) -> Iterator[tuple[str, cst.BaseExpression | None]]:
+    """For each formatted value the text since the one before, and the value, None when it is not formatted as a float."""
+    match text:
+        case cst.FormattedString() | cst.ConcatenatedString():
+            yield from _of_f_string(text)
+        case cst.BinaryOperation(left=left, operator=cst.Modulo(), right=right):
+            pattern = _constant(left)
+            if pattern is not None:
+                yield from _of_percent(pattern, right)
+        case cst.Call(func=cst.Attribute(value=pattern_node, attr=cst.Name("format")), args=args):
+            pattern = _constant(pattern_node)
+            if pattern is not None:
+                yield from _of_format(pattern, args)
+
+
+def _constant(node: cst.BaseExpression) -> str | None:
+    """The text of a string without values in it."""
+    match node:
+        case cst.SimpleString() if isinstance(node.evaluated_value, str):
+            return node.evaluated_value
+        case cst.ConcatenatedString() if isinstance(node.evaluated_value, str):
+            return node.evaluated_value
+    return None
+
+
+def _of_f_string(text: cst.BaseExpression) -> Iterator[tuple[str, cst.BaseExpression | None]]:
+    before = ""
+    for part in _parts(text):
+        if isinstance(part, str):
+            before += part
+            continue
+        spec = "".join(s.value for s in part.format_spec or () if isinstance(s, cst.FormattedStringText))
+        yield before, part.expression if _FLOAT_SPEC.fullmatch(spec) and part.conversion is None else None
+        before = ""
+
+
+def _parts(text: cst.BaseExpression) -> Iterator[str | cst.FormattedStringExpression]:
+    match text:
+        case cst.ConcatenatedString(left=left, right=right):
+            yield from _parts(left)
+            yield from _parts(right)
+        case cst.FormattedString(parts=parts):
+            for part in parts:
+                if isinstance(part, cst.FormattedStringExpression):
+                    yield part
+                elif isinstance(part, cst.FormattedStringText):
+                    yield part.value
+        case cst.SimpleString():
+            yield _constant(text) or ""
+
+
+def _of_percent(pattern: str, right: cst.BaseExpression) -> Iterator[tuple[str, cst.BaseExpression | None]]:
+    values = [e.value for e in right.elements] if isinstance(right, cst.Tuple) else [right]
+    start = 0
+    for place in _PERCENT.finditer(pattern):
+        name, width, precision, kind = place.groups()
+        if kind == "%":
+            continue
+        if name is not None or "*" in (width, precision) or not values:
+            return
+        value = values.pop(0)
+        yield pattern[start : place.start()], value if kind in "eEfFgG" else None
+        start = place.end()
+
+
+def _of_format(pattern: str, args: Sequence[cst.Arg]) -> Iterator[tuple[str, cst.BaseExpression | None]]:
+    by_name = {arg.keyword.value: arg.value for arg in args if arg.keyword is not None}
+    by_place = [arg.value for arg in args if arg.keyword is None]
+    if any(arg.star for arg in args):
+        return
+    try:
+        fields = list(string.Formatter().parse(pattern))
+    except ValueError:
+        return
+    count = 0
+    for before, field, spec, conversion in fields:
+        if field is None:
+            continue
+        value = by_name.get(field)
+        if not field or field.isdigit():
+            place = int(field) if field else count
+            value = by_place[place] if place < len(by_place) else None
+            count += 1
+        yield before, value if _FLOAT_SPEC.fullmatch(spec or "") and not conversion else None
