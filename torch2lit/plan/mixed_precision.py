@@ -19,13 +19,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..program import Claim
+from ..recover.closed_functions import runs_no_module
 from ..recover.items import Item
 from ..recover.nest import Frame
 from ..recover.phases import find_validation
 from ..recover.roles import Role
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_statements
 from ..recover.variables import Variable
-from ..recover.weights import CASTS, Kind, kind_of, runs_no_module, used_twice
+from ..recover.weight_kinds import CASTS, Kind
+from ..recover.weights import kind_of, used_twice
 from .autocast import NotKnown, Switch, find_autocast, find_scaler, is_autocast, precision_of
 from .draft import TRAINING_STEP, VALIDATION_STEP, Draft, Mixed, Removal
 from .indifferent import autocast_matters
