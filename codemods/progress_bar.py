@@ -21,8 +21,8 @@ from ..rewrite.formatted_numbers import formatted_numbers, only_number
 
 _MOVES = {"update", "close", "refresh", "clear", "reset"}
 _LABELS = {"set_postfix", "set_postfix_str", "set_description", "set_description_str"}
-_LOGS = {"training_step", "validation_step", "on_train_epoch_end", "on_train_batch_end"}
-"""The numbers at the end of a validation are logged without the bar's help."""
+_LOGS = {"training_step", "on_train_epoch_end", "on_train_batch_end"}
+"""Not in validation: Lightning would show the mean over its batches, and most bars show a running mean already."""
 
 
 @dataclass(frozen=True, slots=True)
