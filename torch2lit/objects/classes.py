@@ -450,14 +450,27 @@ def _attributes(source: Source, family: Family) -> str:
     return ""
 
 
+def _attributes_of_objects(family: Family) -> set[str]:
+    """The attributes that the methods ask their object for; what a class keeps for itself only is none of theirs."""
+    return {
+        node.attr
+        for method in family.names
+        for node in walk(method)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == family.self_name(method)
+    }
+
+
 def _replaced(source: Source, family: Family, others: str) -> str:
     """A method that some code replaces, in the class or in an object."""
     methods = {m.name for m in family.names}
     names = {c.name for c in family.classes}
+    own = _attributes_of_objects(family)
     for node in source.all(ast.Attribute):
         if isinstance(node.ctx, ast.Load):
             continue
-        if isinstance(node.value, ast.Name) and node.value.id in names:
+        if isinstance(node.value, ast.Name) and node.value.id in names and node.attr in own | methods:
             return f"line {node.lineno} changes the class `{node.value.id}` itself"
         if node.attr in methods and not (isinstance(node.value, ast.Name) and node.value.id in SETTINGS):
             owner = source.in_class(node)
