@@ -191,10 +191,13 @@ class EntryEditor:
         lines = self.source.lines
         while start > 0 and lines[start - 1].lstrip().startswith("#") and self._travels(statement):
             start -= 1
+        block = self._block(statement)
+        if self._leads(statement, block):
+            while end < len(lines) - 1 and not lines[end].strip():
+                end += 1
         above = start == 0 or not lines[start - 1].strip()
         if above and end < len(lines) and not lines[end].strip() and end + 1 <= len(lines) - 1:
             end += 1
-        block = self._block(statement)
         if len([s for s in block if s not in self.draft.removals]) == 0:
             indent = lines[statement.lineno - 1][: statement.col_offset]
             return Edit(start, end, f"{indent}pass\n")
@@ -204,6 +207,13 @@ class EntryEditor:
         """Whether the comments above a statement go where the statement goes."""
         removal = self.draft.removals.get(statement)
         return removal is not None and removal.target in ("configure_optimizers", "__init__")
+
+    def _leads(self, statement: ast.stmt, block: list[ast.stmt]) -> bool:
+        """Whether nothing stays above it in its block: the blank lines below would stand under the block's head."""
+        if isinstance(self.source.parents[statement], ast.Module) or statement not in block:
+            return False
+        above = block[: block.index(statement)]
+        return len(above) < len(block) - 1 and all(s in self.draft.removals for s in above)
 
     def _block(self, statement: ast.stmt) -> list[ast.stmt]:
         parent = self.source.parents[statement]
