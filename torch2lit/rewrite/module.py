@@ -26,6 +26,7 @@ from ..recover.names import local_names
 from ..recover.roles import Role
 from ..recover.state_names import is_whole, plain
 from ..recover.syntax import walk
+from ..recover.variables import Variable
 from .hooks import HookWriter
 from .lazy_loader import FINISH_LOADER
 from .rename import rename
@@ -90,24 +91,31 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _model_word(draft: Draft) -> str:
+    """What is trained, in one word: the one model's class, both classes of a pair, and nothing particular for more."""
     models = sorted(trained_models(draft), key=lambda v: v.rank)
-    preferred = [v for v in models if plain(v.name) in ("model", "net", "network")] or models
+    preferred = [v for v in models if is_whole(v.name) or plain(v.name) in ("model", "net", "network")]
+    if preferred or len(models) == 1:
+        model = (preferred or models)[0]
+        return _camel(_class_word(draft, model) or plain(model.name)) or "Model"
+    words = [_class_word(draft, model) for model in models]
+    pair = 0 < len(words) < 3 and all(word in draft.source.classes for word in words)
+    return "".join(dict.fromkeys(map(_camel, words))) if pair else "Model"
+
+
+def _class_word(draft: Draft, model: Variable) -> str:
+    """The class that a model is made from, "" when that is not one."""
+    if is_whole(model.name) and draft.source.view is not None:
+        return draft.source.view.family.leaf.name
     words: set[str] = set()
-    for variable in preferred[:1]:
-        if is_whole(variable.name) and draft.source.view is not None:
-            return draft.source.view.family.leaf.name
-        for binding in draft.roles.bindings((variable.scope, variable.name)):
-            for node in walk(binding.value):
-                if isinstance(node, ast.Call):
-                    last = ast.unparse(node.func).rpartition(".")[2]
-                    if last in draft.source.classes or (
-                        last[:1].isupper() and last not in _CONTAINERS and last.isidentifier()
-                    ):
-                        words.add(last)
-        if len(words) == 1:
-            return _camel(words.pop())
-        return _camel(plain(variable.name)) or "Model"
-    return "Model"
+    for binding in draft.roles.bindings((model.scope, model.name)):
+        for node in walk(binding.value):
+            if isinstance(node, ast.Call):
+                last = ast.unparse(node.func).rpartition(".")[2]
+                if last in draft.source.classes or (
+                    last[:1].isupper() and last not in _CONTAINERS and last.isidentifier()
+                ):
+                    words.add(last)
+    return words.pop() if len(words) == 1 else ""
 
 
 def _camel(name: str) -> str:
