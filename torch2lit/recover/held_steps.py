@@ -65,8 +65,8 @@ def held_class(roles: Roles, node: ast.expr, scope: Scope, depth: int = 0) -> as
     match node:
         case ast.Name(id=name) if (key := roles.key(scope, name)) is not None:
             values = [(b.value, key[0]) for b in roles.bindings(key) if b.index is None]
-            if not isinstance(key[0], ast.Module) and name in parameter_names(key[0]):
-                values += [(argument, caller) for caller, argument in roles.arguments(key[0], name)]
+            if not isinstance(key[0], ast.Module) and key[1] in parameter_names(key[0]):
+                values += [(argument, caller) for caller, argument in roles.arguments(*key)]
             found = (held_class(roles, value, place, depth + 1) for value, place in values)
             return next((f for f in found if f is not None), None)
         case ast.Attribute(attr=attribute) if (owner := _own_attribute(roles, node, scope)) is not None:

@@ -108,7 +108,7 @@ def _of_name(roles: Roles, name: str, scope: Scope, depth: int) -> ast.ClassDef 
             return own_class(elsewhere[1], ast.Name(elsewhere[0], ast.Load()), elsewhere[1].source.tree, depth)
     if key is None:
         return None
-    owner = key[0]
+    owner, name = key
     for binding in roles.bindings(key):
         found: ast.ClassDef | None = None
         if binding.index is None:

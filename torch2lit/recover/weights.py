@@ -135,7 +135,7 @@ class _Reader:
         key = self.roles.key(scope, name)
         if key is None or key[1] in self.roles.global_writes:
             return Kind.UNKNOWN
-        owner = key[0]
+        owner, name = key
         bindings = [b for b in self.roles.bindings(key) if not _keeps(b.value, name)]
         kinds = [Kind.UNKNOWN if b.index == -1 else self._bound(b, owner, method, whole) for b in bindings]
         if not isinstance(owner, ast.Module) and name in parameter_names(owner):

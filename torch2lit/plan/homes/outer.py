@@ -143,8 +143,11 @@ class Outer(Promotion):
             values += [b.value for b in roles.bindings(key)] if key else [argument]
         return bool(values) and all(ast.unparse(v).endswith("parse_args()") for v in values)
 
-    def give_unmentioned_models(self, mentioned: set[Variable]) -> None:
-        """Hold the trained models even where only a function of the script names them."""
+    def give_unmentioned_models(self, mentioned: set[Variable], assigned: set[Variable]) -> None:
+        """Hold the trained models even where only a function of the script names them.
+
+        Where a hook may give the object another model, it goes on asking the object.
+        """
         if any(self.role(v) is Role.MODEL and v in self.state.homes for v in mentioned):
             return
         for optimizer in self.configured.optimizers:
@@ -159,5 +162,6 @@ class Outer(Promotion):
                             and variable.scope is self.entry.scope
                         ):
                             attribute = self.attribute_of(variable)
-                            self.state.homes[variable] = f"self.{attribute}"
+                            if variable not in assigned:
+                                self.state.homes[variable] = f"self.{attribute}"
                             self.add_parameter(variable.name, attribute, variable.name)

@@ -51,6 +51,8 @@ class Promotion(Facts):
         for variable in promoted:
             groups.setdefault(variable.name, []).append(variable)
         for variable in promoted:
+            if is_attribute(variable.name):  # it stays on its object
+                continue
             name = variable.name
             if len(groups[name]) > 1 and variable.frame is not None and variable.frame.name:
                 prefix = plain(variable.frame.name)

@@ -35,7 +35,7 @@ class _Settler(Batches):
             self.promote(variable)
         for variable in self.by_importance(outer):
             self.give_outer(variable)
-        self.give_unmentioned_models(mentioned)
+        self.give_unmentioned_models(mentioned, assigned)
         self.give_optimizers()
         self.give_contexts()
         self.give_counters(assigned)
