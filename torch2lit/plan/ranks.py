@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 
+from ..ddp.environment import changes_numbers
 from ..recover.names import parameter_names
 from ..recover.roles import Binding, Key, Roles
 from ..recover.state_names import is_attribute, plain
@@ -26,7 +27,9 @@ class Ranks:
         self.roles: Roles = draft.roles
         group, options = draft.group, draft.options
         told = options.strategy is not None or options.devices is not None or options.num_nodes is not None
-        self.known = group is not None and not group.spawned and not told and not self._renumbers()
+        self.known = (
+            group is not None and not group.spawned and not told and not changes_numbers(self.source, self.roles)
+        )
         self.test = group.test if group is not None else ""
         """The condition under which there is a group, "" when there always is."""
 
@@ -37,17 +40,6 @@ class Ranks:
     def is_first(self, node: ast.expr, scope: Scope) -> bool | None:
         """True for a condition that holds in the first process alone, False for one that holds in all others; None else."""
         return self._is_first(node, scope, bool(self.test), 0) if self.known else None
-
-    def _renumbers(self) -> bool:
-        """Whether the script says itself which process this is, so that a number may be another one later."""
-        targets = [t for s in self.source.all(ast.Assign) for t in s.targets]
-        targets += [s.target for s in self.source.all(ast.AugAssign)]
-        for target in targets:
-            if isinstance(target, ast.Subscript) and self.roles.full_name(target.value) == "os.environ":
-                if not isinstance(target.slice, ast.Constant) or target.slice.value in ("RANK", "LOCAL_RANK"):
-                    return True
-        written = ("os.environ.update", "os.environ.setdefault", "os.putenv", "os.environ.pop")
-        return any(self.roles.full_name(c.func) in written for c in self.source.calls)
 
     def _is_number(self, node: ast.expr, scope: Scope, open_: bool, depth: int) -> bool:
         """``open_``: there may be no group here."""
