@@ -23,16 +23,18 @@ from ..recover.syntax import Source
 from .buffers import is_bufferless
 from .group import Group, Unfoldable
 from .own_group import OwnGroup, group_to_leave
-from .pieces import blank, block_of, end_of_line
+from .pieces import blank, block_of, end_of_line, nothing
 from .processes import check_processes, is_optional
 from .raw_twins import RawTwins
 from .samplers import Sharded, sharded_loaders
+from .sync_batchnorm import conversion_of_layers
 from .unsharded import without_group, without_sampler
 from .uses import Uses
 from .wrap import Wrap, find_wrap
 
 _CODEMOD = "ddp_strategy"
 _STRATEGY = "Lightning wraps the module in the same wrapper"
+_LAYERS = "the Trainer converts the same layers"
 _UNWRAPPED = "there is no wrapper around it any more"
 
 
@@ -108,6 +110,7 @@ def _folded(
         line = uses.bare_forwards[0].lineno
         raise Unfoldable(line, "the model is called without its wrapper, which sends its buffers to all processes")
     keys = uses.wrapped | uses.bare
+    layers = None if spawned else conversion_of_layers(source, roles, wrap)
     group = Group(
         wrap.statement.lineno,
         wrap.strategy,
@@ -120,12 +123,14 @@ def _folded(
         spawned,
         frozenset(one.loader.lineno for one in loaders),
         None if own is None else own.backend,
+        layers is not None,
     )
     raw = RawTwins(source)
     wrapping = list(_without_branch(raw, uses)) or [*_without_wrapper(raw, wrap), *_without_module(raw, uses)]
     done = [(_CODEMOD, one) for one in wrapping]
     done += [(_CODEMOD, one) for loader in loaders for one in without_sampler(raw, loader)]
     done += [(_CODEMOD, one) for one in without_group(raw, own)] if own is not None else []
+    done += [(_CODEMOD, nothing(raw.source, raw.of(layers), _LAYERS))] if layers is not None else []
     text = performed(raw.source.text, done)
     if len(text.done) != len(done):
         raise Unfoldable(wrap.call.lineno, "the wrapper is written over several lines in a way that cannot be undone")

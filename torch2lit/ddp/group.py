@@ -40,6 +40,8 @@ class Group:
     """The lines of calls that make loaders, the one that is trained on among them, whose samplers are Lightning's now."""
     backend: str | None = None
     """Set where the Trainer makes the group in the place of the script (torch2lit/ddp/own_group.py)."""
+    layers: bool = False
+    """The Trainer converts the model's batch norm in the place of the script."""
 
     @property
     def devices(self) -> str:

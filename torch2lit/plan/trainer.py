@@ -45,6 +45,8 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
     if group is not None:
         if group.spawned:
             arguments["plugins"] = "[{lightning}.fabric.plugins.environments.LightningEnvironment()]"
+        if group.layers:
+            arguments["sync_batchnorm"] = "True"
         if not group.sharded:
             arguments["use_distributed_sampler"] = "False"
     if precision := precision_argument(draft):
