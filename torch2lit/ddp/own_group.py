@@ -6,6 +6,7 @@ What asks only for the number of the process, or of all, is told by torchrun as 
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 import sys
 from collections.abc import Sequence
@@ -73,7 +74,7 @@ class _Search:
         timeline = Timeline(self.source, made, self.nest.outermost)
         if changes_numbers(self.source, self.roles) or self._waits(timeline):
             raise _Asked
-        inside = {id(n) for n in ast.walk(calls[0])}
+        inside = {id(n) for n in ast.walk(made)}
         numbers: list[tuple[ast.Call, str]] = []
         ends: list[ast.stmt] = []
         for node, name in self._mentions():
@@ -86,7 +87,8 @@ class _Search:
                 raise _Asked
             late = timeline.of(parent) <= _AFTER
             if name == "destroy_process_group" and late and not parent.args and not parent.keywords:
-                ends.append(self._alone(parent))
+                with contextlib.suppress(_Asked):  # there is a group to end in any case
+                    ends.append(self._alone(parent))
             elif late:
                 continue
             elif name in _NUMBERS and not parent.args and not parent.keywords and not self.optional:
@@ -116,12 +118,29 @@ class _Search:
                 found.append((node, full.rpartition(".")[2]))
         return found
 
+    def _looks(self, test: ast.expr) -> bool:
+        """Whether a condition only looks if there is a group."""
+        match test:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return self._looks(operand)
+            case ast.BoolOp(values=values):
+                return all(map(self._looks, values))
+            case ast.Call(args=[], keywords=[]):
+                return self._is(test, "is_initialized") or self._is(test, "is_available")
+        return False
+
     def _alone(self, call: ast.Call) -> ast.stmt:
-        """The statement that is a call and nothing else, and that runs whenever its function does."""
+        """The statement that is a call and nothing else, and that runs whenever its function does.
+
+        A look if there is a group belongs to it.
+        """
         statement = self.source.parents[call]
         scope = self.source.scope_of(call)
         if not isinstance(statement, ast.Expr):
             raise _Asked
+        around = self.source.parents[statement]
+        if isinstance(around, ast.If) and around.body == [statement] and not around.orelse and self._looks(around.test):
+            statement = around
         for ancestor in self.source.ancestors(statement):
             if ancestor is scope:
                 break

@@ -42,8 +42,8 @@ def without_sampler(raw: RawTwins, loader: Sharded) -> Iterable[Modernisation]:
 def without_group(raw: RawTwins, group: OwnGroup) -> Iterable[Modernisation]:
     """What takes the making and the end of the group away, and asks torchrun for what was asked of the group."""
     for statement in group.statements:
-        if isinstance(statement, ast.FunctionDef):
-            yield from _no_function(raw.source, raw.of(statement))
+        if isinstance(statement, ast.FunctionDef | ast.If):
+            yield from _no_block(raw.source, raw.of(statement))
         else:
             yield nothing(raw.source, raw.of(statement), _GROUP)
     for call, variable in group.numbers:
@@ -52,13 +52,16 @@ def without_group(raw: RawTwins, group: OwnGroup) -> Iterable[Modernisation]:
         yield Modernisation(call.lineno, call.end_lineno or call.lineno, (replace(first, text=text), *rest), _NUMBER)
 
 
-def _no_function(source: Source, function: ast.FunctionDef) -> Iterable[Modernisation]:
-    """Nothing in place of a function, statement by statement."""
-    start = at(function)
-    for part in [None, *function.body]:
-        last = function.body[0].lineno - 1 if part is None else part.end_lineno or part.lineno
+def _no_block(source: Source, block: ast.FunctionDef | ast.If) -> Iterable[Modernisation]:
+    """Nothing in place of a statement with others in it, statement by statement."""
+    if source.parents[block] is not source.tree:
+        nothing(source, block, _GROUP)  # raises where a line, or the block around, is not its own
+    start = at(block)
+    inside = sorted((n for n in ast.walk(block) if isinstance(n, ast.stmt)), key=at)
+    for part, following in zip(inside, [*inside[1:], None], strict=True):
+        last = (block.end_lineno or block.lineno) if following is None else following.lineno - 1
         if last < start[0]:
-            raise Unfoldable(function.lineno, "the function is written in one line")
+            raise Unfoldable(part.lineno, "another statement shares the line")
         yield Modernisation(start[0], last, tuple(blank(source, start, end_of_line(source, last))), _GROUP)
         start = (last + 1, 0)
 
