@@ -479,6 +479,8 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "ddp-only-when-distributed",
             "ddp-in-a-trainer-class",
         ),
+        _t("data shared out by a sampler", "does so itself, and to all loaders", "sampler-of-a-class"),
+        _t("a group of processes", "makes one in `fit`", "ddp-metrics-reduced", "ddp-in-a-trainer-class"),
         _t("a sampler that is never told the epoch", "tells it", "ddp-sampler-never-told-the-epoch"),
         _t("metrics summed over the processes", "keeps those of each process", "ddp-metrics-reduced"),
         _t(

@@ -22,6 +22,12 @@ def program_names() -> list[str]:
     return sorted(path.parent.name for path in FIXTURES.glob("*/train.py"))
 
 
+def processes_of(name: str) -> int | None:
+    """In how many processes torchrun starts a program; None for one that it does not start."""
+    joins = any("init_process_group" in text for text in _texts(FIXTURES / name).values())
+    return 2 if joins else None
+
+
 def copy_of(name: str, place: Path) -> Path:
     """The raw program in a folder of its own; the path of its entry script."""
     folder = place / "program"

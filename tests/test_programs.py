@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fixture_cases import FIXTURES, case
-from program_cases import converted, copy_of, expected, program_names
+from program_cases import converted, copy_of, expected, processes_of, program_names
 
 from torch2lit.api import convert
 from torch2lit.options import Options
@@ -15,7 +15,9 @@ from torch2lit.program import Outcome
 from torch2lit.recover.neighbours import imported_modules
 
 NAMES = program_names()
-VERIFIED = ("several-files-changing-global", "several-files-solver-extended-in-another-file")
+STARTED = tuple(name for name in NAMES if processes_of(name) is not None)
+"""Programs that torchrun starts."""
+VERIFIED = ("several-files-changing-global", "several-files-solver-extended-in-another-file", *STARTED)
 """Programs of which verify changes one file and several: all others are run in one process here, which is quicker."""
 
 
@@ -71,6 +73,35 @@ class TestFolder:
         assert converted == {"train.py", "engine.py"}
 
 
+TRAINS = "    trainer.train(total_epochs)\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (TRAINS, f"    print(sum(p.sum() for p in model.parameters()))\n{TRAINS}"),
+        (TRAINS, f"{TRAINS}    print(trainer.model)\n"),
+        ("    ddp_setup()\n", '    ddp_setup()\n    os.environ["RANK"] = os.environ["LOCAL_RANK"]\n'),
+        ("    ddp_setup()\n", '    rank = int(os.environ["SLURM_PROCID"])\n    ddp_setup()\n'),
+        (
+            "    init_process_group(backend=",
+            '    init_process_group(rank=3, world_size=8, init_method="env://", backend=',
+        ),
+        (
+            "from trainer import Trainer\n",
+            "import trainer as trainers\nfrom trainer import Trainer\nMORE = trainers.Trainer\n",
+        ),
+    ],
+)
+def test_another_file_may_need_the_wrapper(old: str, new: str, tmp_path: Path) -> None:
+    entry = copy_of("several-files-ddp-in-a-trainer-class", tmp_path)
+    text = entry.read_text("utf-8")
+    assert text.count(old) == 1
+    entry.write_text(text.replace(old, new), "utf-8")
+    found = [c for c in convert(entry) if Path(c.path).name == "trainer.py"]
+    assert all("own-processes" in {f.slug for f in c.findings} and "DDP(" in c.after for c in found)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_written_without_asking(name: str, tmp_path: Path) -> None:
     entry = copy_of(name, tmp_path)
@@ -80,7 +111,7 @@ def test_nothing_is_written_without_asking(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in STARTED])
 def test_program_trains_the_same(name: str, tmp_path: Path) -> None:
     pytest.importorskip("lightning")
     from fixture_runs import differences, run_program
@@ -102,7 +133,7 @@ def test_verify_says_identical(name: str, tmp_path: Path) -> None:
     pytest.importorskip("lightning")
     from torch2lit.api import verify
 
-    result = verify(copy_of(name, tmp_path), options=Options())
+    result = verify(copy_of(name, tmp_path), options=Options(), processes=processes_of(name))
     assert result.status == "identical", result.render(False)
 
 

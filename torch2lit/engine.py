@@ -155,12 +155,10 @@ def _folded(source: Source, roles: Roles, nest: Nest, path: str, options: Option
     """
     if "istributedDataParallel" not in source.text:
         return None
-    from .ddp.folding import folded, told
+    from .ddp.folding import converted_without_wrapper
 
-    if (fold := folded(source, roles, nest)) is None:
-        return None
-    result = _convert_once(fold.text.after, path, options, modernise=False, fold=False, group=fold.group)
-    return told(result, fold) if result.outcome is Outcome.CONVERTED else None
+    result = converted_without_wrapper(source, roles, nest, path, options, _convert_once)
+    return result if result is not None and result.outcome is Outcome.CONVERTED else None
 
 
 def _by_fabric_alone(source: Source, roles: Roles, path: str, options: Options, reasons: list[Finding]) -> Conversion:

@@ -123,7 +123,8 @@ class Claim:
     ``target`` names the Lightning mechanism that takes over, ``reason`` says why that is the same training.
     ``replace`` gets the statement's LibCST node and answers what stands in its place, None to take it away; without
     it the statement goes away. ``trainer`` holds arguments for the Trainer as (name, expression valid at the entry
-    point); ``methods`` whole methods of the LightningModule as source.
+    point); ``methods`` whole methods of the LightningModule as source; ``unread`` comparisons of the statement that are
+    not made any more.
     """
 
     target: str
@@ -131,6 +132,7 @@ class Claim:
     replace: Callable[[Any], Any] | None = None
     trainer: tuple[tuple[str, str], ...] = ()
     methods: tuple[str, ...] = ()
+    unread: tuple[ast.expr, ...] = ()
 
 
 class Site(Protocol):
@@ -172,6 +174,12 @@ class Site(Protocol):
 
     def optimizes_all(self, model: ast.expr) -> bool:
         """Whether the one optimizer holds exactly ``model.parameters()``, in one group."""
+
+    def first_process(self, node: ast.expr) -> bool | None:
+        """True for a condition that holds in the first of all processes alone, False for one that holds in all others.
+
+        None for any other, and where the Trainer may number the processes otherwise.
+        """
 
 
 class Idiom(Protocol):

@@ -7,26 +7,34 @@ goes through Lightning's own wrapper.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..comments import lost_comments
 from ..files.lines import split_lines
 from ..findings import Finding, finding
 from ..legacy.modernise import Modernised, edits_of_lines, ledger_of_raw, performed
+from ..options import Options
 from ..program import Conversion, Edit, Modernisation, Outcome, Piece, at, end_of
 from ..recover.nest import Nest
 from ..recover.roles import Roles
 from ..recover.syntax import Source
 from .buffers import is_bufferless
 from .group import Group, Unfoldable
+from .own_group import OwnGroup, group_to_leave
+from .pieces import blank, block_of, end_of_line, nothing
 from .processes import check_processes, is_optional
 from .raw_twins import RawTwins
+from .samplers import Sharded, sharded_loaders
+from .sync_batchnorm import conversion_of_layers
+from .unsharded import without_group, without_sampler
 from .uses import Uses
 from .wrap import Wrap, find_wrap
 
 _CODEMOD = "ddp_strategy"
 _STRATEGY = "Lightning wraps the module in the same wrapper"
+_LAYERS = "the Trainer converts the same layers"
 _UNWRAPPED = "there is no wrapper around it any more"
 
 
@@ -38,12 +46,57 @@ class Folded:
     group: Group
     gone: frozenset[int]
     """The lines of which nothing is left."""
+    functions: tuple[tuple[int, int], ...] = ()
+    """The first and the last line of the functions that are gone."""
 
 
-def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
-    """The script without its wrapper; None when it has none. Raises Unfoldable when the wrapper has to stay."""
+def converted_without_wrapper(
+    source: Source, roles: Roles, nest: Nest, path: str, options: Options, again: Callable[..., Conversion]
+) -> Conversion | None:
+    """What becomes of the script with the wrapper as Lightning's strategy; ``again`` converts a text.
+
+    None when there is no wrapper. Raises Unfoldable when the wrapper has to stay.
+    """
+    ways, result = _ways_to_fold(source, roles, nest), None
+    for fold in ways:
+        try:
+            result = again(fold.text.after, path, options, modernise=False, fold=False, group=fold.group)
+        except Unfoldable:
+            if fold is ways[-1]:
+                raise
+            continue
+        if result.outcome is Outcome.CONVERTED:
+            return told(result, fold)
+    return result
+
+
+def _ways_to_fold(source: Source, roles: Roles, nest: Nest) -> list[Folded]:
+    """The script without its wrapper, the way that leaves most to Lightning first; empty when it has none.
+
+    Raises Unfoldable when the wrapper has to stay.
+    """
     if "istributedDataParallel" not in source.text:
-        return None
+        return []
+    plain = _folded(source, roles, nest, [])
+    if plain is None:
+        return []
+    if plain.group.test or plain.group.spawned:  # the Trainer may number the processes otherwise
+        return [plain]
+    found: list[Folded] = []
+    ways: list[Sequence[Sharded]] = [loaders, []] if (loaders := sharded_loaders(source, roles, nest)) else [[]]
+    for way in ways:
+        own = group_to_leave(source, roles, nest, way, plain.group.optional)
+        for one in [own, None] if own is not None else [None]:
+            with contextlib.suppress(Unfoldable):
+                if (fold := _folded(source, roles, nest, way, one)) is not None:
+                    found.append(fold)
+    return found
+
+
+def _folded(
+    source: Source, roles: Roles, nest: Nest, loaders: Sequence[Sharded], own: OwnGroup | None = None
+) -> Folded | None:
+    """The script without its wrapper, without the samplers of some loaders and without the group that it makes."""
     wrap = find_wrap(source, roles, nest)
     if wrap is None:
         return None
@@ -57,6 +110,7 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
         line = uses.bare_forwards[0].lineno
         raise Unfoldable(line, "the model is called without its wrapper, which sends its buffers to all processes")
     keys = uses.wrapped | uses.bare
+    layers = None if spawned else conversion_of_layers(source, roles, wrap)
     group = Group(
         wrap.statement.lineno,
         wrap.strategy,
@@ -67,10 +121,16 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
         frozenset(c.lineno for c in uses.with_gradients()),
         is_optional(source) and wrap.branch is None,
         spawned,
+        frozenset(one.loader.lineno for one in loaders),
+        None if own is None else own.backend,
+        layers is not None,
     )
     raw = RawTwins(source)
     wrapping = list(_without_branch(raw, uses)) or [*_without_wrapper(raw, wrap), *_without_module(raw, uses)]
     done = [(_CODEMOD, one) for one in wrapping]
+    done += [(_CODEMOD, one) for loader in loaders for one in without_sampler(raw, loader)]
+    done += [(_CODEMOD, one) for one in without_group(raw, own)] if own is not None else []
+    done += [(_CODEMOD, nothing(raw.source, raw.of(layers), _LAYERS))] if layers is not None else []
     text = performed(raw.source.text, done)
     if len(text.done) != len(done):
         raise Unfoldable(wrap.call.lineno, "the wrapper is written over several lines in a way that cannot be undone")
@@ -78,8 +138,10 @@ def folded(source: Source, roles: Roles, nest: Nest) -> Folded | None:
         wrap.branch if len(wrapping) > 0 and wrapping[0].line == getattr(wrap.branch, "lineno", 0) else wrap.statement
     )
     assert statement is not None
-    dropped = any(p.text == "pass" for p in wrapping[0].pieces) and len(_block(source, statement)) > 1
-    return Folded(text, group, frozenset([statement.lineno]) if dropped else frozenset())
+    dropped = any(p.text == "pass" for p in wrapping[0].pieces) and len(block_of(source, statement)) > 1
+    gone = [s for s in own.statements if isinstance(s, ast.FunctionDef)] if own is not None else []
+    functions = tuple((s.lineno, s.end_lineno or s.lineno) for s in gone)
+    return Folded(text, group, frozenset([statement.lineno]) if dropped else frozenset(), functions)
 
 
 def _without_wrapper(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:
@@ -91,11 +153,11 @@ def _without_wrapper(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:
     )
     first, last = statement.lineno, statement.end_lineno or statement.lineno
     if ast.unparse(statement.targets[0]) != ast.unparse(inner):
-        start, *rest = _blank(source, at(call), end_of(call))
+        start, *rest = blank(source, at(call), end_of(call))
         text = source.segment(inner)
         if "\n" in text or "\r" in text:
-            head, *middle = _blank(source, at(call), at(inner))
-            tail, *after = _blank(source, end_of(inner), end_of(call))
+            head, *middle = blank(source, at(call), at(inner))
+            tail, *after = blank(source, end_of(inner), end_of(call))
             pieces = (replace(head, text="("), *middle, replace(tail, text=")"), *after)
             yield Modernisation(first, last, pieces, _STRATEGY)
         else:
@@ -111,8 +173,8 @@ def _nothing(source: Source, statement: ast.stmt) -> Modernisation:
     after = source.lines[last - 1].encode()[end_of(statement)[1] :].strip()
     if before or (after and not after.startswith(b"#")):
         raise Unfoldable(first, "another statement shares the line")
-    alone = len(_block(source, statement)) == 1
-    start, *rest = _blank(source, at(statement), end_of(statement) if alone else _end_of_line(source, last))
+    alone = len(block_of(source, statement)) == 1
+    start, *rest = blank(source, at(statement), end_of(statement) if alone else end_of_line(source, last))
     return Modernisation(first, last, (replace(start, text="pass"), *rest), _STRATEGY)
 
 
@@ -143,30 +205,6 @@ def _without_module(raw: RawTwins, uses: Uses) -> Iterable[Modernisation]:
         yield Modernisation(read.lineno, read.end_lineno or read.lineno, (piece,), _UNWRAPPED)
 
 
-def _block(source: Source, statement: ast.stmt) -> list[ast.stmt]:
-    parent = source.parents[statement]
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(parent, name, None)
-        if isinstance(block, list) and statement in block:
-            return block
-    return [statement]
-
-
-def _end_of_line(source: Source, line: int) -> tuple[int, int]:
-    return line, len(source.lines[line - 1].rstrip("\r\n").encode())
-
-
-def _blank(source: Source, start: tuple[int, int], end: tuple[int, int]) -> list[Piece]:
-    """Nothing from one place to another, one piece per line."""
-    found = []
-    for line in range(start[0], end[0] + 1):
-        left = (line, start[1]) if line == start[0] else (line, 0)
-        right = end if line == end[0] else _end_of_line(source, line)
-        if left < right or line == start[0]:
-            found.append(Piece(left, right, ""))
-    return found
-
-
 def told(result: Conversion, fold: Folded) -> Conversion:
     """The conversion of the folded text, told as one of the raw text."""
     raw = fold.text
@@ -174,6 +212,11 @@ def told(result: Conversion, fold: Folded) -> Conversion:
         return replace(result, before=raw.before, after=raw.before)
     lines = split_lines(raw.before)
     own = [_taken_away(e, lines) if e.start + 1 in fold.gone else e for e in edits_of_lines(raw, result.edits)]
+    for first, last in fold.functions:
+        own = [e for e in own if not first - 1 <= e.start < last]
+        while last < len(lines) and not lines[last].strip():
+            last += 1
+        own.append(Edit(first - 1, last, ""))
     edits = tuple(sorted([*result.edits, *own], key=lambda e: (e.start, e.end)))
     from ..files.edits import apply_edits
     from ..rewrite.assemble import unused_import_edits
@@ -206,5 +249,10 @@ def _taken_away(edit: Edit, lines: Sequence[str]) -> Edit:
 
 def _note(fold: Folded) -> Finding:
     starter = "`mp.spawn`" if fold.group.spawned else "torchrun"
-    text = f"the wrapper is the Trainer's strategy; the processes come from {starter} as before"
+    strategy = "the Trainer's strategy"
+    if fold.group.backend is not None or fold.group.sharded:
+        makes = ["makes the group"] if fold.group.backend is not None else []
+        makes += ["gives loaders their samplers"] if fold.group.sharded else []
+        strategy += f", which {' and '.join(makes)}"
+    text = f"the wrapper is {strategy}; the processes come from {starter} as before"
     return finding("ddp-is-a-strategy", fold.group.line, text)

@@ -36,6 +36,12 @@ class Group:
     """The script may run without torchrun."""
     spawned: str = ""
     """What the file calls ``torch.distributed`` when it starts its processes by `mp.spawn`, all on one machine."""
+    sharded: frozenset[int] = frozenset()
+    """The lines of calls that make loaders, the one that is trained on among them, whose samplers are Lightning's now."""
+    backend: str | None = None
+    """Set where the Trainer makes the group in the place of the script (torch2lit/ddp/own_group.py)."""
+    layers: bool = False
+    """The Trainer converts the model's batch norm in the place of the script."""
 
     @property
     def devices(self) -> str:
@@ -56,6 +62,22 @@ class Group:
         why = "# Lightning starts no processes of its own when it is told which one this is"
         told = f'os.environ["LOCAL_RANK"] = str({self.spawned}.get_rank())'
         return [why, f"if {self.test}:", f"    {told}"] if self.test else [why, told]
+
+    def strategy_on(self, accelerator: str) -> str:
+        """The strategy, with the script's backend where Lightning would take another one on such an accelerator."""
+        if self.backend is None or self.backend == "device":
+            return self.strategy
+        if accelerator == '"cpu"' and self.backend in ("gloo", ""):
+            return self.strategy
+        if self.backend == "gloo":
+            head, _, passed = self.strategy.partition("(")
+            if not passed:
+                head = "{lightning}.pytorch.strategies.DDPStrategy"
+                passed = "find_unused_parameters=True)" if "true" in self.strategy else ")"
+            return f'{head}({passed.removesuffix(")")}{", " if passed != ")" else ""}process_group_backend="gloo")'
+        if self.backend == "nccl" and accelerator != '"cpu"':
+            return self.strategy
+        raise Unfoldable(self.line, "the Trainer's group would have another backend")
 
     def count(self, variable: str) -> str:
         """How many processes or machines torchrun says there are, as source."""

@@ -7,6 +7,7 @@ import re
 
 from ..recover.roles import Roles
 from ..recover.syntax import Source, dotted
+from .elsewhere import files_with_processes
 from .group import Unfoldable
 from .spawn import check_numbers, distributed_name, find_spawn
 
@@ -30,24 +31,49 @@ def check_processes(source: Source, roles: Roles) -> str:
     Raises Unfoldable when the processes may be any others.
     """
     spawn = find_spawn(source, roles)
-    for call in source.calls:
-        if dotted(call.func).rpartition(".")[2] in _STARTS and (spawn is None or call is not spawn.call):
-            raise Unfoldable(call.lineno, f"`{dotted(call.func)}` starts or groups processes")
-    if "SLURM_" in source.text:
-        line = source.text[: source.text.index("SLURM_")].count("\n") + 1
-        raise Unfoldable(line, "the processes may be SLURM's")
-    found = [c for c in source.calls if dotted(c.func).rpartition(".")[2] == "init_process_group"]
-    if not found:
-        raise Unfoldable(0, "it is not seen where the group of processes is made")
+    _check_starts(source, spawn.call if spawn is not None else None)
+    found = _groups(source)
     for call in found:
         _check_group(source, roles, call, spawned=spawn is not None)
         if spawn is not None:
             check_numbers(source, roles, spawn, call)
+    if not found:
+        _check_elsewhere(source)
     if spawn is None:
         return ""
     if name := distributed_name(source, roles):
         return name
     raise Unfoldable(spawn.call.lineno, "`torch.distributed` has no name in the script")
+
+
+def _check_starts(source: Source, spawn: ast.Call | None) -> None:
+    for call in source.calls:
+        if dotted(call.func).rpartition(".")[2] in _STARTS and call is not spawn:
+            raise Unfoldable(call.lineno, f"`{dotted(call.func)}` starts or groups processes")
+    if "SLURM_" in source.text:
+        line = source.text[: source.text.index("SLURM_")].count("\n") + 1
+        raise Unfoldable(line, "the processes may be SLURM's")
+
+
+def _groups(source: Source) -> list[ast.Call]:
+    return [c for c in source.calls if dotted(c.func).rpartition(".")[2] == "init_process_group"]
+
+
+def _check_elsewhere(source: Source) -> None:
+    """The group of a class that trains may be made by the file that makes its object."""
+    others = files_with_processes(source.view) if source.view is not None else []
+    made = 0
+    for other in others or []:
+        try:
+            roles = Roles(other)
+            _check_starts(other, None)
+            for call in _groups(other):
+                _check_group(other, roles, call, spawned=False)
+                made += 1
+        except Unfoldable as reason:
+            raise Unfoldable(0, f"another file starts the processes: {reason.reason}") from reason
+    if not made:
+        raise Unfoldable(0, "it is not seen where the group of processes is made")
 
 
 def _check_group(source: Source, roles: Roles, call: ast.Call, spawned: bool) -> None:
@@ -62,7 +88,8 @@ def _check_group(source: Source, roles: Roles, call: ast.Call, spawned: bool) ->
 
 def is_optional(source: Source) -> bool:
     """Whether the script looks if torchrun has started it, so that it may run without."""
-    return bool(_OPTIONAL.search(source.text))
+    others = source.view.others if source.view is not None and not _groups(source) else ""
+    return bool(_OPTIONAL.search(source.text) or _OPTIONAL.search(others))
 
 
 _OPTIONAL = re.compile(r"environ\.get\(|\bin os\.environ|getenv\(")

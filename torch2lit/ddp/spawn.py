@@ -54,7 +54,47 @@ def find_spawn(source: Source, roles: Roles) -> Spawn | None:
     values, inline = _values(source, roles, given.get("args"))
     if values is None or len(values) + 1 > len(parameter_names(worker)):
         raise _own_way(call)
-    return Spawn(call, worker, values, given.get("nprocs", ast.Constant(1)), inline)
+    spawn = Spawn(call, worker, values, given.get("nprocs", ast.Constant(1)), inline)
+    for name in source.all(ast.Name):
+        if name.id == worker.name and name is not given.get("fn") and not _is_alone(source, spawn, name):
+            raise Unfoldable(name.lineno, f"`{name.id}` does not run in spawned processes alone")
+    return spawn
+
+
+def _is_alone(source: Source, spawn: Spawn, name: ast.Name) -> bool:
+    """Whether a name is that of the worker in a call that makes this process the first and only one: ``worker(0, 1, args)``."""
+    call = source.parents[name]
+    if not isinstance(call, ast.Call) or call.func is not name or call.keywords or not spawn.inline:
+        return False
+    if source.scope_of(call) is not source.scope_of(spawn.call) or len(call.args) != len(spawn.given) + 1:
+        return False
+    number, *rest = call.args
+    if not isinstance(number, ast.Constant) or number.value != 0 or isinstance(number.value, bool):
+        return False
+    counted = False
+    for own, spawned in zip(rest, spawn.given, strict=True):
+        if ast.unparse(spawned) == ast.unparse(spawn.processes) and not isinstance(spawned, ast.Constant):
+            one = isinstance(own, ast.Constant) and own.value == 1
+            if not one and not (ast.unparse(own) == ast.unparse(spawned) and _is_of_one(source, spawn, call)):
+                return False
+            counted = True
+        elif ast.unparse(own) != ast.unparse(spawned):
+            return False
+    return counted
+
+
+def _is_of_one(source: Source, spawn: Spawn, call: ast.Call) -> bool:
+    """Whether a call stands in the `else` of ``if processes > 1:``, in which the processes are spawned."""
+    below: ast.AST = call
+    for ancestor in source.ancestors(call):
+        if isinstance(ancestor, ast.If) and below in ancestor.orelse:
+            inside = any(spawn.call is n for s in ancestor.body for n in ast.walk(s))
+            match ancestor.test:
+                case ast.Compare(left=left, ops=[ast.Gt()], comparators=[ast.Constant(value=1)]):
+                    if inside and ast.unparse(left) == ast.unparse(spawn.processes):
+                        return True
+        below = ancestor
+    return False
 
 
 def _read_by_lightning(source: Source, roles: Roles) -> str:
@@ -76,16 +116,13 @@ def _own_way(call: ast.Call) -> Unfoldable:
 
 
 def _worker(source: Source, call: ast.Call, node: ast.expr | None) -> ast.FunctionDef:
-    """The function that every process runs, and that nothing else calls."""
+    """The function that every process runs."""
     function = source.function(node.id) if isinstance(node, ast.Name) else None
     if function is None or function.decorator_list or source.parents[function] is not source.tree:
         raise _own_way(call)
     a = function.args
     if a.vararg or a.kwarg or a.kwonlyargs or not [*a.posonlyargs, *a.args]:
         raise _own_way(call)
-    others = [n for n in source.all(ast.Name) if n.id == function.name and n is not node]
-    if others:
-        raise Unfoldable(others[0].lineno, f"`{function.name}` does not run in spawned processes alone")
     return function
 
 

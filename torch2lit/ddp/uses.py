@@ -11,6 +11,7 @@ from ..recover.nest import Nest
 from ..recover.roles import Key, Roles, bound_argument
 from ..recover.state_names import WHOLE, is_attribute, plain
 from ..recover.syntax import Scope, Source, dotted
+from .elsewhere import trains_when_made
 from .group import Unfoldable
 from .moments import Moment, Timeline, skipped_at
 from .wrap import Wrap
@@ -106,7 +107,10 @@ class Uses:
             if node.attr == attribute and not (isinstance(node.value, ast.Name) and node.value.id in SETTINGS):
                 raise Unfoldable(node.lineno, f"`{ast.unparse(node)}` may be the wrapper")
         bound = view.bound_outside
-        if not view.is_made_here or view.is_made_elsewhere or bound is None or attribute in bound:
+        made = view.is_made_here and not view.is_made_elsewhere
+        if not made and not view.is_made_here and attribute not in view.mentioned_elsewhere:
+            made = trains_when_made(view, view.method(self.nest.entry.scope))
+        if not made or bound is None or attribute in bound:
             raise Unfoldable(line, f"another file may use the wrapper in `{attribute}`")
 
     def _held_by(self, scope: Scope) -> list[Key]:

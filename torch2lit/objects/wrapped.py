@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from ..ddp.folding import folded
-from ..ddp.folding import told as told_folded
+from ..ddp.folding import converted_without_wrapper
 from ..ddp.group import Unfoldable
 from ..options import Options
 from ..program import Conversion, Outcome
@@ -42,13 +41,12 @@ def convert_wrapped(
     if len(recovered.nests) != 1 or skipped_nests(seen_source, recovered.nests):
         return _OWN
     try:
-        fold = folded(seen_source, seen, recovered.nests[0])
-        if fold is None:
-            return _OWN
-        result = again(fold.text.after, path, options, modernise=False, fold=False, group=fold.group)
+        result = converted_without_wrapper(seen_source, seen, recovered.nests[0], path, options, again)
     except Unfoldable as reason:
         return f"{_OWN}: {told(reason.reason)}"
+    if result is None:
+        return _OWN
     if result.outcome is Outcome.CONVERTED:
-        return told_folded(result, fold)
+        return result
     reasons = [f.message for f in result.findings if f.slug == "loop-in-class"]
     return reasons[0].partition(": ")[2] or _OWN if reasons else _OWN

@@ -8,8 +8,10 @@ from __future__ import annotations
 import ast
 
 from ..ddp.group import Group, Unfoldable
+from ..ddp.samplers import SAMPLERS
 from ..program import Mechanism
-from ..recover.items import Item
+from ..recover.items import Item, names_in
+from ..recover.makings import Making, sources
 from ..recover.own_classes import own_class
 from ..recover.roles import Role
 from ..recover.syntax import Scope, walk
@@ -17,6 +19,7 @@ from ..recover.variables import Variable
 from .draft import TRAINING_STEP, VALIDATION_STEP, Draft
 from .state import State
 from .steps import controls
+from .train_data import constructions
 
 _THROUGH = (TRAINING_STEP, VALIDATION_STEP)
 _REPEATS = (
@@ -54,7 +57,45 @@ def check_group(draft: Draft, state: State) -> None:
         raise Unfoldable(outermost.lineno, "`os` is another module here")
     _check_calls(draft, group)
     _check_modules(draft, state, group)
+    told = draft.options.strategy or draft.options.devices or draft.options.num_nodes
+    if told is not None and (group.sharded or group.backend is not None):
+        raise Unfoldable(draft.nest.outermost.lineno, "the processes are others than the script's")
+    if group.sharded:
+        _check_samplers(draft, state, group)
     draft.imports.append("os")
+
+
+def _check_samplers(draft: Draft, state: State, group: Group) -> None:
+    """The Trainer gives every loader that it runs over a sampler, and no other."""
+    line, data, batches = draft.nest.outermost.lineno, draft.train_data, draft.nest.batches
+    if data is None or batches is None or data.lazy or len(data.texts) != 1:
+        raise Unfoldable(line, "the Trainer does not run over the loader itself")
+    made = {m.call.lineno for m in constructions(draft, batches.base, draft.nest.inner)}
+    if (validation := draft.validation) is not None:
+        loaders = constructions(draft, validation.loop.base, validation.frame)
+        if not loaders or not all(one.call.lineno in group.sharded or _is_sharded(one) for one in loaders):
+            raise Unfoldable(validation.loop.node.lineno, "every process validates on all data")
+        made |= {one.call.lineno for one in loaders}
+    if not group.sharded <= made or not made:
+        raise Unfoldable(line, "another loop runs over a loader whose sampler would be gone")
+    bases = [draft.variable(batches.base, draft.nest.inner)]
+    bases += [draft.variable(validation.loop.base, validation.frame)] if validation is not None else []
+    for hook, items in draft.hooks.items():
+        for node, frame in (found for item in items if item.node not in draft.removals for found in names_in(item)):
+            variable, parent = draft.variable(node, frame), draft.source.parents.get(node)
+            if variable is None or variable not in bases or isinstance(parent, ast.For | ast.Attribute):
+                continue
+            if (hook, variable) not in state.in_hook and not state.homes.get(variable, "").startswith("self.trainer."):
+                raise Unfoldable(node.lineno, "a hook asks the loader that the Trainer has not given its sampler")
+
+
+def _is_sharded(loader: Making) -> bool:
+    """Whether a loader surely has a sampler of torch's for several processes."""
+    sampler = loader.argument("sampler")
+    parts = sources(sampler) if sampler is not None else []
+    return bool(parts) and all(
+        isinstance(p.node, ast.Call) and p.roles.full_name(p.node.func) in SAMPLERS for p in parts
+    )
 
 
 def _check_calls(draft: Draft, group: Group) -> None:

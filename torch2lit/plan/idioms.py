@@ -16,6 +16,7 @@ from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry
 from .numbers import Numbers
 from .optimizers import Configured
+from .ranks import Ranks
 from .steps import optimizes_all
 
 
@@ -181,3 +182,6 @@ class StatementSite:
 
     def optimizes_all(self, model: ast.expr) -> bool:
         return optimizes_all(self._draft, model, self._item)
+
+    def first_process(self, node: ast.expr) -> bool | None:
+        return Ranks(self._draft).is_first(node, self._frame.scope)

@@ -56,7 +56,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
     _keep_first_gradients(draft)
     leave_epoch_to_trainer(draft)
     claim_statements(draft, configured)
-    draft.variables.gone = draft.removals
+    draft.variables.gone = {*draft.removals, *(part for claim in draft.claims.values() for part in claim.unread)}
     state = settle(draft, configured)
     check_group(draft, state)
     draft.trainer = trainer_arguments(draft)

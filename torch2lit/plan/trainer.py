@@ -41,11 +41,14 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
     if options.strategy is not None:
         arguments["strategy"] = repr(options.strategy)
     elif group is not None:
-        arguments["strategy"] = group.argument(group.strategy, '"auto"')
+        arguments["strategy"] = group.argument(group.strategy_on(arguments["accelerator"]), '"auto"')
     if group is not None:
         if group.spawned:
             arguments["plugins"] = "[{lightning}.fabric.plugins.environments.LightningEnvironment()]"
-        arguments["use_distributed_sampler"] = "False"
+        if group.layers:
+            arguments["sync_batchnorm"] = "True"
+        if not group.sharded:
+            arguments["use_distributed_sampler"] = "False"
     if precision := precision_argument(draft):
         arguments["precision"] = precision
     arguments |= draft.trainer

@@ -109,7 +109,10 @@ class Flow:
 
 
 def flow(statements: Iterable[ast.AST], gone: Container[ast.AST] = ()) -> Flow:
-    """The flow of names through statements (or expressions) in their order; those in ``gone`` are passed over."""
+    """The flow of names through statements (or expressions) in their order; those in ``gone`` are passed over.
+
+    What may be there are statements, comparisons and conditions.
+    """
     nodes = list(statements)
     if len(nodes) == 1 and not (gone and any(part in gone for part in _statements(nodes[0]))):
         return _flow_of(nodes[0])
@@ -127,9 +130,12 @@ def _flow(nodes: list[ast.AST], gone: Container[ast.AST]) -> Flow:
     return Flow(frozenset(walk.exposed), frozenset(walk.bound), frozenset(walk.written), frozenset(walk.all_read))
 
 
+_MAY_GO = (ast.stmt, ast.Compare, ast.BoolOp)
+
+
 @remembered
 def _statements(node: ast.AST) -> list[ast.AST]:
-    return [part for part in walk(node) if part is node or isinstance(part, ast.stmt)]
+    return [part for part in walk(node) if part is node or isinstance(part, _MAY_GO)]
 
 
 def reads(node: ast.AST) -> set[str]:

@@ -19,6 +19,7 @@ from .device import unused_devices
 from .entry import EntryEditor, loop_edit, trainer_source
 from .formatting import format_code, line_length
 from .lazy_loader import lazy_loader_source
+from .left_ranks import unused_ranks
 from .module import Names, choose_names, module_source
 from .objects import Restorer, stub_of
 
@@ -42,7 +43,7 @@ def nest_edits(
     edits = unused_devices(draft, state, editor, edits)
     edits = [replace(e, text=restorer.at_entry(e.text)) for e in edits]
     edits += _class_and_functions(draft, state, removed, class_code, names)
-    return edits, names
+    return unused_ranks(draft, editor, edits), names
 
 
 def _definitions(draft: Draft, configured: Configured, state: State, names: Names) -> str:

@@ -39,7 +39,7 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
         return edits
     if any(parameter == name for parameter, _a, _t in state.parameters):
         return edits
-    covered = _covered(draft, edits)
+    gone = covered(draft)
     moves: dict[ast.stmt, list[ast.Call]] = {}
     for node in walk(source.tree):
         if not isinstance(node, ast.Name) or node.id != name or node is definition.targets[0]:
@@ -47,7 +47,7 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
         owner = source.scope_of(node)
         if draft.roles.key(owner, name) != (scope, name):
             continue
-        if id(node) in covered:
+        if id(node) in gone:
             continue
         call = source.parents.get(node)
         if owner is not scope or not _moves_model(draft, call, node):
@@ -74,7 +74,7 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
     return result
 
 
-def _covered(draft: Draft, edits: list[Edit]) -> set[int]:
+def covered(draft: Draft) -> set[int]:
     """The ids of all nodes that stand in replaced or removed code."""
     found = {id(n) for n in walk(draft.nest.outermost)}
     for function in moved_functions(draft):

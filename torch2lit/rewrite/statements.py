@@ -43,6 +43,8 @@ class Replacer(cst.CSTTransformer):
             if id(original_node) in self.changes:
                 change = self.changes[id(original_node)]
                 lines = as_lines(change(updated_node)) if change else []
+                if len(lines) == 1:  # an `elif` can be nothing else
+                    return lines[0]
                 return cst.FlattenSentinel(lines) if lines else cst.RemoveFromParent()
             return _without_empty_parts(updated_node)
         return super().on_leave(original_node, updated_node)

@@ -12,6 +12,7 @@ from ...recover.variables import Variable
 from ..draft import (
     HOOKS,
 )
+from ..ranks import Ranks
 from ..settings import holds_plain_values
 from .facts import DICT_METHODS
 from .promotion import Promotion
@@ -55,6 +56,9 @@ class Outer(Promotion):
             self.parameters.add(variable.name)
             return
         if not self.used_in_hooks(variable):
+            return
+        if Ranks(self.draft).is_number(ast.Name(variable.name, ast.Load()), variable.scope):
+            self.state.homes[variable] = "self.trainer.global_rank"
             return
         argument = argument_of(self.draft, variable)
         attribute = self.attribute_of(variable)
