@@ -97,14 +97,14 @@ def _model_word(draft: Draft) -> str:
     if preferred or len(models) == 1:
         model = (preferred or models)[0]
         return _camel(_class_word(draft, model) or plain(model.name)) or "Model"
-    words = [_class_word(draft, model) for model in sorted(models, key=lambda v: _first_line(draft, v))]
+    words = [_class_word(draft, model) for model in sorted(models, key=lambda v: _first_made(draft, v))]
     pair = 0 < len(words) < 3 and all(word in draft.source.classes for word in words)
     return "".join(dict.fromkeys(map(_camel, words))) if pair else "Model"
 
 
-def _first_line(draft: Draft, variable: Variable) -> int:
+def _first_made(draft: Draft, variable: Variable) -> tuple[int, int]:
     bindings = draft.roles.bindings((variable.scope, variable.name))
-    return min((b.statement.lineno for b in bindings), default=0)
+    return min(((b.value.lineno, b.value.col_offset) for b in bindings), default=(0, 0))
 
 
 def _class_word(draft: Draft, model: Variable) -> str:
