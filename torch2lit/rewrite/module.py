@@ -32,6 +32,8 @@ from .lazy_loader import FINISH_LOADER
 from .rename import rename
 from .statements import Statement, standalone
 
+_MANY = 3
+"""More names than this are no longer left out one by one."""
 _BATCH_HOOKS = {BATCH_START, TRAINING_STEP, VALIDATION_STEP}
 
 
@@ -241,7 +243,7 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
     if not draft.automatic:
         lines.append("    self.automatic_optimization = False")
     if state.hyperparameters:
-        lines.append(f"    self.save_hyperparameters(vars({state.hyperparameters}))")
+        lines.append(f"    {_saved_hyperparameters(draft, state)}")
     lines += [f"    self.{attribute} = {parameter}" for parameter, attribute, _argument in state.parameters]
     lines += [f"    self.{attribute} = {name}" for attribute, name in state.views.items()]
     text = "\n".join(lines) + "\n"
@@ -252,6 +254,20 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
         code = cst.Module([line]).code.replace("\r\n", "\n")
         text += "".join(f"    {part}\n" for part in code.splitlines())
     return text
+
+
+def _saved_hyperparameters(draft: Draft, state: State) -> str:
+    """The line that makes ``self.hparams``; what Lightning must not compare with the values is left out by name.
+
+    A name that is left out is none of the values either, so a value of that name takes another way, as do many names.
+    """
+    values = f"vars({state.hyperparameters})"
+    if not state.compared:
+        return f"self.save_hyperparameters({values})"
+    if len(state.compared) > _MANY or any(n.attr in state.compared for n in draft.source.all(ast.Attribute)):
+        return f"self.hparams.update({values})"
+    names = ", ".join(f'"{name}"' for name in state.compared)
+    return f"self.save_hyperparameters({values}, ignore=[{names}])"
 
 
 def _configure(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> str:
