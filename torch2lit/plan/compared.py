@@ -13,7 +13,21 @@ from ..recover.roles import Key, Roles
 from ..recover.syntax import Scope
 
 _DEPTH = 5
-_SINGLE = {"bool", "bytes", "dict", "enumerate", "float", "int", "iter", "len", "list", "open", "range", "set", "sorted"}
+_SINGLE = {
+    "bool",
+    "bytes",
+    "dict",
+    "enumerate",
+    "float",
+    "int",
+    "iter",
+    "len",
+    "list",
+    "open",
+    "range",
+    "set",
+    "sorted",
+}
 _SINGLE |= {"str", "tuple", "zip"}
 _MODULES = ("torch.", "torchvision.", "os.", "time.", "datetime.", "collections.", "pathlib.", "logging.", "math.")
 """Modules of which nothing compares element by element: a tensor and a dictionary are just unequal."""
