@@ -273,11 +273,12 @@ def _saved_hyperparameters(draft: Draft, state: State) -> str:
 def _configure(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> str:
     lines = ["def configure_optimizers(self):"]
     if not configured.moved:
-        texts = [
-            writer.text(e, draft.nest.step_frame, "configure_optimizers")
-            for e in configured.expressions
+        written = (
+            template.replace("{}", writer.text(e, draft.nest.step_frame, "configure_optimizers"))
+            for e, template in zip(configured.expressions, configured.templates, strict=True)
             if draft.roles.of(e, draft.nest.step_frame.scope) is not Role.SCALER
-        ]
+        )
+        texts = list(dict.fromkeys(written))
         if configured.scheduler is not None:
             scheduler = state.homes.get(configured.scheduler, configured.scheduler.name)
             inner = f'{{"scheduler": {scheduler}, "interval": "{configured.interval}"}}'
