@@ -1272,6 +1272,49 @@ OF_LEAVING = (
     ),
 )
 
+OF_ARGUMENTS = (
+    Mutation(
+        1,
+        "a test is taken to say the same though a list in it grew",
+        "torch2lit/plan/homes/same_test.py",
+        "if _may_be_changed(draft, item, node.test):",
+        "if False:",
+        _trains("values-of-a-list-that-grows"),
+    ),
+    Mutation(
+        1,
+        "a test is taken to say the same though its switch is turned",
+        "torch2lit/plan/homes/same_test.py",
+        "if not all(_runs_outside(draft, n) for n in (*stored, *placed)):",
+        "if False:",
+        _trains("values-of-a-switch-that-is-turned"),
+    ),
+    Mutation(
+        1,
+        "arrays are compared with the hyper-parameters",
+        "torch2lit/rewrite/module.py",
+        "if not state.compared:",
+        "if True:",
+        _trains("arguments-beside-an-array"),
+    ),
+    Mutation(
+        1,
+        "a dictionary of optimizers is handed to Lightning",
+        "torch2lit/plan/optimizers.py",
+        "_taken_out_of(draft, name, written) or (",
+        "None or (",
+        _trains("optimizers-taken-out-of-a-dictionary"),
+    ),
+    Mutation(
+        1,
+        "a module asks for weights that are made after its loop",
+        "torch2lit/plan/homes/outer.py",
+        "if value.lineno > (outermost.end_lineno or outermost.lineno):",
+        "if False:",
+        _trains("optimizer-made-anew-for-later-weights"),
+    ),
+)
+
 MUTATIONS = (
-    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *NOTHING_UNSAID, *UNTOUCHED, *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
+    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *NOTHING_UNSAID, *UNTOUCHED, *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

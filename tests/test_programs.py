@@ -117,8 +117,8 @@ def test_program_trains_the_same(name: str, tmp_path: Path) -> None:
     from fixture_runs import differences, run_program
 
     entry = copy_of(name, tmp_path)
-    if all(c.outcome is Outcome.REFUSED for c in convert(entry)):
-        pytest.skip("refused, as its findings say")
+    if all(c.outcome in (Outcome.REFUSED, Outcome.UNCHANGED) for c in convert(entry)):
+        pytest.skip("left as it is, as its findings say")
     raw = run_program(entry)
     assert raw.error == ""
     assert raw.trace.losses, "the raw program runs no backward pass"
@@ -166,13 +166,18 @@ def test_a_module_of_the_project_that_is_missing_is_no_obstacle(tmp_path: Path) 
     assert [c.outcome for c in convert(script)] == [Outcome.UNCHANGED]
 
 
-def test_a_broken_module_of_the_project_is_no_obstacle(tmp_path: Path) -> None:
+def test_a_broken_module_of_the_project_is_told_where_it_may_train(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(
         "import torch\nfrom engine import train\n\nif __name__ == '__main__':\n    train(torch.zeros(1))\n"
     )
-    (tmp_path / "engine.py").write_text("def train(:\n    loss.backward(); optimizer.step()\n")
+    engine = tmp_path / "engine.py"
+    engine.write_text("def train(:\n    print(1)\n")
     assert [c.outcome for c in convert(script)] == [Outcome.UNCHANGED]
+    engine.write_text("def train(:\n    loss.backward(); optimizer.step()\n")
+    (conversion,) = convert(script)
+    assert [f.slug for f in conversion.findings] == ["training-elsewhere"]
+    assert "engine.py:1 is no Python of today" in conversion.findings[0].message
 
 
 def test_modules_that_import_each_other_end(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from .recover.reach import (
 )
 from .recover.roles import Roles
 from .recover.syntax import Source, dotted
+from .recover.unreadable import Unreadable, unreadable_training
 
 Convert = Callable[[str, str, Options], Conversion]
 """Text, path and options to a conversion, without exceptions."""
@@ -51,12 +52,22 @@ def convert_program(text: str, path: str, options: Options, convert: Convert) ->
         return None
     source, roles, files = _opened(text, neighbours)
     reached = reached_training(source, roles, files)
+    if not reached and (stopped := unreadable_training(source, roles, neighbours)) is not None:
+        return ProgramConversion(_unreadable(stopped, text, path))
     if not reached or _modules_step_by_objects(source, reached):
         return None
     program = _Program(source, roles, path, files, reached, convert)
     if (wrapped := program.wrapped()) is not None:
         return wrapped
     return program.converted(options)
+
+
+def _unreadable(stopped: Unreadable, text: str, path: str) -> Conversion:
+    """Refused, because the file that may train is no Python of today."""
+    name, call = stopped.file.name, stopped.call
+    message = f"`{ast.unparse(call.func)}` may run the training, but {name}:{stopped.line} is no Python of today: {stopped.why}"
+    found = finding("training-elsewhere", call.lineno, message, call.col_offset + 1)
+    return Conversion(path, Outcome.REFUSED, text, text, findings=(found,))
 
 
 def _modules_step_by_objects(source: Source, reached: list[Reached]) -> bool:

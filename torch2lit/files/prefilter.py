@@ -29,11 +29,13 @@ def may_train(data: bytes) -> bool:
 def may_lead_to_training(data: bytes) -> bool:
     """Whether a file without a step site can be a script that trains with the help of files that it imports.
 
-    Such a script imports torch near its top; most files that are looked at do not, and are not read to their end for it. It makes
-    an optimizer, asks whether it is the main program, or calls something straight away.
+    Such a script imports torch near its top, or asks whether it is the main program; most files that are looked at do neither. One
+    that imports torch makes an optimizer, asks that, or calls something straight away.
     """
-    if data.find(b"torch", 0, _TOP) < 0 or b"import" not in data:
+    if b"import" not in data:
         return False
+    if data.find(b"torch", 0, _TOP) < 0:
+        return b"__main__" in data
     return b"optim" in data or b"__main__" in data or _ACTS.search(data) is not None
 
 

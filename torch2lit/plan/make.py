@@ -26,6 +26,7 @@ from .last_returns import leaves_only_loop
 from .leaving import place_leaving, take_back
 from .mixed_precision import begin_mixed, settle_mixed, unwrap_validation
 from .optimizers import Configured, configure
+from .outer_bar import drop_bound_bar
 from .sampler_epoch import leave_epoch_to_trainer
 from .state import State
 from .steps import (
@@ -56,6 +57,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
     _keep_first_gradients(draft)
     leave_epoch_to_trainer(draft)
     claim_statements(draft, configured)
+    drop_bound_bar(draft)
     draft.variables.gone = {*draft.removals, *(part for claim in draft.claims.values() for part in claim.unread)}
     state = settle(draft, configured)
     check_group(draft, state)

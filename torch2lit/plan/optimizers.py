@@ -38,6 +38,8 @@ class Configured:
     moved: list[ast.stmt] = field(default_factory=list)
     scheduler: Variable | None = None
     interval: str = ""
+    templates: list[str] = field(default_factory=list)
+    """How each expression is written, ``{}`` being itself: the script may take an optimizer out of what it holds."""
 
 
 def configure(draft: Draft) -> Configured:
@@ -47,14 +49,16 @@ def configure(draft: Draft) -> Configured:
     written = draft.variables.sequence(draft.all_items()).written
     if not draft.automatic:  # the script's own calls go to whatever optimizer it has by then
         written = draft.variables.written_in_sight(draft.all_items())
+    templates = ["{}"] * len(names)
     for index, name in enumerate(names):
         variable = draft.variable(name, draft.nest.step_frame)
         if variable is not None and variable in written:
-            names[index] = _container(draft, name, written)
+            taken = _taken_out_of(draft, name, written) or (_container(draft, name, written), "{}")
+            names[index], templates[index] = taken
             variable = None
         if variable is not None and variable not in variables:
             variables.append(variable)
-    configured = Configured(variables, names)
+    configured = Configured(variables, names, templates=templates)
     if len(variables) != len(names):
         return configured
     _claim_scheduler(draft, configured)
@@ -76,6 +80,28 @@ def _is_own_object(draft: Draft, name: ast.expr) -> bool:
     scope = draft.nest.step_frame.scope
     key = draft.roles.key(scope, name.id) if isinstance(name, ast.Name) else None
     return key is not None and draft.roles.is_plain_object(key)
+
+
+def _taken_out_of(draft: Draft, name: ast.expr, written: frozenset[Variable]) -> tuple[ast.expr, str] | None:
+    """What the loop takes the optimizer from, and how it takes it, when that is plain to see.
+
+    first = optimizers["first"]      first, second = optimizers      for optimizer in optimizers.values()
+    """
+    key = draft.roles.key(draft.nest.step_frame.scope, name.id) if isinstance(name, ast.Name) else None
+    bindings = draft.roles.bindings(key) if key else []
+    if len({(ast.unparse(b.value), b.index) for b in bindings}) != 1:
+        return None
+    match bindings[0].value, bindings[0].index:
+        case ast.Subscript(value=ast.Name() as holder, slice=ast.Constant()) as part, None:
+            taken: tuple[ast.expr, str] = part, "{}"
+        case ast.Name() as holder, int(place) if place >= 0:
+            taken = holder, f"{{}}[{place}]"
+        case ast.Call(func=ast.Attribute(value=ast.Name() as holder, attr="values" | "items"), args=[]), -1:
+            taken = holder, "list({}.values())"
+        case _:
+            return None
+    variable = draft.variable(holder, draft.nest.step_frame)
+    return taken if variable is not None and variable not in written else None
 
 
 def _container(draft: Draft, name: ast.expr, written: frozenset[Variable]) -> ast.expr:

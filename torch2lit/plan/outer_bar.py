@@ -1,4 +1,8 @@
-"""A `with` that does nothing but open the progress bar of the loop that the Trainer replaces: it goes with the loop."""
+"""The progress bar of the loop that the Trainer replaces, made before the loop: it goes with the loop when nothing else reads it.
+
+with tqdm(range(9)) as bar:          bar = tqdm(range(9))
+    for epoch in bar:                for epoch in bar:
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,12 @@ import ast
 
 from ..program import Mechanism
 from ..recover.loops import is_bar_call
-from ..recover.syntax import walk
-from .draft import Draft
+from ..recover.state_names import is_attribute
+from ..recover.syntax import dotted, walk
+from .draft import Draft, Removal
+from .optimizers import on_the_way
+
+_PURE = {"range", "len", "int", "str"}
 
 
 def bar_around(draft: Draft) -> ast.With | None:
@@ -28,3 +36,32 @@ def _read_outside(draft: Draft, block: ast.With, name: str) -> bool:
     inside = {id(n) for n in walk(block)}
     scope = draft.nest.entry.scope
     return any(isinstance(n, ast.Name) and n.id == name and id(n) not in inside for n in walk(scope))
+
+
+def drop_bound_bar(draft: Draft) -> None:
+    """Let the statement that makes the bar of the outermost loop go, when the loop is all that uses it."""
+    nest = draft.nest
+    loop = nest.epochs or nest.batches
+    if loop is None or loop.node is not nest.outermost or (nest.epochs is None and draft.mechanism is Mechanism.EPOCHS):
+        return
+    scope, name = nest.entry.scope, loop.bar_name
+    bindings = draft.roles.bindings((scope, name)) if name and not is_attribute(name) else []
+    if len(bindings) != 1 or draft.roles.rebound_unseen((scope, name or "")):
+        return
+    made, value = bindings[0].statement, bindings[0].value
+    if not isinstance(made, ast.Assign) or made.value is not value or not _only_a_bar(value):
+        return
+    if len(made.targets) == 1 and isinstance(made.targets[0], ast.Name) and on_the_way(draft, made):
+        uses = (n for n in walk(scope) if isinstance(n, ast.Name) and n.id == name and n is not made.targets[0])
+        header = {id(n) for n in walk(loop.node.iter)} if isinstance(loop.node, ast.For) else set()
+        if all(id(n) in header or _goes(draft, n) for n in uses):
+            draft.removals[made] = Removal("Trainer.fit", "progress_bar", "the bar was that of the loop")
+
+
+def _only_a_bar(value: ast.expr) -> bool:
+    calls = (n for n in walk(value) if isinstance(n, ast.Call) and n is not value)
+    return is_bar_call(value) and all(dotted(c.func) in _PURE for c in calls)
+
+
+def _goes(draft: Draft, node: ast.AST) -> bool:
+    return any(a in draft.removals or a in draft.claims for a in draft.source.ancestors(node))

@@ -23,6 +23,8 @@ class State:
     """Constructor: parameter, attribute, argument at the entry point."""
     hyperparameters: str = ""
     """The configuration whose values become ``self.hparams``, as the entry point calls it."""
+    compared: list[str] = field(default_factory=list)
+    """Constructor parameters that cannot be compared with those values, as Lightning would."""
     initial: list[tuple[str, ast.stmt]] = field(default_factory=list)
     """Attributes that start with the value of a raw statement, which moves into the constructor."""
     global_names: dict[str, set[str]] = field(default_factory=dict)

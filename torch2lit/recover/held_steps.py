@@ -32,6 +32,22 @@ def held_step(roles: Roles, call: ast.Call, scope: Scope) -> tuple[bool, bool]:
         method, owner = call.func.attr, call.func.value
         if method in _STEPS or method in _BACKWARDS:
             return False, False
+    return _held(roles, owner, method, scope)
+
+
+def steps_inside(roles: Roles, call: ast.Call, scope: Scope) -> bool:
+    """Whether ``x.step()`` is a method of the project's own, and steps an optimizer that the object holds.
+
+    An object whose step also runs backward is an agent that learns by itself, and no tool of a batch.
+    """
+    return (
+        isinstance(call.func, ast.Attribute)
+        and call.func.attr in _STEPS
+        and _held(roles, call.func.value, call.func.attr, scope) == (False, True)
+    )
+
+
+def _held(roles: Roles, owner: ast.expr, method: str, scope: Scope) -> tuple[bool, bool]:
     if not _may_be_object(roles, owner, scope) or not may_hold_steps(roles):
         return False, False
     definition = held_class(roles, owner, scope)
@@ -93,9 +109,11 @@ def held_class(roles: Roles, node: ast.expr, scope: Scope, depth: int = 0) -> as
 def may_hold_steps(roles: Roles) -> bool:
     """Whether a class of the file, or one that it imports from beside it, has a method that steps."""
     if roles.held is None:
-        names = [n for n in roles.origins.values() if n.rpartition(".")[2][:1].isupper() and _may_step(roles, n)]
-        classes = [*roles.source.classes.values(), *(c for n in names if (c := roles.class_named(n)) is not None)]
-        roles.held = any(any(method_steps(c, m.name)) for c in classes for m in _methods(c).values())
+        made = {roles.full_name(c.func): None for c in roles.source.calls if isinstance(c.func, ast.Attribute)}
+        classes = [n for n in (*roles.origins.values(), *made) if n.rpartition(".")[2][:1].isupper()]
+        names = [n for n in dict.fromkeys(classes) if _may_step(roles, n)]
+        known = [*roles.source.classes.values(), *(c for n in names if (c := roles.class_named(n)) is not None)]
+        roles.held = any(any(method_steps(c, m.name)) for c in known for m in _methods(c).values())
     return roles.held
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..findings import Finding, finding
 from .hand_updates import hand_updates
-from .held_steps import held_class, held_step, may_hold_steps
+from .held_steps import held_class, held_step, may_hold_steps, steps_inside
 from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
 from .roles import Role, Roles, bound_argument, spread_argument
@@ -82,6 +82,7 @@ def step_calls(scope: Scope, roles: Roles) -> tuple[list[ast.Call], list[ast.Cal
     """The ``backward()`` calls and the optimizer's ``step()`` calls in one scope, in source order."""
     backwards: list[ast.Call] = []
     steps: list[ast.Call] = []
+    inside: list[ast.Call] = []
     for node in walk_scope(scope.body):
         if not isinstance(node, ast.Call):
             continue
@@ -92,12 +93,12 @@ def step_calls(scope: Scope, roles: Roles) -> tuple[list[ast.Call], list[ast.Cal
             continue
         if node.func.attr in ("backward", "manual_backward"):
             backwards.append(node)
-        elif (
-            node.func.attr in STEP_METHODS
-            and not _is_unpacked(node, roles)
-            and _is_optimizer(node.func.value, scope, roles)
-        ):
-            steps.append(node)
+        elif node.func.attr in STEP_METHODS and not _is_unpacked(node, roles):
+            if _is_optimizer(node.func.value, scope, roles):
+                steps.append(node)
+            elif steps_inside(roles, node, scope):
+                inside.append(node)
+    steps = steps or (inside if backwards else [])
     return sorted(backwards, key=_position), sorted(steps, key=_position)
 
 

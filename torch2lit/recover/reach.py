@@ -162,8 +162,19 @@ def _calls_into_project(source: Source, roles: Roles, files: ProjectFiles) -> li
     for call in source.calls:
         full = roles.full_name(call.func)
         if dotted(call.func).partition(".")[0] not in roles.origins or "." not in full:
+            found += [Reached(call, d) for d in _classes_named_anew(source, roles, files, call)]
             continue
         definition = files.neighbours.definition(full)
         if definition is not None:
             found.append(Reached(call, definition))
     return found
+
+
+def _classes_named_anew(source: Source, roles: Roles, files: ProjectFiles, call: ast.Call) -> list[Definition]:
+    """The project's classes of which a call makes an object under a name of the script's own: ``Exp = ExpForecast``, ``Exp(args)``."""
+    if not isinstance(call.func, ast.Name) or (key := roles.key(source.scope_of(call), call.func.id)) is None:
+        return []
+    values = [b.value for b in roles.bindings(key) if b.index is None and isinstance(b.value, ast.Name | ast.Attribute)]
+    names = [roles.full_name(v) for v in values if dotted(v).partition(".")[0] in roles.origins]
+    found = [files.neighbours.definition(name) for name in names if "." in name]
+    return [d for d in found if d is not None and isinstance(d.node, ast.ClassDef)]

@@ -32,6 +32,8 @@ from .lazy_loader import FINISH_LOADER
 from .rename import rename
 from .statements import Statement, standalone
 
+_MANY = 3
+"""More names than this are no longer left out one by one."""
 _BATCH_HOOKS = {BATCH_START, TRAINING_STEP, VALIDATION_STEP}
 
 
@@ -246,7 +248,7 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
     if not draft.automatic:
         lines.append("    self.automatic_optimization = False")
     if state.hyperparameters:
-        lines.append(f"    self.save_hyperparameters(vars({state.hyperparameters}))")
+        lines.append(f"    {_saved_hyperparameters(draft, state)}")
     lines += [f"    self.{attribute} = {parameter}" for parameter, attribute, _argument in state.parameters]
     lines += [f"    self.{attribute} = {name}" for attribute, name in state.views.items()]
     text = "\n".join(lines) + "\n"
@@ -259,14 +261,29 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
     return text
 
 
+def _saved_hyperparameters(draft: Draft, state: State) -> str:
+    """The line that makes ``self.hparams``; what Lightning must not compare with the values is left out by name.
+
+    A name that is left out is none of the values either, so a value of that name takes another way, as do many names.
+    """
+    values = f"vars({state.hyperparameters})"
+    if not state.compared:
+        return f"self.save_hyperparameters({values})"
+    if len(state.compared) > _MANY or any(n.attr in state.compared for n in draft.source.all(ast.Attribute)):
+        return f"self.hparams.update({values})"
+    names = ", ".join(f'"{name}"' for name in state.compared)
+    return f"self.save_hyperparameters({values}, ignore=[{names}])"
+
+
 def _configure(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> str:
     lines = ["def configure_optimizers(self):"]
     if not configured.moved:
-        texts = [
-            writer.text(e, draft.nest.step_frame, "configure_optimizers")
-            for e in configured.expressions
+        written = (
+            template.replace("{}", writer.text(e, draft.nest.step_frame, "configure_optimizers"))
+            for e, template in zip(configured.expressions, configured.templates, strict=True)
             if draft.roles.of(e, draft.nest.step_frame.scope) is not Role.SCALER
-        ]
+        )
+        texts = list(dict.fromkeys(written))
         if configured.scheduler is not None:
             scheduler = state.homes.get(configured.scheduler, configured.scheduler.name)
             inner = f'{{"scheduler": {scheduler}, "interval": "{configured.interval}"}}'

@@ -25,6 +25,7 @@ from ..moved import moved_functions
 from ..optimizers import Configured
 from ..parameters import Argument
 from ..state import State
+from .same_test import bound_under_the_same_test
 
 DICT_METHODS = frozenset(
     ["keys", "values", "items", "get", "pop", "update", "copy", "clear", "setdefault", "popitem", "fromkeys"]
@@ -60,6 +61,7 @@ class Facts:
             use = self.variables.sequence(items)
             bars = loop_bars(self.draft)
             exposed, read = set(use.exposed) - bound - bars, set(use.read) - bars
+            exposed -= bound_under_the_same_test(self.draft, items)
             if hook == TRAINING_STEP and self.draft.returned is not None:
                 names = flow([self.draft.returned]).read
                 loss = self.variables.names(self.draft.nest.step_frame, names)

@@ -155,8 +155,8 @@ class Outer(Promotion):
         if any(self.role(v) is Role.MODEL and v in self.state.homes for v in mentioned):
             return
         for optimizer in self.configured.optimizers:
-            for binding in self.draft.roles.bindings((optimizer.scope, optimizer.name)):
-                for node in walk(binding.value):
+            for made in self.makings_before(optimizer):
+                for node in walk(made):
                     if isinstance(node, ast.Name) and self.draft.roles.role(optimizer.scope, node.id) is Role.MODEL:
                         variable = self.variables.of(self.entry, node.id)
                         if (
@@ -169,3 +169,18 @@ class Outer(Promotion):
                             if variable not in assigned:
                                 self.state.homes[variable] = f"self.{attribute}"
                             self.add_parameter(variable.name, attribute, variable.name)
+
+    def makings_before(self, variable: Variable) -> list[ast.expr]:
+        """What a variable of the entry scope may hold when the loop begins: nothing that is made later, or replaced before."""
+        values = [b.value for b in self.draft.roles.bindings((variable.scope, variable.name))]
+        if variable.scope is not self.entry.scope:
+            return values
+        outermost = self.draft.nest.outermost
+        found: list[ast.expr] = []
+        for value in values:
+            if value.lineno > (outermost.end_lineno or outermost.lineno):
+                continue
+            statement = self.draft.source.parents.get(value)
+            surely = isinstance(statement, ast.Assign) and statement in self.entry.scope.body
+            found = [value] if surely and value.lineno < outermost.lineno else [*found, value]
+        return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..closures import check_definitions, kept_captures
+from ..compared import compared_by_elements
 from ..draft import (
     TRAINING_STEP,
     Draft,
@@ -44,4 +45,7 @@ class _Settler(Batches):
         self.part_locals(assigned)
         for variable, (value, frame) in self.fixed.items():
             self.state.homes[variable] = self.text_of(value, frame, TRAINING_STEP)
+        if self.state.hyperparameters:
+            given = [(parameter, argument) for parameter, _attribute, argument in self.state.parameters]
+            self.state.compared = compared_by_elements(self.draft.roles, self.entry.scope, given)
         return self.state

@@ -1,0 +1,149 @@
+"""Variables that are bound under a test and read under the same test again: they are locals of their hook.
+
+if args.mixup:
+    inputs, lam = mixed(inputs)
+outputs = model(inputs)
+if args.mixup:
+    loss = lam * ...
+"""
+
+from __future__ import annotations
+
+import ast
+
+from ...recover.items import Item
+from ...recover.names import flow
+from ...recover.syntax import dotted, walk
+from ...recover.variables import Variable
+from ..draft import Draft
+
+_PLAIN = (
+    ast.Name,
+    ast.Attribute,
+    ast.Constant,
+    ast.Compare,
+    ast.UnaryOp,
+    ast.BoolOp,
+    ast.Subscript,
+    ast.expr_context,
+    ast.boolop,
+    ast.unaryop,
+    ast.cmpop,
+)
+
+
+def bound_under_the_same_test(draft: Draft, items: list[Item]) -> set[Variable]:
+    """The variables of which every read in these items, which run one after the other, finds a value of the same items."""
+    use = draft.variables.sequence(items)
+    candidates = use.exposed & use.written
+    if not candidates or sum(isinstance(i.node, ast.If) for i in items) < 2:
+        return set()
+    return {v for v in candidates if _is_always_bound(draft, items, v, use.written)}
+
+
+def _is_always_bound(draft: Draft, items: list[Item], variable: Variable, written: frozenset[Variable]) -> bool:
+    known: set[tuple[int, str]] = set()
+    for item in items:
+        use = draft.variables.use(item)
+        test = _test(draft, item, written)
+        if variable in use.exposed and (test not in known or not _reads_in_body_only(draft, item, variable)):
+            return False
+        if variable in use.definite:
+            return True
+        if any(isinstance(n, ast.Delete) for n in walk(item.node)):
+            return False
+        if test is not None and isinstance(item.node, ast.If):
+            body = flow(item.node.body, draft.variables.gone)
+            if variable in draft.variables.names(item.frame, body.definite):
+                known.add(test)
+    return True
+
+
+def _reads_in_body_only(draft: Draft, item: Item, variable: Variable) -> bool:
+    assert isinstance(item.node, ast.If)
+    otherwise = flow([item.node.test, *item.node.orelse]).exposed
+    return variable not in draft.variables.names(item.frame, otherwise)
+
+
+def _test(draft: Draft, item: Item, written: frozenset[Variable]) -> tuple[int, str] | None:
+    """The test of an `if`, by its frame and text, when it says the same as long as the hook runs."""
+    node = item.node
+    if (
+        item.kind != "statement"
+        or not isinstance(node, ast.If)
+        or not all(isinstance(n, _PLAIN) for n in walk(node.test))
+    ):
+        return None
+    names = flow([node.test]).read
+    if draft.variables.names(item.frame, names) & written or names & draft.roles.global_writes:
+        return None
+    if _may_be_changed(draft, item, node.test):
+        return None
+    attributes = {n.attr for n in walk(node.test) if isinstance(n, ast.Attribute)}
+    places = {ast.dump(n.slice) for n in walk(node.test) if isinstance(n, ast.Subscript)}
+    stored = (n for n in draft.source.all(ast.Attribute) if not isinstance(n.ctx, ast.Load) and n.attr in attributes)
+    placed = (
+        n for n in draft.source.all(ast.Subscript) if not isinstance(n.ctx, ast.Load) and ast.dump(n.slice) in places
+    )
+    if not all(_runs_outside(draft, n) for n in (*stored, *placed)):
+        return None
+    calls = (c for c in draft.source.calls if isinstance(c.func, ast.Name) and c.func.id in ("setattr", "exec"))
+    if (attributes or places) and not all(_runs_outside(draft, c) for c in calls):
+        return None
+    return id(item.frame), ast.unparse(node.test)
+
+
+def _may_be_changed(draft: Draft, item: Item, test: ast.expr) -> bool:
+    """Whether the truth of the test may change while the names and attributes in it keep their values: a list gets longer."""
+    match test:
+        case ast.BoolOp(values=values):
+            return any(_may_be_changed(draft, item, value) for value in values)
+        case ast.UnaryOp(operand=operand):
+            return _may_be_changed(draft, item, operand)
+        case ast.Constant():
+            return False
+        case ast.Compare(ops=[ast.Is() | ast.IsNot() | ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()]):
+            return False
+        case ast.Compare(ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant()]):
+            return False
+        case ast.Name() | ast.Attribute() | ast.Subscript():
+            return not _is_switch(draft, item, test) and _is_handed_on(draft, test)
+    return True
+
+
+def _is_switch(draft: Draft, item: Item, test: ast.expr) -> bool:
+    """Whether a variable only ever holds a truth value."""
+    variable = draft.variable(test, item.frame)
+    made = draft.roles.bindings((variable.scope, variable.name)) if variable is not None else []
+    return bool(made) and all(b.index is None and _is_truth(b.value) for b in made)
+
+
+def _is_truth(value: ast.expr) -> bool:
+    match value:
+        case ast.Constant() | ast.Compare() | ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.BoolOp(values=values):
+            return all(_is_truth(v) for v in values)
+        case ast.Call(func=function):
+            return dotted(function).endswith("is_available")
+    return False
+
+
+def _is_handed_on(draft: Draft, tested: ast.expr) -> bool:
+    """Whether code of the loop calls a method of what is tested, or hands it to a call."""
+    text = ast.unparse(tested)
+    for call in draft.source.calls:
+        if _runs_outside(draft, call):
+            continue
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == text:
+            return True
+        if any(ast.unparse(a) == text for a in (*call.args, *(k.value for k in call.keywords))):
+            return True
+    return False
+
+
+def _runs_outside(draft: Draft, node: ast.AST) -> bool:
+    """Whether code stands in the entry scope or at module level, and not in the loop."""
+    scope = draft.source.scope_of(node)
+    inside = draft.nest.outermost in draft.source.ancestors(node)
+    return (isinstance(scope, ast.Module) or scope is draft.nest.entry.scope) and not inside
