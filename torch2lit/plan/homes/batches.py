@@ -82,7 +82,7 @@ class Batches(Construction):
                 continue
             if self.draft.nest.outermost in self.draft.source.ancestors(function):
                 continue
-            frames = {self.draft.nest.inner.scope, self.draft.nest.step_frame.scope}
+            frames = {frame.scope for frame in self.draft.nest.entered}
             if self.draft.validation is not None:
                 frames.add(self.draft.validation.frame.scope)
             if function in frames:
