@@ -30,6 +30,8 @@ class Special:
     switches: Switches
     calls: list[ast.Call] = field(default_factory=list)
     name: str = ""
+    result: str = ""
+    """A name for what the function gives, "" when no call asks for it or none is free."""
 
     def lasts(self, node: ast.expr) -> bool:
         """Whether an expression is the same thing as long as the function runs: a constant, a name or an attribute."""
@@ -280,11 +282,11 @@ class Switches:
                 return None
             facts = self.facts(function, call, {})
             trains, switched = self.running(function, facts)
-            if not switched:
+            if not switched and not (trains and self._returns_early(function)):
                 continue
             if trains and self._without_gradients(call):
                 return None
-            facts = self._needed(function, facts, trains)
+            facts = self._needed(function, facts, trains) if switched else {}
             same = next((s for s in specials if repr(s.facts) == repr(facts)), None)
             if same is None:
                 same = Special(function, facts, frozenset(parameter_names(function)) & set(facts), trains, self)
@@ -292,8 +294,27 @@ class Switches:
             same.calls.append(call)
         if not any(s.trains for s in specials):
             return None
+        for special in specials:
+            special.result = self._result(special)
         calls = [c for s in specials for c in s.calls]
         return Switched(function, specials, not self._used_otherwise(function, calls))
+
+    def _returns_early(self, function: ast.FunctionDef) -> bool:
+        """Whether a `return` ends a branch of the function, and none stands in a loop or another block."""
+        found = [n for n in walk_scope(function.body) if isinstance(n, ast.Return)]
+        if all(node is function.body[-1] for node in found):
+            return False
+        return all(_ends_a_branch(self.source, node, function) for node in found)
+
+    def _result(self, special: Special) -> str:
+        """The name to which the function gives what it returns."""
+        parents = [self.source.parents[call] for call in special.calls]
+        if all(isinstance(parent, ast.Expr) for parent in parents):
+            return ""
+        names = {n.id for n in walk(special.function) if isinstance(n, ast.Name)}
+        names |= set(parameter_names(special.function))
+        targets = [t.id for p in parents if isinstance(p, ast.Assign) for t in p.targets if isinstance(t, ast.Name)]
+        return next((name for name in (*targets[:1], "result", "returned") if name not in names), "result_")
 
     def _needed(self, function: ast.FunctionDef, facts: dict[str, Known], trains: bool) -> dict[str, Known]:
         """The facts without those that decide nothing: numbers and texts that are just passed stay as they are."""
@@ -422,6 +443,13 @@ def bindings(tree: ast.AST) -> Counter[str]:
             case ast.Global(names=names) | ast.Nonlocal(names=names):
                 found.update(dict.fromkeys(names, 2))
     return found
+
+
+def _ends_a_branch(source: Source, node: ast.Return, function: ast.FunctionDef) -> bool:
+    for ancestor in source.ancestors(node):
+        if not isinstance(ancestor, ast.If):
+            return ancestor is function
+    return False
 
 
 def _switches_gradients(around: Iterable[ast.AST]) -> bool:

@@ -12,6 +12,7 @@ from ..files.lines import split_lines
 from ..recover.known import Known, known, truth, without_known
 from ..recover.switches import Special, bindings
 from ..recover.syntax import Source
+from .returns import returns, without_early_returns
 
 _ENDS = (cst.Return, cst.Raise, cst.Continue, cst.Break)
 _TIGHT = (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.SimpleString, cst.Integer, cst.List, cst.Dict)
@@ -106,7 +107,13 @@ class _Folder(_Reads):
         block = result.body
         if droppable and isinstance(block, cst.IndentedBlock):
             result = result.with_changes(body=self._without_assignments(block, droppable))
+        if self.special.trains and not _ends_once(result):
+            return without_early_returns(result, self.special.result, self._same) or result
         return result
+
+    def _same(self, new: cst.BaseStatement, old: cst.BaseStatement) -> None:
+        if id(old) in self.origins:
+            self.note(new, self.origins[id(old)])
 
     def _stand_ins(self, function: cst.FunctionDef) -> dict[str, cst.BaseExpression]:
         """The names for which the switch chose one of two lasting things, and what it chose."""
@@ -407,6 +414,12 @@ def _comments(lines: Sequence[cst.EmptyLine]) -> _Lines:
 
 def _ends(statement: cst.BaseStatement) -> bool:
     return isinstance(statement, cst.SimpleStatementLine) and isinstance(statement.body[-1], _ENDS)
+
+
+def _ends_once(function: cst.FunctionDef) -> bool:
+    """Whether no `return` stands anywhere but at the end."""
+    *before, _last = function.body.body
+    return not any(map(returns, before)) and not isinstance(_last, cst.If)
 
 
 def _is_only_pass(statements: _Block) -> bool:
