@@ -19,7 +19,6 @@ from ..draft import (
 )
 from .construction import Construction
 
-
 _OTHER_NAMES = {
     "batch": ("data_batch", "batch_of_data"),
     "batch_idx": ("batch_index", "index_of_batch"),
