@@ -1285,7 +1285,7 @@ OF_SWITCHES = (
         1,
         "what a switch chose is read again after it was bound anew",
         "torch2lit/recover/switches.py",
-        'getattr(self.source.scope_of(a), "name", "") == "__init__"',
+        'all(getattr(self.source.scope_of(a), "name", "") == "__init__" for a in placed)',
         "True",
         _text("switch-of-a-loader-put-anew"),
     ),

@@ -163,10 +163,13 @@ class Switches:
         """What is known in the function when the call runs it, with ``around`` known where the call stands."""
         found: dict[str, Known] = {}
         bound = bindings(function)
+        defaults = [*function.args.defaults, *function.args.kw_defaults]
         names = parameter_names(function)[1:] if self.owner(function) is not None else parameter_names(function)
         for name in names:
             argument = self.argument(function, call, name)
             if argument is None or bound[name] != 1:
+                continue
+            if argument in defaults and not isinstance(argument, ast.Constant):
                 continue
             value = known(argument, around)
             if value is None and self._is_optimizer(argument, call):
@@ -275,6 +278,8 @@ class Switches:
 
     def _switched(self, function: ast.FunctionDef) -> Switched | None:
         specials: list[Special] = []
+        if self.owner(function) is not None and self._is_named_elsewhere(function):
+            return None  # a class there may have another method of this name
         for call in self.source.calls:
             if self.called(call) is not function:
                 continue
@@ -282,7 +287,7 @@ class Switches:
                 return None
             facts = self.facts(function, call, {})
             trains, switched = self.running(function, facts)
-            if not switched and not (trains and self._returns_early(function)):
+            if not switched and not (trains and self._in_a_loop(call) and self._returns_early(function)):
                 continue
             if trains and self._without_gradients(call):
                 return None
@@ -298,6 +303,15 @@ class Switches:
             special.result = self._result(special)
         calls = [c for s in specials for c in s.calls]
         return Switched(function, specials, not self._used_otherwise(function, calls))
+
+    def _in_a_loop(self, call: ast.Call) -> bool:
+        """Whether a call runs in a loop of its own function: one that runs once need not stand in a hook."""
+        for ancestor in self.source.ancestors(call):
+            if isinstance(ancestor, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                return False
+            if isinstance(ancestor, ast.For | ast.While):
+                return True
+        return False
 
     def _returns_early(self, function: ast.FunctionDef) -> bool:
         """Whether a `return` ends a branch of the function, and none stands in a loop or another block."""
@@ -336,13 +350,17 @@ class Switches:
             case ast.Name(id=name):
                 if name in parameter_names(function):
                     return bindings(function)[name] == 1
-                stores = [n for n in self.source.all(ast.Name) if n.id == name and not isinstance(n.ctx, ast.Load)]
-                return len(stores) == 1 and not any(a.arg == name for a in self.source.all(ast.arg))
+                bound = [n for n in self.source.all(ast.Name) if n.id == name and not isinstance(n.ctx, ast.Load)]
+                return len(bound) == 1 and not any(a.arg == name for a in self.source.all(ast.arg))
             case ast.Attribute(value=ast.Name(id=receiver), attr=name):
-                return receiver == self._own_object(function) and all(
-                    getattr(self.source.scope_of(a), "name", "") == "__init__"
-                    for a in self.source.all(ast.Attribute)
-                    if a.attr == name and not isinstance(a.ctx, ast.Load)
+                placed = [
+                    a for a in self.source.all(ast.Attribute) if a.attr == name and not isinstance(a.ctx, ast.Load)
+                ]
+                plain = bool(placed) and all(f.name != name for f in self.source.functions)
+                return (
+                    plain
+                    and receiver == self._own_object(function)
+                    and all(getattr(self.source.scope_of(a), "name", "") == "__init__" for a in placed)
                 )
         return False
 
@@ -418,7 +436,10 @@ class Switches:
             return True
         if any(c.value == name for c in self.source.all(ast.Constant)):
             return True
-        return re.search(rf"\b{re.escape(name)}\b", self.others) is not None
+        return self._is_named_elsewhere(function)
+
+    def _is_named_elsewhere(self, function: ast.FunctionDef) -> bool:
+        return re.search(rf"\b{re.escape(function.name)}\b", self.others) is not None
 
 
 def bindings(tree: ast.AST) -> Counter[str]:
