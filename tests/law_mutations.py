@@ -1315,6 +1315,58 @@ OF_ARGUMENTS = (
     ),
 )
 
+OF_SWITCHES = (
+    Mutation(
+        1,
+        "a switch that its function changes is taken for what the call says",
+        "torch2lit/recover/switches.py",
+        "if argument is None or bound[name] != 1:",
+        "if argument is None:",
+        _text("switch-that-the-method-changes"),
+    ),
+    Mutation(
+        1,
+        "what a switch chose is read again after it was bound anew",
+        "torch2lit/recover/switches.py",
+        'all(getattr(self.source.scope_of(a), "name", "") == "__init__" for a in placed)',
+        "True",
+        _text("switch-of-a-loader-put-anew"),
+    ),
+    Mutation(
+        1,
+        "a training with a switch under no_grad becomes one with gradients",
+        "torch2lit/plan/make.py",
+        ".endswith(_GRADIENTS_OFF):",
+        '.endswith("never"):',
+        _text("switch-under-no-gradients"),
+    ),
+    Mutation(
+        1,
+        "what stands behind an early return runs on no way",
+        "torch2lit/switches/returns.py",
+        "other = self.nested(orelse if _always(orelse) else [*orelse, *rest])",
+        "other = self.nested(orelse)",
+        _text("early-return-of-a-step"),
+    ),
+    Mutation(
+        1,
+        "gradients that a validation batch switches off again stay on",
+        "codemods/validation_without_gradients.py",
+        " or not site.outermost:",
+        ":",
+        _trains("no-gradients-where-they-were-switched-on"),
+    ),
+    Mutation(
+        4,
+        "a function that a hook's parameter would hide is hidden",
+        "torch2lit/plan/homes/batches.py",
+        "            if name in read:",
+        "            if False:",
+        _text("functions-named-as-hook-parameters"),
+    ),
+)
+
 MUTATIONS = (
-    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *NOTHING_UNSAID, *UNTOUCHED, *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
+    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *NOTHING_UNSAID, *UNTOUCHED,
+    *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

@@ -10,6 +10,8 @@ from .options import Options
 from .program import Conversion, Edit, Mechanism, NestSummary, Outcome
 
 if TYPE_CHECKING:
+    import ast
+
     from .ddp.group import Group
     from .findings import Finding
     from .plan.draft import Draft
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from .recover.nest import Nest
     from .recover.roles import Roles
     from .recover.syntax import Source
+    from .rewrite.module import Names
 
 _RANK = {
     Mechanism.AUTOMATIC: 0,
@@ -72,7 +75,13 @@ _OVERLAP = "nests-overlap"
 
 
 def _convert_once(
-    text: str, path: str, options: Options, modernise: bool = True, fold: bool = True, group: Group | None = None
+    text: str,
+    path: str,
+    options: Options,
+    modernise: bool = True,
+    fold: bool = True,
+    group: Group | None = None,
+    apart: bool = True,
 ) -> Conversion:
     if not _may_train(text, path):
         return Conversion(path, Outcome.UNCHANGED, text, text, reason=NO_TRAINING_LOOP)
@@ -98,6 +107,11 @@ def _convert_once(
         message = f"{framework.name} wraps the training step: {framework.remedy}"
         return _refused(text, path, [finding("framework-wrapped", getattr(place, "lineno", 0), message)])
     recovered = recover_nests(source, roles)
+    if apart and fold and group is None and options.target != "fabric" and (recovered.nests or recovered.findings):
+        from .switches.convert import convert_apart
+
+        if (result := convert_apart(source, roles, path, options, _convert_once)) is not None:
+            return result
     if options.target != "fabric" and any(f.slug == "loop-in-class" for f in recovered.findings):
         from .objects.convert import convert_methods
 
@@ -232,11 +246,9 @@ class Converter:
         """The file with every nest converted for which a plan holds."""
         from .files.edits import apply_edits
         from .files.lines import split_lines
-        from .plan.draft import Draft, Refused
+        from .plan.draft import Refused
         from .plan.ledger import ledger_of
-        from .plan.make import make_plan
-        from .recover.variables import Variables
-        from .rewrite.assemble import import_edit, module_import_edit, nest_edits, overlap, unused_import_edits
+        from .rewrite.assemble import import_edit, module_import_edit, overlap, unused_import_edits
         from .rewrite.left_functions import left_functions
 
         taken = {*self.source.names, *self.raw.names}
@@ -247,21 +259,8 @@ class Converter:
         all_findings = list(findings)
         for nest in nests:
             others = frozenset(n.outermost for n in nests if n is not nest)
-            draft = Draft(
-                self.source,
-                self.roles,
-                self.effects,
-                Variables(self.roles),
-                nest,
-                self.options,
-                self.path,
-                others,
-                self.group,
-                self.wrapped_because,
-            )
             try:
-                configured, state = make_plan(draft)
-                new, names = nest_edits(draft, configured, state, taken, lightning)
+                draft, state, new, names = self._planned(nest, others, taken, lightning)
             except Refused as refusal:
                 all_findings.append(refusal.finding)
                 self.left_alone += 1
@@ -309,6 +308,39 @@ class Converter:
             self.path, Outcome.CONVERTED, self.raw.text, after, mechanism, _ordered(all_findings), ledger,
             tuple(summaries), edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
         )  # fmt: skip
+
+    def _planned(
+        self, nest: Nest, others: frozenset[ast.For | ast.While], taken: set[str], lightning: str
+    ) -> tuple[Draft, State, list[Edit], Names]:
+        """The plan of a nest and its edits. Raises Refused when no plan holds."""
+        from .plan.draft import Draft, Refused
+        from .plan.make import make_plan
+        from .plan.moved import moved_functions
+        from .recover.variables import Variables
+        from .rewrite.assemble import nest_edits
+
+        draft = Draft(
+            self.source,
+            self.roles,
+            self.effects,
+            Variables(self.roles),
+            nest,
+            self.options,
+            self.path,
+            others,
+            self.group,
+            self.wrapped_because,
+        )
+        try:
+            configured, state = make_plan(draft)
+            new, names = nest_edits(draft, configured, state, taken, lightning)
+        except Refused:
+            if nest.otherwise is None:
+                raise
+            return self._planned(nest.otherwise, others, taken, lightning)
+        if nest.otherwise is not None and not {f.scope for f in nest.entered} <= set(moved_functions(draft)):
+            return self._planned(nest.otherwise, others, taken, lightning)
+        return draft, state, new, names
 
     def _problem(self, after: str, later: bool) -> str:
         """What is wrong with the converted text; "" when every check holds. ``later``: another pass follows."""

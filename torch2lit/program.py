@@ -151,6 +151,10 @@ class Site(Protocol):
         """Whether Lightning does backward and step itself."""
 
     @property
+    def outermost(self) -> bool:
+        """Whether it stands in no other block of its hook."""
+
+    @property
     def between(self) -> bool:
         """Whether it stands between backward and the optimizer's step."""
 

@@ -220,7 +220,7 @@ def _in_methods(nest: object, view: View) -> bool:
     from ..recover.nest import Nest
 
     assert isinstance(nest, Nest)
-    return any(view.method(f.scope) for f in (nest.entry, nest.inner, nest.step_frame))
+    return any(view.method(f.scope) for f in (nest.entry, *nest.entered))
 
 
 def _in_raw_words(result: Conversion, view: View) -> Conversion:

@@ -93,7 +93,7 @@ def _defined(node: ast.AST) -> list[str]:
 def _check_definition(draft: Draft, hook: str, node: ast.AST, name: str, after: set[str]) -> None:
     key = draft.roles.key(draft.source.scope_of(node), name)
     inside = {id(n) for n in walk(draft.nest.outermost)}
-    for frame in (draft.nest.inner, draft.nest.step_frame):
+    for frame in draft.nest.entered:
         inside |= {id(n) for n in walk(frame.scope)} if frame.caller is not None else set()
     for other in HOOKS:
         if other == hook:

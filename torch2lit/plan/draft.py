@@ -146,6 +146,16 @@ class Draft:
         column = 1 if isinstance(node, int) else getattr(node, "col_offset", 0) + 1
         return Refused(finding(slug, line, message, column))
 
+    def without_unread_constants(self, items: list[Item], readers: list[Item]) -> list[Item]:
+        """The items without constants for parameters that no reader reads."""
+        read = self.variables.sequence(readers).read
+
+        def counts(item: Item) -> bool:
+            constant = item.kind == "bind" and isinstance(item.value, ast.Constant)
+            return not constant or any(self.variables.of(item.frame, name) in read for name in item.bound)
+
+        return [item for item in items if counts(item)]
+
     def effects_of(self, item: Item) -> Effects:
         """The effects of an item, whichever kind it is."""
         if item.kind == "bind":

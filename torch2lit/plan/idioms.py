@@ -112,6 +112,10 @@ class StatementSite:
         return self._draft.automatic
 
     @property
+    def outermost(self) -> bool:
+        return self._statement is self._item.node
+
+    @property
     def between(self) -> bool:
         return self._hook == BEFORE_STEP
 

@@ -205,7 +205,7 @@ class _Writer:
             )
 
     def functions(self) -> None:
-        frames = [self.draft.nest.inner, self.draft.nest.step_frame]
+        frames = self.draft.nest.entered
         if self.draft.validation is not None:
             frames.append(self.draft.validation.frame)
         for frame in frames:

@@ -101,12 +101,22 @@ def _line(line: int) -> ast.AST:
     return ast.Pass(lineno=line, col_offset=0)
 
 
+_GRADIENTS_OFF = ("no_grad", "inference_mode")
+
+
 def _check_entry(draft: Draft) -> None:
     scope = draft.nest.entry.scope
     if not isinstance(scope, ast.Module) and draft.source.in_class(scope):
         raise draft.refuse("loop-in-class", draft.nest.outermost, f"the loop is in a method, `{scope.name}`")
     if isinstance(scope, ast.AsyncFunctionDef):
         raise draft.refuse("loop-in-coroutine", draft.nest.outermost, "the loop is in a coroutine")
+    for frame in (draft.nest.entry, *draft.nest.entered):
+        for decorator in getattr(frame.scope, "decorator_list", ()):
+            if dotted(decorator.func if isinstance(decorator, ast.Call) else decorator).endswith(_GRADIENTS_OFF):
+                message = (
+                    f"`{frame.name}` runs without gradients but for what asks for them, and Lightning trains with them"
+                )
+                raise draft.refuse("function-not-inlined", draft.nest.outermost, message)
     for node in walk_scope(draft.nest.outermost):
         if isinstance(node, ast.Yield | ast.YieldFrom):
             raise draft.refuse("loop-in-coroutine", node, "the loop gives values to its caller while it runs")
@@ -270,7 +280,7 @@ def _whole_epoch(draft: Draft, obstacle: Obstacle) -> list[Item]:
         if nest.inner is not nest.entry or nest.step_frame is not nest.inner:
             raise draft.refuse("function-not-inlined", obstacle.node, obstacle.reason)
         return [Item(nest.batches.node, nest.entry)]
-    if nest.step_frame is not nest.inner:
+    if nest.step_frame is not nest.inner or nest.between:
         raise draft.refuse("function-not-inlined", obstacle.node, obstacle.reason)
     items = items_of(nest.epochs.node.body, nest.entry)
     if nest.inner is nest.entry:
@@ -287,7 +297,8 @@ def _whole_epoch(draft: Draft, obstacle: Obstacle) -> list[Item]:
                 if draft.variables.unite_result(used):
                     result.remove(used)
                     draft.united.append(used)
-            return [*items[:index], *binds, *without_return(body), *result, *items[index + 1 :]]
+            whole = [*items[:index], *binds, *without_return(body), *result, *items[index + 1 :]]
+            return draft.without_unread_constants(whole, whole)
     assert nest.inner.statement is not None
     raise draft.refuse(
         "step-not-reached",

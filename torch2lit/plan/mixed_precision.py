@@ -318,7 +318,7 @@ def _method_call(draft: Draft, node: ast.Name) -> ast.Call | None:
 
 def _is_passed_on(draft: Draft, node: ast.Name) -> bool:
     """Whether the name is only an argument of a call that becomes the hooks."""
-    frames = [draft.nest.inner, draft.nest.step_frame]
+    frames = draft.nest.entered
     calls = [f.call for f in frames if f.call is not None]
     return any(node in [*c.args, *(k.value for k in c.keywords)] for c in calls)
 

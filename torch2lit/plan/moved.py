@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from ..recover.items import names_in
 from ..recover.syntax import walk
 from .draft import Draft
 
+_READS_BY_TEXT = re.compile(r"\b(?:getattr|hasattr|attrgetter|methodcaller|__getattribute__|__dict__|vars|dir|Fire)\b")
+"""What may read an attribute whose name is a text."""
+
 
 def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
     """The functions whose bodies stand in hooks now and that nothing else calls: they leave the text."""
-    frames = [draft.nest.inner, draft.nest.step_frame]
+    frames = draft.nest.entered
     if draft.validation is not None:
         frames.append(draft.validation.frame)
     functions = []
@@ -44,7 +48,7 @@ def _is_kept_method(draft: Draft, function: ast.FunctionDef, inside: set[int]) -
         if isinstance(node, ast.Attribute) and node.attr == name:
             if draft.roles.of(node.value, draft.source.scope_of(node)) is None:
                 return True
-        if isinstance(node, ast.Constant) and node.value == name:
+        if isinstance(node, ast.Constant) and node.value == name and _READS_BY_TEXT.search(view.raw.text + view.others):
             return True
     steps = {id(draft.nest.inner.scope), id(draft.nest.step_frame.scope)}
     return not (view.is_made_here or name.startswith("_") or id(function) in steps)
@@ -52,7 +56,7 @@ def _is_kept_method(draft: Draft, function: ast.FunctionDef, inside: set[int]) -
 
 def still_called(draft: Draft, function: ast.FunctionDef) -> bool:
     """Whether a moved statement still calls the function."""
-    calls = {draft.nest.inner.call, draft.nest.step_frame.call}
+    calls = {frame.call for frame in draft.nest.entered}
     if draft.validation is not None:
         calls.add(draft.validation.call)
     entered = {id(c.func) for c in calls if c is not None}

@@ -40,4 +40,6 @@ class State:
     contexts: dict[ast.withitem, str] = field(default_factory=dict)
     """For each part of a `with` that begins in one hook and ends in another: the attribute that holds it."""
     batch_parameter: dict[str, str] = field(default_factory=dict)
+    aside: dict[str, str] = field(default_factory=dict)
+    """Parameters of hooks that make way for a name of the script, under their new names: Lightning passes by position."""
     unpacked: dict[str, str] = field(default_factory=dict)

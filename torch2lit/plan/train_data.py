@@ -163,6 +163,7 @@ def drop_unread_parameters(draft: Draft) -> None:
     epoch.before = [
         i for i in epoch.before if i.kind != "bind" or any(draft.variables.of(i.frame, n) in read for n in i.bound)
     ]
+    epoch.batch = draft.without_unread_constants(epoch.batch, everything)
 
 
 class _Hoister:

@@ -184,6 +184,8 @@ def _place(draft: Draft, found: Validation) -> None:
     if limited := validation_break(draft, found.body, found.loop):
         remove_break(draft, limited[0], "limit_val_batches")
         draft.trainer["limit_val_batches"] = limited[1]
+    own = [*found.before, *found.body, *found.trailing, *found.rest]
+    found.before = draft.without_unread_constants(found.before, own)
     trailing, rest = _divide_rest(draft, found)
     draft.hooks[VALIDATION_START] = [*found.leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)

@@ -37,6 +37,7 @@ class Neighbours:
     """
 
     def __init__(self, path: str, *, known: dict[Path, ast.Module | None] | None = None) -> None:
+        self.path = path
         self.folder = Path(path).parent if path and path != "-" else None
         self.extra: list[Path] = []
         self._trees: dict[Path, ast.Module | None] = {} if known is None else known

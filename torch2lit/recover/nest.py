@@ -56,6 +56,23 @@ class Nest:
     backwards: list[ast.Call]
     sites: list[ast.expr]
     by_hand: bool = False
+    otherwise: Nest | None = None
+    """The same training without its epoch loop: the function that holds the batch loop trains each time it is called."""
+
+    @property
+    def between(self) -> list[Frame]:
+        """The functions through which the epoch loop calls the one that holds the batch loop, outermost first."""
+        found: list[Frame] = []
+        frame = self.inner.caller
+        while frame is not None and frame is not self.entry and self.inner is not self.entry:
+            found.insert(0, frame)
+            frame = frame.caller
+        return found
+
+    @property
+    def entered(self) -> list[Frame]:
+        """The functions whose bodies the hooks may hold; the entry's own scope where it calls none."""
+        return [*self.between, self.inner, self.step_frame]
 
     @property
     def steps(self) -> list[ast.Call]:
@@ -180,7 +197,7 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
                 continue
             lonely.append((scope, _no_step(backwards[0])))
             continue
-        if _never_trains(source, scope, [*backwards, *steps]):
+        if _never_trains(source, roles, scope, [*backwards, *steps]):
             continue
         stepped = True
         owner = source.in_class(scope) if not isinstance(scope, ast.Module) else None
@@ -408,12 +425,20 @@ def _rests_beside_lightning(source: Source, scope: Scope) -> bool:
     return any(ast.unparse(b).endswith("LightningModule") for c in source.classes.values() for b in c.bases)
 
 
-def _never_trains(source: Source, scope: Scope, training: list[ast.expr]) -> bool:
+def _never_trains(source: Source, roles: Roles, scope: Scope, training: list[ast.expr]) -> bool:
     """Whether a function has training in it, but no call of it lets it train."""
     if isinstance(scope, ast.Module):
         return False
     calls = source.calls_to(scope.name)
-    return bool(calls) and all(_only_looks(source, scope, call, training) for call in calls)
+    if calls and all(_only_looks(source, scope, call, training) for call in calls):
+        return True
+    if not isinstance(scope, ast.FunctionDef) or not any(isinstance(n, ast.If) for n in walk_scope(scope.body)):
+        return False
+    from ..objects.project_text import other_text
+    from .switches import Switches
+
+    others = other_text(roles.neighbours.path) if roles.neighbours is not None else ""
+    return Switches(source, roles, others).never_trains(scope, training)
 
 
 def _only_looks(source: Source, function: Scope, call: ast.Call, training: list[ast.expr]) -> bool:
@@ -528,7 +553,12 @@ def _with_epochs_in_caller(
     if not looped:
         whole = isinstance(frame.scope, ast.Module) or _makes_optimizer(frame, steps, roles)
         if whole or callers or _callers(source, frame, backwards, steps):
-            return [Nest(frame, frame, None, batches, frame, backwards, steps)]
+            alone = Nest(frame, frame, None, batches, frame, backwards, steps)
+            through = _through_a_function(source, roles, frame, batches, callers, backwards, steps)
+            if through is None:
+                return [alone]
+            through.otherwise = alone
+            return [through]
         assert not isinstance(frame.scope, ast.Module)
         return finding(
             "no-entry-point",
@@ -544,6 +574,38 @@ def _with_epochs_in_caller(
         caller, callee = entered
         nests.append(Nest(caller, callee, describe_any(epochs, caller.scope, roles), batches, callee, backwards, steps))
     return nests
+
+
+def _through_a_function(
+    source: Source,
+    roles: Roles,
+    frame: Frame,
+    batches: Loop,
+    callers: list[tuple[ast.Call, list[ast.For | ast.While]]],
+    backwards: list[ast.Call],
+    steps: list[ast.expr],
+) -> Nest | None:
+    """The nest of a batch loop whose function one other function calls, in plain sight of an epoch loop that calls that one."""
+    if len(callers) != 1 or isinstance(_enter(source, frame, callers[0][0]), Finding):
+        return None
+    caller, callee = _entered(_enter(source, frame, callers[0][0]))
+    if isinstance(caller.scope, ast.Module) or _makes_optimizer(caller, steps, roles):
+        return None
+    above = source.calls_to(caller.scope.name)
+    if len(above) != 1 or isinstance(_enter(source, caller, above[0]), Finding):
+        return None
+    entry, between = _entered(_enter(source, caller, above[0]))
+    loops = enclosing_loops(source, above[0], entry.scope)
+    if not loops or between.statement not in loops[-1].body or callee.statement not in caller.scope.body:
+        return None
+    callee.caller = between
+    epochs = describe_any(loops[-1], entry.scope, roles)
+    return Nest(entry, callee, epochs, batches, callee, backwards, steps)
+
+
+def _entered(frames: tuple[Frame, Frame] | Finding) -> tuple[Frame, Frame]:
+    assert not isinstance(frames, Finding)
+    return frames
 
 
 def _step_function(

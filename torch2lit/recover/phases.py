@@ -85,9 +85,10 @@ def _split(source: Source, items: list[Item], nest: Nest, epoch: Epoch) -> tuple
             if loop.orelse and any(isinstance(n, ast.Break) for n in walk_scope(loop.body)):
                 raise NotStraight(loop.lineno, "the batch loop has an `else` and may be left by `break`")
             return items[:index], [*items_of(loop.orelse, item.frame), *items[index + 1 :]]
-        if nest.inner is not nest.entry and item.frame is nest.entry and node is nest.inner.statement:
-            check_call_first(node, nest.inner.call)
-            binds, body, result = callee_items(nest.inner, node)
+        called = [f for f in (*nest.between, nest.inner) if f.caller is item.frame and node is f.statement]
+        if nest.inner is not nest.entry and called:
+            check_call_first(node, called[0].call)
+            binds, body, result = callee_items(called[0], node)
             before, after = _split(source, body, nest, epoch)
             return [*items[:index], *binds, *before], [*without_return(after), *result, *items[index + 1 :]]
         if _holds(node, loop, nest):
@@ -135,8 +136,8 @@ def without_return(items: list[Item]) -> list[Item]:
 
 
 def _holds(node: ast.stmt, loop: ast.stmt, nest: Nest) -> bool:
-    call = nest.inner.call if nest.inner is not nest.entry else None
-    return any(inner is loop or (call is not None and inner is call) for inner in ast.walk(node))
+    calls = [f.call for f in (*nest.between, nest.inner) if f.call is not None] if nest.inner is not nest.entry else []
+    return any(inner is loop or any(inner is call for call in calls) for inner in ast.walk(node))
 
 
 def _enables_grad(node: ast.With) -> bool:

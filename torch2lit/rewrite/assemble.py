@@ -72,13 +72,25 @@ def _class_and_functions(
         if stub := stub_of(draft.source, function, names.module):
             edits.append(Edit(start, end, stub))
             continue
-        if start > 0 and not source.lines[start - 1].strip():
+        if (
+            _is_last_of_block(source, function)
+            and function.col_offset
+            and not _pass_if_empty(source, function, set(removed))
+        ):
+            while start > 0 and not source.lines[start - 1].strip():
+                start -= 1
+        elif start > 0 and not source.lines[start - 1].strip():
             while end < len(source.lines) - 1 and not source.lines[end].strip():
                 end += 1
         edits.append(Edit(start, end, _pass_if_empty(source, function, set(removed))))
     if place is None:
         edits.append(_insertion(draft, state, code))
     return edits
+
+
+def _is_last_of_block(source: Source, function: ast.FunctionDef) -> bool:
+    body = getattr(source.parents[function], "body", [])
+    return bool(body) and body[-1] is function
 
 
 def _pass_if_empty(source: Source, function: ast.FunctionDef, removed: set[ast.FunctionDef]) -> str:

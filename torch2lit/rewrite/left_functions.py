@@ -37,7 +37,7 @@ def _entered(drafts: list[Draft]) -> list[ast.FunctionDef]:
     gone = [function for draft in drafts for function in moved_functions(draft)]
     found: list[ast.FunctionDef] = []
     for draft in drafts:
-        frames = [draft.nest.inner, draft.nest.step_frame]
+        frames = draft.nest.entered
         if draft.validation is not None:
             frames.append(draft.validation.frame)
         for frame in frames:

@@ -179,12 +179,15 @@ def _in_full_precision(body: list[Statement], opening: int) -> list[Statement]:
 
 def _signature(hook: str, state: State, kept: set[str]) -> str:
     """A hook's head. Lightning passes by position, so a parameter may make way for a name of the script."""
+    batch, index = state.aside.get("batch", "batch"), state.aside.get("batch_idx", "batch_idx")
     if hook in _BATCH_HOOKS:
-        return f"def {hook}(self, {state.batch_parameter.get(hook, 'batch')}, batch_idx):"
+        return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}):"
     if hook == BEFORE_STEP:
         return f"def {hook}(self, {_aside('optimizer', kept)}):"
     if hook == BATCH_END:
-        return f"def {hook}(self, {_aside('outputs', kept)}, {_aside('batch', kept)}, batch_idx):"
+        outputs = state.aside.get("outputs", _aside("outputs", kept))
+        batch = state.aside.get("batch", _aside("batch", kept))
+        return f"def {hook}(self, {outputs}, {batch}, {index}):"
     return f"def {hook}(self):"
 
 

@@ -19,6 +19,13 @@ from ..draft import (
 )
 from .construction import Construction
 
+_OTHER_NAMES = {
+    "batch": ("data_batch", "batch_of_data"),
+    "batch_idx": ("batch_index", "index_of_batch"),
+    "outputs": ("step_outputs", "outputs_of_step"),
+}
+"""What parameters of hooks are called where the script needs their names."""
+
 
 class Batches(Construction):
     """Gives homes to the batch, to definitions of the entry function and to locals of one name."""
@@ -35,13 +42,14 @@ class Batches(Construction):
 
     def give_batch(self, items: ast.expr, frame: Frame, hook: str) -> None:
         """The hook's batch parameter: the loop's own name, or `batch` unpacked into its names."""
-        self.state.batch_parameter[hook] = "batch"
+        batch = self.state.aside.get("batch", "batch")
+        self.state.batch_parameter[hook] = batch
         if isinstance(items, ast.Name):
             variable = self.variables.of(frame, items.id)
             if variable is not None and variable in self.state.homes:
-                self.state.unpacked[hook] = f"{self.state.homes[variable]} = batch"
-            elif items.id in ("self", "batch_idx") or is_attribute(items.id):
-                self.state.unpacked[hook] = f"{items.id} = batch"
+                self.state.unpacked[hook] = f"{self.state.homes[variable]} = {batch}"
+            elif items.id in ("self", self.state.aside.get("batch_idx", "batch_idx")) or is_attribute(items.id):
+                self.state.unpacked[hook] = f"{items.id} = {batch}"
             elif items.id != "_":
                 self.state.batch_parameter[hook] = items.id
             return
@@ -51,7 +59,7 @@ class Batches(Construction):
         if names & used:
             for variable in sorted(names & self.counter_variables() - self.state.homes.keys(), key=lambda v: v.rank):
                 self.state.in_hook[(hook, variable)] = variable.name  # the batch takes the counter's name
-            self.state.unpacked[hook] = f"{self.text_of(items, frame, hook)} = batch"
+            self.state.unpacked[hook] = f"{self.text_of(items, frame, hook)} = {batch}"
         elif self.draft.hooks.get(hook):
             self.state.unpacked[hook] = ""
 
@@ -82,7 +90,7 @@ class Batches(Construction):
                 continue
             if self.draft.nest.outermost in self.draft.source.ancestors(function):
                 continue
-            frames = {self.draft.nest.inner.scope, self.draft.nest.step_frame.scope}
+            frames = {frame.scope for frame in self.draft.nest.entered}
             if self.draft.validation is not None:
                 frames.add(self.draft.validation.frame.scope)
             if function in frames:
@@ -127,9 +135,20 @@ class Batches(Construction):
 
     def _parameters(self, hook: str) -> set[str]:
         """The hook's own parameters, which no other name may have."""
+        aside = self.state.aside
+        index, batch = aside.get("batch_idx", "batch_idx"), aside.get("batch", "batch")
         if hook in (BATCH_START, TRAINING_STEP, VALIDATION_STEP):
-            return {"self", self.state.batch_parameter.get(hook, "batch"), "batch_idx"}
-        return {"self", "outputs", "batch", "batch_idx"} if hook == BATCH_END else {"self"}
+            return {"self", self.state.batch_parameter.get(hook, batch), index}
+        return {"self", aside.get("outputs", "outputs"), batch, index} if hook == BATCH_END else {"self"}
+
+    def set_parameters_aside(self) -> None:
+        """Give the hooks' parameters other names where the script has functions or imports of their names."""
+        hooks = (BATCH_START, TRAINING_STEP, VALIDATION_STEP, BATCH_END)
+        read = {name for hook in hooks for name, outer in self._outer_names(hook) if outer is None}
+        for name, others in _OTHER_NAMES.items():
+            if name in read:
+                free = (other for other in others if other not in self.draft.source.names)
+                self.state.aside[name] = next(free, f"{name}_of_lightning")
 
     def _outer_names(self, hook: str) -> list[tuple[str, Variable | None]]:
         """The names of the module, imports and builtins that a hook reads as they are."""

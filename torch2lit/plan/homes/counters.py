@@ -61,7 +61,7 @@ class Counters(Outer):
         variable = self.variables.of(frame, name)
         if variable is None:
             return
-        text = "batch_idx" + self.offset(first, frame, home)
+        text = self.state.aside.get("batch_idx", "batch_idx") + self.offset(first, frame, home)
         if variable in self.state.homes:
             self.prepend(home, f"{self.state.homes[variable]} = {text}")
         elif self.rewritten(variable) or is_attribute(variable.name):

@@ -39,6 +39,7 @@ class _Settler(Batches):
         self.give_unmentioned_models(mentioned, assigned)
         self.give_optimizers()
         self.give_contexts()
+        self.set_parameters_aside()
         self.give_counters(assigned)
         self.give_batches()
         self.give_static()
