@@ -62,6 +62,7 @@ def _class_and_functions(
 ) -> list[Edit]:
     source = draft.source
     edits: list[Edit] = []
+    last: list[Edit] = []
     top = [f for f in removed if source.parents[f] is source.tree]
     place = top[0] if top and not state.inside else None
     for function in removed:
@@ -72,20 +73,33 @@ def _class_and_functions(
         if stub := stub_of(draft.source, function, names.module):
             edits.append(Edit(start, end, stub))
             continue
-        if (
-            _is_last_of_block(source, function)
-            and function.col_offset
-            and not _pass_if_empty(source, function, set(removed))
-        ):
-            while start > 0 and not source.lines[start - 1].strip():
-                start -= 1
-        elif start > 0 and not source.lines[start - 1].strip():
+        text = _pass_if_empty(source, function, set(removed))
+        if not text and function.col_offset and _is_last_of_block(source, function):
+            last.append(Edit(start, end, text))
+            continue
+        if start > 0 and not source.lines[start - 1].strip():
             while end < len(source.lines) - 1 and not source.lines[end].strip():
                 end += 1
-        edits.append(Edit(start, end, _pass_if_empty(source, function, set(removed))))
+        edits.append(Edit(start, end, text))
+    for edit in last:
+        _leave_at_the_end(source, edit, edits)
     if place is None:
         edits.append(_insertion(draft, state, code))
     return edits
+
+
+def _leave_at_the_end(source: Source, edit: Edit, edits: list[Edit]) -> None:
+    """Take out what a block ends with, and the blank lines above it: those below part the block from what follows."""
+    while edit.start > 0:
+        above = next((e for e in edits if e.end == edit.start and not e.text), None)
+        if above is not None:
+            edits.remove(above)
+            edit = Edit(above.start, edit.end, "")
+        elif not source.lines[edit.start - 1].strip():
+            edit = Edit(edit.start - 1, edit.end, "")
+        else:
+            break
+    edits.append(edit)
 
 
 def _is_last_of_block(source: Source, function: ast.FunctionDef) -> bool:
