@@ -199,7 +199,7 @@ SAME_TRAINING = (
         1,
         "carried gradients are cleared before validation",
         MAKE,
-        "    if reads or _gradients_live_on(draft):\n",
+        "    if reads or _gradients_matter(draft):\n",
         "    if False:\n",
         _trains("gradients-never-cleared", "clipping-more-than-the-optimizer-holds"),
     ),

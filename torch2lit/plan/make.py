@@ -367,8 +367,7 @@ def _keep_first_gradients(draft: Draft) -> None:
             "def zero_grad(self, set_to_none=True):\n    pass  # the script clears its gradients itself\n"
         )
         return
-    survive = not draft.automatic and gradients_may_survive(draft)
-    if not survive and not (_gradients_live_on(draft) and reads_gradients(draft)):
+    if not _gradients_matter(draft):
         return
     repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
     if draft.other_loops or repeated or _runs_again(draft) or _fits_already(draft):
@@ -383,16 +382,20 @@ def _keep_carried_gradients(draft: Draft) -> None:
         return
     outside = [*draft.epoch.before, *draft.epoch.after]
     reads = any(draft.effects_of(i).gradients for i in outside) or _gradients_after(draft)
-    if reads or _gradients_live_on(draft):
+    if reads or _gradients_matter(draft):
         draft.methods.append(
             "def on_validation_model_zero_grad(self):\n    pass  # the script does not clear them here\n"
         )
 
 
-def _gradients_live_on(draft: Draft) -> bool:
-    """Whether some gradients of a batch are still there in the next one, because nobody clears them in between."""
-    survive = not draft.automatic and gradients_may_survive(draft)
-    return survive or not all(_zeroed(draft, m) for m in trained_models(draft))
+def _gradients_matter(draft: Draft) -> bool:
+    """Whether what an earlier batch has left in the gradients takes part in a later one: nobody clears it, and somebody uses it.
+
+    Gradients that no optimizer clears are those of parameters that none steps, so they matter where the batch itself reads them.
+    """
+    if not draft.automatic and gradients_may_survive(draft):
+        return True
+    return reads_gradients(draft) and not all(_zeroed(draft, m) for m in trained_models(draft))
 
 
 def _zeroed(draft: Draft, model: Variable) -> bool:

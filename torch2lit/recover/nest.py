@@ -437,8 +437,8 @@ def _never_trains(source: Source, roles: Roles, scope: Scope, training: list[ast
     from ..objects.project_text import other_text
     from .switches import Switches
 
-    others = other_text(roles.neighbours.path) if roles.neighbours is not None else ""
-    return Switches(source, roles, others).never_trains(scope, training)
+    path = roles.neighbours.path if roles.neighbours is not None else ""
+    return Switches(source, roles, functools.partial(other_text, path)).never_trains(scope, training)
 
 
 def _only_looks(source: Source, function: Scope, call: ast.Call, training: list[ast.expr]) -> bool:

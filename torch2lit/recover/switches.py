@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .known import AN_OBJECT, Facts, Known, known, truth
@@ -70,9 +70,9 @@ class Switched:
 
 
 class Switches:
-    """The switched functions of one file."""
+    """The switched functions of one file. ``others`` reads the text of the project's other files, when that is asked for."""
 
-    def __init__(self, source: Source, roles: Roles, others: str) -> None:
+    def __init__(self, source: Source, roles: Roles, others: Callable[[], str]) -> None:
         self.source = source
         self.roles = roles
         self.others = others
@@ -439,7 +439,7 @@ class Switches:
         return self._is_named_elsewhere(function)
 
     def _is_named_elsewhere(self, function: ast.FunctionDef) -> bool:
-        return re.search(rf"\b{re.escape(function.name)}\b", self.others) is not None
+        return re.search(rf"\b{re.escape(function.name)}\b", self.others()) is not None
 
 
 def bindings(tree: ast.AST) -> Counter[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
@@ -34,7 +35,7 @@ class Apart:
     """The functions that are gone."""
 
 
-def taken_apart(source: Source, roles: Roles, others: str) -> Apart | None:
+def taken_apart(source: Source, roles: Roles, others: Callable[[], str]) -> Apart | None:
     """The program with its switched functions taken apart; None when it has none."""
     done = Apart(source.text, {n: n for n in range(1, len(split_lines(source.text)) + 1)})
     for _ in range(_ROUNDS):

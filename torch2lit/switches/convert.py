@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +27,7 @@ _GOOD = (Mechanism.AUTOMATIC, Mechanism.ITERATIONS, Mechanism.MANUAL)
 
 def convert_apart(source: Source, roles: Roles, path: str, options: Options, again: Again) -> Conversion | None:
     """The conversion in which each call runs what it asks for; None when there is none, or none that is better for it."""
-    if (apart := taken_apart(source, roles, other_text(path))) is None:
+    if (apart := taken_apart(source, roles, functools.partial(other_text, path))) is None:
         return None
     second = again(apart.text, path, options, apart=False)
     if second.outcome is not Outcome.CONVERTED or second.mechanism is Mechanism.FABRIC:

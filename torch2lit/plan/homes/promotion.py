@@ -55,7 +55,7 @@ class Promotion(Facts):
                 continue
             name = variable.name
             if len(groups[name]) > 1 and variable.frame is not None and variable.frame.name:
-                prefix = plain(variable.frame.name)
+                prefix = plain(variable.frame.name).removesuffix("_pass")
                 if not name.startswith(prefix) and variable.frame is not self.entry:
                     name = f"{prefix}_{name}"
             self.attributes[self.free_attribute(name)] = variable
