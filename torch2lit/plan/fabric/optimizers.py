@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...recover.holders import Holder
 from ...recover.roles import Role
-from ...recover.syntax import Scope, walk, walk_scope
+from ...recover.syntax import Scope, dotted, walk, walk_scope
 from .ground import Ground
 
 
@@ -87,10 +87,20 @@ class Optimizers:
             return f"`{name}` means several things"
         if (reason := self.ground.other_files_problem(one.holder)) != "":
             return reason
+        if one.holder.is_attribute and (copied := self._copy_of_self()) is not None:
+            return f"line {copied.lineno} copies the object that holds `{name}`"
         odd = self.ground.uses.odd("optimizer", one.holder)
         if odd:
             return f"`{self.ground.shown(odd[0])}` in line {odd[0].lineno} needs the bare optimizer"
         return ""
+
+    def _copy_of_self(self) -> ast.Call | None:
+        """A call that copies an object with all that it holds: the copy of a wrapped optimizer would step by Fabric, too."""
+        for call in self.source.calls:
+            if dotted(call.func).rpartition(".")[2] == "deepcopy" and call.args and isinstance(call.args[0], ast.Name):
+                if call.args[0].id == "self":
+                    return call
+        return None
 
     def _is_torch_optimizer(self, call: ast.Call, scope: Scope, depth: int = 0) -> bool:
         full = self.roles.full_name(call.func)
