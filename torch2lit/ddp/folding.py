@@ -23,7 +23,7 @@ from ..recover.syntax import Source
 from .buffers import is_bufferless
 from .group import Group, Unfoldable
 from .own_group import OwnGroup, group_to_leave
-from .pieces import blank, block_of, end_of_line, nothing
+from .pieces import blank, end_of_line, is_alone, lines_of, nothing
 from .processes import check_processes, is_optional
 from .raw_twins import RawTwins
 from .samplers import Sharded, sharded_loaders
@@ -138,7 +138,7 @@ def _folded(
         wrap.branch if len(wrapping) > 0 and wrapping[0].line == getattr(wrap.branch, "lineno", 0) else wrap.statement
     )
     assert statement is not None
-    dropped = any(p.text == "pass" for p in wrapping[0].pieces) and len(block_of(source, statement)) > 1
+    dropped = any(p.text == "pass" for p in wrapping[0].pieces) and not is_alone(source, statement)
     gone = [s for s in own.statements if isinstance(s, ast.FunctionDef)] if own is not None else []
     functions = tuple((s.lineno, s.end_lineno or s.lineno) for s in gone)
     return Folded(text, group, frozenset([statement.lineno]) if dropped else frozenset(), functions)
@@ -168,13 +168,9 @@ def _without_wrapper(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:
 
 def _nothing(source: Source, statement: ast.stmt) -> Modernisation:
     """A statement that does nothing in place of one: the engine sees a line where there is one in the raw text."""
-    first, last = statement.lineno, statement.end_lineno or statement.lineno
-    before = source.lines[first - 1].encode()[: statement.col_offset].strip()
-    after = source.lines[last - 1].encode()[end_of(statement)[1] :].strip()
-    if before or (after and not after.startswith(b"#")):
-        raise Unfoldable(first, "another statement shares the line")
-    alone = len(block_of(source, statement)) == 1
-    start, *rest = blank(source, at(statement), end_of(statement) if alone else end_of_line(source, last))
+    first, last = lines_of(source, statement)
+    end = end_of(statement) if is_alone(source, statement) else end_of_line(source, last)
+    start, *rest = blank(source, at(statement), end)
     return Modernisation(first, last, (replace(start, text="pass"), *rest), _STRATEGY)
 
 

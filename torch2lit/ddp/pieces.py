@@ -9,16 +9,6 @@ from ..recover.syntax import Source
 from .group import Unfoldable
 
 
-def block_of(source: Source, statement: ast.stmt) -> list[ast.stmt]:
-    """The block in which a statement stands."""
-    parent = source.parents[statement]
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(parent, name, None)
-        if isinstance(block, list) and statement in block:
-            return block
-    return [statement]
-
-
 def end_of_line(source: Source, line: int) -> Place:
     """Where a line ends."""
     return line, len(source.lines[line - 1].rstrip("\r\n").encode())
@@ -35,13 +25,24 @@ def blank(source: Source, start: Place, end: Place) -> list[Piece]:
     return found
 
 
-def nothing(source: Source, statement: ast.stmt, meaning: str) -> Modernisation:
-    """Nothing in place of a statement that has its lines, but not its block, for itself."""
+def is_alone(source: Source, statement: ast.stmt) -> bool:
+    """Whether a statement has its block for itself."""
+    return len(source.block_of(statement)) < 2
+
+
+def lines_of(source: Source, statement: ast.stmt) -> tuple[int, int]:
+    """The first and the last line of a statement. Raises Unfoldable when it does not have them for itself."""
     first, last = statement.lineno, statement.end_lineno or statement.lineno
     before = source.lines[first - 1].encode()[: statement.col_offset].strip()
     after = source.lines[last - 1].encode()[end_of(statement)[1] :].strip()
     if before or (after and not after.startswith(b"#")):
         raise Unfoldable(first, "another statement shares the line")
-    if len(block_of(source, statement)) == 1:
+    return first, last
+
+
+def nothing(source: Source, statement: ast.stmt, meaning: str) -> Modernisation:
+    """Nothing in place of a statement that has its lines, but not its block, for itself."""
+    first, last = lines_of(source, statement)
+    if is_alone(source, statement):
         raise Unfoldable(first, "the statement stands alone in its block")
     return Modernisation(first, last, tuple(blank(source, at(statement), end_of_line(source, last))), meaning)

@@ -308,13 +308,7 @@ def on_the_way(draft: Draft, statement: ast.stmt) -> bool:
     if block_owner not in chain:
         return False
     below = chain[chain.index(block_owner) - 1]
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(block_owner, name, None)
-        if isinstance(block, list) and statement in block:
-            if below not in block:
-                return False
-            break
-    else:
+    if below not in draft.source.block_of(statement):
         return False
     between = chain[: chain.index(block_owner)]
     return not any(isinstance(a, ast.For | ast.While | ast.FunctionDef) for a in between[1:])

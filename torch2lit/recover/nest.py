@@ -586,26 +586,21 @@ def _through_a_function(
     steps: list[ast.expr],
 ) -> Nest | None:
     """The nest of a batch loop whose function one other function calls, in plain sight of an epoch loop that calls that one."""
-    if len(callers) != 1 or isinstance(_enter(source, frame, callers[0][0]), Finding):
+    if len(callers) != 1 or isinstance(entered := _enter(source, frame, callers[0][0]), Finding):
         return None
-    caller, callee = _entered(_enter(source, frame, callers[0][0]))
+    caller, callee = entered
     if isinstance(caller.scope, ast.Module) or _makes_optimizer(caller, steps, roles):
         return None
     above = source.calls_to(caller.scope.name)
-    if len(above) != 1 or isinstance(_enter(source, caller, above[0]), Finding):
+    if len(above) != 1 or isinstance(entered := _enter(source, caller, above[0]), Finding):
         return None
-    entry, between = _entered(_enter(source, caller, above[0]))
+    entry, between = entered
     loops = enclosing_loops(source, above[0], entry.scope)
     if not loops or between.statement not in loops[-1].body or callee.statement not in caller.scope.body:
         return None
     callee.caller = between
     epochs = describe_any(loops[-1], entry.scope, roles)
     return Nest(entry, callee, epochs, batches, callee, backwards, steps)
-
-
-def _entered(frames: tuple[Frame, Frame] | Finding) -> tuple[Frame, Frame]:
-    assert not isinstance(frames, Finding)
-    return frames
 
 
 def _step_function(

@@ -198,6 +198,15 @@ class Source:
             current = self.parents[current]
         return current
 
+    def block_of(self, statement: ast.stmt) -> list[ast.stmt]:
+        """The block of statements that a statement stands in; none for a module or a `match` case around it."""
+        parent = self.parents.get(statement)
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(parent, name, None)
+            if isinstance(block, list) and statement in block:
+                return block
+        return []
+
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
         """From the parent up to the module."""
         current = self.parents.get(node)

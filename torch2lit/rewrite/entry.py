@@ -191,14 +191,14 @@ class EntryEditor:
         lines = self.source.lines
         while start > 0 and lines[start - 1].lstrip().startswith("#") and self._travels(statement):
             start -= 1
-        block = self._block(statement)
+        block = self.source.block_of(statement)
         if self._leads(statement, block):
             while end < len(lines) - 1 and not lines[end].strip():
                 end += 1
         above = start == 0 or not lines[start - 1].strip()
         if above and end < len(lines) and not lines[end].strip() and end + 1 <= len(lines) - 1:
             end += 1
-        if len([s for s in block if s not in self.draft.removals]) == 0:
+        if all(s in self.draft.removals for s in block):
             indent = lines[statement.lineno - 1][: statement.col_offset]
             return Edit(start, end, f"{indent}pass\n")
         return Edit(start, end, "")
@@ -214,14 +214,6 @@ class EntryEditor:
             return False
         above = block[: block.index(statement)]
         return len(above) < len(block) - 1 and all(s in self.draft.removals for s in above)
-
-    def _block(self, statement: ast.stmt) -> list[ast.stmt]:
-        parent = self.source.parents[statement]
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(parent, name, None)
-            if isinstance(block, list) and statement in block:
-                return block
-        return [statement, statement]
 
     def _shared_lines(self, gone: list[ast.stmt]) -> list[Edit]:
         """Lines with several statements of which some leave."""
