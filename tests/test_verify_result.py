@@ -73,6 +73,7 @@ def test_color_only_when_asked() -> None:
         ("trains", 0),
         ("differs", 1),
         ("failed", 1),
+        ("undecided", 3),
         ("refused", 123),
         ("unchanged", 123),
         ("unconverted", 123),

@@ -25,8 +25,9 @@ def main() -> None:
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [here]
     sys.modules[_PACKAGE] = package
-    trace, copy_on_write, notebook, spawned = (
-        importlib.import_module(f"{_PACKAGE}.{name}") for name in ("trace", "copy_on_write", "notebook", "spawned")
+    trace, copy_on_write, notebook, spawned, bars = (
+        importlib.import_module(f"{_PACKAGE}.{name}")
+        for name in ("trace", "copy_on_write", "notebook", "spawned", "bars")
     )
     script = Path(control["script"])
     is_notebook = script.suffix == ".ipynb"
@@ -35,6 +36,7 @@ def main() -> None:
     else:
         programs = [compile(script.read_bytes(), str(script), "exec", dont_inherit=True)]
     _pin_to_cpu()
+    bars.keep_off_stdout(script.parent)
     namespace = _become(script, is_notebook, [here], control["search_after"])
     if is_notebook:
         namespace["get_ipython"] = notebook.Shell

@@ -18,6 +18,7 @@ from .compare import Comparison, compare, tensor_name
 from .conversion import Unconverted, convert
 from .errors import VerifyError
 from .ground import missing_ground
+from .repeat import not_later, sources_of_chance, told
 from .result import VerifyResult
 from .rules import RAW_DID_NOT_STEP
 from .run import Request, Run, require_modules, run_script, tensor_differences
@@ -125,11 +126,47 @@ def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Fi
     notes = _notes(ranks, first)
     if not parted:
         return VerifyResult("identical", comparison, raw=raw, converted=converted, notes=notes, ranks=ranks)
+    again = _repeated(stage, first, raw, rank)
+    if again is not None and not_later(again.first, comparison.first):
+        return VerifyResult(
+            "undecided", comparison, raw=raw, converted=converted, problem=_undecided(again, first), notes=notes,
+            ranks=ranks, parted=rank, repeat=again,
+        )  # fmt: skip
+    if again is not None and again.first is not None:
+        notes = (*notes, f"{told(again)}; the converted one parts from it before that")
     causes = likely_causes(pairs[rank][0].trace, pairs[rank][1].trace, comparison, findings)
     tensors = _largest_differences(stage, first, second, raw, comparison) if rank == 0 else ()
     return VerifyResult(
-        "differs", comparison, causes, raw, converted, tensors=tensors, notes=notes, ranks=ranks, parted=rank
+        "differs",
+        comparison,
+        causes,
+        raw,
+        converted,
+        tensors=tensors,
+        notes=notes,
+        ranks=ranks,
+        parted=rank,
+        repeat=again,
     )
+
+
+def _repeated(stage: _Stage, first: Request, raw: Run, rank: int) -> Comparison | None:
+    """The raw script compared with itself; None when the second run fails."""
+    again = stage.run("raw-repeated", first)
+    if again.failed or len(again.ranks) != len(raw.ranks):
+        return None
+    a, b = raw.ranks[rank], again.ranks[rank]
+    return compare(a.trace, b.trace, a.stdout, b.stdout)
+
+
+def _undecided(again: Comparison, first: Request) -> str:
+    content = first.content if first.content is not None else first.script.read_bytes()
+    seen = [] if first.script.suffix == ".ipynb" else sources_of_chance(content.decode("utf-8", "replace"))
+    sentence = f"{told(again)}, so this comparison cannot blame the conversion"
+    lines = [f"{sentence[0].upper()}{sentence[1:]}."]
+    if seen:
+        lines.append(f"Seen in it: {'; '.join(seen)}.")
+    return " ".join([*lines, "Make the raw script repeat itself (seeds that are numbers), then verify again."])
 
 
 def _quick(run: Run) -> VerifyResult:

@@ -10,25 +10,27 @@ from .evidence import Cause
 from .run import Run
 
 VERSION = 1
-Status = Literal["identical", "differs", "failed", "trains", "refused", "unchanged", "unconverted"]
+Status = Literal["identical", "differs", "failed", "undecided", "trains", "refused", "unchanged", "unconverted"]
 _EXIT_CODES: dict[Status, int] = {
     "identical": 0,
     "trains": 0,
     "differs": 1,
     "failed": 1,
+    "undecided": 3,
     "refused": 123,
     "unchanged": 123,
     "unconverted": 123,
 }
 _STDERR_LINES = 8
+_COLORS = {"PASS": 32, "UNDECIDED": 33}
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
     """What a verification found.
 
-    ``status`` is identical, differs, failed (a run did), trains (a quick run of the converted script did),
-    or one of refused, unchanged, unconverted (there is no conversion to verify). ``problem`` says why when
+    ``status`` is identical, differs, failed (a run did), undecided (the raw script does not even repeat itself),
+    trains (a quick run of the converted script did), or one of refused, unchanged, unconverted (there is no conversion to verify). ``problem`` says why when
     nothing could be compared, ``tensors`` lists (name, largest absolute difference) of the parameters that
     part at the first differing step, worst first.
     """
@@ -44,6 +46,8 @@ class VerifyResult:
     ranks: tuple[Comparison, ...] = ()
     """One comparison per process, by rank; ``comparison`` is that of the first rank that parts."""
     parted: int = 0
+    repeat: Comparison | None = None
+    """The raw script compared with itself, when the converted one parts from it."""
 
     @property
     def passed(self) -> bool:
@@ -52,7 +56,7 @@ class VerifyResult:
 
     @property
     def exit_code(self) -> int:
-        """0 passed, 1 differs or a run failed, 123 there was no conversion to verify."""
+        """0 passed, 1 differs or a run failed, 3 undecided, 123 there was no conversion to verify."""
         return _EXIT_CODES[self.status]
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,6 +70,7 @@ class VerifyResult:
             "converted": _run_data(self.converted),
             "comparison": _comparison_data(self.comparison),
             "ranks": [_comparison_data(comparison) for comparison in self.ranks],
+            "repeat": _comparison_data(self.repeat),
             "tensors": [{"name": name, "difference": _number(amount)} for name, amount in self.tensors],
             "causes": [{"name": c.name, "why": c.why, "remedy": c.remedy} for c in self.causes],
             "notes": list(self.notes),
@@ -147,12 +152,13 @@ class VerifyResult:
                 "FAIL",
                 "trains differently" if self._training_differs() else "trains the same, but is not the same",
             ),
+            "undecided": ("UNDECIDED", "the raw script is not the same twice"),
             "failed": ("FAIL", "a run failed"),
             "refused": ("FAIL", "not converted, so there is nothing to verify"),
             "unconverted": ("FAIL", "not converted, so there is nothing to verify"),
             "unchanged": ("FAIL", "nothing to convert, so there is nothing to verify"),
         }[self.status]
-        return f"\033[1;{'32' if self.passed else '31'}m{word}\033[0m  {text}" if color else f"{word}  {text}"
+        return f"\033[1;{_COLORS.get(word, 31)}m{word}\033[0m  {text}" if color else f"{word}  {text}"
 
     def _training_differs(self) -> bool:
         first = self.comparison.first if self.comparison else None
