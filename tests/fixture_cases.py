@@ -16,6 +16,8 @@ from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
 
+from claims import untrue_claims
+
 from torch2lit.api import convert_source
 from torch2lit.findings import SEVERITIES, Finding
 from torch2lit.options import Options
@@ -191,6 +193,7 @@ def broken_laws(raw: str, result: Conversion) -> list[str]:
         if parses(raw):
             told += ledger_gaps(raw, result.after, result.ledger)
             told += _touched(raw, result)
+            told += untrue_claims(raw, result)
     return told
 
 
@@ -261,14 +264,19 @@ def comments(text: str) -> list[tuple[int, str]]:
     return [(t.start[0], t.string.strip()) for t in tokens if t.type == tokenize.COMMENT]
 
 
+def _said(comment: str) -> str:
+    """What a comment says: black puts a blank after its sign."""
+    return comment.lstrip("#").strip()
+
+
 def lost_comments(raw: str, result: Conversion) -> list[str]:
     """Comments that are neither in the output nor named in the ledger or a finding."""
-    left = Counter(text for _, text in comments(result.after))
+    left = Counter(_said(text) for _, text in comments(result.after))
     named = [entry.source + "\n" + entry.reason for entry in result.ledger] + [f.message for f in result.findings]
     lost = []
     for line, text in comments(raw):
-        if left[text]:
-            left[text] -= 1
+        if left[_said(text)]:
+            left[_said(text)] -= 1
         elif not any(text in words for words in named):
             lost.append(f"line {line}: comment lost: {text}")
     return lost

@@ -338,7 +338,7 @@ class TestAnalyze:
         assert result.exit_code == 0
         assert result.stdout == (
             "train.py: can be converted as fabric\n"
-            "  train.py:5:1: training nest in train\n"
+            "  train.py:5:1: training loop in train\n"
             "    loops      for batch in loader\n"
             "    roles      model model, optimizer optimizer\n"
             "    phases     train (line 5)\n"

@@ -162,9 +162,9 @@ def test_every_ledger_entry_says_where_and_why() -> None:
 @pytest.mark.parametrize(
     ("extra", "problem"),
     [
-        ("print(never_bound)\n", "names would be unbound: never_bound"),
+        ("print(never_bound)\n", "`never_bound` would have no value where the converted code reads it"),
         ("def broken(:\n", "does not compile"),
-        (SCRIPT, "second conversion would change the file again"),
+        (SCRIPT, "which a second conversion would change again"),
     ],
 )
 def test_a_wrong_output_is_refused(monkeypatch: pytest.MonkeyPatch, extra: str, problem: str) -> None:

@@ -193,7 +193,7 @@ register(
         severity="refused",
         why="Two training loops share code that both would have to change.",
         remedy="Convert the file again after the first conversion, or give each loop its own function.",
-        text="Each training loop becomes a module of its own, and the second one would edit the same lines.\n",
+        text="Each training loop becomes a module of its own, and the second one would change the same lines.\n",
     )
 )
 register(
@@ -204,7 +204,7 @@ register(
         why="The conversion did not pass torch2lit's own checks, so nothing was written.",
         remedy="Please report the script: this is a fault of torch2lit.",
         text="""\
-Before anything is written the result must compile, hold no name that became unbound, and be unchanged by a second
+Before anything is written the result must compile, give every name that it reads a value, and be unchanged by a second
 conversion. A result that fails is thrown away.
 """,
     )
@@ -230,10 +230,12 @@ register(
         slug="framework-wrapped",
         severity="refused",
         why="Another framework runs backward or the optimizer step, so the script is no raw PyTorch any more.",
-        remedy="Go back to plain `loss.backward()` and `optimizer.step()`, then convert; see the message for how.",
+        remedy="Replace each use that the message lists by what it names, see that the script trains as before, then convert.",
         text="""\
-Accelerate, apex, Horovod and DeepSpeed wrap the model, the optimizer or backward. Lightning has strategies and
-precision plugins for what they do, but the wrapper has to go first: two of them would scale or reduce twice.
+Accelerate, apex, Horovod, DeepSpeed and ignite wrap the model, the optimizer, backward or the loop. Lightning has strategies and
+precision plugins for what they do, but the wrapper has to go first: two of them would scale or reduce twice. The message lists
+every use in the file, because one that is left out changes the training: without `accumulate`, for example, the optimizer steps
+after every batch. A branch that only an option takes (`if args.apex: ... else: loss.backward()`) stays as it is.
 """,
     )
 )
@@ -434,7 +436,7 @@ register(
         remedy="Nothing to do.",
         text="""\
 `fit(module, range(n))` hands the turn's number to `training_step`, and no DataLoader draws random numbers. All turns
-are one epoch, because Lightning's work per epoch would cost more than the step.
+are the batches of one epoch, because no pass over data ends here that an epoch could stand for.
 """,
     )
 )
@@ -469,9 +471,12 @@ register(
         code="T2L305",
         slug="comment-removed",
         severity="note",
-        why="These comments stood beside statements that Lightning's own loop replaces.",
-        remedy="Nothing to do, unless a comment says more than its statement did.",
-        text="Comments travel with their statements. A comment of a statement that is gone is listed here.\n",
+        why="This comment or docstring belonged to code that Lightning's own loop replaces.",
+        remedy="Nothing to do, unless it says more than the code did.",
+        text="""\
+Comments travel with their statements, and the docstring of a function whose body stands in hooks goes to the module or to
+the hook. What belonged to code that is gone, or has no place left, is listed here.
+""",
     )
 )
 register(

@@ -32,6 +32,12 @@ _MODULE_NAMES = {
 }
 
 
+def listed(names: list[str]) -> str:
+    """Names as a sentence has them: ``a``, ``b`` and ``c`` in backticks."""
+    quoted = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else "".join(quoted)
+
+
 def _collect(table: symtable.SymbolTable, bound: set[str], used: set[str], *, is_module: bool = False) -> None:
     for symbol in table.get_symbols():
         if symbol.is_declared_global() and symbol.is_assigned():

@@ -79,7 +79,7 @@ def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
 @color_option
 @click.pass_context
 def analyze(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> None:
-    """Show what is found: the training nest, roles, phases, idioms, and how the loop would be converted."""
+    """Show what is found: the training loops, roles, phases, idioms, and how the loop would be converted."""
     run = _run(paths, given, write=False)
     shown, code = _conclude(run.conversions, given)
     if given["form"] == "text":

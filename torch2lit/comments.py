@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import tokenize
 from collections import Counter
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from .findings import Finding
+
+_SHOWN = 80
 _SKIP = "# torch2lit: skip"
 
 
@@ -19,15 +25,61 @@ def comments(text: str) -> list[tuple[int, str]]:
 
 
 def lost_comments(before: str, after: str) -> list[tuple[int, str]]:
-    """The comments of ``before`` that ``after`` does not hold as often."""
-    left = Counter(text for _, text in comments(after))
+    """The comments of ``before`` that ``after`` does not hold as often, whatever blank black has put after the ``#``."""
+    left = Counter(said(text) for _, text in comments(after))
     lost = []
     for line, text in comments(before):
-        if left[text]:
-            left[text] -= 1
+        if left[said(text)]:
+            left[said(text)] -= 1
         else:
             lost.append((line, text))
     return lost
+
+
+def said(comment: str) -> str:
+    """What a comment says, without its sign and the blanks around."""
+    return comment.lstrip("#").strip()
+
+
+def lost_docstrings(before: str, after: str) -> list[tuple[int, str, str]]:
+    """The docstrings of ``before`` that ``after`` does not hold as often: line, name of the owner, text."""
+    left = Counter(text for _, _, text in _docstrings(after))
+    lost = []
+    for line, name, text in _docstrings(before):
+        if left[text]:
+            left[text] -= 1
+        else:
+            lost.append((line, name, text))
+    return lost
+
+
+def _docstrings(text: str) -> list[tuple[int, str, str]]:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+    owners = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+    found = [(n.body[0].lineno, n.name, " ".join(d.split())) for n in owners if (d := ast.get_docstring(n))]
+    return sorted(found)
+
+
+def lost_notes(before: str, after: str) -> list[Finding]:
+    """A finding for every comment and docstring that a conversion has no place for."""
+    from .findings import finding
+
+    notes = [
+        finding("comment-removed", line, f"gone with its statement: {text}")
+        for line, text in lost_comments(before, after)
+    ]
+    notes += [
+        finding("comment-removed", line, f"the docstring of `{name}` has no place left: {_short(text)}")
+        for line, name, text in lost_docstrings(before, after)
+    ]
+    return notes
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def skip_lines(text: str) -> set[int]:

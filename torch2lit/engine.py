@@ -37,8 +37,10 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
     ``text`` may have any newline style; untouched lines come back as they are. Training loops that share a function are
     converted one after the other: each pass leaves the function to the next one.
     """
+    from .origins import settled
+
     try:
-        return _convert_all(text, path, options)
+        return settled(_convert_all(text, path, options))
     except SyntaxError as error:
         from . import catalogue  # noqa: F401  (registers the findings)
         from .findings import finding
@@ -46,7 +48,7 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
         from .legacy.python import old_syntax
 
         if (repair := repaired(text)) is not None:
-            return told(_convert_all(repair.after, path, options), repair)
+            return settled(told(_convert_all(repair.after, path, options), repair))
         if (old := old_syntax(text, error)) is not None:
             return _refused(text, path, [finding("old-python", *old)])
         raise
@@ -88,7 +90,7 @@ def _convert_once(
     from . import catalogue  # noqa: F401  (registers the findings)
     from .files.prefilter import SKIP_FILE, asks_to_skip
     from .findings import finding
-    from .recover.frameworks import wrapping_framework
+    from .recover.frameworks import framework_message, wrapping_framework
     from .recover.neighbours import Neighbours
     from .recover.nest import recover_nests
     from .recover.roles import Roles
@@ -102,9 +104,9 @@ def _convert_once(
         return Conversion(path, Outcome.UNCHANGED, text, text, reason=NO_TRAINING_LOOP)
     if (wrapped := wrapping_framework(source, roles)) is not None:
         framework, place = wrapped
-        if not framework.remedy:
+        if framework.is_lightning:
             return Conversion(path, Outcome.UNCHANGED, text, text, reason=f"uses {framework.name} already")
-        message = f"{framework.name} wraps the training step: {framework.remedy}"
+        message = framework_message(source, roles, framework)
         return _refused(text, path, [finding("framework-wrapped", getattr(place, "lineno", 0), message)])
     recovered = recover_nests(source, roles)
     if apart and fold and group is None and options.target != "fabric" and (recovered.nests or recovered.findings):
@@ -244,6 +246,7 @@ class Converter:
 
     def run(self, nests: list[Nest], findings: list[Finding]) -> Conversion:
         """The file with every nest converted for which a plan holds."""
+        from .comments import lost_notes
         from .files.edits import apply_edits
         from .files.lines import split_lines
         from .plan.draft import Refused
@@ -301,7 +304,7 @@ class Converter:
                 [finding("output-not-valid", drafts[0][0].nest.outermost.lineno, problem)],
             )
         all_findings = [self._softer(f) for f in all_findings]
-        all_findings += _removed_comments(self.raw.text, after)
+        all_findings += lost_notes(self.raw.text, after)
         mechanism = max((d.mechanism for d, _ in drafts), key=_RANK.__getitem__)
         ledger = ledger_of(self.source, [d for d, _ in drafts], [(e.start, e.end) for e in edits])
         return Conversion(
@@ -344,7 +347,7 @@ class Converter:
 
     def _problem(self, after: str, later: bool) -> str:
         """What is wrong with the converted text; "" when every check holds. ``later``: another pass follows."""
-        from .checks import unbound_names
+        from .checks import listed, unbound_names
         from .recover.nest import recover_nests
         from .recover.roles import Roles
         from .recover.syntax import Source
@@ -356,9 +359,9 @@ class Converter:
         except SyntaxError as error:
             return f"the converted text does not compile: line {error.lineno}: {error.msg}"
         if new:
-            return f"names would be unbound: {', '.join(sorted(new))}"
+            return f"{listed(sorted(new))} would have no value where the converted code reads {'it' if len(new) == 1 else 'them'}"
         if not later and len(recover_nests(again, Roles(again)).nests) > self.left_alone:
-            return "a second conversion would change the file again"
+            return "a training loop would be left over, which a second conversion would change again"
         return ""
 
     def _alias(self, taken: set[str]) -> str:
@@ -399,13 +402,3 @@ class Converter:
             module,
             tuple(draft.idioms),
         )
-
-
-def _removed_comments(before: str, after: str) -> list[Finding]:
-    from .comments import lost_comments
-    from .findings import finding
-
-    return [
-        finding("comment-removed", line, f"gone with its statement: {text}")
-        for line, text in lost_comments(before, after)
-    ]

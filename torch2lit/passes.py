@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .files.edits import edits_between
-from .files.lines import split_lines
 from .findings import Finding
-from .program import Conversion, Edit, LedgerEntry, Mechanism
+from .origins import kept_lines
+from .program import Conversion, LedgerEntry, Mechanism
 
 _ORDER = list(Mechanism)
 
 
 def joined(first: Conversion, second: Conversion) -> Conversion:
     """The conversion from the first one's raw text to the second one's result."""
-    origins = _origins(first)
+    origins = kept_lines(first)
     found = [f for f in first.findings if f.slug != "nests-overlap"]
     found += [_moved(f, origins) for f in second.findings if f.slug != "comment-removed"]
     found += [f for f in (_moved(f, origins) for f in second.findings if f.slug == "comment-removed") if f.line]
@@ -28,20 +28,6 @@ def joined(first: Conversion, second: Conversion) -> Conversion:
         ledger=_ledger(first.ledger, second.ledger, origins),
         nests=(*first.nests, *(replace(n, line=origins.get(n.line, n.line)) for n in second.nests)),
     )
-
-
-def _origins(conversion: Conversion) -> dict[int, int]:
-    """For each line of the result that is a raw line: the raw line's number."""
-    lines = split_lines(conversion.before)
-    found: dict[int, int] = {}
-    raw, new = 0, 0
-    for edit in [*sorted(conversion.edits, key=lambda e: (e.start, e.end)), Edit(len(lines), len(lines), "")]:
-        while raw < edit.start:
-            raw, new = raw + 1, new + 1
-            found[new] = raw
-        new += len(split_lines(edit.text))
-        raw = edit.end
-    return found
 
 
 def _moved(found: Finding, origins: dict[int, int]) -> Finding:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from .findings import Finding
+    from .origins import LineOrigin
 
 Node = TypeVar("Node", bound=ast.AST)
 Place = tuple[int, int]
@@ -114,6 +115,13 @@ class Conversion:
     reason: str = ""
     edits: tuple[Edit, ...] = ()
     library: bool = False
+
+    @property
+    def origins(self) -> tuple[LineOrigin, ...]:
+        """Where every line of ``after`` comes from; () unless the outcome is converted."""
+        from .origins import origins_of
+
+        return origins_of(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ from .files.edits import apply_edits, edits_between
 from .files.lines import split_lines
 from .findings import Finding, finding
 from .options import Options
+from .origins import settled
 from .program import Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
-from .recover.frameworks import wrapping_framework
+from .recover.framework_uses import uses_told
+from .recover.frameworks import framework_message, wrapping_framework
 from .recover.neighbours import Definition, Neighbours, imported_modules
 from .recover.reach import (
     ProjectFiles,
@@ -142,11 +144,14 @@ class _Program:
     def wrapped(self) -> ProgramConversion | None:
         """Refused with the framework's name when one wraps the training step that is reached."""
         for file in self.holders():
-            found = wrapping_framework(*self.files.source(file))
-            if found is not None and found[0].remedy:
+            source, roles = self.files.source(file)
+            found = wrapping_framework(source, roles)
+            if found is not None and not found[0].is_lightning:
                 framework, place = found
-                call, where = self.reached[0].call, f"{self.name(file)}:{getattr(place, 'lineno', 0)}"
-                message = f"{framework.name} wraps the training step in {where}: {framework.remedy}"
+                call, where = self.reached[0].call, f" in {self.name(file)}:{getattr(place, 'lineno', 0)}"
+                message = framework_message(source, roles, framework, where)
+                if own := uses_told(self.source, self.roles, framework.name, framework.modules):
+                    message += f". In this script: {own}"
                 told = finding("framework-wrapped", call.lineno, message, call.col_offset + 1)
                 text = self.source.text
                 return ProgramConversion(Conversion(self.path, Outcome.REFUSED, text, text, findings=(told,)))
@@ -264,15 +269,14 @@ class _Program:
         entries = sorted(
             [*result.ledger, *self.moved(calls, edits)], key=lambda e: (e.line, e.end_line, e.source, e.target)
         )
-        return ProgramConversion(
-            replace(
-                result,
-                after=after,
-                edits=edits_between(text, after),
-                findings=tuple(sorted(set(findings))),
-                ledger=tuple(entries),
-            )
+        told = replace(
+            result,
+            after=after,
+            edits=edits_between(text, after),
+            findings=tuple(sorted(set(findings))),
+            ledger=tuple(entries),
         )
+        return ProgramConversion(settled(told))
 
     def moved(self, calls: list[Reached], edits: tuple[Edit, ...]) -> list[LedgerEntry]:
         """Where the code of the other files went, and the imports that brought it here."""

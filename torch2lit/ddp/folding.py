@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..comments import lost_comments
+from ..comments import lost_notes
 from ..files.lines import split_lines
 from ..findings import Finding, finding
 from ..legacy.modernise import Modernised, edits_of_lines, ledger_of_raw, performed
@@ -224,9 +224,7 @@ def told(result: Conversion, fold: Folded) -> Conversion:
         after = apply_edits(split_lines(raw.before), list(edits))
     notes = [_note(fold)]
     known = {f.line for f in result.findings if f.slug == "comment-removed"}
-    for line, text in lost_comments(raw.before, after):
-        if line not in known:
-            notes.append(finding("comment-removed", line, f"gone with its statement: {text}"))
+    notes += [note for note in lost_notes(raw.before, after) if note.line not in known]
     return replace(
         result,
         before=raw.before,

@@ -235,7 +235,7 @@ class _Writer:
                         Fate.REPLACED,
                         "LightningModule",
                         "inline_function",
-                        "the function's docstring goes with it",
+                        "the docstring goes to the module or its hook",
                     )
             for inner in walk(frame.scope):
                 if isinstance(inner, ast.Return):

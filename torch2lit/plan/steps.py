@@ -18,6 +18,7 @@ from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
 from .last_returns import leaves_only_loop
+from .one_path import several_told
 from .scaled import loss_of, scaled_optimizer
 
 
@@ -49,9 +50,11 @@ def find_step(draft: Draft) -> Step | Obstacle:
     if nest.by_hand:
         return Obstacle(nest.sites[0], "the parameters are updated by hand, without an optimizer")
     if len(nest.backwards) != 1:
-        return Obstacle(nest.backwards[-1], f"{len(nest.backwards)} backward passes per batch")
+        return Obstacle(
+            nest.backwards[-1], several_told(draft.source, nest.backwards, "backward pass", "backward passes")
+        )
     if len(nest.steps) != 1:
-        return Obstacle(nest.steps[-1], f"{len(nest.steps)} optimizer steps per batch")
+        return Obstacle(nest.steps[-1], several_told(draft.source, nest.steps, "optimizer step", "optimizer steps"))
     backward, step = nest.backwards[0], nest.steps[0]
     if (held := next((c for c in (backward, step) if is_held(c)), None)) is not None:
         return Obstacle(held, f"`{ast.unparse(held.func)}` holds the optimizer's step")
@@ -80,7 +83,7 @@ def find_step(draft: Draft) -> Step | Obstacle:
     zero_grads = [item for item in items if _is_zero_grad(draft, item, optimizer)]
     if len(zero_grads) != 1:
         place: ast.AST = zero_grads[-1].node if zero_grads else step
-        return Obstacle(place, f"gradients are zeroed {len(zero_grads)} times per batch")
+        return Obstacle(place, _zeroed_told(draft, items, zero_grads))
     if (wrong := _odd_zero_grad(draft, zero_grads[0])) is not None:
         return wrong
     rest = [i for i in items if i is not zero_grads[0]]
@@ -131,6 +134,14 @@ def _is_zero_grad(draft: Draft, item: Item, optimizer: Variable) -> bool:
     assert isinstance(call.func, ast.Attribute)
     variable = draft.variable(call.func.value, item.frame)
     return variable is optimizer or draft.role(call.func.value, item.frame) is Role.MODEL
+
+
+def _zeroed_told(draft: Draft, items: list[Item], zero_grads: list[Item]) -> str:
+    if zero_grads:
+        return f"gradients are zeroed {len(zero_grads)} times per batch"
+    nodes = (n for item in items for n in walk(item.node))
+    inner = any(isinstance(n, ast.Call) and dotted(n.func).rpartition(".")[2] == "zero_grad" for n in nodes)
+    return "gradients are zeroed inside a branch or a block" if inner else "gradients are not zeroed in the batch loop"
 
 
 def _odd_zero_grad(draft: Draft, item: Item) -> Obstacle | None:
@@ -319,7 +330,7 @@ def place_automatic(draft: Draft, step: Step) -> Obstacle | None:
     ):
         return Obstacle(step.backward.node, "a skipped batch would still run what follows the step")
     if has_loop_carried_loss(draft, step):
-        return Obstacle(step.backward.node, "the loss is kept as a tensor with its graph")
+        return Obstacle(step.backward.node, "the loss may hold what earlier batches have added to it")
     _choose_return(draft, step, [i for i in training if i not in step.before and i is not step.backward])
     draft.hooks[TRAINING_STEP] = training
     if before_step:
@@ -405,9 +416,12 @@ def has_loop_carried_loss(draft: Draft, step: Step) -> bool:
     """Whether backward is called on something built up over several batches."""
     names = {n.id for n in walk(loss_of(draft, draft.nest.backwards[0])) if isinstance(n, ast.Name)}
     use = draft.variables.sequence(step.before)
+    loop = draft.nest.batches.node if draft.nest.batches is not None else None
+    target = walk(loop.target) if isinstance(loop, ast.For) else ()
+    given = {draft.variables.of(draft.nest.inner, n.id) for n in target if isinstance(n, ast.Name)}
     for name in names:
         variable = draft.variables.of(draft.nest.step_frame, name)
-        if variable in use.exposed and variable in use.written:
+        if variable in use.exposed and variable in use.written and variable not in given:
             return True
     return False
 

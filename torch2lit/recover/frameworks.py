@@ -5,35 +5,46 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from .framework_uses import uses_told
 from .roles import Roles
 from .syntax import Source, dotted
 
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """A framework that takes the training step over, and the way out of it."""
+    """A framework that takes the training step over. ``instead``: what does the same for Lightning, when it is known."""
 
     name: str
     modules: tuple[str, ...]
-    remedy: str
+    instead: str = ""
+    is_lightning: bool = False
 
 
 _FRAMEWORKS = (
-    Framework("Lightning Fabric", ("lightning.fabric", "lightning_fabric"), ""),
+    Framework("Lightning Fabric", ("lightning.fabric", "lightning_fabric"), is_lightning=True),
     Framework(
         "Accelerate",
         ("accelerate",),
-        "replace `accelerator.backward(loss)` by `loss.backward()` and drop `prepare`",
+        "`--precision`, `--strategy` and `--devices` do for the Trainer what its configuration did",
     ),
-    Framework("apex", ("apex",), "replace `amp.scale_loss` by `torch.autocast` or drop it"),
-    Framework("Horovod", ("horovod",), "drop the `hvd` calls: `--strategy ddp` takes their place"),
-    Framework("DeepSpeed", ("deepspeed",), "use a plain optimizer: `--strategy deepspeed` takes the engine's place"),
+    Framework("ignite", ("ignite",)),
+    Framework("apex", ("apex",), "`--precision` does for the Trainer what its `opt_level` did"),
+    Framework("Horovod", ("horovod",), "`--strategy ddp` takes its place"),
+    Framework("DeepSpeed", ("deepspeed",), "`--strategy deepspeed` takes its place"),
 )
+_LOOPS = ("Engine", "create_supervised_trainer")
 _STEPS = {
     "Accelerate": ("backward",),
     "DeepSpeed": ("backward",),
     "Lightning Fabric": ("backward",),
 }
+
+
+def framework_message(source: Source, roles: Roles, framework: Framework, where: str = "") -> str:
+    """What stands in the way: the framework, and each of its uses in the file with what takes its place."""
+    uses = uses_told(source, roles, framework.name, framework.modules)
+    text = f"{framework.name} wraps the training step{where}; all that the file uses of it has to change: {uses}"
+    return f"{text}. After that, {framework.instead}" if framework.instead else text
 
 
 def wrapping_framework(source: Source, roles: Roles) -> tuple[Framework, ast.AST] | None:
@@ -59,7 +70,9 @@ def _wrapped_step(source: Source, framework: Framework, names: set[str]) -> ast.
     for call in source.calls:
         name = dotted(call.func)
         last = name.rpartition(".")[2]
-        if framework.name == "apex" and last == "scale_loss" and not _goes_without(source, call, names):
+        if framework.name == "apex" and last == "scale_loss" and not _is_optional(source, call):
+            return call
+        if framework.name == "ignite" and last in _LOOPS and name.partition(".")[0] in names and _is_run(source):
             return call
         if framework.name == "Horovod" and last == "DistributedOptimizer":
             return call
@@ -68,26 +81,21 @@ def _wrapped_step(source: Source, framework: Framework, names: set[str]) -> ast.
     return None
 
 
-def _goes_without(source: Source, call: ast.Call, names: set[str]) -> bool:
-    """Whether the script also runs where the framework is missing, and then takes its step in another branch."""
-    missing = [
-        handler
-        for attempt in source.all(ast.Try)
-        if any(isinstance(s, ast.Import | ast.ImportFrom) and _binds(s, names) for s in attempt.body)
-        for handler in attempt.handlers
-        if handler.type is None or "Error" in ast.unparse(handler.type) or ast.unparse(handler.type) == "Exception"
-    ]
-    if not missing or any(isinstance(n, ast.Raise) for h in missing for n in ast.walk(h)):
-        return False
+def _is_run(source: Source) -> bool:
+    return any(isinstance(c.func, ast.Attribute) and c.func.attr == "run" for c in source.calls)
+
+
+def _is_optional(source: Source, call: ast.Call) -> bool:
+    """Whether the script takes its step without the framework in the other branch of a condition.
+
+    Either branch stays as it stands then: what the framework has done to the model and the optimizer, it has done before.
+    """
     below: ast.AST = call
     for ancestor in source.ancestors(call):
-        if isinstance(ancestor, ast.If) and below in ancestor.body:
-            others = [n for s in ancestor.orelse for n in ast.walk(s) if isinstance(n, ast.Call)]
-            if any(isinstance(c.func, ast.Attribute) and c.func.attr == "backward" for c in others):
+        if isinstance(ancestor, ast.If) and below is not ancestor.test:
+            others = ancestor.orelse if below in ancestor.body else ancestor.body
+            calls = [n for s in others for n in ast.walk(s) if isinstance(n, ast.Call)]
+            if any(isinstance(c.func, ast.Attribute) and c.func.attr == "backward" for c in calls):
                 return True
         below = ancestor
     return False
-
-
-def _binds(statement: ast.Import | ast.ImportFrom, names: set[str]) -> bool:
-    return any((a.asname or a.name).partition(".")[0] in names for a in statement.names)

@@ -48,4 +48,4 @@ def _nest(path: str, nest: NestSummary, style: Style) -> str:
         ("mechanism", nest.mechanism + into),
     ]
     body = "".join(f"    {style(name.ljust(9), 'dim')}  {value}\n" for name, value in rows if value)
-    return f"  {style(place(path, nest.line, 1), 'bold')}: training nest{where}\n{body}"
+    return f"  {style(place(path, nest.line, 1), 'bold')}: training loop{where}\n{body}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import __version__
 from ..findings import Finding
+from ..origins import LineOrigin
 from ..program import Conversion, LedgerEntry, NestSummary, Outcome
 from .diff import render_diff
 from .places import error_parts
@@ -40,6 +41,7 @@ def _file(one: Conversion, diff: bool) -> dict[str, Any]:
         "error": {"line": line, "column": column, "message": message} if one.error else None,
         "findings": [_finding(finding) for finding in one.findings],
         "ledger": [_entry(item) for item in one.ledger],
+        "origins": [_origin(origin) for origin in one.origins],
         "nests": [_nest(nest) for nest in one.nests],
     }
     if diff:
@@ -66,9 +68,20 @@ def _entry(entry: LedgerEntry) -> dict[str, Any]:
         "end_line": entry.end_line,
         "source": entry.source,
         "fate": entry.fate.value,
+        "action": entry.fate.value,
         "target": entry.target,
         "codemod": entry.codemod,
         "reason": entry.reason,
+    }
+
+
+def _origin(origin: LineOrigin) -> dict[str, Any]:
+    return {
+        "line": origin.line,
+        "end_line": origin.end_line,
+        "kind": origin.kind,
+        "raw_line": origin.raw,
+        "place": origin.place,
     }
 
 

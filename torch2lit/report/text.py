@@ -12,7 +12,7 @@ from .style import Style
 from .table import table
 
 _COLOR = {"note": "cyan", "review": "yellow", "refused": "red"}
-_LEDGER_HEADER = ("lines", "statement", "fate", "target", "why")
+_LEDGER_HEADER = ("lines", "statement", "action", "target", "why")
 
 
 def render_messages(

@@ -27,6 +27,7 @@ from ..recover.roles import Role
 from ..recover.state_names import is_whole, plain
 from ..recover.syntax import walk
 from ..recover.variables import Variable
+from .docstrings import with_docstrings
 from .hooks import HookWriter
 from .lazy_loader import FINISH_LOADER
 from .rename import rename
@@ -167,7 +168,7 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
     methods += draft.methods
     methods.append(_configure(draft, configured, state, writer))
     body_text = "\n".join(_indent(m) for m in methods)
-    return f"class {names.module}({names.lightning}.LightningModule):\n{body_text}"
+    return with_docstrings(draft, f"class {names.module}({names.lightning}.LightningModule):\n{body_text}")
 
 
 def _in_full_precision(body: list[Statement], opening: int) -> list[Statement]:

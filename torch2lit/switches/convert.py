@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..checks import unbound_names
-from ..comments import lost_comments
+from ..comments import lost_notes
 from ..files.edits import edits_between
 from ..files.lines import split_lines
-from ..findings import Finding, finding
+from ..findings import Finding
 from ..objects.project_text import other_text
 from ..options import Options
 from ..program import Conversion, Fate, LedgerEntry, Mechanism, Outcome
@@ -100,9 +100,7 @@ def _told(source: Source, apart: Apart, second: Conversion, after: str) -> Conve
     raw = source.text
     origins = apart.origins
     findings = [_moved(f, origins) for f in second.findings if f.slug != "comment-removed"]
-    findings += [
-        finding("comment-removed", line, f"gone with its statement: {text}") for line, text in lost_comments(raw, after)
-    ]
+    findings += lost_notes(raw, after)
     plain = re.compile(rf"(?<=[`.])({'|'.join(map(re.escape, sorted(apart.names)))})(?=[`(])")
 
     def named(text: str) -> str:
