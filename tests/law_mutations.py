@@ -1368,6 +1368,22 @@ OF_SWITCHES = (
 
 OF_TRUTH = (
     Mutation(
+        4,
+        "a step that a package's object makes is not seen",
+        "torch2lit/recover/held_steps.py",
+        "    if full not in _OF_PACKAGES:\n",
+        "    if True:\n",
+        ("tests/test_unchanged.py::test_the_scaler_of_timm_is_a_step",),
+    ),
+    Mutation(
+        4,
+        "folders that an imported file puts on the path are not looked in",
+        "torch2lit/recover/neighbours.py",
+        'if file is not None and "sys.path" in self.text(file)',
+        'if False and file is not None and "sys.path" in self.text(file)',
+        ("tests/test_programs.py::test_program[several-files-on-a-path-of-their-own]",),
+    ),
+    Mutation(
         2,
         "a comment is gone when black has put a blank into it",
         "torch2lit/comments.py",

@@ -159,8 +159,11 @@ def _may_train(text: str, path: str) -> bool:
     """Whether the text has words of a training loop, or imports a file that has them: an object of that file may step."""
     if _TRAINS.search(text) and ("step" in text or ".grad" in text) and "torch" in text:
         return True
+    from .files.prefilter import hides_step
     from .recover.neighbours import Neighbours
 
+    if hides_step(text.encode("utf-8", "surrogatepass")):
+        return True
     return "torch" in text and Neighbours(path).may_train(text.encode("utf-8", "surrogatepass"))
 
 

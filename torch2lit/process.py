@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from .files.prefilter import (
     NO_TRAINING_LOOP,
     SKIP_FILE,
     asks_to_skip,
+    hides_step,
     may_lead_to_training,
     may_train,
     mentions_skip_file,
@@ -23,6 +25,7 @@ from .program import Conversion, Outcome
 
 if TYPE_CHECKING:
     from .project import ProgramConversion
+    from .recover.neighbours import Neighbours
 
 _HOME = Path(__file__).parent
 _CARRIERS = ("process.py", "deep_stack.py")
@@ -42,6 +45,16 @@ class Processed:
 
 def process_file(path: Path, options: Options) -> Processed:
     """Convert one file in memory, with the other files of its program."""
+    processed = _process_file(path, options)
+    one = processed.conversion
+    if one.outcome is Outcome.UNCHANGED and one.reason == NO_TRAINING_LOOP:
+        from .unchanged import why_unchanged
+
+        return replace(processed, conversion=replace(one, reason=why_unchanged(processed.read)))
+    return processed
+
+
+def _process_file(path: Path, options: Options) -> Processed:
     name = path.as_posix()
     try:
         data = path.read_bytes()
@@ -101,7 +114,7 @@ def convert_in_project(plain: Conversion, code: bytes, options: Options) -> Prog
         return None
     from .recover.neighbours import Neighbours
 
-    if not Neighbours(name).may_train(code):
+    if not hides_step(code) and not _leads_to_training(text, code, Neighbours(name)):
         return None
     from .project import ProgramConversion, convert_program
 
@@ -113,6 +126,19 @@ def convert_in_project(plain: Conversion, code: bytes, options: Options) -> Prog
         return None
     except Exception as error:
         return ProgramConversion(failed(name, _internal(error), text))
+
+
+def _leads_to_training(text: str, code: bytes, neighbours: Neighbours) -> bool:
+    """Whether the imports lead to files that can hold a training loop, if only by folders that are put on ``sys.path``."""
+    if neighbours.may_train(code):
+        return True
+    if b"path" not in code:
+        return False
+    try:
+        neighbours.look_on_path(ast.parse(text))
+    except _UNREADABLE:
+        return False
+    return bool(neighbours.extra) and neighbours.may_train(code)
 
 
 def _process_notebook(data: bytes, name: str, options: Options) -> Processed:

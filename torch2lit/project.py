@@ -223,9 +223,9 @@ class _Program:
 
     def with_held_steps(self, options: Options) -> ProgramConversion | None:
         """Convert the entry script alone, or with the functions that are handed such an object; None when no object steps."""
-        if not any(isinstance(one.definition.node, ast.ClassDef) for one in self.reached):
-            return None
         handed = calls_with_stepping_object(self.source, self.roles, self.files)
+        if not handed and not any(isinstance(one.definition.node, ast.ClassDef) for one in self.reached):
+            return None
         if handed:
             evaluations = reached_evaluations(self.source, self.roles, self.files)
             ways = [[*handed, *evaluations], handed] if evaluations else [handed]

@@ -17,6 +17,7 @@ from .options import Options
 from .parallel import process_files
 from .process import Processed, failed, unchanged_at_sight
 from .program import Conversion, Outcome
+from .unchanged import why_unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ def _process(files: Sequence[Path], options: Options, jobs: int | None) -> list[
             results[file] = Processed(failed(file.as_posix(), f"cannot read: {error.strerror or error}"))
             continue
         if reason is not None:
+            reason = why_unchanged(data)
             results[file] = Processed(Conversion(file.as_posix(), Outcome.UNCHANGED, reason=reason))
     left = [file for file in files if file not in results]
     results.update(zip(left, process_files(left, options, jobs), strict=True))

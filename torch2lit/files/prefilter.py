@@ -21,9 +21,16 @@ def mentions_torch(data: bytes) -> bool:
 
 def may_train(data: bytes) -> bool:
     """Whether a file can hold a training loop at all: every step site has these words."""
+    if hides_step(data):
+        return True
     if b"backward" not in data or not mentions_torch(data):  # the rarest first
         return False
     return b"step" in data or b".grad" in data
+
+
+def hides_step(data: bytes) -> bool:
+    """Whether a file uses an object of a known package whose call runs backward and the optimizer's step."""
+    return b"NativeScaler" in data
 
 
 def may_lead_to_training(data: bytes) -> bool:

@@ -9,6 +9,7 @@ The call itself is the step site then: it stays as it is, and the object goes on
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,29 @@ _STEPS = ("step", "first_step", "second_step")
 _BACKWARDS = ("backward", "manual_backward")
 _NO_OPTIMIZER = re.compile(r"sched|env|prof|writer|meter|bar|simul", re.I)
 _NOT_HELD = re.compile(r"(Module|Optimizer|LRScheduler|_LRScheduler|TestCase|Env)$")
+
+
+_NATIVE_SCALER = """
+class NativeScaler:
+    def __call__(self, loss, optimizer, **more):
+        self._scaler.scale(loss).backward()
+        self._scaler.step(optimizer)
+"""
+_OF_PACKAGES = {
+    "timm.utils.NativeScaler": _NATIVE_SCALER,
+    "timm.utils.cuda.NativeScaler": _NATIVE_SCALER,
+}
+"""What the classes of packages do, of which the text is not read, as far as steps go."""
+
+
+@functools.cache
+def class_of_package(full: str) -> ast.ClassDef | None:
+    """A class of a known package whose objects run backward and step, in outline."""
+    if full not in _OF_PACKAGES:
+        return None
+    outline = ast.parse(_OF_PACKAGES[full]).body[0]
+    assert isinstance(outline, ast.ClassDef)
+    return outline
 
 
 def held_step(roles: Roles, call: ast.Call, scope: Scope) -> tuple[bool, bool]:
@@ -97,6 +121,8 @@ def held_class(roles: Roles, node: ast.expr, scope: Scope, depth: int = 0) -> as
             return held_class(roles, body, scope, depth + 1) or held_class(roles, orelse, scope, depth + 1)
         case ast.Call(func=function):
             full = roles.full_name(function)
+            if (known := class_of_package(full)) is not None:
+                return known
             if full in roles.source.classes or (full.rpartition(".")[2][:1].isupper() and _may_step(roles, full)):
                 return roles.class_named(full)
             if (own := roles.source.function(full)) is not None:
@@ -112,7 +138,8 @@ def may_hold_steps(roles: Roles) -> bool:
         made = {roles.full_name(c.func): None for c in roles.source.calls if isinstance(c.func, ast.Attribute)}
         classes = [n for n in (*roles.origins.values(), *made) if n.rpartition(".")[2][:1].isupper()]
         names = [n for n in dict.fromkeys(classes) if _may_step(roles, n)]
-        known = [*roles.source.classes.values(), *(c for n in names if (c := roles.class_named(n)) is not None)]
+        known = [c for n in dict.fromkeys(classes) if (c := class_of_package(n)) is not None]
+        known += [*roles.source.classes.values(), *(c for n in names if (c := roles.class_named(n)) is not None)]
         roles.held = any(any(method_steps(c, m.name)) for c in known for m in _methods(c).values())
     return roles.held
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .names import local_names
+from .search_path import added_folders
 
 _LARGEST = 400_000
 _IMPORTED = re.compile(rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+)?import[ \t]+\(?([^\n#;]+)", re.MULTILINE)
@@ -70,16 +71,19 @@ class Neighbours:
         return other
 
     def look_on_path(self, tree: ast.Module) -> None:
-        """Take note of the folders that the script puts on ``sys.path``."""
+        """Take note of the folders that the script, or a file that it imports for that, puts on ``sys.path``."""
         if self.folder is None:
             return
-        for node in ast.walk(tree):
-            match node:
-                case ast.Call(
-                    func=ast.Attribute(value=ast.Attribute(attr="path"), attr="append" | "insert"), args=[*_, where]
-                ):
-                    self.extra.append(self.folder.joinpath(*_written_path(where)))
-                    self._files.clear()
+        self._add(added_folders(tree, self.folder))
+        for module in _plain_imports(tree):
+            file = self.file(module) if module.partition(".")[0] not in _FOREIGN else None
+            if file is not None and "sys.path" in self.text(file) and (inner := self.tree(file)) is not None:
+                self._add(added_folders(inner, file.parent))
+
+    def _add(self, folders: list[Path]) -> None:
+        if new := [folder for folder in folders if folder not in self.extra]:
+            self.extra += new
+            self._files.clear()
 
     def definition(self, full: str) -> Definition | None:
         """The function or class that a dotted name such as ``util.adjust_rate`` stands for, through re-exports too."""
@@ -147,6 +151,9 @@ class Neighbours:
         for folder in [self.folder, *self.extra]:
             if (found := _module_file(folder, parts)) is not None:
                 return found
+        for folder in [self.folder, *list(self.folder.resolve().parents)[:2]]:  # the layout that keeps packages in src
+            if parts[0] not in _FOREIGN and (found := _module_file(folder / "src", parts)) is not None:
+                return found
         if len(parts) > 1:  # a package, seen from the project's root
             for folder in list(self.folder.resolve().parents)[:3]:
                 if (found := _module_file(folder, parts)) is not None:
@@ -182,6 +189,17 @@ def imported_as(tree: ast.Module, name: str) -> list[str]:
                     original = name if alias.name == "*" else alias.name
                     module = "." * statement.level + (statement.module or "")
                     found.append(f"{module}{'' if module.endswith('.') or not module else '.'}{original}")
+    return found
+
+
+def _plain_imports(tree: ast.Module) -> list[str]:
+    """The modules that a file imports, by ``import x`` or ``from x import y``, at its top level."""
+    found = []
+    for statement in tree.body:
+        if isinstance(statement, ast.Import):
+            found += [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            found.append(statement.module)
     return found
 
 
@@ -242,12 +260,3 @@ def _module_file(folder: Path, parts: list[str]) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
-
-
-def _written_path(node: ast.expr) -> list[str]:
-    """The steps from the script's folder that an expression for ``sys.path`` writes down."""
-    steps = [".."] * max(
-        0, sum(isinstance(n, ast.Attribute) and n.attr in ("dirname", "parent") for n in ast.walk(node)) - 1
-    )
-    steps += [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    return [step for step in steps if not step.startswith("/")]

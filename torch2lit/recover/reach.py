@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-from .held_steps import held_step, method_steps
+from .held_steps import held_class, held_step, method_steps
 from .names import parameter_names
 from .neighbours import Definition, Neighbours
 from .nest import STEP_METHODS
@@ -110,7 +110,8 @@ def reached_evaluations(source: Source, roles: Roles, files: ProjectFiles) -> li
 def reached_training(source: Source, roles: Roles, files: ProjectFiles) -> list[Reached]:
     """The calls of the entry script that lead to training in other files, in source order."""
     called = [one for one in _calls_into_project(source, roles, files) if files.trains(one.definition)]
-    return called or [one for one in _passed_into_calls(source, roles, files) if files.trains(one.definition)]
+    passed = called or [one for one in _passed_into_calls(source, roles, files) if files.trains(one.definition)]
+    return passed or calls_with_stepping_object(source, roles, files)
 
 
 def _passed_into_calls(source: Source, roles: Roles, files: ProjectFiles) -> list[Reached]:
@@ -138,7 +139,8 @@ def calls_with_stepping_object(source: Source, roles: Roles, files: ProjectFiles
             argument = bound_argument(function, one.call, name)
             if not isinstance(argument, ast.Name):
                 continue
-            held = own_class(roles, argument, source.scope_of(one.call))
+            scope = source.scope_of(one.call)
+            held = own_class(roles, argument, scope) or held_class(roles, argument, scope)
             if held is not None and any(method_steps(held, method)[1] for method in _called_on(function, name)):
                 found.append(one)
                 break

@@ -69,8 +69,16 @@ _MODEL_USES = {
 _OPTIMIZER_NAME = re.compile(r"opt(im(izer)?)?s?(_|\d|$)|.*_opt(im(izer)?)?$|.*optimi[sz]er", re.I)
 _SCHEDULER_NAME = re.compile(r".*sched(uler)?", re.I)
 _LOADER_NAME = re.compile(r".*(loader|iterator|dataloader|_dl|_iter|batches)(s|_.*|\d*)?$", re.I)
+_COUNT_NAME = re.compile(
+    r"(.*_)?(max|min|n|nb|num|number_of|total|eval|warmup|decay|log|save|accum|accumulation)_?(iter|batche)s?", re.I
+)
+"""How many there are, not what gives them: ``max_iters``, ``num_batches``."""
 _LOADER_CLASS = re.compile(r"(DataLoader|[A-Z]\w*Loader|BucketIterator|\w*DataLoader)$")
 _NOT_LOADERS = {"FileSystemLoader", "ConfigLoader", "Loader", "SafeLoader", "FullLoader"}
+
+
+def _is_loader_name(name: str) -> bool:
+    return _LOADER_NAME.fullmatch(name) is not None and _COUNT_NAME.fullmatch(name) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +256,7 @@ class Roles:
             return Role.CONFIG if uses else None
         if name == "device":
             return Role.DEVICE
-        if _LOADER_NAME.fullmatch(name):
+        if _is_loader_name(name):
             return Role.LOADER
         if name in ("criterion", "loss_fn", "loss_func", "loss_function", "criterium") and "()" in uses:
             return Role.CRITERION
@@ -323,7 +331,7 @@ class Roles:
             return self.of(node.value, scope)
         if isinstance(node.value, ast.Name) and self.role(scope, node.value.id) is Role.CONFIG:
             return None
-        if _LOADER_NAME.fullmatch(node.attr):
+        if _is_loader_name(node.attr):
             return Role.LOADER
         if isinstance(node.value, ast.Name):
             return self._of_made_attribute(self.key(scope, node.value.id), node.attr)
@@ -416,7 +424,7 @@ class Roles:
                 return self.of(value.elt, scope)
             if isinstance(value, ast.List | ast.Tuple) and value.elts:
                 return self.of(value.elts[0], scope)
-        return Role.LOADER if _LOADER_NAME.fullmatch(name) else None
+        return Role.LOADER if _is_loader_name(name) else None
 
     def _of_call(self, node: ast.Call, scope: Scope) -> Role | None:
         full = self.full_name(node.func)

@@ -1,0 +1,48 @@
+"""Why a file without a training loop of its own has none: asked once the file is known to stay as it is."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from .files.prefilter import NO_TRAINING_LOOP
+
+_LIGHTNING = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:lightning|pytorch_lightning)\b", re.M)
+_LIGHTNING_USE = re.compile(rb"\bLightningModule\b|\bTrainer\(|\bLightningCLI\(")
+_HUGGING = re.compile(rb"^[ \t]*from[ \t]+(?:transformers|trl|sentence_transformers)\b", re.M)
+_HUGGING_TRAINER = re.compile(rb"\b(\w{0,40}Trainer)\(")
+_FASTAI = re.compile(rb"^[ \t]*from[ \t]+fastai\b", re.M)
+_HIDDEN = re.compile(r"(?<![\w.])([\w.]+)\(\s*[\w.]*loss\w*\s*,\s*[\w.]*optim")
+
+
+def why_unchanged(data: bytes) -> str:
+    """The reason in a few words; ``no training loop`` alone when nothing more is seen."""
+    if _LIGHTNING.search(data) and _LIGHTNING_USE.search(data):
+        return "already Lightning"
+    if b".train(" in data and (used := _HUGGING_TRAINER.search(data)) is not None and _HUGGING.search(data):
+        name = used.group(1).decode()
+        return (
+            f"transformers.{name} runs the loop" if name in ("Trainer", "Seq2SeqTrainer") else f"{name} runs the loop"
+        )
+    if _FASTAI.search(data) and (b".fit(" in data or b".fine_tune(" in data or b".fit_one_cycle(" in data):
+        return "fastai runs the loop"
+    if b"optim" not in data or not (b"loss" in data or b"backward" in data):
+        return NO_TRAINING_LOOP
+    text = data.decode("utf-8", "replace")
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return NO_TRAINING_LOOP if text.lstrip().startswith("{") else f"{NO_TRAINING_LOOP}: does not parse"
+    if (hidden := _HIDDEN.search(text)) is not None:
+        holder = _made_from(tree, hidden.group(1)) or hidden.group(1)
+        return f"{NO_TRAINING_LOOP}: the step is hidden in `{holder}`, which is not in this project"
+    return NO_TRAINING_LOOP
+
+
+def _made_from(tree: ast.Module, name: str) -> str:
+    """The class that an object of this name is made from, "" when that is not seen."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            if any(ast.unparse(target) == name for target in node.targets):
+                return ast.unparse(node.value.func).rpartition(".")[2]
+    return ""
