@@ -8,6 +8,7 @@ import re
 import tokenize
 from collections import Counter
 
+from torch2lit.new_lines import origins_of
 from torch2lit.program import Conversion, Fate, Outcome
 
 _GONE = re.compile(r"gone with its statement: (#.*)$")
@@ -68,7 +69,7 @@ def lines_without_an_origin(raw: str, result: Conversion) -> list[str]:
     after, before = result.after.splitlines(), raw.splitlines()
     told: list[str] = []
     reached = 0
-    for origin in result.origins:
+    for origin in origins_of(result):
         if origin.line != reached + 1:
             told.append(f"output line {reached + 1}: its origin is not told once")
         reached = origin.end_line

@@ -56,6 +56,8 @@ TRAIN_DATA = "torch2lit/plan/train_data.py"
 TRAINER = "torch2lit/plan/trainer.py"
 LEDGER = "torch2lit/plan/ledger.py"
 ENGINE = "torch2lit/engine.py"
+BY_TRAINER = "torch2lit/by_trainer.py"
+PYTHON = "torch2lit/process_python.py"
 HOOKS = "torch2lit/rewrite/hooks.py"
 ENTRY = "torch2lit/rewrite/entry.py"
 EDITS = "torch2lit/files/edits.py"
@@ -586,7 +588,7 @@ NOTHING_UNSAID = (
     Mutation(
         2,
         "a lost comment is not told",
-        ENGINE,
+        BY_TRAINER,
         "        all_findings += lost_notes(self.raw.text, after)\n",
         "",
         _text("comments-above-replaced-statements", "comments-everywhere"),
@@ -693,7 +695,7 @@ UNTOUCHED = (
     Mutation(
         3,
         "the whole file is formatted",
-        ENGINE,
+        BY_TRAINER,
         "        if problem := self._problem(after, later):",
         "        from .rewrite.formatting import format_code\n\n        after = format_code(after, 88)\n        if problem := self._problem(after, later):",
         (LAWS + "test_untouched_lines_stay_byte_for_byte",),
@@ -710,9 +712,41 @@ UNTOUCHED = (
 
 CONVERT_OR_REFUSE = (
     Mutation(
+        2,
+        "a line is told of the text between",
+        "torch2lit/origin.py",
+        "return self.lines.get(derived, 0) or self.beside",
+        "return self.lines.get(derived, derived) or self.beside",
+        ("tests/test_origin.py",),
+    ),
+    Mutation(
+        2,
+        "what was modernised is not in the ledger",
+        "torch2lit/origin.py",
+        "    if not origin.changes or origin.raw is None:",
+        "    if True:",
+        ("tests/test_origin.py",),
+    ),
+    Mutation(
+        1,
+        "the second best is taken before what follows is asked",
+        "torch2lit/search.py",
+        "                return other if _is_good(other) else outcome",
+        "                return outcome",
+        ("tests/test_search.py",),
+    ),
+    Mutation(
+        7,
+        "ways on top of each other have no end",
+        "torch2lit/search.py",
+        "    for view in VIEWS if depth < _DEEPEST else ():",
+        "    for view in VIEWS:",
+        ("tests/test_search.py",),
+    ),
+    Mutation(
         4,
         "unbound names pass",
-        ENGINE,
+        BY_TRAINER,
         '        if new:\n            return f"{listed(',
         '        if False:\n            return f"{listed(',
         (LAWS + "test_a_wrong_output_is_refused",),
@@ -728,7 +762,7 @@ CONVERT_OR_REFUSE = (
     Mutation(
         4,
         "what does not compile passes",
-        ENGINE,
+        BY_TRAINER,
         'return f"the converted text does not compile: line',
         'return "" and f"the converted text does not compile: line',
         (LAWS + "test_a_wrong_output_is_refused",),
@@ -736,7 +770,7 @@ CONVERT_OR_REFUSE = (
     Mutation(
         4,
         "a refusal changes the text",
-        ENGINE,
+        BY_TRAINER,
         "return Conversion(path, Outcome.REFUSED, text, text,",
         'return Conversion(path, Outcome.REFUSED, text, text + "\\n",',
         _text("refused-single-step"),
@@ -744,8 +778,8 @@ CONVERT_OR_REFUSE = (
     Mutation(
         4,
         "a refusal gives no reason",
-        ENGINE,
-        "text, findings=_ordered(findings), nests=nests)",
+        BY_TRAINER,
+        "text, findings=ordered(findings), nests=nests)",
         "text, findings=(), nests=nests)",
         _text("refused-single-step"),
     ),
@@ -760,7 +794,7 @@ CONVERT_OR_REFUSE = (
     Mutation(
         4,
         "a refused loop leaves its edits behind",
-        ENGINE,
+        BY_TRAINER,
         "                all_findings.append(refusal.finding)\n",
         "                pass\n",
         _text("refused-step-in-another-function", "refused-names-from-exec", "refused-else-on-epoch-loop"),
@@ -768,9 +802,9 @@ CONVERT_OR_REFUSE = (
     Mutation(
         4,
         "a failed file loses its text",
-        PROCESS,
-        "return Conversion(name, Outcome.FAILED, text, text, error=one_line(error))",
-        'return Conversion(name, Outcome.FAILED, text, "", error=one_line(error))',
+        PYTHON,
+        "return Conversion(name, Outcome.FAILED, text, text, error=str(failure), failure=failure)",
+        'return Conversion(name, Outcome.FAILED, text, "", error=str(failure), failure=failure)',
         ("tests/test_api.py", "tests/test_cli.py::TestStdin"),
     ),
 )
@@ -780,8 +814,8 @@ RUNS_NOTHING = (
         5,
         "the engine imports torch",
         ENGINE,
-        "    source = Source(text)\n",
-        "    import torch  # noqa: F401\n\n    source = Source(text)\n",
+        "    result = search(program)\n",
+        "    import torch  # noqa: F401\n\n    result = search(program)\n",
         (LAWS + "test_converting_runs_and_imports_nothing",),
     ),
     Mutation(
@@ -796,8 +830,8 @@ RUNS_NOTHING = (
         5,
         "the script is run",
         ENGINE,
-        "    result = _convert_once(text, path, options)\n    for",
-        "    import contextlib\n\n    with contextlib.suppress(BaseException):\n        exec(text, {})\n    result = _convert_once(text, path, options)\n    for",
+        "    result = search(program)\n    for",
+        "    import contextlib\n\n    with contextlib.suppress(BaseException):\n        exec(program.text, {})\n    result = search(program)\n    for",
         (LAWS + "test_converting_runs_and_imports_nothing",),
     ),
     Mutation(
@@ -819,7 +853,7 @@ RUNS_NOTHING = (
     Mutation(
         5,
         "starting imports LibCST",
-        "torch2lit/process.py",
+        PYTHON,
         "_HOME = Path(__file__).parent\n",
         "import libcst  # noqa: E402, F401\n\n_HOME = Path(__file__).parent\n",
         ("tests/test_cli.py::TestStart",),
@@ -838,7 +872,7 @@ DETERMINISTIC = (
     Mutation(
         6,
         "findings come in the order of a set",
-        ENGINE,
+        BY_TRAINER,
         "return tuple(sorted(set(findings)))",
         "return tuple(set(findings))",
         (
@@ -881,7 +915,7 @@ DETERMINISTIC = (
     Mutation(
         6,
         "what a second conversion changes passes",
-        ENGINE,
+        BY_TRAINER,
         'return "a training loop would be left over, which a second conversion would change again"',
         'return ""',
         (LAWS + "test_a_wrong_output_is_refused",),
@@ -1007,7 +1041,7 @@ NOTHING_LOST = (
     Mutation(
         7,
         "an error of the engine stops the run",
-        PROCESS,
+        PYTHON,
         "    except Exception as error:\n        return failed(",
         "    except ZeroDivisionError as error:\n        return failed(",
         ("tests/test_cli.py::test_one_bad_file_does_not_stop_the_others", "tests/test_api.py"),
@@ -1078,7 +1112,7 @@ SEVERAL_PROCESSES = (
     Mutation(
         1,
         "every process validates with its own buffers, and Lightning with those of rank 0",
-        "torch2lit/ddp/folding.py",
+        "torch2lit/views/folding.py",
         "if uses.bare_forwards and not bufferless:",
         "if False:",
         _text("ddp-validated-without-its-wrapper"),
@@ -1410,7 +1444,7 @@ OF_TRUTH = (
     Mutation(
         2,
         "a deleted import counts as kept",
-        "torch2lit/origins.py",
+        "torch2lit/new_lines.py",
         "if entry.fate is Fate.KEPT and entry.line not in kept and entry.source not in texts",
         "if False",
         ("tests/test_claims.py",),

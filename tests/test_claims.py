@@ -18,6 +18,7 @@ from claims import untrue_claims
 
 from torch2lit.api import convert, convert_source
 from torch2lit.files.decoding import decode
+from torch2lit.new_lines import origins_of
 from torch2lit.program import Conversion, Fate, Outcome
 
 CORPUS = os.environ.get("TORCH2LIT_CORPUS", "")
@@ -123,10 +124,10 @@ def test_an_import_that_goes_is_not_kept() -> None:
 
 def test_every_line_of_the_output_has_an_origin() -> None:
     result = converted(ARMS)
-    places = {origin.place: origin.kind for origin in result.origins}
+    places = {origin.place: origin.kind for origin in origins_of(result)}
     assert places["import"] == "written"
     assert places["Trainer"] == "written"
-    moved = [o for o in result.origins if o.kind == "moved" and o.place == "training_step"]
+    moved = [o for o in origins_of(result) if o.kind == "moved" and o.place == "training_step"]
     assert moved
     raw, new = ARMS.splitlines(), result.after.splitlines()
     assert raw[moved[0].raw - 1].split("=")[0].strip() in new[moved[0].line - 1]

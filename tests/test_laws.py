@@ -168,15 +168,15 @@ def test_every_ledger_entry_says_where_and_why() -> None:
     ],
 )
 def test_a_wrong_output_is_refused(monkeypatch: pytest.MonkeyPatch, extra: str, problem: str) -> None:
-    assemble = importlib.import_module("torch2lit.rewrite.assemble")
-    right = assemble.nest_edits
+    by_trainer = importlib.import_module("torch2lit.by_trainer")
+    right = by_trainer.nest_edits
     end = SCRIPT.count("\n")
 
     def wrong(*arguments: object) -> object:
         edits, names = right(*arguments)
         return [*edits, Edit(end, end, extra)], names
 
-    monkeypatch.setattr(assemble, "nest_edits", wrong)
+    monkeypatch.setattr(by_trainer, "nest_edits", wrong)
     result = api.convert_source(SCRIPT, options=Options(target="trainer"))
 
     assert (result.outcome, result.after) == (Outcome.REFUSED, SCRIPT)

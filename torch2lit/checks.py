@@ -6,12 +6,18 @@ import ast
 import builtins
 import symtable
 
+from .memory import once
+
 
 def unbound_names(text: str) -> set[str]:
     """The names that some scope reads and that neither the module nor Python binds.
 
     Raises SyntaxError when the text is not Python.
     """
+    return once(("unbound names", text), lambda: _unbound(text))
+
+
+def _unbound(text: str) -> set[str]:
     top = symtable.symtable(text, "<checks>", "exec")
     bound = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
     bound |= {child.get_name() for child in top.get_children()}

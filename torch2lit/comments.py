@@ -8,6 +8,8 @@ import tokenize
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from .memory import tree_of
+
 if TYPE_CHECKING:
     from .findings import Finding
 
@@ -55,7 +57,7 @@ def lost_docstrings(before: str, after: str) -> list[tuple[int, str, str]]:
 
 def _docstrings(text: str) -> list[tuple[int, str, str]]:
     try:
-        tree = ast.parse(text)
+        tree = tree_of(text)
     except (SyntaxError, ValueError, RecursionError):
         return []
     owners = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import sys
 import threading
 from collections.abc import Callable
@@ -31,7 +32,7 @@ def with_deep_stack(function: Callable[[], Result]) -> Result:
     usual_limit = sys.getrecursionlimit()
     usual_stack = threading.stack_size(STACK_BYTES)
     try:
-        thread = threading.Thread(target=run, daemon=True)
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
         sys.setrecursionlimit(max(usual_limit, RECURSION_LIMIT))
         thread.start()
         thread.join()

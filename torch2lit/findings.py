@@ -6,7 +6,7 @@ A finding's code never changes its meaning. ``T2L0xx`` concerns files, ``T2L1xx`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Severity = Literal["note", "review", "refused"]
@@ -31,7 +31,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One message about one place. Lines and columns count from 1; line 0 means the whole file."""
+    """One message about one place. Lines and columns count from 1; line 0 means the whole file.
+
+    ``about`` and ``because`` say again what later steps ask of it, so that nobody reads the message: the name of what it
+    is about, and the reason at the message's end.
+    """
 
     line: int
     column: int
@@ -41,10 +45,16 @@ class Finding:
     message: str
     remedy: str
     end_line: int = 0
+    about: str = field(default="", compare=False)
+    because: str = field(default="", compare=False)
 
     def moved(self, line: int) -> Finding:
         """The same finding at another line."""
         return replace(self, line=line)
+
+    def with_reason(self, reason: str) -> Finding:
+        """The same finding with a reason for it."""
+        return replace(self, message=f"{self.message}: {reason}", because=reason)
 
 
 _RULES: dict[str, Rule] = {}
@@ -75,7 +85,7 @@ def rule(code_or_slug: str) -> Rule:
     raise KeyError(code_or_slug)
 
 
-def finding(slug: str, line: int, message: str, column: int = 1, end_line: int = 0) -> Finding:
+def finding(slug: str, line: int, message: str, column: int = 1, end_line: int = 0, *, about: str = "") -> Finding:
     """A finding of the rule with this slug at a place. Raises KeyError when there is no such rule."""
     r = rule(slug)
-    return Finding(line, column, r.code, r.slug, r.severity, message, r.remedy, end_line)
+    return Finding(line, column, r.code, r.slug, r.severity, message, r.remedy, end_line, about)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .options import Options
-from .process import Processed, failed, process_file
+from .process import Processed, process_file
+from .process_python import failed
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from . import catalogue as catalogue
@@ -10,12 +9,12 @@ from .files.lines import split_lines
 from .files.notebooks import NotebookSource
 from .files.prefilter import NO_TRAINING_LOOP, SKIP_FILE, asks_to_skip, may_train
 from .findings import Finding, finding
+from .legacy.modernise import repaired
 from .options import Options
-from .process import convert_in_project, convert_python, failed
-from .program import Conversion, LedgerEntry, NestSummary, Outcome
+from .origin import Origin, Words, told
+from .process_python import convert_in_project, convert_python, failed
+from .program import Cause, Conversion, Outcome
 from .project import ProgramConversion
-
-_PLACE = re.compile(r"(\d+):(\d+): (.*)", re.DOTALL)
 
 
 def convert_notebook(notebook: str, name: str, options: Options) -> Conversion:
@@ -31,14 +30,16 @@ def convert_notebook_program(
     The texts of the conversion are JSON, and its lines are lines of the file. Raises SourceError when it is
     no notebook.
     """
-    source = NotebookSource(notebook)
+    source = _opened(notebook)
     untouched = Conversion(name, Outcome.UNCHANGED, notebook, notebook)
     if not source.is_python:
         return ProgramConversion(replace(untouched, reason="not a Python notebook"))
     if asks_to_skip(source.text):
         return ProgramConversion(replace(untouched, reason=SKIP_FILE))
     code = source.text.encode("utf-8", "surrogatepass")
-    program = ProgramConversion(replace(untouched, before=source.text, after=source.text, reason=NO_TRAINING_LOOP))
+    program = ProgramConversion(
+        replace(untouched, before=source.text, after=source.text, reason=NO_TRAINING_LOOP, cause=Cause.NO_LOOP)
+    )
     if may_train(code):
         program = ProgramConversion(convert_python(source.text, name, options))
     if in_project:
@@ -46,6 +47,10 @@ def convert_notebook_program(
     conversion = _in_cells(program.entry, source, notebook)
     findings = tuple(sorted(_unread(source) + conversion.findings))
     return replace(program, entry=replace(conversion, findings=findings))
+
+
+def _opened(notebook: str) -> NotebookSource:
+    return NotebookSource(notebook, repairs=lambda code: repaired(code) is not None)
 
 
 def _in_cells(program: Conversion, source: NotebookSource, notebook: str) -> Conversion:
@@ -62,7 +67,9 @@ def _in_cells(program: Conversion, source: NotebookSource, notebook: str) -> Con
             return failed(program.path, "internal error: the converted program does not fit into its cells", notebook)
         elif after == notebook:
             # All that changed stood in placeholders of the notebook's own lines.
-            program = replace(program, outcome=Outcome.UNCHANGED, mechanism=None, reason=NO_TRAINING_LOOP)
+            program = replace(
+                program, outcome=Outcome.UNCHANGED, mechanism=None, reason=NO_TRAINING_LOOP, cause=Cause.NO_LOOP
+            )
     return replace(_in_file(program, source), before=notebook, after=after or notebook, edits=())
 
 
@@ -77,7 +84,7 @@ def _converted(raw: Conversion, source: NotebookSource) -> str | None:
     after = source.with_code(raw.after)
     if after is None:
         return None
-    again = NotebookSource(after)
+    again = _opened(after)
     same = _code(again.restore_magics(again.text)) == _code(source.restore_magics(raw.after))
     return after if same else None
 
@@ -101,41 +108,23 @@ def _unread(source: NotebookSource) -> tuple[Finding, ...]:
 
 def _in_file(conversion: Conversion, source: NotebookSource) -> Conversion:
     """The same conversion with lines of the file in place of lines of the program."""
-    error = conversion.error
-    if place := _PLACE.fullmatch(error):
-        cell = source.cell_at(int(place[1]) - 1)
-        line, column = source.place_in_file(int(place[1]), int(place[2]))
-        error = f"{line}:{column}: cell {cell}: {place[3]}"
-    return replace(
-        conversion,
-        error=error,
-        findings=tuple(_finding_in_file(one, source) for one in conversion.findings),
-        ledger=tuple(_entry_in_file(one, source) for one in conversion.ledger),
-        nests=tuple(_nest_in_file(one, source) for one in conversion.nests),
+    failure = conversion.failure
+    if failure is not None and failure.line:
+        line, column = source.place_in_file(failure.line, failure.column)
+        failure = replace(failure, line=line, column=column, cell=source.cell_at(failure.line - 1))
+    findings = tuple(
+        replace(one, message=f"cell {source.cell_at(one.line - 1)}: {one.message}") if one.line else one
+        for one in conversion.findings
     )
+    found = told(replace(conversion, findings=findings), _origin(conversion, source))
+    return replace(found, error=str(failure or ""), failure=failure)
 
 
-def _line(line: int, source: NotebookSource) -> int:
-    return source.place_in_file(line)[0] if line else 0
-
-
-def _finding_in_file(one: Finding, source: NotebookSource) -> Finding:
-    if not one.line:
-        return one
-    line, column = source.place_in_file(one.line, one.column)
-    message = f"cell {source.cell_at(one.line - 1)}: {source.restore_magics(one.message)}"
-    return replace(one, line=line, column=column, end_line=_line(one.end_line, source), message=message)
-
-
-def _entry_in_file(one: LedgerEntry, source: NotebookSource) -> LedgerEntry:
-    return replace(
-        one,
-        line=_line(one.line, source),
-        end_line=_line(one.end_line, source),
-        source=source.restore_magics(one.source),
-    )
-
-
-def _nest_in_file(one: NestSummary, source: NotebookSource) -> NestSummary:
-    phases = tuple((phase, _line(line, source)) for phase, line in one.phases)
-    return replace(one, line=_line(one.line, source), phases=phases)
+def _origin(conversion: Conversion, source: NotebookSource) -> Origin:
+    """The way back from the program to the file, as far as the conversion speaks of it."""
+    lines = {line for one in conversion.findings for line in (one.line, one.end_line)}
+    lines |= {line for entry in conversion.ledger for line in (entry.line, entry.end_line)}
+    lines |= {line for nest in conversion.nests for line in (nest.line, *(line for _phase, line in nest.phases))}
+    places = {line: source.place_in_file(line)[0] for line in lines if line}
+    words = Words(source.restore_magics, source.restore_magics)
+    return Origin(None, places, (words,), columns=lambda line, column: source.place_in_file(line, column)[1])

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from .findings import Finding
-    from .origins import LineOrigin
 
 Node = TypeVar("Node", bound=ast.AST)
 Place = tuple[int, int]
@@ -35,6 +34,27 @@ class Outcome(str, Enum):
     UNCHANGED = "unchanged"
     REFUSED = "refused"
     FAILED = "failed"
+
+
+class Cause(str, Enum):
+    """Why a file is unchanged, for those who go on from there; `Conversion.reason` says it in words."""
+
+    NO_LOOP = "no-training-loop"
+    FRAMEWORK = "framework"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a file could not be converted; line and column count from 1, 0 for an unknown place. ``cell`` is that of a notebook."""
+
+    reason: str
+    line: int = 0
+    column: int = 0
+    cell: int = 0
+
+    def __str__(self) -> str:
+        cell = f"cell {self.cell}: " if self.cell else ""
+        return f"{self.line}:{self.column}: {cell}{self.reason}" if self.line else self.reason
 
 
 class Fate(str, Enum):
@@ -100,7 +120,7 @@ class Conversion:
     ``before`` and ``after`` are text with the file's own newlines; ``after`` equals ``before`` unless the
     outcome is converted. ``edits`` lead from the one to the other; they may be left out. ``error`` is one
     line when the outcome is failed: ``LINE:COLUMN: REASON`` when the place is known, the reason alone when
-    not. ``reason`` says why a file is unchanged. ``library``: nothing in the file itself starts its training, other files do.
+    not, which ``failure`` says in parts. ``reason`` says why a file is unchanged, ``cause`` the same to those who go on from there. ``library``: nothing in the file itself starts its training, other files do.
     """
 
     path: str
@@ -115,13 +135,8 @@ class Conversion:
     reason: str = ""
     edits: tuple[Edit, ...] = ()
     library: bool = False
-
-    @property
-    def origins(self) -> tuple[LineOrigin, ...]:
-        """Where every line of ``after`` comes from; () unless the outcome is converted."""
-        from .origins import origins_of
-
-        return origins_of(self)
+    cause: Cause | None = None
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ from . import catalogue as catalogue
 from .files.edits import apply_edits, edits_between
 from .files.lines import split_lines
 from .findings import Finding, finding
+from .new_lines import true_to_text
 from .options import Options
-from .origins import settled
-from .program import Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
+from .origin import origin_of_edits, sorted_ledger, told
+from .program import Cause, Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
 from .recover.framework_uses import uses_told
 from .recover.frameworks import framework_message, wrapping_framework
-from .recover.neighbours import Definition, Neighbours, imported_modules
+from .recover.neighbours import Definition, Neighbours, imported_modules, neighbours_of
 from .recover.reach import (
     ProjectFiles,
     Reached,
@@ -28,8 +29,8 @@ from .recover.reach import (
     reached_evaluations,
     reached_training,
 )
-from .recover.roles import Roles
-from .recover.syntax import Source, dotted
+from .recover.roles import Roles, roles_of
+from .recover.syntax import Source, dotted, source_of
 from .recover.unreadable import Unreadable, unreadable_training
 
 Convert = Callable[[str, str, Options], Conversion]
@@ -49,7 +50,7 @@ def convert_program(text: str, path: str, options: Options, convert: Convert) ->
 
     Raises SyntaxError for what is not Python.
     """
-    neighbours = Neighbours(path)
+    neighbours = neighbours_of(path)
     if neighbours.folder is None:
         return None
     source, roles, files = _opened(text, neighbours)
@@ -80,9 +81,9 @@ def _modules_step_by_objects(source: Source, reached: list[Reached]) -> bool:
 
 def _opened(text: str, neighbours: Neighbours) -> tuple[Source, Roles, ProjectFiles]:
     """The entry script, its roles, and the other files of its program."""
-    source = Source(text)
-    neighbours.look_on_path(source.tree)
-    roles = Roles(source, neighbours)
+    source = source_of(text)
+    neighbours = neighbours_of(neighbours.path, source.tree)
+    roles = roles_of(source, neighbours)
     return source, roles, ProjectFiles(roles, neighbours)
 
 
@@ -92,7 +93,7 @@ def with_evaluations(plain: Conversion, options: Options, convert: Convert) -> C
     ``plain`` is the conversion of the script alone. Raises SyntaxError for what is not Python.
     """
     text, path = plain.before, plain.path
-    neighbours = Neighbours(path)
+    neighbours = neighbours_of(path)
     if neighbours.folder is None or not _imports_neighbours(text, neighbours):
         return None
     source, roles, files = _opened(text, neighbours)
@@ -152,9 +153,9 @@ class _Program:
                 message = framework_message(source, roles, framework, where)
                 if own := uses_told(self.source, self.roles, framework.name, framework.modules):
                     message += f". In this script: {own}"
-                told = finding("framework-wrapped", call.lineno, message, call.col_offset + 1)
+                refusal = finding("framework-wrapped", call.lineno, message, call.col_offset + 1)
                 text = self.source.text
-                return ProgramConversion(Conversion(self.path, Outcome.REFUSED, text, text, findings=(told,)))
+                return ProgramConversion(Conversion(self.path, Outcome.REFUSED, text, text, findings=(refusal,)))
         return None
 
     def refused(self) -> Conversion:
@@ -178,7 +179,7 @@ class _Program:
         conversions: list[Conversion] = []
         for file in self.holders():
             one = self.convert(self.files.neighbours.text(file), file.as_posix(), options)
-            if one.outcome is Outcome.UNCHANGED and one.reason.startswith("uses "):
+            if one.cause is Cause.FRAMEWORK:
                 continue
             if one.outcome is not Outcome.CONVERTED:
                 self.problems += _refusals(one, f"{self.name(file)}:")
@@ -188,16 +189,16 @@ class _Program:
             return None
         line, text = self.reached[0].call.lineno, self.source.text
         names = ", ".join(self.name(Path(c.path)) for c in conversions)
-        told = [finding("converted-elsewhere", line, f"the training loop is in {names}, converted with this script")]
-        told += [_in_processes(one.call) for one in self.reached if one.passed and _starts_processes(one.call)]
+        notes = [finding("converted-elsewhere", line, f"the training loop is in {names}, converted with this script")]
+        notes += [_in_processes(one.call) for one in self.reached if one.passed and _starts_processes(one.call)]
         for one in conversions:
             prefix = self.name(Path(one.path))
             reviews = [f for f in one.findings if f.severity == "review"]
-            told += [_at(f, line, f"{prefix}:{f.line}: {f.message}") for f in reviews]
+            notes += [_at(f, line, f"{prefix}:{f.line}: {f.message}") for f in reviews]
         order = list(Mechanism)
         mechanism = max((c.mechanism for c in conversions if c.mechanism), key=order.index, default=None)
         nests = tuple(nest for c in conversions for nest in c.nests)
-        entry = Conversion(self.path, Outcome.CONVERTED, text, text, mechanism, tuple(sorted(set(told))), nests=nests)
+        entry = Conversion(self.path, Outcome.CONVERTED, text, text, mechanism, tuple(sorted(set(notes))), nests=nests)
         return ProgramConversion(entry, tuple(Path(c.path) for c in conversions))
 
     def holders(self) -> list[Path]:
@@ -247,7 +248,6 @@ class _Program:
 
     def with_calls(self, options: Options, calls: list[Reached]) -> ProgramConversion | None:
         """Bring these functions into the entry script and convert it."""
-        from .passes import joined
         from .rewrite.pull_in import CannotPullIn, pull_in, without_leftovers
 
         try:
@@ -256,27 +256,15 @@ class _Program:
             self.pull_problems.append(str(reason))
             return None
         text = self.source.text
-        combined = apply_edits(split_lines(text), edits)
-        second = self.convert(combined, self.path, options)
+        second = self.convert(apply_edits(split_lines(text), edits), self.path, options)
         if second.outcome is not Outcome.CONVERTED:
             self.pull_problems += _refusals(second, "")
             return None
-        first = Conversion(self.path, Outcome.CONVERTED, text, combined, second.mechanism, edits=edits)
-        result = joined(first, second)
-        line = self.reached[0].call.lineno
-        findings = [f if f.line else _at(f, line, f.message) for f in result.findings]
-        after = without_leftovers(result.after, pulled)
-        entries = sorted(
-            [*result.ledger, *self.moved(calls, edits)], key=lambda e: (e.line, e.end_line, e.source, e.target)
-        )
-        told = replace(
-            result,
-            after=after,
-            edits=edits_between(text, after),
-            findings=tuple(sorted(set(findings))),
-            ledger=tuple(entries),
-        )
-        return ProgramConversion(settled(told))
+        result = told(second, origin_of_edits(text, edits, beside=self.reached[0].call.lineno))
+        after = without_leftovers(second.after, pulled)
+        entries = sorted_ledger([*result.ledger, *self.moved(calls, edits)])
+        result = replace(result, after=after, edits=edits_between(text, after), ledger=entries)
+        return ProgramConversion(true_to_text(result))
 
     def moved(self, calls: list[Reached], edits: tuple[Edit, ...]) -> list[LedgerEntry]:
         """Where the code of the other files went, and the imports that brought it here."""

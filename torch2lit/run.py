@@ -15,8 +15,9 @@ from .files.prefilter import may_lead_to_training
 from .files.writing import write_file
 from .options import Options
 from .parallel import process_files
-from .process import Processed, failed, unchanged_at_sight
-from .program import Conversion, Outcome
+from .process import Processed, unchanged_at_sight
+from .process_python import failed
+from .program import Cause, Conversion, Outcome
 from .unchanged import why_unchanged
 
 
@@ -110,7 +111,9 @@ def _process(files: Sequence[Path], options: Options, jobs: int | None) -> list[
             continue
         if reason is not None:
             reason = why_unchanged(data)
-            results[file] = Processed(Conversion(file.as_posix(), Outcome.UNCHANGED, reason=reason))
+            results[file] = Processed(
+                Conversion(file.as_posix(), Outcome.UNCHANGED, reason=reason, cause=Cause.NO_LOOP)
+            )
     left = [file for file in files if file not in results]
     results.update(zip(left, process_files(left, options, jobs), strict=True))
     return [results[file] for file in files]

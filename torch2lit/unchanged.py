@@ -6,6 +6,7 @@ import ast
 import re
 
 from .files.prefilter import NO_TRAINING_LOOP
+from .memory import tree_of
 
 _LIGHTNING = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:lightning|pytorch_lightning)\b", re.M)
 _LIGHTNING_USE = re.compile(rb"\bLightningModule\b|\bTrainer\(|\bLightningCLI\(")
@@ -30,7 +31,7 @@ def why_unchanged(data: bytes) -> str:
         return NO_TRAINING_LOOP
     text = data.decode("utf-8", "replace")
     try:
-        tree = ast.parse(text)
+        tree = tree_of(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return NO_TRAINING_LOOP if text.lstrip().startswith("{") else f"{NO_TRAINING_LOOP}: does not parse"
     if (hidden := _HIDDEN.search(text)) is not None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING
 
-from ..objects.project_text import BETWEEN
-from ..recover.syntax import Source
-
-if TYPE_CHECKING:
-    from ..objects.view import View
+from ..recover.project_text import BETWEEN
+from ..recover.syntax import Seen, Source, source_of
 
 _WORDS = re.compile(r"init_process_group|spawn|start_processes|SLURM_|new_group|init_device_mesh|init_rpc")
 _RENUMBERS = re.compile(
@@ -18,25 +14,25 @@ _RENUMBERS = re.compile(
 )
 
 
-def files_with_processes(view: View) -> list[Source] | None:
+def files_with_processes(view: Seen) -> list[Source] | None:
     """The project's other files that have to do with processes; None when one of them cannot be read or renumbers them."""
     texts = [text for text in view.others.split(BETWEEN) if _WORDS.search(text) or _RENUMBERS.search(text)]
     if any(_RENUMBERS.search(text) for text in texts):
         return None
     try:
-        return [Source(text) for text in texts]
+        return [source_of(text) for text in texts]
     except SyntaxError:
         return None
 
 
-def trains_when_made(view: View, method: str) -> bool:
+def trains_when_made(view: Seen, method: str) -> bool:
     """Whether every other file that names the class makes an object of it and trains it right away, by this method."""
     name, made = view.family.leaf.name, 0
     for text in view.others.split(BETWEEN):
         if not re.search(rf"\b{name}\b", text):
             continue
         try:
-            source = Source(text)
+            source = source_of(text)
         except SyntaxError:
             return False
         if any(node.attr == name for node in source.all(ast.Attribute)) or any(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from ..recover.roles import Roles
+from ..recover.roles import Roles, roles_of
 from ..recover.syntax import Source, dotted
 from .elsewhere import files_with_processes
 from .group import Unfoldable
@@ -65,7 +65,7 @@ def _check_elsewhere(source: Source) -> None:
     made = 0
     for other in others or []:
         try:
-            roles = Roles(other)
+            roles = roles_of(other)
             _check_starts(other, None)
             for call in _groups(other):
                 _check_group(other, roles, call, spawned=False)

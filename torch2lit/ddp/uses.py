@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from ..objects.project_text import SETTINGS
 from ..recover.items import grad_mode
 from ..recover.names import parameter_names
 from ..recover.nest import Nest
+from ..recover.project_text import SETTINGS
 from ..recover.roles import Key, Roles, bound_argument
 from ..recover.state_names import WHOLE, is_attribute, plain
 from ..recover.syntax import Scope, Source, dotted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from . import json_spans
@@ -58,9 +58,13 @@ class NotebookSource:
     begin; ``unread`` the cells that are no Python.
     """
 
-    def __init__(self, notebook: str) -> None:
-        """Read the JSON text of a notebook of format 4. Raises SourceError when it is none."""
+    def __init__(self, notebook: str, *, repairs: Callable[[str], bool] = lambda _code: False) -> None:
+        """Read the JSON text of a notebook of format 4. Raises SourceError when it is none.
+
+        ``repairs``: whether a cell for an older Python becomes Python once the whole program is repaired.
+        """
         self._json = notebook
+        self._repairs = repairs
         self._magics = Magics()
         self.unread: list[UnreadCell] = []
         self._cells: list[Cell] = []
@@ -175,7 +179,7 @@ class NotebookSource:
 
     def _as_python(self, found: list[tuple[int, dict[str, Value]]], sources: list[str]) -> list[str]:
         """The cells as Python, as far as they are; what is hidden reads the names of those before it that it mentions."""
-        plain = [source if parses(source) or _parses_repaired(source) else None for source in sources]
+        plain = [source if parses(source) or self._repairs(source) else None for source in sources]
         codes = []
         for (number, fields), source, code in zip(found, sources, plain, strict=True):
             readable = code if code is not None else Magics().hide(source)
@@ -215,13 +219,6 @@ class NotebookSource:
     def _dump(self, text: str) -> str:
         escaped = self._json.isascii() and "\\u" in self._json
         return json.dumps(text, ensure_ascii=escaped)
-
-
-def _parses_repaired(source: str) -> bool:
-    """Whether a cell for an older Python becomes Python once the whole program is repaired."""
-    from ..legacy.modernise import repaired
-
-    return repaired(source) is not None
 
 
 def _language(top: Value) -> str:

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..comments import skip_lines
-from ..files.edits import apply_edits
 from ..files.lines import split_lines
-from ..findings import Finding, finding
 from ..installed import modernizers, repairs
-from ..program import Conversion, Edit, Fate, LedgerEntry, Modernisation, Outcome, Piece
-from ..recover.roles import Roles
-from ..recover.syntax import Source
+from ..memory import tree_of
+from ..program import Edit, Modernisation, Piece
+from ..recover.roles import Roles, roles_of
+from ..recover.syntax import Source, source_of
 from .script import SourceScript
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -58,34 +57,16 @@ def repaired(text: str) -> Modernised | None:
 def modern_text(text: str) -> str:
     """A Python file as it stands after its modernisation alone. Raises SyntaxError when it is not Python even so."""
     repair = repaired(text) if _stops(text) else None
-    source = Source(repair.after if repair is not None else text)
-    return modernised(source, Roles(source)).after
+    source = source_of(repair.after if repair is not None else text)
+    return modernised(source, roles_of(source)).after
 
 
 def _stops(text: str) -> bool:
     try:
-        ast.parse(text)
+        tree_of(text)
     except SyntaxError:
         return True
     return False
-
-
-def told(result: Conversion, modern: Modernised) -> Conversion:
-    """The conversion of a modernised text, told as one of the raw text. A file that is not converted stays raw."""
-    if result.outcome is not Outcome.CONVERTED:
-        return replace(result, before=modern.before, after=modern.before)
-    findings = [*result.findings, *_findings(modern, result.ledger)]
-    own = edits_of_lines(modern, result.edits)
-    edits = [*result.edits, *own]
-    emptied = [e for e in own if not e.text]
-    return replace(
-        result,
-        before=modern.before,
-        after=apply_edits(split_lines(modern.after), [*result.edits, *emptied]) if emptied else result.after,
-        edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
-        findings=tuple(sorted(set(findings))),
-        ledger=ledger_of_raw(result.ledger, modern),
-    )
 
 
 def performed(text: str, found: Iterable[tuple[str, Modernisation]]) -> Modernised:
@@ -144,16 +125,6 @@ def _skipped(source: Source) -> list[tuple[int, int]]:
     return sorted((s.lineno, s.end_lineno or s.lineno) for s in statements if s.lineno in lines)
 
 
-def _findings(modern: Modernised, ledger: tuple[LedgerEntry, ...]) -> Iterable[Finding]:
-    for name, one in modern.done:
-        slug = "modernised" if one.certain else "modernised-likely"
-        yield finding(slug, one.line, f"{name}: {one.meaning}", end_line=one.end_line)
-    for name, one in modern.only_told:
-        if one.settled_in and any(e.line <= one.line <= e.end_line and e.target in one.settled_in for e in ledger):
-            continue
-        yield finding("old-torch-left", one.line, f"{name}: {one.meaning}", end_line=one.end_line)
-
-
 def edits_of_lines(modern: Modernised, edits: tuple[Edit, ...]) -> list[Edit]:
     """The modernised lines that the conversion leaves where they are; a line of which nothing is left goes."""
     before, after = split_lines(modern.before), split_lines(modern.after)
@@ -162,30 +133,3 @@ def edits_of_lines(modern: Modernised, edits: tuple[Edit, ...]) -> list[Edit]:
         for n, (old, new) in enumerate(zip(before, after, strict=True))
         if old != new and not any(e.start <= n < e.end for e in edits)
     ]
-
-
-def ledger_of_raw(entries: tuple[LedgerEntry, ...], modern: Modernised) -> tuple[LedgerEntry, ...]:
-    """The ledger in the words of the raw text, with the modernisers beside the other codemods."""
-    lines = split_lines(modern.before)
-    found: list[LedgerEntry] = []
-    covered: set[int] = set()
-    for entry in entries:
-        mine = [(name, one) for name, one in modern.done if entry.line <= one.pieces[0].start[0] <= entry.end_line]
-        covered |= {one.pieces[0].start[0] for _, one in mine}
-        names = list(dict.fromkeys([entry.codemod, *(name for name, _ in mine)]))
-        if mine:
-            reasons = list(dict.fromkeys([entry.reason, *(one.meaning for _, one in mine)]))
-            entry = replace(
-                entry,
-                source=lines[entry.line - 1][:400].strip(),
-                fate=Fate.FLAGGED if entry.fate is Fate.FLAGGED else Fate.REPLACED,
-                codemod=", ".join(filter(None, names)),
-                reason="; ".join(filter(None, reasons)),
-            )
-        found.append(entry)
-    for name, one in modern.done:
-        line = one.pieces[0].start[0]
-        if line not in covered:
-            covered.add(line)
-            found.append(LedgerEntry(line, line, lines[line - 1].strip()[:400], Fate.REPLACED, "", name, one.meaning))
-    return tuple(sorted(found, key=lambda e: (e.line, e.end_line, e.source, e.target)))

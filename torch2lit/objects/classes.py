@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from ..recover.names import parameter_names
 from ..recover.own_classes import definition_of
-from ..recover.roles import Roles
+from ..recover.project_text import BETWEEN, SETTINGS, replacements
+from ..recover.roles import Roles, roles_of
 from ..recover.state_names import state_name
-from ..recover.syntax import Scope, Source, dotted, walk, walk_scope
-from .project_text import BETWEEN, SETTINGS, replacements
+from ..recover.syntax import Scope, Source, dotted, source_of, walk, walk_scope
 
 _MAGIC = {
     "__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__slots__", "__new__", "__init_subclass__",
@@ -336,7 +336,7 @@ def _foreign_base(roles: Roles, family: Family, base: ast.expr, depth: int) -> s
         where = roles.neighbours.definition(full) if roles.neighbours is not None else None
         if where is None or roles.neighbours is None:
             return f"class `{family.leaf.name}` extends `{shown}`, whose attributes may be more than values"
-        above = Roles(Source(roles.neighbours.text(where.file)), roles.neighbours.beside(where.file))
+        above = roles_of(source_of(roles.neighbours.text(where.file)), roles.neighbours.beside(where.file))
     for inner in found.bases:
         if problem := _foreign_base(above, family, inner, depth + 1):
             return problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..recover.state_names import ABOVE, STATE
-from .view import View
+from ..recover.syntax import Seen
 
 _NAME = re.compile(rf"\b{STATE}(?:_(\w+))?\b")
 _SHOWN = re.compile(r"\{[^{}\"']*\b" + STATE + r"\w*[^{}\"'=!<>]*=\s*(?:![rsa])?(?::[^{}]*)?\}")
@@ -15,7 +15,7 @@ class NoTwinError(Exception):
     """A name of a view stands for something that new code cannot say; the text tells why."""
 
 
-def with_object(text: str, view: View, holder: str, *, elsewhere: bool = False) -> str:
+def with_object(text: str, view: Seen, holder: str, *, elsewhere: bool = False) -> str:
     """The text with attributes of ``holder`` for the view's names. Raises NoTwinError when a name of it has no twin.
 
     ``elsewhere``: the text stands outside of the class, where Python does not mangle private names for it.
@@ -24,7 +24,8 @@ def with_object(text: str, view: View, holder: str, *, elsewhere: bool = False) 
         raise NoTwinError("an f-string shows the name of an attribute")
     if ABOVE in text:
         raise NoTwinError("`super()` stands in the loop or in a method that it runs")
-    owners = {m.name: owner.name for owner in view.family.classes for m in owner.body if m in view.family.names}
+    methods = {m: m.name for m in view.family.names}
+    owners = {methods[m]: owner.name for owner in view.family.classes for m in owner.body if m in methods}
 
     def attribute(found: re.Match[str]) -> str:
         name = found.group(1)
@@ -40,7 +41,7 @@ def with_object(text: str, view: View, holder: str, *, elsewhere: bool = False) 
     return _NAME.sub(attribute, text)
 
 
-def told(text: str, holder: str = "self") -> str:
+def in_raw_words(text: str, holder: str = "self") -> str:
     """A message with the user's words for the view's names."""
     words = _NAME.sub(lambda found: f"{holder}.{found.group(1)}" if found.group(1) else holder, text)
     return words.replace(ABOVE, "super()")

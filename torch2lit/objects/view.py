@@ -19,17 +19,18 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
+from ..memory import tree_of
 from ..recover.names import local_names
+from ..recover.project_text import mentioned, stored
 from ..recover.state_names import ABOVE, STATE, WHOLE, is_attribute, plain, state_name
 from ..recover.syntax import Scope, Source, walk
 from .classes import Family, named
-from .project_text import mentioned, stored
 
 _GONE = "_t2l_gone"
 
 
 @dataclass
-class View:
+class PlainView:
     """The plain text of a program, and what its names stand for."""
 
     text: str
@@ -103,7 +104,7 @@ class View:
         return bool(self.raw.calls_to(self.family.leaf.name))
 
 
-def plain_view(source: Source, family: Family, others: str) -> View | None:
+def plain_view(source: Source, family: Family, others: str) -> PlainView | None:
     """The view of a family of classes; None when the text cannot be seen so."""
     if STATE in source.text or _GONE in source.text:
         return None
@@ -111,7 +112,7 @@ def plain_view(source: Source, family: Family, others: str) -> View | None:
     text = source.module.visit(viewer).code
     text = re.sub(rf"{_GONE}[^\S\r\n]*,?[^\S\r\n]*", "", text)
     try:
-        tree = ast.parse(text)
+        tree = tree_of(text)
     except SyntaxError:
         return None
     if _lines(tree) != _lines(source.tree) or _patterns(tree) != _patterns(source.tree):
@@ -120,7 +121,7 @@ def plain_view(source: Source, family: Family, others: str) -> View | None:
     methods = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
     names = ", ".join([WHOLE, *(name for name in used if name not in methods)])
     end = "" if text.endswith(("\n", "\r")) else "\n"
-    return View(f"{text}{end}global {names}\n", source, family, viewer.receivers, others)
+    return PlainView(f"{text}{end}global {names}\n", source, family, viewer.receivers, others)
 
 
 def _lines(tree: ast.Module) -> list[tuple[int, int | None]]:

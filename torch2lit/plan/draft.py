@@ -19,7 +19,6 @@ from ..recover.variables import Variable, Variables
 
 if TYPE_CHECKING:
     from ..ddp.group import Group
-    from .train_data import TrainData
 
 EPOCH_START = "on_train_epoch_start"
 BATCH_START = "on_train_batch_start"
@@ -74,6 +73,20 @@ class Mixed:
     full: bool
     scaler: tuple[ast.stmt, ...]
     made: ast.stmt | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainData:
+    """The loaders as source at the entry point; more than one run side by side, as long as each has a batch.
+
+    ``lazy``: they start only when the first batch is asked for. ``asks_at_end``: the plain loop's last, vain request
+    for a batch moves the loader's own random generator on. ``asks_twice``: the script's progress bar starts it once, in vain.
+    """
+
+    texts: tuple[str, ...]
+    lazy: bool = False
+    asks_at_end: bool = False
+    asks_twice: bool = False
 
 
 @dataclass

@@ -9,7 +9,6 @@ random numbers are drawn before the loop    fit(module, LazyLoader(train_loader)
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
 from ..recover.items import Item, names_in, parts
 from ..recover.loops import Iterable, loop_names
@@ -18,27 +17,13 @@ from ..recover.nest import Frame
 from ..recover.own_classes import lineage
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
-from .draft import Draft, Removal
+from .draft import Draft, Removal, TrainData
 from .entry_names import entry_text, epoch_start, written_in_loop
 from .idioms import loop_bars
 from .own_loaders import own_loader
 from .samplers import has_generator, sampler_with_epoch
 from .steps import Obstacle
 from .told_epoch import script_tells_epoch
-
-
-@dataclass(frozen=True, slots=True)
-class TrainData:
-    """The loaders as source at the entry point; more than one run side by side, as long as each has a batch.
-
-    ``lazy``: they start only when the first batch is asked for. ``asks_at_end``: the plain loop's last, vain request
-    for a batch moves the loader's own random generator on. ``asks_twice``: the script's progress bar starts it once, in vain.
-    """
-
-    texts: tuple[str, ...]
-    lazy: bool = False
-    asks_at_end: bool = False
-    asks_twice: bool = False
 
 
 def find_train_data(draft: Draft) -> TrainData | Obstacle:

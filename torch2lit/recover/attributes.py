@@ -5,20 +5,15 @@ from __future__ import annotations
 import ast
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from .bindings import Binding, Names, collect_bindings
 from .names import local_names
 from .state_names import LOCAL, is_attribute
 from .syntax import Scope
 
-if TYPE_CHECKING:
-    from .roles import Binding, Roles
 
-
-def add_attributes(roles: Roles, found: dict[str, list[Binding]]) -> None:
+def add_attributes(roles: Names, found: dict[str, list[Binding]]) -> None:
     """Add to a module's bindings those of attributes in functions, in source order."""
-    from .roles import collect_bindings
-
     for function in roles.source.functions:
         for name, bindings in collect_bindings(function).items():
             if is_attribute(name):
@@ -30,7 +25,7 @@ def add_attributes(roles: Roles, found: dict[str, list[Binding]]) -> None:
             bindings.sort(key=lambda b: (b.statement.lineno, b.statement.col_offset))
 
 
-def _outside(roles: Roles, value: ast.expr, function: Scope) -> ast.expr:
+def _outside(roles: Names, value: ast.expr, function: Scope) -> ast.expr:
     """An expression of a method in which the method's own names can be looked up from anywhere."""
     own = local_names(function)
     if isinstance(function, ast.Module) or not any(isinstance(n, ast.Name) and n.id in own for n in ast.walk(value)):

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from .hooked import hooked_names
 from .names import free_names, parameter_names, target_names
-from .neighbours import Neighbours
-from .roles import Key, Role, Roles, bound_argument
+from .neighbours import neighbours_of
+from .roles import Key, Role, Roles, bound_argument, roles_of
 from .state_names import WHOLE
-from .syntax import Scope, Source, children, dotted, root_name, walk, walk_scope
+from .syntax import Scope, Source, children, dotted, root_name, source_of, walk, walk_scope
 
 _ALIASING_METHODS = {
     "parameters", "named_parameters", "state_dict", "modules", "named_modules", "children", "named_children",
@@ -97,7 +97,7 @@ class EffectAnalysis:
     def __init__(self, source: Source, roles: Roles, path: str = "") -> None:
         self.source = source
         self.roles = roles
-        self.neighbours = roles.neighbours or Neighbours(path)
+        self.neighbours = roles.neighbours or neighbours_of(path)
         self._foreign: dict[tuple[Path, str], bool] = {}
         self._drawing: frozenset[str] | None = None
         self._class_touched: dict[ast.ClassDef, frozenset[Key]] = {}
@@ -392,8 +392,7 @@ class EffectAnalysis:
         if file not in self._foreign_analyses:
             roles = self.roles.of_file(file)
             if roles is None:
-                source = Source("")
-                roles = Roles(source, self.neighbours.beside(file))
+                roles = roles_of(source_of(""), self.neighbours.beside(file))
             other = EffectAnalysis(roles.source, roles)
             # One memory for all: files may call each other in a circle.
             other._foreign = self._foreign

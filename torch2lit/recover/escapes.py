@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import ast
 import functools
-from typing import TYPE_CHECKING
 
+from .bindings import Key, Names
 from .names import free_names, parameter_names, target_names
 from .state_names import is_attribute, is_state, plain
 from .syntax import Scope, root_name, walk
-
-if TYPE_CHECKING:
-    from .roles import Key, Roles
 
 _HARMLESS = {"print", "isinstance", "type", "id", "repr", "str", "hasattr", "len", "callable"}
 
@@ -24,7 +21,7 @@ _HARMLESS = {"print", "isinstance", "type", "id", "repr", "str", "hasattr", "len
 class Escapes:
     """Answers whether code may touch the object's attributes in ways that its text does not show."""
 
-    def __init__(self, roles: Roles) -> None:
+    def __init__(self, roles: Names) -> None:
         self.roles = roles
         self.source = roles.source
         self._open: set[ast.FunctionDef] = set()

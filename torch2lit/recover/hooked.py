@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .names import free_names, parameter_names
-from .roles import Key
-from .syntax import Scope, dotted, walk, walk_scope
-
-if TYPE_CHECKING:
-    from .effects import EffectAnalysis
+from .roles import Key, Roles
+from .syntax import Scope, Source, dotted, walk, walk_scope
 
 
-def hooked_names(analysis: EffectAnalysis) -> frozenset[Key]:
+class Analysis(Protocol):
+    """What is asked of `torch2lit.recover.effects.EffectAnalysis`."""
+
+    source: Source
+    roles: Roles
+
+    def touched(self, node: ast.AST, scope: Scope) -> set[Key]:
+        """The variables that running a node may read or change."""
+
+
+def hooked_names(analysis: Analysis) -> frozenset[Key]:
     """The variables that some callback of a ``register_..._hook`` may read or change, and what they are called elsewhere."""
     found: set[Key] = set()
     for call in analysis.source.calls:
@@ -29,7 +36,7 @@ def _registers(call: ast.Call) -> bool:
     return last.startswith("register_") and last.endswith("hook")
 
 
-def _reached(analysis: EffectAnalysis, callback: ast.expr, scope: Scope) -> set[Key]:
+def _reached(analysis: Analysis, callback: ast.expr, scope: Scope) -> set[Key]:
     keys = analysis.touched(callback, scope)
     roles, source = analysis.roles, analysis.source
     for node in walk(callback):
@@ -51,7 +58,7 @@ def _is_parameter(key: Key) -> bool:
     return not isinstance(key[0], ast.Module) and key[1] in parameter_names(key[0])
 
 
-def _with_arguments(analysis: EffectAnalysis, keys: set[Key]) -> set[Key]:
+def _with_arguments(analysis: Analysis, keys: set[Key]) -> set[Key]:
     """The names with those that callers have for the parameters among them."""
     found, left = set(keys), sorted(keys, key=lambda k: k[1])
     while left:

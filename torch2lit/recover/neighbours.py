@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..memory import once, tree_of
 from .names import local_names
 from .search_path import added_folders
 
@@ -41,7 +42,7 @@ class Neighbours:
         self.path = path
         self.folder = Path(path).parent if path and path != "-" else None
         self.extra: list[Path] = []
-        self._trees: dict[Path, ast.Module | None] = {} if known is None else known
+        self._trees: dict[Path, ast.Module | None] = _trees() if known is None else known
         self._found: dict[str, Definition | None] = {}
         self._training: dict[Path, bool] = {}
         self._files: dict[str, Path | None] = {}
@@ -164,10 +165,7 @@ class Neighbours:
 
     def text(self, file: Path) -> str:
         """The text of a project file, "" when it cannot be read."""
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            if file.stat().st_size < _LARGEST:
-                return file.read_text(encoding="utf-8-sig")
-        return ""
+        return once(("text of a file", file), lambda: _text(file))
 
     def tree(self, file: Path) -> ast.Module | None:
         """The parsed text of a project file; None when it cannot be read."""
@@ -175,8 +173,32 @@ class Neighbours:
             self._trees[file] = None
             text = self.text(file)
             with contextlib.suppress(SyntaxError, ValueError, RecursionError):
-                self._trees[file] = ast.parse(text) if text else None
+                self._trees[file] = tree_of(text) if text else None
         return self._trees[file]
+
+
+def _trees() -> dict[Path, ast.Module | None]:
+    """The trees of the project's files, one memory for all that look at them in this run."""
+    return once("trees of project files", dict)
+
+
+def _text(file: Path) -> str:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if file.stat().st_size < _LARGEST:
+            return file.read_text(encoding="utf-8-sig")
+    return ""
+
+
+def neighbours_of(path: str, tree: ast.Module | None = None) -> Neighbours:
+    """The project around a file, one for all that ask in this run; with a tree also on the folders that it puts on ``sys.path``."""
+    plain = once(("neighbours", path), lambda: Neighbours(path))
+    if tree is None:
+        return plain
+    looking = Neighbours(path)
+    looking.look_on_path(tree)
+    if not looking.extra:
+        return plain
+    return once(("neighbours", path, *looking.extra), lambda: looking)
 
 
 def imported_as(tree: ast.Module, name: str) -> list[str]:

@@ -192,7 +192,12 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
                 if step_elsewhere(owner):
                     line = backwards[0].lineno
                     result.findings.append(
-                        finding("loop-in-class", line, f"the training step is in methods of class `{owner.name}`")
+                        finding(
+                            "loop-in-class",
+                            line,
+                            f"the training step is in methods of class `{owner.name}`",
+                            about=owner.name,
+                        )
                     )
                 continue
             lonely.append((scope, _no_step(backwards[0])))
@@ -213,6 +218,7 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
                     line,
                     f"the training step is in a method of class `{owner.name}`",
                     end_line=line,
+                    about=owner.name,
                 )
             )
             continue
@@ -434,7 +440,7 @@ def _never_trains(source: Source, roles: Roles, scope: Scope, training: list[ast
         return True
     if not isinstance(scope, ast.FunctionDef) or not any(isinstance(n, ast.If) for n in walk_scope(scope.body)):
         return False
-    from ..objects.project_text import other_text
+    from .project_text import other_text
     from .switches import Switches
 
     path = roles.neighbours.path if roles.neighbours is not None else ""

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from .bindings import File, Names
 from .names import parameter_names
 from .syntax import Scope, dotted, walk, walk_scope
-
-if TYPE_CHECKING:
-    from .roles import Roles
 
 _DEPTH = 6
 _PLAIN_BASES = {"object", "ABC", "Generic", "Protocol", "Module", "NamedTuple", "Enum"}
 
 
-def own_class(roles: Roles, node: ast.expr, scope: Scope, depth: int = 0) -> ast.ClassDef | None:
+def own_class(roles: Names, node: ast.expr, scope: Scope, depth: int = 0) -> ast.ClassDef | None:
     """The class of the project whose object an expression may give, None when no such class is seen."""
     if depth > _DEPTH:
         return None
@@ -36,13 +33,13 @@ def own_class(roles: Roles, node: ast.expr, scope: Scope, depth: int = 0) -> ast
     return None
 
 
-def class_of_call(roles: Roles, call: ast.Call) -> ast.ClassDef | None:
+def class_of_call(roles: Names, call: ast.Call) -> ast.ClassDef | None:
     """The project's class that a call makes an object of."""
     found = definition_of(roles, call.func)
     return found if isinstance(found, ast.ClassDef) else None
 
 
-def definition_of(roles: Roles, function: ast.expr) -> ast.ClassDef | ast.FunctionDef | None:
+def definition_of(roles: Names, function: ast.expr) -> ast.ClassDef | ast.FunctionDef | None:
     """The project's class or function under a name, in the script or in a file beside it."""
     full = roles.full_name(function)
     if full in roles.source.classes:
@@ -53,7 +50,7 @@ def definition_of(roles: Roles, function: ast.expr) -> ast.ClassDef | ast.Functi
     return found.node if found is not None else None
 
 
-def is_plain(roles: Roles, definition: ast.ClassDef, depth: int = 0) -> bool:
+def is_plain(roles: Names, definition: ast.ClassDef, depth: int = 0) -> bool:
     """Whether nothing of torch's optimizers or schedulers is among a class's bases."""
     for base in definition.bases:
         name = dotted(base.value if isinstance(base, ast.Subscript) else base)
@@ -68,7 +65,7 @@ def is_plain(roles: Roles, definition: ast.ClassDef, depth: int = 0) -> bool:
     return True
 
 
-def lineage(definition: ast.ClassDef, roles: Roles) -> Iterator[tuple[ast.ClassDef, Roles]]:
+def lineage(definition: ast.ClassDef, roles: File) -> Iterator[tuple[ast.ClassDef, File]]:
     """The class and the project's classes above it, nearest first, each with the file that defines it."""
     found = [(definition, roles)]
     for own, where in found:
@@ -92,7 +89,7 @@ def has_method(definition: ast.ClassDef, name: str) -> bool:
     )
 
 
-def own_backward(roles: Roles, call: ast.Call, scope: Scope) -> bool:
+def own_backward(roles: Names, call: ast.Call, scope: Scope) -> bool:
     """Whether ``x.backward(...)`` calls a method that the project wrote, not a tensor's."""
     if not isinstance(call.func, ast.Attribute) or call.func.attr != "backward":
         return False
@@ -100,7 +97,7 @@ def own_backward(roles: Roles, call: ast.Call, scope: Scope) -> bool:
     return definition is not None and has_method(definition, "backward")
 
 
-def _of_name(roles: Roles, name: str, scope: Scope, depth: int) -> ast.ClassDef | None:
+def _of_name(roles: Names, name: str, scope: Scope, depth: int) -> ast.ClassDef | None:
     key = roles.key(scope, name)
     if key is None or not roles.bindings(key):
         elsewhere = roles.variable_named(roles.full_name(ast.Name(name, ast.Load())))
@@ -124,7 +121,7 @@ def _of_name(roles: Roles, name: str, scope: Scope, depth: int) -> ast.ClassDef 
     return None
 
 
-def _elements(roles: Roles, container: ast.expr, scope: Scope) -> list[ast.expr]:
+def _elements(roles: Names, container: ast.expr, scope: Scope) -> list[ast.expr]:
     """What a list that is looped over was made of."""
     match container:
         case ast.List(elts=elements) | ast.Tuple(elts=elements):
@@ -146,7 +143,7 @@ def _elements(roles: Roles, container: ast.expr, scope: Scope) -> list[ast.expr]
     return []
 
 
-def _first(roles: Roles, values: list[ast.expr], scope: Scope, depth: int) -> ast.ClassDef | None:
+def _first(roles: Names, values: list[ast.expr], scope: Scope, depth: int) -> ast.ClassDef | None:
     found = (own_class(roles, value, scope, depth + 1) for value in values)
     return next((f for f in found if f is not None), None)
 

@@ -6,19 +6,20 @@ import ast
 import contextlib
 import functools
 import re
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from ..memory import once
 from .attributes import add_attributes
+from .bindings import Binding as Binding
+from .bindings import Key as Key
+from .bindings import collect_bindings
 from .escapes import Escapes
-from .names import local_names, parameter_names, target_names
+from .names import local_names, parameter_names
 from .neighbours import Definition, Neighbours, imported_as
 from .own_classes import is_plain, own_class
 from .state_names import is_object, plain
-from .syntax import Scope, Source, dotted, walk, walk_scope
-
-Key = tuple[Scope, str]
+from .syntax import Scope, Source, dotted, source_of, walk, walk_scope
 
 
 class Role(str, Enum):
@@ -79,15 +80,6 @@ _NOT_LOADERS = {"FileSystemLoader", "ConfigLoader", "Loader", "SafeLoader", "Ful
 
 def _is_loader_name(name: str) -> bool:
     return _LOADER_NAME.fullmatch(name) is not None and _COUNT_NAME.fullmatch(name) is None
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """One place where a name gets a value; ``index`` is its place when a tuple is unpacked, -1 when the name is looped over."""
-
-    value: ast.expr
-    index: int | None
-    statement: ast.stmt
 
 
 class Roles:
@@ -407,7 +399,7 @@ class Roles:
         if file not in self._files and self.neighbours is not None:
             self._files[file] = None
             with contextlib.suppress(SyntaxError, ValueError, RecursionError):
-                other = Roles(Source(self.neighbours.text(file)), self.neighbours.beside(file))
+                other = Roles(source_of(self.neighbours.text(file)), self.neighbours.beside(file))
                 other._files = self._files  # one memory for all: files import each other in a circle
                 self._files[file] = other
         return self._files.get(file)
@@ -542,34 +534,7 @@ def spread_argument(
     return rest, call.args[-1].value
 
 
-def collect_bindings(scope: Scope) -> dict[str, list[Binding]]:
-    found: dict[str, list[Binding]] = {}
-
-    def add(target: ast.AST, value: ast.expr, statement: ast.stmt, index: int | None) -> None:
-        if isinstance(target, ast.Name):
-            found.setdefault(target.id, []).append(Binding(value, index, statement))
-        elif isinstance(target, ast.Tuple | ast.List):
-            for position, element in enumerate(target.elts):
-                add(element, value, statement, position if index is None else -2)
-
-    for node in sorted(
-        (n for n in walk_scope(scope.body) if isinstance(n, ast.stmt)), key=lambda s: (s.lineno, s.col_offset)
-    ):
-        match node:
-            case ast.Assign(targets=targets, value=value):
-                for target in targets:
-                    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-                        for element, part in zip(target.elts, value.elts, strict=False):
-                            add(element, part, node, None)
-                    else:
-                        add(target, value, node, None)
-            case ast.AnnAssign(target=target, value=ast.expr() as value):
-                add(target, value, node, None)
-            case ast.For(target=target, iter=value):
-                for name in target_names(target):
-                    found.setdefault(name, []).append(Binding(value, -1, node))
-            case ast.With(items=items):
-                for item in items:
-                    if item.optional_vars is not None:
-                        add(item.optional_vars, item.context_expr, node, None)
-    return found
+def roles_of(source: Source, neighbours: Neighbours | None = None) -> Roles:
+    """The one `Roles` of a source in this run; ``neighbours`` are the files of the project around it, None to look at none."""
+    place = None if neighbours is None else (neighbours.path, *neighbours.extra)
+    return once(("roles", id(source), place), lambda: Roles(source, neighbours))

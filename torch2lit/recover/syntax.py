@@ -9,13 +9,13 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import libcst as cst
 
-if TYPE_CHECKING:
-    from ..objects.view import View
+from ..memory import once, tree_of
+from .twins import Twin, pair
 
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
 Node = TypeVar("Node", bound=ast.AST)
@@ -94,14 +94,88 @@ def walk(node: ast.AST) -> Sequence[ast.AST]:
     return found
 
 
-class Source:
-    """One parsed file. Raises SyntaxError when the text is not Python."""
+class SeenFamily(Protocol):
+    """The classes that are seen plainly: the one that trains and the bases that it has in the file."""
 
-    def __init__(self, text: str, view: View | None = None) -> None:
+    @property
+    def leaf(self) -> ast.ClassDef:
+        """The class of which the object is."""
+
+    @property
+    def classes(self) -> Sequence[ast.ClassDef]:
+        """The class and its bases."""
+
+    @property
+    def names(self) -> Collection[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """The methods that are functions of the view."""
+
+    @property
+    def abstract(self) -> Collection[str]:
+        """The methods that some class has to define, by name."""
+
+    @property
+    def is_module(self) -> bool:
+        """Whether the class is one of torch's modules itself."""
+
+    def read_by_bases(self, name: str, text: str) -> bool:
+        """Whether methods of bases in other files read an attribute of this name."""
+
+
+class Seen(Protocol):
+    """A program of which one object's attributes are variables and its methods functions, and what its names stand for."""
+
+    @property
+    def raw(self) -> Source:
+        """The program as it is written."""
+
+    @property
+    def family(self) -> SeenFamily:
+        """The classes that are seen so."""
+
+    @property
+    def others(self) -> str:
+        """The text of the project's other files."""
+
+    @property
+    def overridden(self) -> frozenset[str]:
+        """The methods of bases that others of the same name override."""
+
+    @property
+    def bound_outside(self) -> frozenset[str] | None:
+        """The attributes that code outside of the class binds on objects; None when it may be any."""
+
+    @property
+    def mentioned_elsewhere(self) -> frozenset[str]:
+        """The attributes that the project's other files read or bind on anything."""
+
+    @property
+    def is_made_elsewhere(self) -> bool:
+        """Whether another file may make objects of the class."""
+
+    @property
+    def is_made_here(self) -> bool:
+        """Whether the file makes an object of the class itself."""
+
+    def receiver(self, source: Source, scope: Scope) -> str | None:
+        """What a scope of the view calls the object, None when it does not know it."""
+
+    def method(self, scope: Scope) -> str:
+        """The name of the method that a function of the view is, "" for any other function."""
+
+
+def source_of(text: str, view: Seen | None = None) -> Source:
+    """The one `Source` of a text in this run. Raises SyntaxError when the text is not Python."""
+    return once(("source", text, view and id(view)), lambda: Source(text, view))
+
+
+class Source:
+    """One parsed file; `source_of` gives the one of a text. Raises SyntaxError when the text is not Python."""
+
+    def __init__(self, text: str, view: Seen | None = None) -> None:
         self.text = text
         self.view = view
         """What the text is a plain view of (torch2lit/objects)."""
-        self.tree = ast.parse(text)
+        self.tree = tree_of(text)
         self.parents: dict[ast.AST, ast.AST] = {}
         self.functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
         self.classes: dict[str, ast.ClassDef] = {}
@@ -243,76 +317,8 @@ class Source:
     def twins(self) -> dict[ast.stmt, Twin]:
         """For every `ast` statement its LibCST twin."""
         found: dict[ast.stmt, Twin] = {}
-        _pair(self.tree.body, self.module.body, found)
+        pair(self.tree.body, self.module.body, found)
         return found
-
-
-class Twin:
-    """A statement's LibCST node and, for one of several on a line, its index there."""
-
-    __slots__ = ("index", "node")
-
-    def __init__(self, node: cst.BaseStatement | cst.SimpleStatementSuite, index: int = 0) -> None:
-        self.node = node
-        self.index = index
-
-    @property
-    def small(self) -> cst.BaseSmallStatement | None:
-        """The small statement itself, None for a compound one."""
-        if isinstance(self.node, cst.SimpleStatementLine | cst.SimpleStatementSuite):
-            return self.node.body[self.index]
-        return None
-
-
-def _pair(body: list[ast.stmt], nodes: object, found: dict[ast.stmt, Twin]) -> None:
-    statements = iter(body)
-    for node in nodes:  # type: ignore[attr-defined]
-        if isinstance(node, cst.SimpleStatementLine):
-            for index in range(len(node.body)):
-                found[next(statements)] = Twin(node, index)
-        else:
-            statement = next(statements)
-            found[statement] = Twin(node)
-            _pair_compound(statement, node, found)
-
-
-def _pair_block(body: list[ast.stmt], block: cst.BaseSuite, found: dict[ast.stmt, Twin]) -> None:
-    if isinstance(block, cst.SimpleStatementSuite):
-        for index, statement in enumerate(body):
-            found[statement] = Twin(block, index)
-    else:
-        _pair(body, block.body, found)
-
-
-def _pair_compound(statement: ast.stmt, node: cst.CSTNode, found: dict[ast.stmt, Twin]) -> None:
-    match statement:
-        case ast.If() | ast.For() | ast.AsyncFor() | ast.While():
-            _pair_block(statement.body, node.body, found)  # type: ignore[attr-defined]
-            orelse = node.orelse  # type: ignore[attr-defined]
-            if isinstance(orelse, cst.If):
-                found[statement.orelse[0]] = Twin(orelse)
-                _pair_compound(statement.orelse[0], orelse, found)
-            elif orelse is not None:
-                _pair_block(statement.orelse, orelse.body, found)
-        case ast.With() | ast.AsyncWith() | ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            _pair_block(statement.body, node.body, found)  # type: ignore[attr-defined]
-        case ast.Try():
-            _pair_try(statement, node, found)
-        case ast.Match():
-            for case, twin in zip(statement.cases, node.cases, strict=True):  # type: ignore[attr-defined]
-                _pair_block(case.body, twin.body, found)
-        case _:
-            if type(statement).__name__ == "TryStar":
-                _pair_try(statement, node, found)
-
-
-def _pair_try(statement: object, node: object, found: dict[ast.stmt, Twin]) -> None:
-    _pair_block(statement.body, node.body, found)  # type: ignore[attr-defined]
-    for handler, twin in zip(statement.handlers, node.handlers, strict=True):  # type: ignore[attr-defined]
-        _pair_block(handler.body, twin.body, found)
-    for part in ("orelse", "finalbody"):
-        if block := getattr(node, part, None):
-            _pair_block(getattr(statement, part), block.body, found)
 
 
 def blocks(statement: ast.AST) -> Iterator[list[ast.stmt]]:

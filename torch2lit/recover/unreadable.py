@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..legacy.python import old_syntax
+from ..files.old_python import old_syntax
+from ..memory import tree_of
 from .neighbours import Neighbours
 from .roles import Roles
 from .syntax import Source, dotted
@@ -38,7 +39,7 @@ def unreadable_training(source: Source, roles: Roles, neighbours: Neighbours) ->
         if "backward(" not in text or "step(" not in text or not _may_run_backward(_blocks(text), name):
             continue
         try:
-            ast.parse(text)
+            tree_of(text)
         except SyntaxError as error:
             line, why = old_syntax(text, error) or (error.lineno or 1, error.msg or "invalid syntax")
             return Unreadable(call, file, line, why)

@@ -11,8 +11,8 @@ import ast
 
 from .names import parameter_names
 from .neighbours import Definition
-from .roles import Binding, Role, Roles, bound_argument
-from .syntax import Scope, Source, dotted, root_name, walk, walk_scope
+from .roles import Binding, Role, Roles, bound_argument, roles_of
+from .syntax import Scope, Source, dotted, root_name, source_of, walk, walk_scope
 from .weight_kinds import Kind, Twice
 from .weight_uses import Uses, repeated
 
@@ -300,8 +300,8 @@ class _Reader:
         text = neighbours.text(found.file) if neighbours is not None and isinstance(found, Definition) else ""
         if neighbours is None or found is None or not text:
             raise Twice(f"`{full}` cannot be seen")
-        source = Source(text)
-        reader = _Reader(Roles(source, neighbours.beside(found.file)), self.open)
+        source = source_of(text)
+        reader = _Reader(roles_of(source, neighbours.beside(found.file)), self.open)
         reader.depth = self.depth
         reader.check_file(source)
         return reader

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import __version__
 from ..findings import Finding
-from ..origins import LineOrigin
+from ..new_lines import LineOrigin, origins_of
 from ..program import Conversion, LedgerEntry, NestSummary, Outcome
 from .diff import render_diff
 from .places import error_parts
@@ -41,7 +41,7 @@ def _file(one: Conversion, diff: bool) -> dict[str, Any]:
         "error": {"line": line, "column": column, "message": message} if one.error else None,
         "findings": [_finding(finding) for finding in one.findings],
         "ledger": [_entry(item) for item in one.ledger],
-        "origins": [_origin(origin) for origin in one.origins],
+        "origins": [_origin(origin) for origin in origins_of(one)],
         "nests": [_nest(nest) for nest in one.nests],
     }
     if diff:

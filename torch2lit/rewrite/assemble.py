@@ -9,6 +9,7 @@ from dataclasses import replace
 import libcst as cst
 
 from ..checks import imported_but_unused
+from ..memory import tree_of
 from ..plan.draft import Draft
 from ..plan.moved import moved_functions
 from ..plan.optimizers import Configured
@@ -210,7 +211,7 @@ def _is_standard(statement: ast.Import | ast.ImportFrom) -> bool:
 def unused_import_edits(source: Source, after: str, edits: list[Edit]) -> list[Edit]:
     """Imports whose last use was in replaced code leave with it, unless an edit holds their line already."""
     try:
-        tree = ast.parse(after)
+        tree = tree_of(after)
     except SyntaxError:
         return []
     new = [without_names(source, s, names) for s, names in imported_but_unused(source.tree, tree)]

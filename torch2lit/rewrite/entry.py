@@ -9,13 +9,12 @@ from collections.abc import Mapping
 import libcst as cst
 
 from ..plan.afterwards import statements_after
-from ..plan.draft import Draft
+from ..plan.draft import Draft, TrainData
 from ..plan.entry_names import entry_text, is_made_up
 from ..plan.handlers import EXIT, INTERRUPT, goes_on, handlers_around
 from ..plan.optimizers import Configured
 from ..plan.outer_bar import bar_around
 from ..plan.state import State
-from ..plan.train_data import TrainData
 from ..plan.turns import while_condition
 from ..plan.validation import trained_models
 from ..program import Edit, Mechanism

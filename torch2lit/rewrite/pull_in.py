@@ -24,7 +24,7 @@ from ..recover.names import bound_names, free_names, local_names
 from ..recover.neighbours import Definition, Neighbours, absolute_module
 from ..recover.reach import ProjectFiles, Reached, is_evaluation
 from ..recover.roles import Roles
-from ..recover.syntax import Source, dotted, walk
+from ..recover.syntax import Source, dotted, source_of, walk
 from .assemble import without_names
 from .rename import rename
 
@@ -107,7 +107,7 @@ def _blank_below(source: Source, place: int) -> int:
 
 def without_leftovers(text: str, pulled: Pulled) -> str:
     """The converted script with an import in place of each function that was brought in and then not taken apart."""
-    source = Source(text)
+    source = source_of(text)
     edits = []
     for name, code in pulled.functions.items():
         left = source.function(name)

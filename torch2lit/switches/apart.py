@@ -12,9 +12,9 @@ from keyword import iskeyword
 from ..files.edits import apply_edits
 from ..files.lines import split_lines
 from ..program import Edit
-from ..recover.roles import Roles
+from ..recover.roles import Roles, roles_of
 from ..recover.switches import Switched, Switches
-from ..recover.syntax import Source
+from ..recover.syntax import Source, source_of
 from .fold import folded
 
 _ROUNDS = 4
@@ -45,8 +45,8 @@ def taken_apart(source: Source, roles: Roles, others: Callable[[], str]) -> Apar
         outer = [s for s in found if not any(_inside(source, s, o) for o in found)]
         _name(outer, source)
         done = _one_round(source, outer, done)
-        source = Source(done.text)
-        roles = Roles(source, roles.neighbours)
+        source = source_of(done.text)
+        roles = roles_of(source, roles.neighbours)
     return done if done.names else None
 
 

@@ -11,7 +11,7 @@ import libcst as cst
 from ..files.lines import split_lines
 from ..recover.known import Known, known, truth, without_known
 from ..recover.switches import Special, bindings
-from ..recover.syntax import Source
+from ..recover.syntax import Source, source_of
 from .returns import returns, without_early_returns
 
 _ENDS = (cst.Return, cst.Raise, cst.Continue, cst.Break)
@@ -32,7 +32,7 @@ def folded(source: Source, special: Special) -> tuple[str, dict[int, int]]:
     result = folder.function(twin)
     module = source.module.visit(_Replacer(twin, result))
     assert isinstance(module, cst.Module)
-    new = Source(module.code)
+    new = source_of(module.code)
     new.__dict__["module"] = module
     found = next(f for f in new.functions if f.name == special.name)
     first, last = found.lineno - 1, found.end_lineno or found.lineno

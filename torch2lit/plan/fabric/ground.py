@@ -6,7 +6,7 @@ import ast
 import re
 
 from ...recover.holders import Holder, Holders
-from ...recover.neighbours import Neighbours
+from ...recover.neighbours import neighbours_of
 from ...recover.outside import uses_oddly
 from ...recover.roles import Roles
 from ...recover.syntax import Source, walk
@@ -23,8 +23,7 @@ class Ground:
     def __init__(self, source: Source, roles: Roles, path: str, skipped: set[int]) -> None:
         self.source = source
         self.roles = roles
-        self.neighbours = roles.neighbours or Neighbours(path)
-        self.neighbours.look_on_path(source.tree)
+        self.neighbours = roles.neighbours or neighbours_of(path, source.tree)
         self.holders = Holders(source, roles)
         self.uses = Uses(source, roles, self.holders)
         self.skipped = skipped

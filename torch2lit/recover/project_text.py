@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from functools import lru_cache
 from pathlib import Path
+
+from ..memory import once
 
 BETWEEN = "\n\x00\n"
 """What stands between the texts of two files."""
@@ -36,10 +37,10 @@ def other_text(path: str) -> str:
     folder = own.parent
     while (folder / "__init__.py").is_file() and folder.parent != folder:
         folder = folder.parent
-    return _text_around(own.resolve(), folder.resolve())
+    here, around = own.resolve(), folder.resolve()
+    return once(("text around", here, around), lambda: _text_around(here, around))
 
 
-@lru_cache(maxsize=8)
 def _text_around(own: Path, folder: Path) -> str:
     return BETWEEN.join(_read(file) for file in _files(folder) if file != own)
 
@@ -71,11 +72,18 @@ def _read(file: Path) -> str:
 
 def mentioned(text: str) -> frozenset[str]:
     """Every attribute that the text reads or writes of anything but ``self``: no class there extends the one in question."""
-    return frozenset(attribute for owner, attribute in _ATTRIBUTE.findall(text) if owner != "self")
+    return once(
+        ("mentioned", text),
+        lambda: frozenset(attribute for owner, attribute in _ATTRIBUTE.findall(text) if owner != "self"),
+    )
 
 
 def replacements(text: str) -> list[tuple[str, str]]:
     """The same as `stores`, without what binds a plain number, text or truth value: no function is put there."""
+    return once(("replacements", text), lambda: _replacements(text))
+
+
+def _replacements(text: str) -> list[tuple[str, str]]:
     found = (m for m in _STORE.finditer(text) if not _CONSTANT.match(text, m.end()))
     return [(m.group(1), m.group(2)) for m in found if m.group(1) != "self"]
 
@@ -87,6 +95,10 @@ def stores(text: str) -> list[tuple[str, str]]:
 
 def stored(text: str) -> frozenset[str] | None:
     """Every attribute that the text binds on something else than ``self``; None when it may bind any."""
+    return once(("stored", text), lambda: _stored(text))
+
+
+def _stored(text: str) -> frozenset[str] | None:
     if _SET.search(text):
         return None
     return frozenset(attribute for _owner, attribute in stores(text))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from ..objects.classes import Family
 from ..program import Edit
 from ..recover.names import parameter_names
 from ..recover.neighbours import Definition, absolute_module
@@ -22,7 +23,6 @@ from ..recover.reach import ProjectFiles
 from ..recover.roles import Roles
 from ..recover.syntax import Source, dotted, walk
 from ..rewrite.pull_in import CannotPullIn, pull_methods
-from .classes import Family
 
 _DEPTH = 8
 

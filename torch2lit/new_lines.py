@@ -10,7 +10,9 @@ from typing import Literal
 
 from .files.edits import edits_between
 from .files.lines import split_lines
-from .program import Conversion, Edit, Fate, LedgerEntry, Outcome
+from .memory import tree_of
+from .origin import origin_of_edits
+from .program import Conversion, Fate, LedgerEntry, Outcome
 
 Kind = Literal["kept", "moved", "written"]
 
@@ -58,19 +60,10 @@ def origins_of(conversion: Conversion) -> tuple[LineOrigin, ...]:
 def kept_lines(conversion: Conversion) -> dict[int, int]:
     """For each line of the new text that is a raw line in its old place: the raw line's number."""
     edits = conversion.edits or edits_between(conversion.before, conversion.after)
-    lines = split_lines(conversion.before)
-    found: dict[int, int] = {}
-    raw, new = 0, 0
-    for edit in [*sorted(edits, key=lambda e: (e.start, e.end)), Edit(len(lines), len(lines), "")]:
-        while raw < edit.start:
-            raw, new = raw + 1, new + 1
-            found[new] = raw
-        new += len(split_lines(edit.text))
-        raw = edit.end
-    return found
+    return dict(origin_of_edits(conversion.before, edits).lines or {})
 
 
-def settled(conversion: Conversion) -> Conversion:
+def true_to_text(conversion: Conversion) -> Conversion:
     """The conversion with a ledger that says of no line that it is kept when the new text does not hold it."""
     if conversion.outcome is not Outcome.CONVERTED or not conversion.ledger:
         return conversion
@@ -108,7 +101,7 @@ def _places(text: str) -> dict[int, str]:
     """What each line of a text stands in: a method, a class, a Trainer call, an import."""
     found: dict[int, str] = {}
     try:
-        tree = ast.parse(text)
+        tree = tree_of(text)
     except (SyntaxError, ValueError, RecursionError):
         return found
     for node in ast.walk(tree):

@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..comments import lost_notes
+from ..ddp.buffers import is_bufferless
+from ..ddp.group import Group, Unfoldable
+from ..ddp.own_group import OwnGroup, group_to_leave
+from ..ddp.pieces import blank, end_of_line, is_alone, lines_of, nothing
+from ..ddp.processes import check_processes, is_optional
+from ..ddp.raw_twins import RawTwins
+from ..ddp.samplers import Sharded, sharded_loaders
+from ..ddp.sync_batchnorm import conversion_of_layers
+from ..ddp.unsharded import without_group, without_sampler
+from ..ddp.uses import Uses
+from ..ddp.wrap import Wrap, find_wrap
+from ..files.edits import apply_edits
 from ..files.lines import split_lines
 from ..findings import Finding, finding
-from ..legacy.modernise import Modernised, edits_of_lines, ledger_of_raw, performed
-from ..options import Options
+from ..legacy.modernise import Modernised, edits_of_lines, performed
 from ..program import Conversion, Edit, Modernisation, Outcome, Piece, at, end_of
 from ..recover.nest import Nest
 from ..recover.roles import Roles
-from ..recover.syntax import Source
-from .buffers import is_bufferless
-from .group import Group, Unfoldable
-from .own_group import OwnGroup, group_to_leave
-from .pieces import blank, end_of_line, is_alone, lines_of, nothing
-from .processes import check_processes, is_optional
-from .raw_twins import RawTwins
-from .samplers import Sharded, sharded_loaders
-from .sync_batchnorm import conversion_of_layers
-from .unsharded import without_group, without_sampler
-from .uses import Uses
-from .wrap import Wrap, find_wrap
+from ..recover.syntax import Source, source_of
+from ..rewrite.assemble import unused_import_edits
+from .modern import origin_of
+from .way import INHERITED, MODERN, SWITCHES, UNCONVERTED, UNFOLDABLE, WRAPPER, Blocked, Program, Way
 
 _CODEMOD = "ddp_strategy"
 _STRATEGY = "Lightning wraps the module in the same wrapper"
@@ -50,24 +54,40 @@ class Folded:
     """The first and the last line of the functions that are gone."""
 
 
-def converted_without_wrapper(
-    source: Source, roles: Roles, nest: Nest, path: str, options: Options, again: Callable[..., Conversion]
-) -> Conversion | None:
-    """What becomes of the script with the wrapper as Lightning's strategy; ``again`` converts a text.
+class WrapperView:
+    """A program for one process: its wrapper for several is Lightning's strategy."""
 
-    None when there is no wrapper. Raises Unfoldable when the wrapper has to stay.
+    name = WRAPPER
+
+    def ways(self, program: Program) -> Iterator[Way | Blocked]:
+        """The text without the wrapper, the way that leaves most to Lightning first."""
+        if len(program.recovered.nests) == 1 and not program.skipped:
+            try:
+                yield from ways_without_wrapper(program, program)
+            except Unfoldable as kept:
+                yield Blocked(UNFOLDABLE, kept.reason, kept.line)
+
+    def without(self, program: Program, blocked: list[Blocked]) -> Program:
+        """The program with the reason why its own wrapper stays."""
+        if not blocked or blocked[-1].code != UNFOLDABLE:
+            return program
+        return replace(program, wrapped_because=(blocked[-1].line, blocked[-1].reason))
+
+
+def ways_without_wrapper(seen: Program, raw: Program) -> list[Way]:
+    """The ways to see a raw program without the wrapper of its one nest, which stands in the program as it is seen.
+
+    Raises Unfoldable when the wrapper has to stay.
     """
-    ways, result = _ways_to_fold(source, roles, nest), None
-    for fold in ways:
-        try:
-            result = again(fold.text.after, path, options, modernise=False, fold=False, group=fold.group)
-        except Unfoldable:
-            if fold is ways[-1]:
-                raise
-            continue
-        if result.outcome is Outcome.CONVERTED:
-            return told(result, fold)
-    return result
+    folds = _ways_to_fold(seen.source, seen.roles, seen.recovered.nests[0])
+    return [
+        Way(
+            raw.seen(fold.text.after, MODERN, SWITCHES, INHERITED, WRAPPER, group=fold.group),
+            origin_of(fold.text),
+            partial(_finished, fold),
+        )
+        for fold in folds
+    ]
 
 
 def _ways_to_fold(source: Source, roles: Roles, nest: Nest) -> list[Folded]:
@@ -201,11 +221,11 @@ def _without_module(raw: RawTwins, uses: Uses) -> Iterable[Modernisation]:
         yield Modernisation(read.lineno, read.end_lineno or read.lineno, (piece,), _UNWRAPPED)
 
 
-def told(result: Conversion, fold: Folded) -> Conversion:
-    """The conversion of the folded text, told as one of the raw text."""
-    raw = fold.text
+def _finished(fold: Folded, told: Conversion, result: Conversion) -> Conversion | Blocked:
+    """With nothing of what was left out, and a note on the strategy."""
     if result.outcome is not Outcome.CONVERTED:
-        return replace(result, before=raw.before, after=raw.before)
+        return Blocked(UNCONVERTED, next((f.because for f in result.findings if f.slug == "loop-in-class"), ""))
+    raw = fold.text
     lines = split_lines(raw.before)
     own = [_taken_away(e, lines) if e.start + 1 in fold.gone else e for e in edits_of_lines(raw, result.edits)]
     for first, last in fold.functions:
@@ -213,26 +233,15 @@ def told(result: Conversion, fold: Folded) -> Conversion:
         while last < len(lines) and not lines[last].strip():
             last += 1
         own.append(Edit(first - 1, last, ""))
-    edits = tuple(sorted([*result.edits, *own], key=lambda e: (e.start, e.end)))
-    from ..files.edits import apply_edits
-    from ..rewrite.assemble import unused_import_edits
-
-    after = apply_edits(split_lines(raw.before), list(edits))
-    source = Source(raw.before)
-    if unused := unused_import_edits(source, after, list(edits)):
-        edits = tuple(sorted([*edits, *unused], key=lambda e: (e.start, e.end)))
-        after = apply_edits(split_lines(raw.before), list(edits))
+    edits = sorted([*result.edits, *own], key=lambda e: (e.start, e.end))
+    after = apply_edits(lines, edits)
+    if unused := unused_import_edits(source_of(raw.before), after, edits):
+        edits = sorted([*edits, *unused], key=lambda e: (e.start, e.end))
+        after = apply_edits(lines, edits)
     notes = [_note(fold)]
     known = {f.line for f in result.findings if f.slug == "comment-removed"}
     notes += [note for note in lost_notes(raw.before, after) if note.line not in known]
-    return replace(
-        result,
-        before=raw.before,
-        after=after,
-        edits=edits,
-        findings=tuple(sorted({*result.findings, *notes})),
-        ledger=ledger_of_raw(result.ledger, raw),
-    )
+    return replace(told, after=after, edits=tuple(edits), findings=tuple(sorted({*told.findings, *notes})))
 
 
 def _taken_away(edit: Edit, lines: Sequence[str]) -> Edit:

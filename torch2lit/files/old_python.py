@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..files.lines import split_lines
+from .lines import split_lines
 
 _PYTHON_2 = (
     (re.compile(r"^\s*(?:.*[:;]\s*)?print\s+[^\s(=.,)\]]"), "a print statement"),

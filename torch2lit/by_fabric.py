@@ -5,19 +5,25 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
+from .by_trainer import refused
 from .checks import unbound_names
 from .comments import skip_lines
-from .files.edits import apply_edits
+from .files.edits import apply_edits, edits_between
 from .files.lines import split_lines
-from .findings import Finding, finding
+from .files.prefilter import NO_TRAINING_LOOP
+from .findings import Finding, finding, rule
 from .options import Options
+from .origin import after_one_another, origin_of_edits, sorted_ledger, told
 from .plan.fabric import FabricPlan, FabricPlanner
-from .program import Conversion, Fate, LedgerEntry, Mechanism, NestSummary, Outcome
-from .recover.neighbours import Neighbours
-from .recover.roles import Roles
-from .recover.syntax import Source, walk
+from .plan.ledger import entry_of
+from .program import Cause, Conversion, Fate, LedgerEntry, Mechanism, NestSummary, Outcome
+from .recover.neighbours import neighbours_of
+from .recover.roles import Roles, roles_of
+from .recover.syntax import Source, source_of, walk
 from .rewrite.assemble import import_edit, unused_import_edits
 from .rewrite.fabric import FabricEditor
+from .views.modern import ModernView
+from .views.way import Program
 
 CANNOT = ("framework-wrapped", "names-made-at-run-time")
 """Refusals that hold for Fabric, too."""
@@ -65,20 +71,27 @@ def convert_by_fabric(
     )
 
 
-def convert_raw_by_fabric(
-    source: Source, roles: Roles, path: str, options: Options, reasons: list[Finding]
-) -> Conversion | None:
+def _convert_raw(program: Program, reasons: list[Finding]) -> Conversion | None:
     """The same for a raw file, which may be written for an older torch."""
-    from .legacy.modernise import modernised, told
-
-    modern = modernised(source, roles)
-    if modern.done:
-        source = Source(modern.after)
-        roles = Roles(source, Neighbours(path))
-    result = convert_by_fabric(source, roles, path, options, reasons)
-    if result is None or not (modern.done or modern.only_told):
+    way = next(ModernView().of_any(program), None)
+    seen = program if way is None else way.program
+    source = seen.source
+    roles = roles_of(source, neighbours_of(seen.path, source.tree))
+    result = convert_by_fabric(source, roles, seen.path, seen.options, reasons)
+    if result is None or way is None:
         return result
-    return told(result, modern)
+    found = way.finish(told(result, way.origin), result)
+    return found if isinstance(found, Conversion) else None
+
+
+def by_fabric_alone(program: Program) -> Conversion:
+    """The whole file by Fabric, as asked for, or why not."""
+    if (result := _convert_raw(program, [])) is not None:
+        return result
+    if program.findings:
+        return refused(program.text, program.path, program.findings)
+    text = program.text
+    return Conversion(program.path, Outcome.UNCHANGED, text, text, reason=NO_TRAINING_LOOP, cause=Cause.NO_LOOP)
 
 
 def _alias(source: Source) -> str:
@@ -113,8 +126,6 @@ def _summary(source: Source, plan: FabricPlan) -> NestSummary:
 
 def _ledger(source: Source, plan: FabricPlan) -> tuple[LedgerEntry, ...]:
     """Every statement of the file: most are kept."""
-    from .plan.ledger import entry_of
-
     replaced: dict[ast.stmt, tuple[str, str, str]] = {}
     for read in plan.unwrapped:
         why = "the user's own module is meant, not Fabric's wrapper around it"
@@ -130,31 +141,30 @@ def _ledger(source: Source, plan: FabricPlan) -> tuple[LedgerEntry, ...]:
             target, codemod, reason = replaced.get(node, ("", "", "Fabric leaves the control flow to the script"))
             fate = Fate.REPLACED if node in replaced else Fate.KEPT
             found.append(entry_of(source, node, fate, target, codemod, reason))
-    return tuple(sorted(found, key=lambda e: (e.line, e.end_line, e.source, e.target)))
+    return sorted_ledger(found)
 
 
-def with_fabric(result: Conversion, path: str, options: Options) -> Conversion:
+def with_fabric(program: Program, result: Conversion) -> Conversion:
     """A conversion with Fabric for the loops that it refused; the same conversion when there are none."""
-    from .findings import rule
-    from .passes import joined
-
     left = [f for f in result.findings if rule(f.slug).severity == "refused"]
     if not left or any(f.slug in CANNOT for f in left) or result.outcome not in (Outcome.REFUSED, Outcome.CONVERTED):
         return result
-    try:
-        source = Source(result.after)
-    except SyntaxError:
-        return result
-    first = result.outcome is Outcome.REFUSED
-    roles = Roles(source, Neighbours(path))
-    if first:
-        raw = convert_raw_by_fabric(source, roles, path, options, left)
+    if result.outcome is Outcome.REFUSED:
+        raw = _convert_raw(program, left)
         library = all(f.slug == "no-entry-point" for f in left)
         return replace(raw, library=library) if raw is not None else result
-    fabric = convert_by_fabric(source, roles, path, options, [])
+    try:
+        source = source_of(result.after)
+    except SyntaxError:
+        return result
+    roles = roles_of(source, neighbours_of(program.path, source.tree))
+    fabric = convert_by_fabric(source, roles, program.path, program.options, [])
     if fabric is None:
         return result
     notes = [finding("fabric-used", f.line, f"kept with its own control flow, by Fabric: {f.message}") for f in left]
     kept = tuple(sorted([*(f for f in result.findings if f not in left), *notes]))
     fabric = replace(fabric, findings=tuple(f for f in fabric.findings if f.slug != "fabric-used"))
-    return joined(replace(result, findings=kept), fabric)
+    second = told(fabric, origin_of_edits(result.before, result.edits))
+    return replace(
+        after_one_another(replace(result, findings=kept), second), edits=edits_between(result.before, fabric.after)
+    )

@@ -1,0 +1,138 @@
+"""The house stands on its foundations: no module imports in a circle, and no folder one above it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {"torch2lit": ROOT / "torch2lit", "torch2lit.codemods": ROOT / "codemods"}
+STOREYS = (
+    (
+        "program",
+        "findings",
+        "catalogue",
+        "options",
+        "memory",
+        "comments",
+        "checks",
+        "installed",
+        "lightning_values",
+        "deep_stack",
+    ),
+    ("files", "codemods"),
+    ("recover",),
+    ("legacy", "objects", "ddp", "switches"),
+    ("plan",),
+    ("rewrite",),
+    ("origin", "new_lines", "unchanged"),
+    ("by_trainer",),
+    ("views",),
+    ("search", "by_fabric"),
+    ("engine",),
+    ("project", "process_python"),
+    ("process_notebook",),
+    ("process",),
+)
+"""Folders and modules beside them, the lowest first: each imports from its own storey and from those below.
+
+What is not named here stands above all of them.
+"""
+KNOWN = {
+    ("torch2lit.plan.entry_names", "torch2lit.rewrite.rename"),
+    ("torch2lit.codemods.progress_bar", "torch2lit.rewrite.formatted_numbers"),
+}
+"""Arrows that point upward yet."""
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for package, folder in PACKAGES.items():
+        for file in sorted(folder.rglob("*.py")):
+            parts = [package, *file.relative_to(folder).with_suffix("").parts]
+            found[".".join(parts).removesuffix(".__init__")] = file
+    return found
+
+
+MODULES = _modules()
+
+
+def _imported(module: str, file: Path) -> Iterator[str]:
+    """The modules of the project that a module imports, for types alone and inside functions, too."""
+    package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = [*package[: len(package) - node.level + 1]] if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                named = f"{origin}.{alias.name}"
+                yield named if named in MODULES else origin
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+ARROWS = {
+    module: sorted({name for name in _imported(module, file) if name in MODULES and name != module})
+    for module, file in MODULES.items()
+}
+
+
+def _circles(arrows: dict[str, list[str]]) -> list[list[str]]:
+    """The groups of modules that reach each other (Tarjan)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        index[module] = low[module] = len(index)
+        stack.append(module)
+        for other in arrows.get(module, ()):
+            if other not in index:
+                visit(other)
+                low[module] = min(low[module], low[other])
+            elif other in stack:
+                low[module] = min(low[module], index[other])
+        if low[module] == index[module]:
+            group: list[str] = []
+            while not group or group[-1] != module:
+                group.append(stack.pop())
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for module in arrows:
+        if module not in index:
+            visit(module)
+    return found
+
+
+def _height(module: str) -> int:
+    """The storey of a module."""
+    place = module.split(".")[1] if "." in module else ""
+    return next((height for height, storey in enumerate(STOREYS) if place in storey), len(STOREYS))
+
+
+def test_no_circle() -> None:
+    """Modules can be read one after the other, the ones that they import first."""
+    assert _circles(ARROWS) == []
+
+
+def test_a_circle_would_be_found() -> None:
+    """The search for circles finds one of three, and nothing in a chain."""
+    assert _circles({"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a"]}) == [["a", "b", "c"]]
+    assert _circles({"a": ["b", "c"], "b": ["c"], "c": []}) == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_arrow_points_upward(module: str) -> None:
+    """What is below does not know what is above it."""
+    upward = [other for other in ARROWS[module] if _height(other) > _height(module) and (module, other) not in KNOWN]
+    assert not upward, f"{module} imports {', '.join(upward)}"
+
+
+def test_known_arrows_exist() -> None:
+    """An arrow that is gone leaves the list."""
+    assert all(other in ARROWS[module] for module, other in KNOWN)

@@ -1,0 +1,211 @@
+"""The training loops of one program to Trainers: each nest is planned and written, and the whole is checked."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from . import catalogue as catalogue
+from .checks import listed, unbound_names
+from .comments import lost_notes, skip_lines
+from .ddp.group import Group
+from .files.edits import apply_edits
+from .files.lines import split_lines
+from .findings import Finding, finding
+from .options import Options
+from .plan.draft import Draft, Refused
+from .plan.ledger import ledger_of
+from .plan.make import make_plan, role_summary
+from .plan.moved import moved_functions
+from .plan.state import State
+from .program import Conversion, Edit, Mechanism, NestSummary, Outcome
+from .recover.effects import EffectAnalysis
+from .recover.nest import Nest, recover_nests
+from .recover.roles import Roles, roles_of
+from .recover.syntax import Source, source_of
+from .recover.variables import Variables
+from .rewrite.assemble import import_edit, module_import_edit, nest_edits, overlap, unused_import_edits
+from .rewrite.left_functions import left_functions
+from .rewrite.module import Names
+
+_OVERLAP = "nests-overlap"
+_RANK = {
+    Mechanism.AUTOMATIC: 0,
+    Mechanism.ITERATIONS: 1,
+    Mechanism.MANUAL: 2,
+    Mechanism.EPOCHS: 3,
+    Mechanism.FABRIC: 4,
+}
+
+
+def skipped_nests(source: Source, nests: list[Nest]) -> list[Nest]:
+    """The nests that a ``# torch2lit: skip`` on the loop, or on the function or class around it, leaves alone."""
+    lines = skip_lines(source.text)
+    if not lines:
+        return []
+    found = []
+    for nest in nests:
+        marked: list[ast.AST] = [nest.outermost, nest.inner.scope, nest.step_frame.scope, nest.entry.scope]
+        marked += [a for a in source.ancestors(nest.outermost) if isinstance(a, ast.stmt)]
+        if nest.batches is not None:
+            marked.append(nest.batches.node)
+        if any(isinstance(m, ast.stmt) and m.lineno in lines for m in marked):
+            found.append(nest)
+    return found
+
+
+def refused(text: str, path: str, findings: list[Finding], nests: tuple[NestSummary, ...] = ()) -> Conversion:
+    return Conversion(path, Outcome.REFUSED, text, text, findings=ordered(findings), nests=nests)
+
+
+def ordered(findings: list[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(set(findings)))
+
+
+class Converter:
+    """Converts the nests of one file."""
+
+    def __init__(self, source: Source, roles: Roles, path: str, options: Options) -> None:
+        self.source = source
+        self.raw = source if source.view is None else source.view.raw
+        """The text that is edited, whatever it is seen as."""
+        self.roles = roles
+        self.path = path
+        self.options = options
+        self.effects = EffectAnalysis(source, roles, path)
+        self.left_alone = 0
+        """How many training loops were refused and so stay for a second conversion to refuse again."""
+        self.group: Group | None = None
+        self.wrapped_because: tuple[int, str] | None = None
+
+    def run(self, nests: list[Nest], findings: list[Finding]) -> Conversion:
+        """The file with every nest converted for which a plan holds."""
+        taken = {*self.source.names, *self.raw.names}
+        lightning = self._alias(taken)
+        edits: list[Edit] = []
+        drafts: list[tuple[Draft, State]] = []
+        summaries: list[NestSummary] = []
+        all_findings = list(findings)
+        for nest in nests:
+            others = frozenset(n.outermost for n in nests if n is not nest)
+            try:
+                draft, state, new, names = self._planned(nest, others, taken, lightning)
+            except Refused as refusal:
+                all_findings.append(refusal.finding)
+                self.left_alone += 1
+                continue
+            if overlap(edits, new):
+                all_findings.append(
+                    draft.refuse(
+                        _OVERLAP,
+                        nest.outermost,
+                        "this loop shares code with another training loop of the file",
+                    ).finding
+                )
+                continue
+            edits += new
+            drafts.append((draft, state))
+            all_findings += draft.findings
+            summaries.append(self._summary(draft, names.module))
+        if not drafts:
+            return refused(self.raw.text, self.path, all_findings)
+        if len(drafts) > 1:
+            edits += left_functions([draft for draft, _state in drafts], edits)
+        for module in sorted({m for draft, _state in drafts for m in draft.imports}):
+            if (edit := module_import_edit(self.raw, module)) is not None:
+                edits.append(edit)
+        if (edit := import_edit(self.raw, lightning)) is not None:
+            edits.append(edit)
+        lines = split_lines(self.raw.text)
+        after = apply_edits(lines, edits)
+        edits += unused_import_edits(self.raw, after, edits)
+        after = apply_edits(lines, edits)
+        later = any(f.slug == _OVERLAP for f in all_findings)
+        if problem := self._problem(after, later):
+            return refused(
+                self.raw.text,
+                self.path,
+                [finding("output-not-valid", drafts[0][0].nest.outermost.lineno, problem)],
+            )
+        all_findings = [self._softer(f) for f in all_findings]
+        all_findings += lost_notes(self.raw.text, after)
+        mechanism = max((d.mechanism for d, _ in drafts), key=_RANK.__getitem__)
+        ledger = ledger_of(self.source, [d for d, _ in drafts], [(e.start, e.end) for e in edits])
+        return Conversion(
+            self.path, Outcome.CONVERTED, self.raw.text, after, mechanism, ordered(all_findings), ledger,
+            tuple(summaries), edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
+        )  # fmt: skip
+
+    def _planned(
+        self, nest: Nest, others: frozenset[ast.For | ast.While], taken: set[str], lightning: str
+    ) -> tuple[Draft, State, list[Edit], Names]:
+        """The plan of a nest and its edits. Raises Refused when no plan holds."""
+        draft = Draft(
+            self.source,
+            self.roles,
+            self.effects,
+            Variables(self.roles),
+            nest,
+            self.options,
+            self.path,
+            others,
+            self.group,
+            self.wrapped_because,
+        )
+        try:
+            configured, state = make_plan(draft)
+            new, names = nest_edits(draft, configured, state, taken, lightning)
+        except Refused:
+            if nest.otherwise is None:
+                raise
+            return self._planned(nest.otherwise, others, taken, lightning)
+        if nest.otherwise is not None and not {f.scope for f in nest.entered} <= set(moved_functions(draft)):
+            return self._planned(nest.otherwise, others, taken, lightning)
+        return draft, state, new, names
+
+    def _problem(self, after: str, later: bool) -> str:
+        """What is wrong with the converted text; "" when every check holds. ``later``: another pass follows."""
+        try:
+            new = unbound_names(after)
+            new = new and new - unbound_names(self.raw.text)
+            again = source_of(after)
+        except SyntaxError as error:
+            return f"the converted text does not compile: line {error.lineno}: {error.msg}"
+        if new:
+            return f"{listed(sorted(new))} would have no value where the converted code reads {'it' if len(new) == 1 else 'them'}"
+        if not later and len(recover_nests(again, roles_of(again)).nests) > self.left_alone:
+            return "a training loop would be left over, which a second conversion would change again"
+        return ""
+
+    def _alias(self, taken: set[str]) -> str:
+        bound = {n.id for n in self.raw.all(ast.Name) if not isinstance(n.ctx, ast.Load)}
+        bound |= {a.arg for a in self.raw.all(ast.arg)}
+        for statement in self.raw.tree.body:
+            for known in statement.names if isinstance(statement, ast.Import) else ():
+                if known.name == "lightning" and (own := known.asname or known.name) not in bound:
+                    return own
+        for alias in ("L", "lightning", "pl"):
+            if alias not in taken:
+                return alias
+        return "lightning_"
+
+    def _softer(self, found: Finding) -> Finding:
+        """A loop that stays beside a converted one is something to look at, not a refusal of the file."""
+        return replace(found, severity="review") if found.severity == "refused" else found
+
+    def _summary(self, draft: Draft, module: str) -> NestSummary:
+        nest = draft.nest
+        loops = [loop.node for loop in (nest.epochs, nest.batches) if loop is not None]
+        phases = [("train", loops[-1].lineno)]
+        if draft.validation is not None:
+            phases.append(("validation", draft.validation.loop.node.lineno))
+        return NestSummary(
+            nest.outermost.lineno,
+            nest.entry.name,
+            tuple(self.source.lines[loop.lineno - 1].strip() for loop in loops),
+            role_summary(draft),
+            tuple(phases),
+            draft.mechanism.value,
+            module,
+            tuple(draft.idioms),
+        )
