@@ -69,7 +69,20 @@ def test_the_reason_is_told(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "train.py").write_text(text, encoding="utf-8")
     (result,) = convert(tmp_path / "train.py")
     assert (result.outcome, result.reason) == (Outcome.UNCHANGED, reason)
-    assert why_unchanged(text.encode()) == reason
+    assert why_unchanged(text.encode(), str(tmp_path / "train.py")) == reason
+
+
+def test_what_stands_in_the_project_or_is_handed_in_is_not_told_to_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "somewhere.py").write_text("class Stepper:\n    pass\n", encoding="utf-8")
+    (tmp_path / "train.py").write_text(HIDDEN, encoding="utf-8")
+    (tmp_path / "engine.py").write_text(
+        (DATA / "engine.py").read_text(encoding="utf-8") + "# torch\n", encoding="utf-8"
+    )
+    assert [r.reason for r in convert(tmp_path)] == [
+        "no training loop: the step is hidden in `loss_scaler`, which the callers hand in",
+        "no training loop",
+        "no training loop",
+    ]
 
 
 @pytest.mark.slow

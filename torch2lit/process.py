@@ -41,7 +41,7 @@ def process_file(path: Path, options: Options) -> Processed:
     if one.cause is Cause.NO_LOOP:
         from .unchanged import why_unchanged
 
-        return replace(processed, conversion=replace(one, reason=why_unchanged(processed.read)))
+        return replace(processed, conversion=replace(one, reason=why_unchanged(processed.read, path.as_posix())))
     return processed
 
 

@@ -110,7 +110,7 @@ def _process(files: Sequence[Path], options: Options, jobs: int | None) -> list[
             results[file] = Processed(failed(file.as_posix(), f"cannot read: {error.strerror or error}"))
             continue
         if reason is not None:
-            reason = why_unchanged(data)
+            reason = why_unchanged(data, file.as_posix())
             results[file] = Processed(
                 Conversion(file.as_posix(), Outcome.UNCHANGED, reason=reason, cause=Cause.NO_LOOP)
             )

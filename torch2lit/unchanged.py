@@ -7,6 +7,7 @@ import re
 
 from .files.prefilter import NO_TRAINING_LOOP
 from .memory import tree_of
+from .recover.neighbours import Neighbours
 
 _LIGHTNING = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:lightning|pytorch_lightning)\b", re.M)
 _LIGHTNING_USE = re.compile(rb"\bLightningModule\b|\bTrainer\(|\bLightningCLI\(")
@@ -16,7 +17,7 @@ _FASTAI = re.compile(rb"^[ \t]*from[ \t]+fastai\b", re.M)
 _HIDDEN = re.compile(r"(?<![\w.])([\w.]+)\(\s*[\w.]*loss\w*\s*,\s*[\w.]*optim")
 
 
-def why_unchanged(data: bytes) -> str:
+def why_unchanged(data: bytes, path: str) -> str:
     """The reason in a few words; ``no training loop`` alone when nothing more is seen."""
     if _LIGHTNING.search(data) and _LIGHTNING_USE.search(data):
         return "already Lightning"
@@ -34,10 +35,32 @@ def why_unchanged(data: bytes) -> str:
         tree = tree_of(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return NO_TRAINING_LOOP if text.lstrip().startswith("{") else f"{NO_TRAINING_LOOP}: does not parse"
-    if (hidden := _HIDDEN.search(text)) is not None:
-        holder = _made_from(tree, hidden.group(1)) or hidden.group(1)
-        return f"{NO_TRAINING_LOOP}: the step is hidden in `{holder}`, which is not in this project"
-    return NO_TRAINING_LOOP
+    if (hidden := _HIDDEN.search(text)) is None:
+        return NO_TRAINING_LOOP
+    name = hidden.group(1)
+    if not (made := _made_from(tree, name)):
+        return (
+            f"{NO_TRAINING_LOOP}: the step is hidden in `{name}`, which the callers hand in"
+            if _is_given(tree, name)
+            else NO_TRAINING_LOOP
+        )
+    module = _imported_from(tree, made)
+    if not module or Neighbours(path).file(module) is not None:
+        return NO_TRAINING_LOOP
+    return f"{NO_TRAINING_LOOP}: the step is hidden in `{made}`, which is not in this project"
+
+
+def _is_given(tree: ast.Module, name: str) -> bool:
+    return any(isinstance(n, ast.arg) and n.arg == name for n in ast.walk(tree))
+
+
+def _imported_from(tree: ast.Module, name: str) -> str:
+    """The module that a name comes from, "" when the file does not import it by name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            if any((alias.asname or alias.name) == name for alias in node.names):
+                return node.module
+    return ""
 
 
 def _made_from(tree: ast.Module, name: str) -> str:
