@@ -8,14 +8,19 @@ writes the program for any choices, so that a failing program can be made smalle
 
 from __future__ import annotations
 
+import os
 import sys
 
 from program_grammar import Choices, Grammar
+from programs_of_changes import CHANGES
 from programs_of_epochs import EPOCHS
 from programs_of_methods import METHODS
 from programs_of_shapes import SHAPES
 
-FAMILIES = (SHAPES, SHAPES, EPOCHS, METHODS)
+ALL = {grammar.name: grammar for grammar in (SHAPES, EPOCHS, METHODS, CHANGES)}
+CHOSEN = os.environ.get("TORCH2LIT_FAMILY", "")
+"""The one family to draw from; "changes" is drawn from only when it is asked for."""
+FAMILIES = (ALL[CHOSEN],) if CHOSEN else (SHAPES, SHAPES, EPOCHS, METHODS)
 
 
 def family(seed: int) -> Grammar:

@@ -1491,7 +1491,51 @@ OF_TRUTH = (
     ),
 )
 
+OF_CHANGES = (
+    Mutation(
+        1,
+        "data that grow in the loop are asked for their length once",
+        "torch2lit/plan/lengths.py",
+        "return next((node for node in found if node is not None), None)",
+        "return None",
+        _trains("data-that-grow-in-the-loop"),
+    ),
+    Mutation(
+        1,
+        "parameters that join the optimizer lose the gradients that the script left them",
+        "torch2lit/plan/steps.py",
+        'case ast.Attribute(attr="add_param_group" | "add_param_groups"):',
+        'case ast.Attribute(attr=""):',
+        _trains("parameters-that-join-with-gradients"),
+    ),
+    Mutation(
+        1,
+        "a global optimizer that a function binds anew gets a Trainer for each call",
+        "torch2lit/recover/nest.py",
+        "roles.key(frame.scope, name) == (frame.scope, name)",
+        "roles.key(frame.scope, name)",
+        _trains("optimizer-bound-anew-by-a-function"),
+    ),
+    Mutation(
+        1,
+        "the mode that the script leaves its model in is forgotten",
+        "torch2lit/plan/validation.py",
+        'parent.attr in ("training", "modules", "named_modules")',
+        'parent.attr in ("modules",)',
+        _trains("mode-asked-for-after-training"),
+    ),
+    Mutation(
+        1,
+        "Lightning steps a scheduler that the loop has replaced",
+        "torch2lit/plan/optimizers.py",
+        "if variable in draft.variables.written_in_sight(draft.epoch.items):",
+        "if False:",
+        _trains("scheduler-bound-anew-in-the-loop"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_CHANGES,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Random raw programs train the same after conversion, bit for bit, or a finding says what to look at.
 
-How many and which: ``TORCH2LIT_PROGRAMS`` (300) and ``TORCH2LIT_SEED`` (0, the first seed) in the environment. A failure
+How many and which: ``TORCH2LIT_PROGRAMS`` (300), ``TORCH2LIT_SEED`` (0, the first seed) and ``TORCH2LIT_FAMILY`` in the environment. A failure
 shows the simplest choices that still fail and their program.
 """
 
@@ -18,16 +18,16 @@ pytest.importorskip("torch")
 
 from fixture_cases import Case, broken_laws, reviews
 from fixture_runs import Run, differences, run_script
-from generated_programs import draw, family, generate
+from generated_programs import ALL, draw, family, generate
 from program_grammar import Choices, Grammar
 from programs_of_epochs import EPOCHS
-from programs_of_methods import METHODS
 from programs_of_shapes import SHAPES
 
 from torch2lit.engine import convert_text
 from torch2lit.options import Options
 from torch2lit.program import Conversion, Mechanism, Outcome
 
+EVERY_FAMILY = tuple(ALL.values())
 FIRST = int(os.environ.get("TORCH2LIT_SEED", "0"))
 PROGRAMS = int(os.environ.get("TORCH2LIT_PROGRAMS", "300"))
 PER_TEST = 10
@@ -106,7 +106,7 @@ def _smaller(seed: int, told: list[str], place: Path) -> str:
     return f"{grammar.described(found)}\n{grammar.write(found)}"
 
 
-@pytest.mark.parametrize("grammar", [SHAPES, EPOCHS, METHODS], ids=lambda g: g.name)
+@pytest.mark.parametrize("grammar", EVERY_FAMILY, ids=lambda g: g.name)
 def test_programs_are_python_and_reproducible(grammar: Grammar) -> None:
     seen = set()
     for seed in range(100):
@@ -117,13 +117,13 @@ def test_programs_are_python_and_reproducible(grammar: Grammar) -> None:
     assert len(seen) > 95
 
 
-@pytest.mark.parametrize(("grammar", "name"), [(g, n) for g in (SHAPES, EPOCHS, METHODS) for n in g.dimensions])
+@pytest.mark.parametrize(("grammar", "name"), [(g, n) for g in EVERY_FAMILY for n in g.dimensions])
 def test_every_option_writes_python(grammar: Grammar, name: str) -> None:
     for option in grammar.dimensions[name]:
         compile(grammar.write({**grammar.plain(), name: option}), f"{name}={option}", "exec")
 
 
-@pytest.mark.parametrize("grammar", [SHAPES, EPOCHS, METHODS], ids=lambda g: g.name)
+@pytest.mark.parametrize("grammar", EVERY_FAMILY, ids=lambda g: g.name)
 def test_the_plain_program_converts_to_automatic_optimization(grammar: Grammar) -> None:
     assert _converted(grammar, {}).mechanism is Mechanism.AUTOMATIC
 

@@ -160,6 +160,8 @@ def _claimable_step(draft: Draft, optimizers: list[Variable]) -> tuple[Variable,
     if len(schedulers) != 1:
         return None
     variable, items = next(iter(schedulers.items()))
+    if variable in draft.variables.written_in_sight(draft.epoch.items):
+        return None  # Lightning would go on stepping the first one
     steps = [i for i in items if is_scheduler_step(draft, i)]
     if len(steps) != 1 or not _plain_scheduler(draft, variable, optimizers):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..recover.effects import KNOWN_PACKAGES, NO_TORCH_RNG
@@ -18,6 +19,7 @@ from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
 from .last_returns import leaves_only_loop
+from .may_run import may_run, runs_in_loop
 from .one_path import several_told
 from .scaled import loss_of, scaled_optimizer
 
@@ -229,6 +231,10 @@ def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
                 return Obstacle(node, f"`{type(node).__name__.lower()}` leaves the batch")
             if has_backward_call(node):
                 return Obstacle(node, "another gradient computation")
+    if (joining := _joins_with_gradients(draft, step)) is not None:
+        return Obstacle(
+            joining, "parameters join the optimizer, and the script does not clear the gradients they have by then"
+        )
     if (reader := _reads_cleared_gradients(draft, step)) is not None:
         return Obstacle(reader, "gradients are read after they were zeroed at the end of the batch")
     for item in [*step.between, *step.after]:
@@ -250,6 +256,38 @@ def _reads_cleared_gradients(draft: Draft, step: Step) -> ast.AST | None:
     scope = draft.nest.entry.scope
     later = (s for s in statements_after(draft) if draft.effects.of(s, scope).gradients)
     return next((s for s in later if not _clears_first(s)), None)
+
+
+def _joins_with_gradients(draft: Draft, step: Step) -> ast.AST | None:
+    """What gives the optimizer more parameters between the script's own zeroing and the backward pass, when Lightning zeroes."""
+    items = draft.epoch.batch
+    places = [n for n, item in enumerate(items) if item in (step.zero_grads[0], step.backward)]
+    zero, backward = places[0], places[-1]
+    if items[zero] is step.backward:
+        return next(joining_parameters(draft), None)
+    between = [part for item in items[zero:backward] for part, _frame in parts(item)]
+    return next((node for node in may_run(draft.source, between) if _joins(node)), None)
+
+
+def joining_parameters(draft: Draft) -> Iterator[ast.AST]:
+    """What may give an optimizer more parameters while the loop runs."""
+    return (node for node in runs_in_loop(draft) if _joins(node))
+
+
+def _joins(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(attr="add_param_group" | "add_param_groups"):
+            return True
+        case ast.Subscript(slice=ast.Constant(value="params"), ctx=ast.Store()):
+            return True
+        case ast.Call(
+            func=ast.Attribute(
+                value=ast.Subscript(slice=ast.Constant(value="params")) | ast.Attribute(attr="param_groups"),
+                attr="append" | "extend" | "insert",
+            )
+        ):
+            return True
+    return False
 
 
 def _clears_first(statement: ast.stmt) -> bool:
@@ -547,6 +585,8 @@ def place_manual(draft: Draft) -> Obstacle | None:
 
 def gradients_may_survive(draft: Draft) -> bool:
     """Whether gradients may live from one batch to the next, so that nothing else must clear them."""
+    if next(joining_parameters(draft), None) is not None:
+        return True
     cleared: set[str] = set()
     for item in draft.epoch.batch:
         if (call := _zero_grad_call(item)) is not None:

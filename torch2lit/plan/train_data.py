@@ -20,6 +20,7 @@ from ..recover.variables import Variable
 from .draft import Draft, Removal, TrainData
 from .entry_names import entry_text, epoch_start, written_in_loop
 from .idioms import loop_bars
+from .lengths import first_change
 from .own_loaders import own_loader
 from .samplers import has_generator, sampler_with_epoch
 from .steps import Obstacle
@@ -49,6 +50,9 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
             if reason := own_loader(draft, base, draft.nest.inner):
                 return Obstacle(loop.node, reason)
             asks_at_end |= owns_generator(draft, base, draft.nest.inner)
+        if (change := first_change(draft, _side_by_side(loop.base), draft.nest.inner)) is not None:
+            text = ast.unparse(draft.source.statement_of(change)).splitlines()[0][:60]
+            return Obstacle(change, f"`{text}` may change the loader's length, which Lightning asks for only once")
         asks_at_end |= len(texts) > 1 and not all(_draws_nothing(draft, b) for b in _side_by_side(loop.base))
         drawing, changing = _draws_before(draft), _changes_started_loader(draft)
         told = _would_be_told(draft)
@@ -424,8 +428,8 @@ def _would_be_told(draft: Draft) -> ast.expr | None:
     base = nest.batches.base
     loaders = constructions(draft, base, nest.inner)
     sampler = sampler_with_epoch(loaders)
-    if sampler is None or script_tells_epoch(draft, loaders):
-        return None
+    if sampler is None or (nest.epochs is not None and script_tells_epoch(draft, loaders)):
+        return None  # a Trainer that runs one epoch says 0, after what the script has said
     return sampler.node if sampler.roles is draft.roles else base
 
 

@@ -16,6 +16,7 @@ from .afterwards import statements_after
 from .breaks import remove_break, validation_break
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry, entry_text, epoch_start, written_in_loop
+from .lengths import first_change
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
@@ -84,6 +85,8 @@ def _obstacle(draft: Draft, found: Validation) -> str:
         return "its loader has a random generator of its own, which a loop asks once more at its end"
     if reason := own_loader(draft, found.loop.base, found.frame):
         return reason
+    if first_change(draft, [found.loop.base], found.frame) is not None:
+        return "the length of its loader may change, and Lightning asks for it only once"
     if sampler_with_epoch(constructions(draft, found.loop.base, found.frame)) is not None:
         return "Lightning would call `set_epoch` on its sampler"
     if reason := graph_is_seen(draft, found):
@@ -244,7 +247,8 @@ def _mirror_modes(draft: Draft, found: Validation, trailing: list[Item], rest: l
             draft.methods.append(_KEEP_EVAL)
         return
     draft.methods.append(_KEEP_MODE)
-    if evaluated:
+    inside = [i for hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END) for i in draft.hooks.get(hook, [])]
+    if evaluated or any(draft.effects_of(item).mode for item in inside):
         draft.methods.append(_KEEP_EVAL)
 
 
@@ -407,34 +411,51 @@ def _parameters(scope: Scope) -> list[str]:
 def first_model_use(draft: Draft, statement: ast.AST, scope: Scope, keys: set[Key], depth: int = 0) -> str:
     """``mode`` or ``forward``: what the code does first with one of the models; "" when it does not use them."""
     nodes = sorted(
-        (n for n in walk_scope(statement) if isinstance(n, ast.Call)), key=lambda n: (n.lineno, n.col_offset)
+        (n for n in walk_scope(statement) if isinstance(n, ast.Call | ast.Name)), key=lambda n: (n.lineno, n.col_offset)
     )
+    switched = {
+        node.func.value
+        for node in nodes
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("train", "eval")
+    }
     for node in nodes:
-        match node.func:
-            case ast.Attribute(value=ast.Name(id=name), attr="train" | "eval") if draft.roles.key(scope, name) in keys:
+        if isinstance(node, ast.Name):
+            if draft.roles.key(scope, node.id) not in keys or isinstance(node.ctx, ast.Store):
+                continue
+            if node in switched:
                 return "mode"
-            case ast.Name(id=name):
-                if draft.roles.key(scope, name) in keys:
-                    return "forward"
-                function = draft.source.function(name)
-                if function is not None and depth < 4:
-                    inner = set(keys)
-                    for parameter in parameter_names(function):
-                        for caller, argument in draft.roles.arguments(function, parameter):
-                            if isinstance(argument, ast.Name) and draft.roles.key(caller, argument.id) in keys:
-                                inner.add((function, parameter))
-                    for child in function.body:
-                        if first := first_model_use(draft, child, function, inner, depth + 1):
-                            return first
-                    continue
-        if any(
-            isinstance(a, ast.Name) and draft.roles.key(scope, a.id) in keys for a in node.args
-        ) and not _is_harmless_call(node):
-            return "forward"
-        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-            if draft.roles.key(scope, node.func.value.id) in keys and node.func.attr not in _HARMLESS:
+            if _may_show_mode(draft, node):
                 return "forward"
+            continue
+        function = draft.source.function(node.func.id) if isinstance(node.func, ast.Name) else None
+        if function is not None and depth < 4:
+            inner = set(keys)
+            for parameter in parameter_names(function):
+                for caller, argument in draft.roles.arguments(function, parameter):
+                    if isinstance(argument, ast.Name) and draft.roles.key(caller, argument.id) in keys:
+                        inner.add((function, parameter))
+            for child in function.body:
+                if first := first_model_use(draft, child, function, inner, depth + 1):
+                    return first
     return ""
+
+
+def _may_show_mode(draft: Draft, node: ast.Name) -> bool:
+    """Whether a model is used in a way that may depend on the mode: called, or a part of it, asked for it, given away."""
+    chain: ast.AST = node
+    parent = draft.source.parents.get(chain)
+    while isinstance(parent, ast.Attribute) or (isinstance(parent, ast.Subscript) and parent.value is chain):
+        if isinstance(parent, ast.Attribute) and parent.attr in ("training", "modules", "named_modules"):
+            return True
+        if isinstance(parent, ast.Attribute) and parent.attr in _HARMLESS:
+            return False
+        chain, parent = parent, draft.source.parents.get(parent)
+    if isinstance(parent, ast.Call):
+        if chain is parent.func:
+            return True
+        own = isinstance(parent.func, ast.Name) and draft.source.function(parent.func.id) is not None
+        return not own and not _is_harmless_call(parent)
+    return isinstance(parent, ast.keyword | ast.Starred)
 
 
 _HARMLESS = {

@@ -408,10 +408,20 @@ def _makes_optimizer(frame: Frame, steps: list[ast.expr], roles: Roles) -> bool:
         return False
     names = {n.id for call in steps for n in ast.walk(call) if isinstance(n, ast.Name)}
     return any(
-        roles.role_of((frame.scope, name)) is Role.OPTIMIZER
+        roles.key(frame.scope, name) == (frame.scope, name)
+        and not _is_given(frame.scope, name, roles)
+        and roles.role_of((frame.scope, name)) is Role.OPTIMIZER
         and any(isinstance(b.value, ast.Call) for b in roles.bindings((frame.scope, name)))
         for name in sorted(names)
     )
+
+
+def _is_given(function: Scope, name: str, roles: Roles) -> bool:
+    """Whether a name is a parameter for which some call passes a value: what the function binds to it only takes its place."""
+    if isinstance(function, ast.Module) or name not in parameter_names(function):
+        return False
+    given = [argument for _scope, argument in roles.arguments(function, name)]
+    return any(not isinstance(argument, ast.Constant) for argument in given)
 
 
 def _builds_training(loop: ast.For | ast.While, scope: Scope, roles: Roles) -> bool:
