@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from ..program import Claim, Site
+from ..program import Claim, Site, TrainerSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class ClipGradients:
         value = site.at_entry(bound)
         if not value:
             return None
-        trainer = [("gradient_clip_val", value)]
+        trainer = TrainerSpec().set("gradient_clip_val", value)
         if kind == "clip_grad_value_":
-            trainer.append(("gradient_clip_algorithm", '"value"'))
-        return Claim("Trainer(gradient_clip_val=...)", "Lightning clips the same gradients", trainer=tuple(trainer))
+            trainer = trainer.set("gradient_clip_algorithm", '"value"')
+        return Claim("Trainer(gradient_clip_val=...)", "Lightning clips the same gradients", trainer=trainer)
 
 
 _PARAMETERS = {

@@ -23,7 +23,7 @@ class DeleteLocals:
         """Claim ``del x`` and ``del x, y``; ``del d[key]`` and ``del o.attribute`` change objects and stay."""
         match site.statement:
             case ast.Delete(targets=targets) if all(isinstance(t, ast.Name) for t in targets):
-                return Claim(site.hook, "a hook's locals end with the hook")
+                return Claim(site.hook, "a hook's locals end with the hook", anywhere=True)
         return None
 
 

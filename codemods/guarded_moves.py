@@ -27,7 +27,7 @@ class GuardedMoves:
         """Claim the whole `if`; one with an `else`, another call in its test or any other statement stays."""
         match site.statement:
             case ast.If(test=test, body=body, orelse=[]) if _only_asks(test) and all(_moves(s, site) for s in body):
-                return Claim("Trainer(accelerator=...)", "Lightning moves the batch to the device")
+                return Claim("Trainer(accelerator=...)", "Lightning moves the batch to the device", anywhere=True)
         return None
 
 

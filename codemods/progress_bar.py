@@ -36,17 +36,17 @@ class ProgressBar:
         match site.statement:
             case ast.Assign(targets=[ast.Name() as bar], value=value) if site.is_loop_bar(bar):
                 if isinstance(value, ast.Call) and ast.unparse(value.func) == "enumerate":
-                    return Claim("batch_idx", "Lightning counts the batches")
-                return Claim(_TARGET, _WHY)
+                    return Claim("batch_idx", "Lightning counts the batches", anywhere=True)
+                return Claim(_TARGET, _WHY, anywhere=True)
             case ast.Assign(targets=[ast.Attribute(value=ast.Name() as bar, attr="desc")]) if site.is_loop_bar(bar):
-                return Claim(_TARGET, _WHY)
+                return Claim(_TARGET, _WHY, anywhere=True)
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as bar, attr=method)) as call):
                 if not site.is_loop_bar(bar):
                     return None
                 if method in _LABELS and site.hook in _LOGS and (names := _numbers(call, site)):
                     return Claim(_TARGET, _WHY, _Log(names).apply)
                 if method in _MOVES or method in _LABELS:
-                    return Claim(_TARGET, _WHY)
+                    return Claim(_TARGET, _WHY, anywhere=True)
                 if method == "write":
                     return Claim(_TARGET, _WHY, _as_print)
         return None

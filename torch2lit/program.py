@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from tokenize import TokenInfo
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -140,22 +140,84 @@ class Conversion:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainerSpec:
+    """What a Trainer is told, as source that is valid at the entry point: arguments, callbacks, loggers. A value: nothing changes it.
+
+    Two of them are a `conflict` where both say something about one thing, be it the same: to do it twice is not to do it once.
+    """
+
+    arguments: tuple[tuple[str, str], ...] = ()
+    callbacks: tuple[str, ...] = ()
+    loggers: tuple[str, ...] = ()
+
+    def set(self, name: str, text: str) -> TrainerSpec:
+        """The same with one argument more. ValueError when it is said already."""
+        return self.joined(TrainerSpec(((name, text),)))
+
+    def callback(self, text: str) -> TrainerSpec:
+        """The same with one callback more."""
+        return self.joined(TrainerSpec(callbacks=(text,)))
+
+    def logger(self, text: str) -> TrainerSpec:
+        """The same with one logger more."""
+        return self.joined(TrainerSpec(loggers=(text,)))
+
+    def get(self, name: str) -> str:
+        """What the argument is, "" when nothing is said about it."""
+        return dict(self.arguments).get(name, "")
+
+    def conflict(self, other: TrainerSpec) -> str:
+        """The argument, callback or logger of which both say something, "" when there is none."""
+        mine, theirs = self._said(), other._said()
+        return next((thing for thing in mine if thing in theirs), "")
+
+    def joined(self, other: TrainerSpec) -> TrainerSpec:
+        """What both say. ValueError when they are in conflict."""
+        if thing := self.conflict(other):
+            raise ValueError(f"the Trainer is told twice of `{thing}`")
+        return replace(
+            self,
+            arguments=(*self.arguments, *other.arguments),
+            callbacks=(*self.callbacks, *other.callbacks),
+            loggers=(*self.loggers, *other.loggers),
+        )
+
+    def written(self) -> tuple[tuple[str, str], ...]:
+        """All of it as keyword arguments of the Trainer."""
+        listed = (("callbacks", self.callbacks), ("logger", self.loggers))
+        return (*self.arguments, *((name, f"[{', '.join(texts)}]") for name, texts in listed if texts))
+
+    def _said(self) -> list[str]:
+        return [*(name for name, _ in self.arguments), *self.callbacks, *self.loggers]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What an idiom makes of one raw statement.
 
     ``target`` names the Lightning mechanism that takes over, ``reason`` says why that is the same training.
     ``replace`` gets the statement's LibCST node and answers what stands in its place, None to take it away; without
-    it the statement goes away. ``trainer`` holds arguments for the Trainer as (name, expression valid at the entry
-    point); ``methods`` whole methods of the LightningModule as source; ``unread`` comparisons of the statement that are
-    not made any more.
+    it the statement goes away. ``trainer`` says what the Trainer is told; ``methods`` are whole methods of the LightningModule as
+    source, none of which is a hook that holds statements of the script; ``unread`` comparisons of the statement that are not made any more.
+
+    Lightning does what the Trainer is told and what a method says always, once, and at its own time. So such a claim, and one that only takes
+    the statement away, is heard only where nothing stands around the statement: no condition, loop or other block, and no way past it.
+    ``anywhere`` says that the claim holds there as well, because the idiom has looked at what stands around or because it does not matter.
+    Claims that say something about the same argument, callback or method are in conflict, and their statements stay.
     """
 
     target: str
     reason: str
     replace: Callable[[Any], Any] | None = None
-    trainer: tuple[tuple[str, str], ...] = ()
+    trainer: TrainerSpec = field(default_factory=TrainerSpec)
     methods: tuple[str, ...] = ()
     unread: tuple[ast.expr, ...] = ()
+    anywhere: bool = False
+
+    @property
+    def unconditional(self) -> bool:
+        """Whether what takes over runs where Lightning runs it, not where the statement stands."""
+        return bool(self.trainer.written()) or bool(self.methods) or self.replace is None
 
 
 class Site(Protocol):

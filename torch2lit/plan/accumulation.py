@@ -56,7 +56,7 @@ def place_accumulated(draft: Draft) -> bool:
     batch, removals, claims = draft.epoch.batch, dict(draft.removals), dict(draft.claims)
     draft.epoch.batch, draft.window = window.items, window.guard
     if _place(draft, window):
-        draft.trainer["accumulate_grad_batches"] = window.text
+        draft.trainer = draft.trainer.set("accumulate_grad_batches", window.text)
         draft.removals[window.guard] = Removal(_TARGET, _CODEMOD, "the Trainer steps on the same batches")
         draft.idioms.append(_CODEMOD)
         return True

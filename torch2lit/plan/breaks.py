@@ -52,7 +52,7 @@ def _claim_limit(draft: Draft, batches: Loop) -> bool:
         return False
     if len(path[-1].body) == 1 and (limit := _limit(draft, item, path, batches)):
         remove_break(draft, path[-1], "limit_train_batches")
-        draft.trainer["limit_train_batches"] = limit
+        draft.trainer = draft.trainer.set("limit_train_batches", limit)
         return True
     if draft.nest.epochs is not None and _stops_epochs_too(draft, item, path):
         _claim_stop(draft, control, "the same condition ends the epochs too")

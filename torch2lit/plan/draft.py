@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..findings import Finding, finding
 from ..options import Options
-from ..program import Claim, Mechanism
+from ..program import Claim, Mechanism, TrainerSpec
 from ..recover.effects import EffectAnalysis, Effects, joined_effects
 from ..recover.items import Item, parts
 from ..recover.nest import Frame, Nest
@@ -129,7 +129,7 @@ class Draft:
     returned_name: str = ""
     """A fresh name for it when the expression must be evaluated earlier than at the end."""
     returned_at: ast.stmt | None = None
-    trainer: dict[str, str] = field(default_factory=dict)
+    trainer: TrainerSpec = field(default_factory=TrainerSpec)
     imports: list[str] = field(default_factory=list)
     """Modules of the standard library that the new code needs."""
     methods: list[str] = field(default_factory=list)

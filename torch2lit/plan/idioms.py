@@ -5,69 +5,51 @@ from __future__ import annotations
 import ast
 
 from ..installed import idioms
-from ..program import Claim, Mechanism
 from ..recover.items import Item
 from ..recover.loops import loop_names
 from ..recover.names import target_names
 from ..recover.nest import Frame
-from ..recover.syntax import walk, walk_statements
+from ..recover.syntax import blocks, walk
 from ..recover.variables import Variable
-from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft, Removal
+from .acceptance import Proposal, accept, holds_there
+from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft
 from .entry_names import at_entry
+from .loop_bars import loop_bars
 from .numbers import Numbers
-from .optimizers import Configured
 from .ranks import Ranks
 from .steps import optimizes_all
 
 
-def claim_statements(draft: Draft, configured: Configured) -> None:
-    """Give every statement of every hook, nested ones too, to the first idiom that claims it."""
+def claim_statements(draft: Draft) -> None:
+    """Give every statement of every hook, nested ones too, to the first idiom whose claim holds where it stands."""
+    proposals: list[Proposal] = []
     batch_values = _batch_values(draft)
     for hook, items in draft.hooks.items():
         for item in items:
-            if item.kind != "statement":
-                continue
-            for statement in walk_statements([item.node]):
-                if statement in draft.removals or isinstance(statement, ast.FunctionDef | ast.ClassDef):
-                    continue
-                site = StatementSite(draft, item, statement, hook, batch_values)
-                for idiom in idioms():
-                    claim = idiom.claim(site)
-                    if claim is not None:
-                        draft.claimed_by[statement] = idiom.name
-                        _accept(draft, statement, claim, idiom.name)
-                        break
+            if item.kind == "statement":
+                _propose(draft, item, item.node, hook, batch_values, proposals)
+    accept(draft, proposals)
 
 
-def loop_bars(draft: Draft) -> set[Variable]:
-    """The variables that hold progress bars around loops that Lightning runs now."""
-    nest = draft.nest
-    loops = [(nest.epochs, nest.entry)]
-    if draft.mechanism is not Mechanism.EPOCHS:
-        loops.append((nest.batches, nest.inner))
-    if draft.validation is not None:
-        loops.append((draft.validation.loop, draft.validation.frame))
-    found = {v for loop, frame in loops if loop and loop.bar_name and (v := draft.variables.of(frame, loop.bar_name))}
-    unwrapped = [*draft.epoch.unwrapped, *(draft.validation.unwrapped if draft.validation else [])]
-    frames = [nest.inner, draft.validation.frame] if draft.validation else [nest.inner]
-    for node, frame in ((n, f) for n in unwrapped for f in frames):
-        if isinstance(node, ast.With):
-            for item in node.items:
-                if isinstance(item.optional_vars, ast.Name) and (v := draft.variables.of(frame, item.optional_vars.id)):
-                    found.add(v)
-    return found
-
-
-def _accept(draft: Draft, statement: ast.stmt, claim: object, name: str) -> None:
-    assert isinstance(claim, Claim)
-    draft.trainer.update(claim.trainer)
-    draft.methods += [m for m in claim.methods if m not in draft.methods]
-    if name not in draft.idioms:
-        draft.idioms.append(name)
-    if claim.replace is None:
-        draft.removals[statement] = Removal(claim.target, name, claim.reason)
-    else:
-        draft.claims[statement] = claim
+def _propose(
+    draft: Draft, item: Item, statement: ast.stmt, hook: str, values: set[Variable], proposals: list[Proposal]
+) -> None:
+    if statement in draft.removals or isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return
+    site = StatementSite(draft, item, statement, hook, values)
+    for idiom in idioms():
+        claim = idiom.claim(site)
+        if claim is None:
+            continue
+        holds = holds_there(draft, item, statement, hook, claim)
+        proposals.append(Proposal(statement, idiom.name, claim, holds))
+        if holds and claim.replace is None:
+            return
+        if holds:
+            break
+    for block in blocks(statement):
+        for inner in block:
+            _propose(draft, item, inner, hook, values, proposals)
 
 
 def _batch_values(draft: Draft) -> set[Variable]:

@@ -126,6 +126,7 @@ class _Writer:
             if statement in self.draft.removals:
                 removal = self.draft.removals[statement]
                 self.add(statement, Fate.REPLACED, removal.target, removal.codemod, removal.reason)
+                self.below(statement, Fate.REPLACED, removal.target, removal.codemod, removal.reason)
             elif statement in self.draft.claims:
                 claim = self.draft.claims[statement]
                 self.add(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from ..ddp.own import own_group
-from ..program import Mechanism
+from ..program import Mechanism, TrainerSpec
 from ..recover.items import Item, callee_items, items_of
 from ..recover.loops import Iterable
 from ..recover.phases import Epoch, NotStraight, check_call_first, take_apart, without_return
@@ -56,7 +56,7 @@ def make_plan(draft: Draft) -> tuple[Configured, State]:
     _keep_carried_gradients(draft)
     _keep_first_gradients(draft)
     leave_epoch_to_trainer(draft)
-    claim_statements(draft, configured)
+    claim_statements(draft)
     drop_bound_bar(draft)
     draft.variables.gone = {*draft.removals, *(part for claim in draft.claims.values() for part in claim.unread)}
     state = settle(draft, configured)
@@ -239,7 +239,7 @@ def _fall_back_to_epochs(draft: Draft, obstacle: Obstacle) -> None:
     take_back(draft)
     draft.hooks.clear()
     draft.removals.clear()
-    draft.trainer.clear()
+    draft.trainer = TrainerSpec()
     draft.claims.clear()
     draft.united.clear()
     draft.validation = None

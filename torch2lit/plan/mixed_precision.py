@@ -18,7 +18,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..program import Claim
+from ..program import Claim, TrainerSpec
 from ..recover.closed_functions import runs_no_module
 from ..recover.items import Item
 from ..recover.nest import Frame
@@ -56,7 +56,7 @@ class Before:
     batch: list[Item]
     removals: dict[ast.stmt, Removal]
     claims: dict[ast.stmt, Claim]
-    trainer: dict[str, str]
+    trainer: TrainerSpec
     idioms: list[str]
 
 
@@ -69,9 +69,7 @@ def begin_mixed(draft: Draft) -> Before | None:
         return None
     if mixed is None:
         return None
-    before = Before(
-        draft.epoch.batch, dict(draft.removals), dict(draft.claims), dict(draft.trainer), list(draft.idioms)
-    )
+    before = Before(draft.epoch.batch, dict(draft.removals), dict(draft.claims), draft.trainer, list(draft.idioms))
     gone = set(mixed.scaler)
     draft.epoch.batch = [i for i in _unwrapped(draft.epoch.batch, mixed.block) if i.node not in gone]
     draft.mixed = mixed
@@ -84,7 +82,7 @@ def begin_mixed(draft: Draft) -> Before | None:
     if mixed.made is not None:
         draft.removals[mixed.made] = Removal(_TARGET, _CODEMOD, "Lightning has a scaler of its own where one is needed")
     if mixed.precision:
-        draft.trainer["precision"] = mixed.precision
+        draft.trainer = draft.trainer.set("precision", mixed.precision)
     draft.idioms.append(_CODEMOD)
     return before
 

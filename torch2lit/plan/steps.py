@@ -393,6 +393,8 @@ def depends(draft: Draft, item: Item, others: list[Item]) -> bool:
     """Whether an item reads or changes what others change, or changes what they read: then their order must stay."""
     if not others:
         return False
+    if any(draft.effects_of(i).clock for i in (item, *others)):  # nothing leaves the time that is measured
+        return True
     use, theirs = draft.variables.use(item), draft.variables.sequence(others)
     if _acts_outside(item) and any(_acts_outside(other) for other in others):
         return True
@@ -504,6 +506,8 @@ def _movable(draft: Draft, item: Item, graph: set[Key]) -> bool:
     """Whether an item that stands after backward may run before it: it must not read what backward and step change."""
     effects = draft.effects_of(item)
     if effects.model or effects.mode or effects.gradients or effects.optimizer or _hands_on_unknown(draft, item):
+        return False
+    if effects.clock:  # what it measures would be another thing
         return False
     if any(draft.effects.meets_hooks(part, frame.scope) for part, frame in parts(item)):
         return False

@@ -19,8 +19,8 @@ from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import Draft, Removal, TrainData
 from .entry_names import entry_text, epoch_start, written_in_loop
-from .idioms import loop_bars
 from .lengths import first_change
+from .loop_bars import loop_bars
 from .own_loaders import own_loader
 from .samplers import has_generator, sampler_with_epoch
 from .steps import Obstacle
@@ -57,6 +57,8 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
         drawing, changing = _draws_before(draft), _changes_started_loader(draft)
         told = _would_be_told(draft)
         lazy = drawing is not None or changing is not None or asks_at_end or told is not None or loop.asks_twice
+        if not lazy and _start_is_timed(draft):
+            lazy = not _not_lazy(draft, loop.base)
         if loop.asks_twice and drawing is not None and loop.bar_name is not None:
             return Obstacle(drawing.node, f"{_DRAWN_BEFORE} ({_ASKED_TWICE})")
         if lazy and (reason := _not_lazy(draft, loop.base)):
@@ -389,6 +391,17 @@ def _changes_started_loader(draft: Draft) -> Item | None:
             if name and draft.roles.key(item.frame.scope, name) in watched:
                 return item
     return None
+
+
+def _start_is_timed(draft: Draft) -> bool:
+    """Whether a clock runs until the first batch is there, while workers start: Lightning starts the first epoch's before that."""
+    nest = draft.nest
+    assert nest.batches is not None
+    if not all(any(draft.effects_of(i).clock for i in items) for items in (draft.epoch.before, draft.epoch.batch)):
+        return False
+    made = constructions(draft, nest.batches.base, nest.inner)
+    workers = [w.node for m in made if (w := m.argument("num_workers")) is not None]
+    return any(not (isinstance(w, ast.Constant) and w.value == 0) for w in workers)
 
 
 def _asks_at_start(made: list[Making]) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 
 from ..lightning_values import devices_code
-from ..program import Mechanism
+from ..program import Mechanism, TrainerSpec
 from ..recover.loops import Iterable, Loop
 from ..recover.names import parameter_names
 from ..recover.roles import Key, Role
@@ -18,8 +19,21 @@ from .own_precision import precision_argument
 from .own_processes import own_device
 
 
-def trainer_arguments(draft: Draft) -> dict[str, str]:
-    """Names and source of the Trainer's arguments, in the order in which they are written."""
+def trainer_arguments(draft: Draft) -> TrainerSpec:
+    """All that the Trainer is told, in the order in which it is written; what nobody asked for is switched off."""
+    said = planned_arguments(draft).joined(draft.trainer)
+    told = {name for name, _ in said.written()}
+    off = [("logger", "False"), ("enable_checkpointing", "False"), ("enable_progress_bar", str(has_bar(draft)))]
+    if not has_bar(draft):
+        off.append(("enable_model_summary", "False"))
+    off.append(("num_sanity_val_steps", "0"))
+    said = said.joined(TrainerSpec(tuple((name, text) for name, text in off if name not in told)))
+    quoted = [(name, text.replace("'", '"') if name in _QUOTED else text) for name, text in said.arguments]
+    return replace(said, arguments=tuple(quoted))
+
+
+def planned_arguments(draft: Draft) -> TrainerSpec:
+    """What the plan itself and the options tell the Trainer, whatever idioms say."""
     options = draft.options
     arguments: dict[str, str] = {"max_epochs": _max_epochs(draft)}
     arguments["accelerator"] = accelerator_argument(draft)
@@ -49,16 +63,9 @@ def trainer_arguments(draft: Draft) -> dict[str, str]:
             arguments["sync_batchnorm"] = "True"
         if not group.sharded:
             arguments["use_distributed_sampler"] = "False"
-    if precision := precision_argument(draft):
+    if (precision := precision_argument(draft)) and not draft.trainer.get("precision"):
         arguments["precision"] = precision
-    arguments |= draft.trainer
-    arguments["logger"] = "False"
-    arguments["enable_checkpointing"] = "False"
-    arguments["enable_progress_bar"] = str(has_bar(draft))
-    if not has_bar(draft):
-        arguments["enable_model_summary"] = "False"
-    arguments["num_sanity_val_steps"] = "0"
-    return {name: value.replace("'", '"') if name in _QUOTED else value for name, value in arguments.items()}
+    return TrainerSpec(tuple(arguments.items()))
 
 
 def accelerator_argument(draft: Draft) -> str:

@@ -186,7 +186,7 @@ def _place(draft: Draft, found: Validation) -> None:
     draft.validation = found
     if limited := validation_break(draft, found.body, found.loop):
         remove_break(draft, limited[0], "limit_val_batches")
-        draft.trainer["limit_val_batches"] = limited[1]
+        draft.trainer = draft.trainer.set("limit_val_batches", limited[1])
     own = [*found.before, *found.body, *found.trailing, *found.rest]
     found.before = draft.without_unread_constants(found.before, own)
     trailing, rest = _divide_rest(draft, found)
@@ -195,7 +195,7 @@ def _place(draft: Draft, found: Validation) -> None:
     draft.hooks[VALIDATION_END] = trailing
     draft.hooks[EPOCH_END] = rest
     if found.every is not None:
-        draft.trainer["check_val_every_n_epoch"] = _every(draft, found)
+        draft.trainer = draft.trainer.set("check_val_every_n_epoch", _every(draft, found))
     _mirror_modes(draft, found, trailing, rest)
 
 

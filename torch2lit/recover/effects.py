@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from .clocks import Clocks
 from .hooked import hooked_names
 from .names import free_names, parameter_names, target_names
 from .neighbours import neighbours_of
@@ -80,6 +81,8 @@ class Effects:
     """May draw from, or set, torch's global random number generator."""
     mutates: frozenset[Key] = frozenset()
     """Names whose object may be changed in place."""
+    clock: bool = False
+    """Reads a clock or what memory is in use."""
 
 
 def joined_effects(several: list[Effects]) -> Effects:
@@ -87,7 +90,7 @@ def joined_effects(several: list[Effects]) -> Effects:
     return Effects(
         any(e.model for e in several), any(e.mode for e in several), any(e.gradients for e in several),
         any(e.optimizer for e in several), any(e.learning_rate for e in several), any(e.rng for e in several),
-        frozenset().union(*(e.mutates for e in several)),
+        frozenset().union(*(e.mutates for e in several)), any(e.clock for e in several),
     )  # fmt: skip
 
 
@@ -98,6 +101,7 @@ class EffectAnalysis:
         self.source = source
         self.roles = roles
         self.neighbours = roles.neighbours or neighbours_of(path)
+        self.clocks = Clocks(roles)
         self._foreign: dict[tuple[Path, str], bool] = {}
         self._drawing: frozenset[str] | None = None
         self._class_touched: dict[ast.ClassDef, frozenset[Key]] = {}
@@ -487,10 +491,11 @@ class EffectAnalysis:
                 inner = self.source.function(node.func.id)
                 gradients |= inner is not None and self._function_gradients(inner)
             mutated |= self._mutated_here(node, scope)
+        clock = self.clocks.read(statement, scope)
         escapes = self.roles.escapes
         if escapes is not None and escapes.touches(statement, scope):
             every = {key for name in escapes.attributes if (key := self.roles.key(scope, name))}
-            return Effects(True, True, True, True, True, True, frozenset(mutated | every))
+            return Effects(True, True, True, True, True, True, frozenset(mutated | every), clock)
         harmless = _harmless_uses(statement)
         for node in walk(statement):
             if not isinstance(node, ast.Name):
@@ -505,13 +510,12 @@ class EffectAnalysis:
                     elif harmless.get(node) != "value":
                         model = True
                 if key in self.optimizers:
-                    if harmless.get(node) == "lr":
+                    if harmless.get(node) == "lr" and key not in mutated:
                         learning_rate = True
                     else:
                         optimizer = True
-        return Effects(
-            model, mode, gradients, optimizer, learning_rate, self.draws(statement, scope), frozenset(mutated)
-        )
+        draws = self.draws(statement, scope)
+        return Effects(model, mode, gradients, optimizer, learning_rate, draws, frozenset(mutated), clock)
 
     def _mutated_here(self, node: ast.AST, scope: Scope) -> set[Key]:
         names: list[str] = []

@@ -33,7 +33,7 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
     definition = bindings[0].statement
     if len(definition.targets) != 1 or not isinstance(definition.targets[0], ast.Name):
         return edits
-    if any(name in value for value in draft.trainer.values() if value.split(".")[0] == name):
+    if any(name in value for _, value in draft.trainer.arguments if value.split(".")[0] == name):
         return edits
     if draft.trainer.get("accelerator") not in ('"auto"', '"cpu"') and draft.options.accelerator is None:
         return edits

@@ -34,7 +34,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     if state.hyperparameters:
         arguments.append(state.hyperparameters)
     lines = [f"{names.instance} = {names.module}({', '.join(arguments)})"]
-    settings = ", ".join(f"{name}={value}" for name, value in draft.trainer.items())
+    settings = ", ".join(f"{name}={value}" for name, value in draft.trainer.written())
     settings = settings.replace("{lightning}", names.lightning)
     lines += draft.group.joining if draft.group is not None else []
     lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")

@@ -7,6 +7,8 @@ from typing import Any
 
 import libcst as cst
 
+from .emptied import without_empty_parts
+
 Replacement = Callable[[Any], Any]
 Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
@@ -46,7 +48,7 @@ class Replacer(cst.CSTTransformer):
                 if len(lines) == 1:  # an `elif` can be nothing else
                     return lines[0]
                 return cst.FlattenSentinel(lines) if lines else cst.RemoveFromParent()
-            return _without_empty_parts(updated_node)
+            return without_empty_parts(updated_node)
         return super().on_leave(original_node, updated_node)
 
     def _line(self, original: cst.SimpleStatementLine, updated: cst.SimpleStatementLine) -> Any:
@@ -86,38 +88,6 @@ class Replacer(cst.CSTTransformer):
 def _line_of(smalls: list[cst.BaseSmallStatement]) -> cst.SimpleStatementLine:
     last = smalls[-1].with_changes(semicolon=cst.MaybeSentinel.DEFAULT)
     return cst.SimpleStatementLine([*smalls[:-1], last])
-
-
-def _without_empty_parts(node: Any) -> Any:
-    """A compound statement whose blocks became empty: `pass` where it must stay, nothing where it may go."""
-    orelse = getattr(node, "orelse", None)
-    if isinstance(orelse, cst.Else) and _is_empty(orelse.body):
-        node = node.with_changes(orelse=None)
-        orelse = None
-    if not _is_empty(node.body) if hasattr(node, "body") else True:
-        return node
-    if isinstance(node, cst.If) and orelse is None and not _has_call(node.test):
-        return cst.RemoveFromParent()
-    if isinstance(node, cst.With):
-        return cst.RemoveFromParent()
-    return node.with_changes(body=cst.IndentedBlock([cst.SimpleStatementLine([cst.Pass()])]))
-
-
-def _is_empty(body: cst.CSTNode) -> bool:
-    return isinstance(body, cst.IndentedBlock) and not body.body
-
-
-class _Calls(cst.CSTVisitor):
-    found = False
-
-    def visit_Call(self, node: cst.Call) -> None:
-        self.found = True
-
-
-def _has_call(node: cst.CSTNode) -> bool:
-    calls = _Calls()
-    node.visit(calls)
-    return calls.found
 
 
 def without_last_return(lines: Sequence[Any]) -> list[Any]:

@@ -19,7 +19,7 @@ from ..draft import (
     Draft,
 )
 from ..handlers import read_in_handlers
-from ..idioms import loop_bars
+from ..loop_bars import loop_bars
 from ..module_names import RESERVED
 from ..moved import moved_functions
 from ..optimizers import Configured

@@ -1,0 +1,28 @@
+"""The progress bars around the loops that Lightning runs now."""
+
+from __future__ import annotations
+
+import ast
+
+from ..program import Mechanism
+from ..recover.variables import Variable
+from .draft import Draft
+
+
+def loop_bars(draft: Draft) -> set[Variable]:
+    """The variables that hold progress bars around loops that Lightning runs now."""
+    nest = draft.nest
+    loops = [(nest.epochs, nest.entry)]
+    if draft.mechanism is not Mechanism.EPOCHS:
+        loops.append((nest.batches, nest.inner))
+    if draft.validation is not None:
+        loops.append((draft.validation.loop, draft.validation.frame))
+    found = {v for loop, frame in loops if loop and loop.bar_name and (v := draft.variables.of(frame, loop.bar_name))}
+    unwrapped = [*draft.epoch.unwrapped, *(draft.validation.unwrapped if draft.validation else [])]
+    frames = [nest.inner, draft.validation.frame] if draft.validation else [nest.inner]
+    for node, frame in ((n, f) for n in unwrapped for f in frames):
+        if isinstance(node, ast.With):
+            for item in node.items:
+                if isinstance(item.optional_vars, ast.Name) and (v := draft.variables.of(frame, item.optional_vars.id)):
+                    found.add(v)
+    return found
