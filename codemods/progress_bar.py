@@ -38,11 +38,19 @@ class ProgressBar:
                 if isinstance(value, ast.Call) and ast.unparse(value.func) == "enumerate":
                     return Claim("batch_idx", "Lightning counts the batches", anywhere=True)
                 return Claim(_TARGET, _WHY, anywhere=True)
-            case ast.Assign(targets=[ast.Attribute(value=ast.Name() as bar, attr="desc")]) if site.is_loop_bar(bar):
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name() as bar, attr="desc")], value=value) if (
+                site.is_loop_bar(bar)
+            ):
+                if not site.only_looks(value):
+                    return Claim(_TARGET, _WHY, _Evaluated((0,)).apply)
                 return Claim(_TARGET, _WHY, anywhere=True)
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as bar, attr=method)) as call):
                 if not site.is_loop_bar(bar):
                     return None
+                given = [*call.args, *(k.value for k in call.keywords)]
+                acting = tuple(n for n, value in enumerate(given) if not site.only_looks(value))
+                if acting and method in _MOVES | _LABELS:
+                    return Claim(_TARGET, _WHY, _Evaluated(acting).apply)
                 if method in _LABELS and site.hook in _LOGS and (names := _numbers(call, site)):
                     return Claim(_TARGET, _WHY, _Log(names).apply)
                 if method in _MOVES or method in _LABELS:
@@ -118,6 +126,21 @@ class _Log:
             cst.Expr(cst.Call(log, [cst.Arg(cst.SimpleString(f'"{name}"')), cst.Arg(value), shown]))
             for name, value in logged.items()
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluated:
+    """Keeps the arguments of these numbers as statements of their own: the bar goes, what they do has to be done."""
+
+    numbers: tuple[int, ...]
+
+    def apply(self, node: cst.Expr | cst.Assign) -> list[cst.BaseSmallStatement]:
+        if isinstance(node, cst.Assign):
+            return [cst.Expr(node.value)]
+        assert isinstance(node.value, cst.Call)
+        arguments = sorted(node.value.args, key=lambda a: bool(a.keyword) or a.star == "**")  # as `ast` has them
+        values = [arguments[number].value for number in self.numbers]
+        return [cst.Expr(value.value if isinstance(value, cst.StarredElement) else value) for value in values]
 
 
 def _as_float(value: cst.BaseExpression) -> cst.Call:

@@ -455,6 +455,14 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "what is handed to the bar is not done without it",
+        "codemods/progress_bar.py",
+        "if not site.only_looks(value))",
+        "if False)",
+        _trains("bar-told-what-has-to-be-done"),
+    ),
+    Mutation(
+        1,
         "a learning rate that is set after the step counts as one that is read",
         EFFECTS,
         ' == "lr" and key not in mutated:',

@@ -255,6 +255,9 @@ class Site(Protocol):
     def is_loop_bar(self, node: ast.expr) -> bool:
         """Whether the name is a progress bar around a loop that Lightning runs now."""
 
+    def only_looks(self, node: ast.expr) -> bool:
+        """Whether evaluating the expression surely changes nothing and draws nothing, so that it may be left out."""
+
     def is_number(self, node: ast.expr) -> bool:
         """Whether the expression is provably a plain number."""
 

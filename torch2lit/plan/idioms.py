@@ -14,6 +14,7 @@ from ..recover.variables import Variable
 from .acceptance import Proposal, accept, holds_there
 from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft
 from .entry_names import at_entry
+from .looks import Looks
 from .loop_bars import loop_bars
 from .numbers import Numbers
 from .ranks import Ranks
@@ -146,6 +147,9 @@ class StatementSite:
 
     def is_loop_bar(self, node: ast.expr) -> bool:
         return isinstance(node, ast.Name) and self._draft.variables.of(self._frame, node.id) in loop_bars(self._draft)
+
+    def only_looks(self, node: ast.expr) -> bool:
+        return Looks(self._draft).only(node, self._frame)
 
     def is_number(self, node: ast.expr) -> bool:
         return Numbers(self._draft).number(node, self._frame)

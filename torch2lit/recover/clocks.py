@@ -39,7 +39,7 @@ class Clocks:
 
     def _reads(self, call: ast.Call, scope: Scope) -> bool:
         full = self.roles.full_name(call.func)
-        if _is_clock(full):
+        if _is_clock(full) and dotted(call.func).partition(".")[0] in self.roles.origins:
             return True
         if isinstance(call.func, ast.Attribute):
             if call.func.attr in _EVENT_METHODS or call.func.attr in self._own_methods():
