@@ -377,8 +377,8 @@ SAME_TRAINING = (
         1,
         "two sanity steps run before training",
         TRAINER,
-        'arguments["num_sanity_val_steps"] = "0"',
-        'arguments["num_sanity_val_steps"] = "2"',
+        '("num_sanity_val_steps", "0")',
+        '("num_sanity_val_steps", "2")',
         _trains("global-best-accuracy"),
     ),
     Mutation(
@@ -553,8 +553,8 @@ SAME_TRAINING = (
         1,
         "the Trainer lowers precision beside the script's own autocast",
         TRAINER,
-        "if precision := precision_argument(draft):",
-        "if precision := repr(options.precision) if options.precision else precision_argument(draft):",
+        "if (precision := precision_argument(draft)) and",
+        "if (precision := repr(options.precision) if options.precision else precision_argument(draft)) and",
         _trains("precision-asked-of-a-script-with-autocast"),
     ),
     Mutation(
