@@ -90,7 +90,7 @@ def test_a_faithful_conversion_is_identical(here: Path) -> None:
         (
             "momentum=0.9",
             "momentum=0.9, weight_decay=0.01",
-            "settings of the optimizer, or writes to the weights",
+            "settings of the optimizer",
         ),
         ("devices=1", 'devices=1, precision="bf16-mixed"', "precision"),
         (

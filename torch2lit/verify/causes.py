@@ -19,17 +19,17 @@ _UNKNOWN = Cause(
 
 
 def likely_causes(
-    raw: Trace, converted: Trace, comparison: Comparison, findings: Sequence[Finding] = ()
+    raw: Trace, converted: Trace, comparison: Comparison, findings: Sequence[Finding] = (), script: str = ""
 ) -> tuple[Cause, ...]:
     """The causes that fit the first difference, likeliest first. () when nothing differs.
 
-    ``findings`` of the conversion that ask for a review come after what the traces tell.
+    ``findings`` of the conversion that ask for a review come after what the traces tell; ``script`` is the converted text.
     """
     if comparison.first is None:
         if comparison.steps[0]:
             return ()
         return (RAW_DID_NOT_STEP,)
-    evidence = Evidence(raw, converted, comparison, comparison.first)
+    evidence = Evidence(raw, converted, comparison, comparison.first, script)
     named = [cause for rule in RULES if (cause := rule(evidence)) is not None]
     named += [_from_finding(finding) for finding in findings if finding.severity == "review"]
     return tuple(named) or (_UNKNOWN,)

@@ -122,7 +122,8 @@ def _step_difference(raw: Trace, converted: Trace, index: int) -> Difference | N
     if a.optimizer != b.optimizer:
         return Difference("optimizer", index + 1, a.optimizer, b.optimizer)
     if not _same_rates(a, b):
-        amounts = [abs(x - y) for x, y in zip(a.learning_rates, b.learning_rates, strict=False)]
+        as_many = len(a.learning_rates) == len(b.learning_rates)
+        amounts = [abs(x - y) for x, y in zip(a.learning_rates, b.learning_rates, strict=True)] if as_many else []
         return Difference("learning rate", index + 1, _rates(a), _rates(b), max(amounts, default=None))
     if a.parameters != b.parameters:
         return _parameter_difference(raw, a, b, index)

@@ -44,7 +44,8 @@ class Step:
     ``optimizer`` is the class and the ordinal of first use (``Adam#0``), ``parameters`` the sha1 of all its
     parameters after the step, ``loss_count`` the number of losses recorded before it. ``gradient_norm``
     is the 2-norm over all gradients as the optimizer saw them. ``training`` is (modules in training mode,
-    modules) of the models that own the parameters. ``tensors`` is filled for the first steps only.
+    modules) of the models that own the parameters. ``cleared`` counts the calls of `zero_grad` since the step before.
+    ``tensors`` is filled for the first steps only.
     """
 
     optimizer: str
@@ -54,14 +55,19 @@ class Step:
     gradient_norm: float = 0.0
     training: tuple[int, int] = (0, 0)
     tensors: tuple[TensorFact, ...] = ()
+    cleared: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulerStep:
-    """One `step()` of a learning-rate scheduler, after ``steps`` optimizer steps."""
+    """One `step()` of a learning-rate scheduler, after ``steps`` optimizer steps.
+
+    ``metric`` is the number that a plateau scheduler was given, None for all others.
+    """
 
     scheduler: str
     steps: int
+    metric: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,20 @@ class LoaderStart:
     steps: int
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """How something is set up: an object as it is when it is first used, after ``steps`` optimizer steps.
+
+    ``kind`` is optimizer, scheduler, loader, model, criterion, trainer or seed; ``name`` its class (of a seed: the
+    number), ``settings`` what it was told, as text.
+    """
+
+    kind: str
+    name: str
+    settings: Mapping[str, str]
+    steps: int
+
+
 @dataclass(slots=True)
 class Trace:
     """Everything recorded of one run, in order.
@@ -108,6 +128,7 @@ class Trace:
     modes: list[ModeChange] = field(default_factory=list)
     loaders: list[LoaderStart] = field(default_factory=list)
     batches: list[str] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     autocast: bool = False
     ended: End = ""
@@ -120,6 +141,10 @@ class Trace:
     def last_batch(self, backward: Backward) -> str:
         """The digest of the last batch handed out before a `backward()`, "" when there was none."""
         return self.batches[backward.batches - 1] if 0 < backward.batches <= len(self.batches) else ""
+
+    def of_kind(self, kind: str) -> list[Fact]:
+        """All facts of one kind, in the order in which they were met."""
+        return [fact for fact in self.facts if fact.kind == kind]
 
     def add(self, event: object) -> None:
         """Append one event to its list. Raises TypeError for a type that is no event."""
@@ -135,12 +160,14 @@ class Trace:
             self.modes.append(event)
         elif isinstance(event, LoaderStart):
             self.loaders.append(event)
+        elif isinstance(event, Fact):
+            self.facts.append(event)
         else:
             raise TypeError(f"not an event: {type(event).__name__}")
 
 
 _DATA: dict[str, Callable[..., object]] = {
-    c.__name__: c for c in (Backward, SchedulerStep, Save, ModeChange, LoaderStart)
+    c.__name__: c for c in (Backward, SchedulerStep, Save, ModeChange, LoaderStart, Fact)
 }
 
 

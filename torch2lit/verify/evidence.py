@@ -19,12 +19,13 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the rules look at. ``first`` is the first difference and is always there."""
+    """What the rules look at. ``first`` is the first difference and is always there; ``script`` is the converted text."""
 
     raw: Trace
     converted: Trace
     comparison: Comparison
     first: Difference
+    script: str = ""
 
     @property
     def index(self) -> int:

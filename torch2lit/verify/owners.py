@@ -35,8 +35,12 @@ class Owners:
 
     def training(self) -> tuple[int, int]:
         """(modules in training mode, all modules) of the owners that still live."""
-        modules = [m for root in self._roots if (owner := root()) is not None for m in _submodules(owner)]
+        modules = [m for owner in self.roots() for m in _submodules(owner)]
         return sum(m.training for m in modules), len(modules)
+
+    def roots(self) -> list[Any]:
+        """The owners that still live."""
+        return [owner for root in self._roots if (owner := root()) is not None]
 
 
 def _named_parameters(module: Any) -> Iterator[tuple[str, Any]]:

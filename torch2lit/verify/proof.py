@@ -134,7 +134,7 @@ def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Fi
         )  # fmt: skip
     if again is not None and again.first is not None:
         notes = (*notes, f"{told(again)}; the converted one parts from it before that")
-    causes = likely_causes(pairs[rank][0].trace, pairs[rank][1].trace, comparison, findings)
+    causes = likely_causes(pairs[rank][0].trace, pairs[rank][1].trace, comparison, findings, _text(second))
     tensors = _largest_differences(stage, first, second, raw, comparison) if rank == 0 else ()
     return VerifyResult(
         "differs",
@@ -167,6 +167,11 @@ def _undecided(again: Comparison, first: Request) -> str:
     if seen:
         lines.append(f"Seen in it: {'; '.join(seen)}.")
     return " ".join([*lines, "Make the raw script repeat itself (seeds that are numbers), then verify again."])
+
+
+def _text(request: Request) -> str:
+    parts = [request.content if request.content is not None else request.script.read_bytes()]
+    return b"\n".join([*parts, *(content for _path, content in request.others)]).decode("utf-8", "replace")
 
 
 def _quick(run: Run) -> VerifyResult:

@@ -20,6 +20,7 @@ from typing import Any
 from .digest import content_sha1, joined_sha1, tensor_sha1, values_of
 from .events import Backward, LoaderStart, ModeChange, Save, SchedulerStep, Step, TensorFact, Trace, to_line
 from .owners import Owners
+from .set_up import SetUp
 
 DETAILED_STEPS = 100
 
@@ -113,10 +114,13 @@ class _Recorder:
         self._undo: list[Callable[[], object]] = []
         self._optimizers: dict[int, tuple[weakref.ref[Any], str, Owners]] = {}
         self._used = 0
+        self._cleared = 0
+        self._starts: dict[int, str] = {}
+        self._set_up = SetUp(self._add, lambda: len(trace.steps))
 
     def install(self) -> None:
         import torch
-        from torch.optim.optimizer import register_optimizer_step_post_hook
+        from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
         from torch.utils.data import DataLoader
         from torch.utils.data.dataloader import _BaseDataLoaderIter
 
@@ -128,7 +132,13 @@ class _Recorder:
         self._wrap(DataLoader, "__iter__", _Depth(), before=self._on_loader)
         self._wrap(_BaseDataLoaderIter, "__next__", _Depth(), after=self._on_batch)
         self._wrap(torch.autocast, "__enter__", _Depth(), before=self._on_autocast)
+        clearing = _Depth()
+        self._wrap(torch.optim.Optimizer, "zero_grad", clearing, before=self._on_zero_grad)
+        self._wrap(torch.nn.Module, "zero_grad", clearing, before=self._on_zero_grad)
+        self._wrap(torch, "manual_seed", _Depth(), before=self._set_up.seed)
         self._wrap_schedulers()
+        self._wrap_loss_functions()
+        self._undo.append(register_optimizer_step_pre_hook(self._before_step).remove)
         self._undo.append(register_optimizer_step_post_hook(self._on_step).remove)
 
     def remove(self) -> None:
@@ -175,6 +185,13 @@ class _Recorder:
                 if "step" in vars(scheduler):
                     self._wrap(scheduler, "step", depth, before=self._on_scheduler)
 
+    def _wrap_loss_functions(self) -> None:
+        from torch.nn.modules import loss
+
+        classes = {c for c in vars(loss).values() if isinstance(c, type) and "forward" in vars(c)}
+        for function in sorted(classes, key=lambda c: c.__name__):
+            self._wrap(function, "forward", _Depth(), before=lambda module, *_, **__: self._set_up.criterion(module))
+
     def _tell(self, kind: str, value: Any) -> None:
         if self._sink is not None and os.getpid() == self._process:
             self._sink(to_line(kind, value))
@@ -204,6 +221,7 @@ class _Recorder:
         self._add(ModeChange(type(module).__name__, bool(mode), len(self.trace.steps)))
 
     def _on_loader(self, loader: Any) -> None:
+        self._set_up.loader(loader)
         self._add(LoaderStart(type(loader.sampler).__name__, len(self.trace.steps)))
 
     def _on_batch(self, batch: Any) -> None:
@@ -219,8 +237,18 @@ class _Recorder:
             self.trace.autocast = True
             self._tell("autocast", True)
 
-    def _on_scheduler(self, scheduler: Any, *_: Any, **__: Any) -> None:
-        self._add(SchedulerStep(type(scheduler).__name__, len(self.trace.steps)))
+    def _on_scheduler(self, scheduler: Any, *given: Any, **named: Any) -> None:
+        self._set_up.scheduler(scheduler)
+        metric = _number(given[0] if given else named.get("metrics")) if hasattr(scheduler, "patience") else None
+        self._add(SchedulerStep(type(scheduler).__name__, len(self.trace.steps), metric))
+
+    def _on_zero_grad(self, *_: Any, **__: Any) -> None:
+        self._cleared += 1
+
+    def _before_step(self, optimizer: Any, *_: Any) -> None:
+        if id(optimizer) not in self._starts and id(optimizer) not in self._optimizers:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            self._starts[id(optimizer)] = joined_sha1(map(tensor_sha1, parameters))[:12]
 
     def _on_step(self, optimizer: Any, *_: Any) -> None:
         import torch
@@ -242,6 +270,7 @@ class _Recorder:
         digests = [tensor_sha1(p) for p in parameters]
         detailed = len(self.trace.steps) < DETAILED_STEPS
         facts = tuple(map(_fact, digests, parameters)) if detailed else ()
+        cleared, self._cleared = self._cleared, 0
         squares = sum(float(values_of(p.grad).abs().square().sum()) for p in parameters if p.grad is not None)
         return Step(
             optimizer=label,
@@ -251,6 +280,7 @@ class _Recorder:
             gradient_norm=squares**0.5,
             training=owners.training(),
             tensors=facts,
+            cleared=cleared,
         )
 
     def _known(self, optimizer: Any, parameters: list[Any]) -> tuple[str, Owners]:
@@ -261,6 +291,9 @@ class _Recorder:
             self._optimizers[id(optimizer)] = (weakref.ref(optimizer), label, owners)
             self.trace.names[label] = owners.names
             self._tell("names", {label: owners.names})
+            self._set_up.optimizer(label, optimizer, self._starts.get(id(optimizer), ""))
+            for model in owners.roots():
+                self._set_up.model(model)
         return label, owners
 
     def _dump(self, parameters: list[Any]) -> None:
@@ -277,6 +310,13 @@ class _Recorder:
             sys.stderr.flush()
             self._exit_hard()
         raise StopTraining
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        return None
 
 
 def _fact(digest: str, parameter: Any) -> TensorFact:
