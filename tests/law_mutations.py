@@ -1606,8 +1606,35 @@ OF_CHANGES = (
     ),
 )
 
+OF_NAMES = (
+    Mutation(
+        1,
+        "names: a global that a batch of its name hides is read as the batch",
+        "torch2lit/plan/homes/outer.py",
+        " or self.is_hidden(variable)",
+        "",
+        _text("batch-named-like-a-global"),
+    ),
+    Mutation(
+        4,
+        "names: a function that another file imports leaves its own",
+        "torch2lit/plan/moved.py",
+        " or used_elsewhere(draft, function)",
+        "",
+        ("tests/test_programs.py::test_program[several-files-function-that-others-import]",),
+    ),
+    Mutation(
+        1,
+        "names: data that is made of itself in every epoch is made once",
+        "torch2lit/plan/train_data.py",
+        "    @ends_in_a_circle(None)\n",
+        "",
+        _text("data-made-of-itself"),
+    ),
+)
+
 MUTATIONS = (
     *OF_CHANGES,
-    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *NOTHING_UNSAID, *UNTOUCHED,
+    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

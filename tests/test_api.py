@@ -93,7 +93,7 @@ class TestConvertSource:
         [
             ("def f(:", "1:7: invalid syntax"),
             ("# RAISE", "internal error, KeyError: 'boom'"),
-            ("# RECURSE", "nested too deeply"),
+            ("# RECURSE", "internal error, RecursionError"),
             ("x = '", "1:5: unterminated string literal"),
         ],
     )

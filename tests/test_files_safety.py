@@ -60,7 +60,7 @@ FAILS = {
         "train.py:7:201: error: too many nested parentheses",
     ),
     "engine raises": (RAW + b"# RAISE\n", "train.py: error: internal error, KeyError: 'boom'"),
-    "engine recurses": (RAW + b"# RECURSE\n", "train.py: error: the program is nested too deeply to be read"),
+    "engine recurses": (RAW + b"# RECURSE\n", "train.py: error: internal error, RecursionError"),
     "new text beyond the encoding": (
         b"# coding: ascii\n# ACCENT\n" + RAW,
         "train.py: error: the result holds 'é', which ascii cannot encode",

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 
 from . import catalogue as catalogue
-from .checks import listed, unbound_names
+from .checks import early_names, listed, missed_names, unbound_names
 from .comments import lost_notes, skip_lines
 from .ddp.group import Group
 from .files.edits import apply_edits
@@ -118,7 +118,7 @@ class Converter:
             edits.append(edit)
         lines = split_lines(self.raw.text)
         after = apply_edits(lines, edits)
-        edits += unused_import_edits(self.raw, after, edits)
+        edits += unused_import_edits(self.raw, after, edits, drafts[0][0].wanted_elsewhere)
         after = apply_edits(lines, edits)
         later = any(f.slug == _OVERLAP for f in all_findings)
         if problem := self._problem(after, later):
@@ -168,11 +168,16 @@ class Converter:
         try:
             new = unbound_names(after)
             new = new and new - unbound_names(self.raw.text)
+            early = early_names(after)
+            new |= early and early - early_names(self.raw.text)
             again = source_of(after)
         except SyntaxError as error:
             return f"the converted text does not compile: line {error.lineno}: {error.msg}"
         if new:
             return f"{listed(sorted(new))} would have no value where the converted code reads {'it' if len(new) == 1 else 'them'}"
+        if missed := missed_names(self.path, self.raw.text, after):
+            name, file = next(iter(sorted(missed.items())))
+            return f"{file.name} needs `{name}` of this file"
         if not later and len(recover_nests(again, roles_of(again)).nests) > self.left_alone:
             return "a training loop would be left over, which a second conversion would change again"
         return ""

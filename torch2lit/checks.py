@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
+from collections.abc import Container, Mapping
+from pathlib import Path
 
 from .memory import once
 
@@ -44,6 +46,13 @@ def listed(names: list[str]) -> str:
     return " and ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else "".join(quoted)
 
 
+def early_names(text: str) -> set[str]:
+    """The names that some block reads before anything in it has bound them."""
+    from .recover.early_reads import early_reads  # brings LibCST
+
+    return early_reads(ast.parse(text))
+
+
 def _collect(table: symtable.SymbolTable, bound: set[str], used: set[str], *, is_module: bool = False) -> None:
     for symbol in table.get_symbols():
         if symbol.is_declared_global() and symbol.is_assigned():
@@ -54,8 +63,23 @@ def _collect(table: symtable.SymbolTable, bound: set[str], used: set[str], *, is
         _collect(child, bound, used)
 
 
-def imported_but_unused(before: ast.Module, after: ast.Module) -> list[tuple[ast.Import | ast.ImportFrom, set[str]]]:
-    """Top-level imports of the raw text with the names whose last use went away in the conversion."""
+def missed_names(path: str, before: str, after: str, changed: Mapping[Path, str] | None = None) -> dict[str, Path]:
+    """The names that a module had and has no more, though another file of the project takes them from it; with that file.
+
+    ``changed`` has the files whose text is about to be another one.
+    """
+    from .recover.wanted_names import names_of_module, wanted_elsewhere  # brings LibCST
+
+    gone = names_of_module(ast.parse(before)) - names_of_module(ast.parse(after))
+    if not gone:
+        return {}
+    return {name: file for name, file in wanted_elsewhere(path, changed).items() if name in gone}
+
+
+def imported_but_unused(
+    before: ast.Module, after: ast.Module, wanted: Container[str] = ()
+) -> list[tuple[ast.Import | ast.ImportFrom, set[str]]]:
+    """Top-level imports of the raw text with the names whose last use went away in the conversion, none that is ``wanted``."""
     used_before, used_after = _read_names(before), _read_names(after)
     exported = {
         e.value
@@ -68,7 +92,9 @@ def imported_but_unused(before: ast.Module, after: ast.Module) -> list[tuple[ast
     for statement in before.body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             names = {(a.asname or a.name).split(".")[0] for a in statement.names}
-            gone = {n for n in names if n in used_before and n not in used_after and n not in exported}
+            gone = {
+                n for n in names if n in used_before and n not in used_after and n not in exported and n not in wanted
+            }
             if gone:
                 found.append((statement, gone))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextvars
 import sys
 import threading
@@ -12,6 +13,8 @@ Result = TypeVar("Result")
 
 RECURSION_LIMIT = 12_000
 STACK_BYTES = 256 * 1024 * 1024
+_DEEP = 400
+"""Levels of nesting that a walk may fail on; code that people write stays below 100."""
 
 
 def with_deep_stack(function: Callable[[], Result]) -> Result:
@@ -42,3 +45,16 @@ def with_deep_stack(function: Callable[[], Result]) -> Result:
     if problems:
         raise problems[0]
     return answers[0]
+
+
+def is_nested_deeply(text: str) -> bool:
+    """Whether a program is what a walk through it may find too deep: otherwise the walk went in a circle."""
+    try:
+        level: list[ast.AST] = [with_deep_stack(lambda: ast.parse(text))]
+    except (RecursionError, MemoryError):
+        return True
+    depth = 0
+    while level and depth <= _DEEP:
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        depth += 1
+    return depth > _DEEP

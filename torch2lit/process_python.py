@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .deep_stack import with_deep_stack
+from .deep_stack import is_nested_deeply, with_deep_stack
 from .files.errors import SourceError
 from .files.prefilter import asks_to_skip, hides_step, may_lead_to_training
 from .options import Options
@@ -83,8 +83,9 @@ def convert_python(text: str, name: str, options: Options) -> Conversion:
         return with_deep_stack(lambda: engine.convert_text(text, name, options))
     except SyntaxError as error:
         return failed(name, _syntax_error(error), text)
-    except RecursionError:
-        return failed(name, "the program is nested too deeply to be read", text)
+    except RecursionError as error:
+        nested = "the program is nested too deeply to be read"
+        return failed(name, nested if is_nested_deeply(text) else _internal(error), text)
     except MemoryError:
         return failed(name, "not enough memory to convert this file", text)
     except Exception as error:

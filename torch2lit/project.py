@@ -198,8 +198,25 @@ class _Program:
         order = list(Mechanism)
         mechanism = max((c.mechanism for c in conversions if c.mechanism), key=order.index, default=None)
         nests = tuple(nest for c in conversions for nest in c.nests)
+        others = tuple(Path(c.path) for c in conversions)
+        if (left := self.left_for_entry(conversions)) and (pulled := self.with_calls(options, left)) is not None:
+            own = pulled.entry
+            findings = tuple(sorted({*own.findings, *notes}))
+            return ProgramConversion(replace(own, findings=findings, nests=(*nests, *own.nests)), others)
         entry = Conversion(self.path, Outcome.CONVERTED, text, text, mechanism, tuple(sorted(set(notes))), nests=nests)
-        return ProgramConversion(entry, tuple(Path(c.path) for c in conversions))
+        return ProgramConversion(entry, others)
+
+    def left_for_entry(self, conversions: list[Conversion]) -> list[Reached]:
+        """The calls of functions that still train as they did once the other files are converted: others call them, too."""
+        after = {Path(c.path): ast.parse(c.after) for c in conversions}
+        found = []
+        for one in self.reached:
+            tree, function = after.get(one.definition.file), one.definition.node
+            if tree is None or one.passed or not self.files.steps(one.definition):
+                continue
+            if any(isinstance(s, ast.FunctionDef) and ast.dump(s) == ast.dump(function) for s in tree.body):
+                found.append(one)
+        return found
 
     def holders(self) -> list[Path]:
         """The files whose functions or methods step an optimizer for the calls, in the order in which they are reached."""

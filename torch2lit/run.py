@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .checks import missed_names
 from .destinations import destinations, is_folder
 from .files.discovery import Excludes, discover
 from .files.errors import WriteError
@@ -51,7 +52,7 @@ def run_files(
     if others := _not_among(files, [other for one in done for other in one.others]):
         files, done = [*files, *others], [*done, *_process(others, options, jobs)]
         places = destinations(files, [*paths, *sorted({other.parent for other in others})], output) if write else {}
-    done = _left_to_their_programs(files, done, paths)
+    done = _with_names_for_others(files, _left_to_their_programs(files, done, paths))
     conversions = [failed(path.as_posix(), f"cannot read: {reason}") for path, reason in found.unreadable]
     kept: list[tuple[Path, Path]] = []
     if write:
@@ -77,6 +78,38 @@ def _left_to_their_programs(files: Sequence[Path], done: Sequence[Processed], pa
             one = Processed(left, one.read)
         result.append(one)
     return result
+
+
+def _with_names_for_others(files: Sequence[Path], done: Sequence[Processed]) -> list[Processed]:
+    """The same, but a file stays as it is when another one, as it will be, takes a name from it that would be gone."""
+    result = list(done)
+    if sum(one.result is not None for one in done) < 2:  # one alone was looked at when it was converted
+        return result
+    from . import catalogue  # noqa: F401  (registers the findings)
+    from .findings import finding
+
+    while True:
+        changed = {
+            Path(os.path.realpath(f)): _new_text(one) for f, one in zip(files, result, strict=True) if one.result
+        }
+        for place, (file, one) in enumerate(zip(files, result, strict=True)):
+            conversion = one.conversion
+            if one.result is None or file.suffix != ".py":
+                continue
+            missed = missed_names(file.as_posix(), conversion.before, conversion.after, changed)
+            if missed:
+                name, other = min(missed.items())
+                told = finding("output-not-valid", 1, f"{other.name} needs `{name}` of this file")
+                text = conversion.before
+                left = Conversion(conversion.path, Outcome.REFUSED, text, text, findings=(told,))
+                result[place] = Processed(left, one.read)
+                break
+        else:
+            return result
+
+
+def _new_text(one: Processed) -> str:
+    return one.conversion.after
 
 
 _CALLED_BY_OTHERS = "nothing in it starts its training; name it, or the script that does"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from ..recover.circles import ends_in_a_circle
 from ..recover.roles import Roles
 from ..recover.syntax import Scope, Source, dotted, walk
 
@@ -30,6 +31,7 @@ class _Search:
         self.roles = roles
         self.open: set[ast.AST] = set()
 
+    @ends_in_a_circle(False)
     def expression(self, node: ast.expr, scope: Scope, before: int) -> bool:
         match node:
             case ast.Name(id=name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from ..recover.phases import Epoch, Validation
 from ..recover.roles import Role, Roles
 from ..recover.syntax import Source
 from ..recover.variables import Variable, Variables
+from ..recover.wanted_names import wanted_elsewhere
 
 if TYPE_CHECKING:
     from ..ddp.group import Group
@@ -138,6 +140,11 @@ class Draft:
     """Handlers of ^C around the loop that take the exit which Lightning makes of it."""
     findings: list[Finding] = field(default_factory=list)
     idioms: list[str] = field(default_factory=list)
+
+    @functools.cached_property
+    def wanted_elsewhere(self) -> frozenset[str]:
+        """The names that other files of the project take from this one."""
+        return frozenset(wanted_elsewhere(self.path))
 
     def note(self, slug: str, node: ast.AST | int, message: str) -> None:
         """Add a finding at a node (or a line)."""

@@ -28,7 +28,7 @@ _RESIZING = {
 }  # fmt: skip
 _SAME_LENGTH = {
     "set_epoch", "state_dict", "load_state_dict", "manual_seed", "seed", "set_transform", "train", "eval", "next_epoch",
-    "shuffle", "sort", "reverse",
+    "shuffle", "sort", "reverse", "set_description", "set_description_str", "set_postfix", "set_postfix_str",
 }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from .leaving import place_leaving, take_back
 from .mixed_precision import begin_mixed, settle_mixed, unwrap_validation
 from .optimizers import Configured, configure
 from .outer_bar import drop_bound_bar
+from .own_bars import set_aside_bar
 from .sampler_epoch import leave_epoch_to_trainer
 from .state import State
 from .steps import (
@@ -147,6 +148,7 @@ def _check_entry(draft: Draft) -> None:
 
 def _unite(draft: Draft, epoch: Epoch) -> None:
     """Bring the names of functions and their callers together."""
+    set_aside_bar(draft, epoch.before)
     epoch.before = draft.variables.unite_binds(epoch.before)
     epoch.batch = draft.variables.unite_binds(epoch.batch)
     for items in (epoch.batch, epoch.after):

@@ -31,10 +31,17 @@ def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
             isinstance(n, ast.Name) and n.id == function.name and id(n) not in inside for n in walk(draft.source.tree)
         ) or still_called(draft, function)
         exported = f'"{function.name}"' in draft.source.text and "__all__" in draft.source.text
-        exported = exported or _is_kept_method(draft, function, inside)
+        exported = exported or _is_kept_method(draft, function, inside) or used_elsewhere(draft, function)
         if not used and not exported:
             kept.append(function)
     return kept
+
+
+def used_elsewhere(draft: Draft, function: ast.FunctionDef) -> bool:
+    """Whether another file of the project imports the function, or reads it from its module."""
+    view = draft.source.view
+    top = draft.source.parents[function] is draft.source.tree and (view is None or not view.method(function))
+    return top and function.name in draft.wanted_elsewhere
 
 
 def _is_kept_method(draft: Draft, function: ast.FunctionDef, inside: set[int]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 
+from ..recover.circles import ends_in_a_circle
 from ..recover.items import Item, names_in, parts
 from ..recover.loops import Iterable, loop_names
 from ..recover.makings import Making, Value, is_none, makings, sources
@@ -235,6 +236,7 @@ class _Hoister:
                     return True
         return False
 
+    @ends_in_a_circle(None)
     def _definition(self, variable: Variable) -> ast.expr | None:
         """What the one statement before the batch loop gives the variable."""
         epoch = self.draft.epoch

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from .circles import ends_in_a_circle
 from .clocks import Clocks
 from .hooked import hooked_names
 from .names import free_names, parameter_names, target_names
@@ -404,6 +405,7 @@ class EffectAnalysis:
             self._foreign_analyses[file] = other
         return self._foreign_analyses[file]
 
+    @ends_in_a_circle(False)
     def _making_draws(self, definition: ast.ClassDef) -> bool:
         """Whether making an object of the class may draw: by its ``__init__``, or by a base that is not known here."""
         for base in definition.bases:

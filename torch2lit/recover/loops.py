@@ -160,8 +160,10 @@ def _wrapper_behind(name: ast.Name, before: ast.stmt, scope: Scope, roles: Roles
     key = roles.key(scope, name.id)
     bindings = roles.bindings(key) if key else []
     found: tuple[ast.expr, ast.stmt] | None = None
+    if bindings and bindings[0].statement is before:
+        return None  # a value made of what the name held before
     if len(bindings) == 1 and bindings[0].index is None and bindings[0].value is not None:
-        found = bindings[0].value, before
+        found = bindings[0].value, bindings[0].statement if key is not None and key[0] is scope else before
     elif key is not None and key[0] is scope:
         found = _last_value(name.id, before, scope, roles)
     if found is not None and (is_bar_call(found[0]) or dotted_call(found[0]) == "enumerate"):
@@ -219,7 +221,7 @@ def _last_value(name: str, place: ast.stmt, scope: Scope, roles: Roles) -> tuple
                         case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
                             return value, earlier
                         case ast.If(body=[ast.Assign(targets=[ast.Name(id=target)], value=value)], orelse=[]) if (
-                            target == name and _is_bar_around(value, name)
+                            target == name and is_bar_around(value, name)
                         ):
                             return value, earlier
                     if name in bound_names([earlier]):
@@ -235,7 +237,7 @@ def _last_value(name: str, place: ast.stmt, scope: Scope, roles: Roles) -> tuple
     return None
 
 
-def _is_bar_around(value: ast.expr, name: str) -> bool:
+def is_bar_around(value: ast.expr, name: str) -> bool:
     """Whether a value is a progress bar around what the name holds already: with or without it, the loop sees the same."""
     match value:
         case ast.Call(args=[ast.Name(id=inner), *_]) if inner == name:

@@ -125,9 +125,9 @@ def _flow_of(node: ast.AST) -> Flow:
 
 
 def _flow(nodes: list[ast.AST], gone: Container[ast.AST]) -> Flow:
-    walk = _Walk(gone)
-    walk.block(nodes)
-    return Flow(frozenset(walk.exposed), frozenset(walk.bound), frozenset(walk.written), frozenset(walk.all_read))
+    way = Walk(gone)
+    way.block(nodes)
+    return Flow(frozenset(way.exposed), frozenset(way.bound), frozenset(way.written), frozenset(way.all_read))
 
 
 _MAY_GO = (ast.stmt, ast.Compare, ast.BoolOp)
@@ -153,7 +153,9 @@ def free_names(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) ->
     return (inner.read | inner.written) - local_names(function)
 
 
-class _Walk:
+class Walk:
+    """One walk through statements in the order in which they run."""
+
     def __init__(self, gone: Container[ast.AST] = ()) -> None:
         self.gone = gone
         self.bound: set[str] = set()
@@ -339,7 +341,7 @@ class _Walk:
     visit_Nonlocal = visit_Global
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
-        inner = _Walk()
+        inner = Walk()
         for index, generator in enumerate(node.generators):
             (self if index == 0 else inner).node(generator.iter)
             inner.node(generator.target)
@@ -357,6 +359,6 @@ class _Walk:
                 self.write(walrus.target.id)
 
 
-_VISITS: dict[str, Callable[[_Walk, Any], None]] = {
-    name.removeprefix("visit_"): method for name, method in vars(_Walk).items() if name.startswith("visit_")
+_VISITS: dict[str, Callable[[Walk, Any], None]] = {
+    name.removeprefix("visit_"): method for name, method in vars(Walk).items() if name.startswith("visit_")
 }

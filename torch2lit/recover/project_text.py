@@ -42,10 +42,11 @@ def other_text(path: str) -> str:
 
 
 def _text_around(own: Path, folder: Path) -> str:
-    return BETWEEN.join(_read(file) for file in _files(folder) if file != own)
+    return BETWEEN.join(_read(file) for file in files_below(folder) if file != own)
 
 
-def _files(folder: Path) -> list[Path]:
+def files_below(folder: Path, suffixes: tuple[str, ...] = (".py",)) -> list[Path]:
+    """The files of a project, those of virtual environments and the like left out."""
     found: list[Path] = []
     left = [folder]
     seen = 0
@@ -55,7 +56,7 @@ def _files(folder: Path) -> list[Path]:
         with contextlib.suppress(OSError):
             entries = sorted(current.iterdir())
         seen += len(entries) + 1
-        found += [e for e in entries if e.suffix == ".py" and e.is_file()]
+        found += [e for e in entries if e.suffix in suffixes and e.is_file()]
         left += [
             e for e in entries if e.is_dir() and not e.is_symlink() and not e.name.startswith((".", "venv", "env"))
             and e.name not in _SKIPPED

@@ -14,6 +14,7 @@ from .attributes import add_attributes
 from .bindings import Binding as Binding
 from .bindings import Key as Key
 from .bindings import collect_bindings
+from .circles import ends_in_a_circle
 from .escapes import Escapes
 from .names import local_names, parameter_names
 from .neighbours import Definition, Neighbours, imported_as
@@ -223,16 +224,21 @@ class Roles:
         scope, name = key
         if is_object(name) and self.source.view is not None and self.source.view.family.is_module:
             return Role.MODEL
+        bar: Role | None = None
         for binding in self.bindings(key):
             if binding.index is None and (role := self.of(binding.value, scope)):
-                return role
+                if role is not Role.BAR or not any(
+                    isinstance(n, ast.Name) and n.id == name for n in walk(binding.value)
+                ):
+                    return role
+                bar = role  # around what the name held before
             if binding.index is not None and (role := self._unpacked(binding, scope)):
                 return role
         if not isinstance(scope, ast.Module) and name in parameter_names(scope):
             for caller, argument in self.arguments(scope, name):
                 if role := self.of(argument, caller):
                     return role
-        return self._role_from_use(key)
+        return bar if bar is not None and not _is_loader_name(name) else self._role_from_use(key)
 
     def _role_from_use(self, key: Key) -> Role | None:
         uses, name = self.uses(key), plain(key[1])
@@ -404,18 +410,16 @@ class Roles:
                 self._files[file] = other
         return self._files.get(file)
 
+    @ends_in_a_circle(None)
     def _of_container(self, scope: Scope, name: str) -> Role | None:
         key = self.key(scope, name)
         for binding in self.bindings(key) if key else []:
-            value = binding.value
-            if isinstance(value, ast.DictComp):
-                return self.of(value.value, scope)
-            if isinstance(value, ast.Dict) and value.values:
-                return self.of(value.values[0], scope)
-            if isinstance(value, ast.ListComp):
-                return self.of(value.elt, scope)
-            if isinstance(value, ast.List | ast.Tuple) and value.elts:
-                return self.of(value.elts[0], scope)
+            element = _first_element(binding.value)
+            if element is not None and not any(isinstance(n, ast.Name) and n.id == name for n in walk(element)):
+                self._open += 1
+                role = self.of(element, scope)
+                self._open -= 1
+                return role
         return Role.LOADER if _is_loader_name(name) else None
 
     def _of_call(self, node: ast.Call, scope: Scope) -> Role | None:
@@ -490,6 +494,16 @@ _OPTIMIZER_CLASSES = {
     "SGD", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "ASGD", "LBFGS", "NAdam", "RAdam", "RMSprop", "Rprop",
     "SparseAdam", "Adafactor", "SAM", "Lion", "LARS", "LAMB", "AdamP", "SGDP", "Muon", "Lamb", "Ranger", "RangerLars",
 }  # fmt: skip
+
+
+def _first_element(container: ast.expr) -> ast.expr | None:
+    """What stands for all elements of a list, tuple or dictionary that is written out; None for anything else."""
+    match container:
+        case ast.DictComp(value=element) | ast.ListComp(elt=element):
+            return element
+        case ast.Dict(values=[element, *_]) | ast.List(elts=[element, *_]) | ast.Tuple(elts=[element, *_]):
+            return element
+    return None
 
 
 def bound_argument(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call, parameter: str) -> ast.expr | None:

@@ -81,6 +81,8 @@ class Variables:
     def forget(self) -> None:
         """Take back every unification: another plan is tried."""
         self._same.clear()
+        self._rebound.clear()
+        self.gone = ()
 
     def of(self, frame: Frame, name: str) -> Variable | None:
         """The variable that a name stands for in a frame; None for builtins, imports, functions and classes."""
@@ -131,7 +133,7 @@ class Variables:
     def _unchanging(self, item: Item) -> bool:
         scope = item.frame.scope
         if scope not in self._rebound:
-            self._rebound[scope] = bound_names(scope.body)
+            self._rebound[scope] = bound_names([s for s in scope.body if s not in self.gone])
         assert isinstance(item.value, ast.Name)
         if item.target in self._rebound[scope]:
             return False

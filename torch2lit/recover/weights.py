@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 
+from .circles import ends_in_a_circle
 from .names import parameter_names
 from .neighbours import Definition
 from .roles import Binding, Role, Roles, bound_argument, roles_of
@@ -131,6 +132,7 @@ class _Reader:
         kind = self._worst([self.kind(e, scope) for e in elements])
         return Kind.MANY if kind in (Kind.MODULE, Kind.FREE, Kind.WEIGHT) else kind
 
+    @ends_in_a_circle(Kind.UNKNOWN)
     def _name(self, name: str, scope: Scope, method: str, whole: bool) -> Kind:
         key = self.roles.key(scope, name)
         if key is None or key[1] in self.roles.global_writes:
@@ -355,6 +357,7 @@ class _Reader:
     def _is_sequence(self, definition: ast.ClassDef) -> bool:
         return any(self.roles.full_name(b).endswith("nn.Sequential") for b in definition.bases)
 
+    @ends_in_a_circle({})
     def _methods(self, definition: ast.ClassDef) -> dict[str, ast.FunctionDef]:
         methods: dict[str, ast.FunctionDef] = {}
         for base in definition.bases:

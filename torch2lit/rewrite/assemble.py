@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Container
 from dataclasses import replace
 
 import libcst as cst
@@ -208,13 +209,13 @@ def _is_standard(statement: ast.Import | ast.ImportFrom) -> bool:
     return module.partition(".")[0] in sys.stdlib_module_names
 
 
-def unused_import_edits(source: Source, after: str, edits: list[Edit]) -> list[Edit]:
+def unused_import_edits(source: Source, after: str, edits: list[Edit], wanted: Container[str] = ()) -> list[Edit]:
     """Imports whose last use was in replaced code leave with it, unless an edit holds their line already."""
     try:
         tree = tree_of(after)
     except SyntaxError:
         return []
-    new = [without_names(source, s, names) for s, names in imported_but_unused(source.tree, tree)]
+    new = [without_names(source, s, names) for s, names in imported_but_unused(source.tree, tree, wanted)]
     return [e for e in new if e is not None and not overlap(edits, [e])]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from ..plan.draft import Draft
-from ..plan.moved import moved_functions, still_called
+from ..plan.moved import moved_functions, still_called, used_elsewhere
 from ..program import Edit
 from ..recover.syntax import walk
 
@@ -22,6 +22,7 @@ def left_functions(drafts: list[Draft], edits: list[Edit]) -> list[Edit]:
             isinstance(n, ast.Name) and n.id == function.name and id(n) not in inside | own for n in walk(source.tree)
         ) or any(still_called(draft, function) for draft in drafts)
         exported = f'"{function.name}"' in source.text and "__all__" in source.text
+        exported = exported or used_elsewhere(drafts[0], function)
         start = min([function.lineno, *(d.lineno for d in function.decorator_list)]) - 1
         end = function.end_lineno or function.lineno
         if used or exported or any(e.start < end and start < e.end for e in edits):

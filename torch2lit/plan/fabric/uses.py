@@ -11,6 +11,7 @@ import ast
 import re
 from typing import Literal
 
+from ...recover.circles import ends_in_a_circle
 from ...recover.holders import Holder, Holders
 from ...recover.loops import asks_for_itself
 from ...recover.names import parameter_names
@@ -94,6 +95,7 @@ class Uses:
             self._even[place] = known and not self.odd(kind, holder)
         return self._even[place]
 
+    @ends_in_a_circle(False)
     def is_plain_class(self, owner: ast.AST) -> bool:
         """Whether a class builds on nothing but other plain classes of the file, so that it is no module."""
         if not isinstance(owner, ast.ClassDef):

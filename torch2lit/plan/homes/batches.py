@@ -112,15 +112,14 @@ class Batches(Construction):
     def part_locals(self, assigned: set[Variable]) -> None:
         """Two different locals of one name in one hook get different names, and so does one that hides an outer name."""
         for hook in HOOKS:
+            outer_names = dict(self._outer_names(hook, assigned))
             # What the hook's own parameters bind keeps its name.
-            seen: dict[str, Variable | None] = {
-                v.name: v for v in sorted(self.loop_variables(hook), key=lambda v: v.rank)
-            }
-            for name, outer in self._outer_names(hook):
-                if outer is None and name in self._parameters(hook):
+            given = self._unpacked(hook)
+            for name, outer in outer_names.items():
+                if name in self._parameters(hook) or given.get(name, outer) is not outer:
                     message = f"`{name}` of the script would be hidden by the parameter of that name in `{hook}`"
                     raise self.draft.refuse("output-not-valid", self.draft.nest.outermost, message)
-                seen.setdefault(name, outer)
+            seen: dict[str, Variable | None] = {**given, **outer_names}
             for item in self.draft.hooks.get(hook, []):
                 use = self.variables.use(item)
                 for variable in sorted(use.read | use.written, key=lambda v: v.rank):
@@ -133,6 +132,11 @@ class Batches(Construction):
                         owner = plain(variable.frame.name) or "outer"
                         self.state.in_hook[(hook, variable)] = f"{owner}_{variable.name}"
 
+    def _unpacked(self, hook: str) -> dict[str, Variable | None]:
+        """What the hook's own parameters give a value, under the names that it has there."""
+        left = (v for v in self.loop_variables(hook) if v not in self.state.homes)
+        return {v.name: v for v in sorted(left, key=lambda v: v.rank)}
+
     def _parameters(self, hook: str) -> set[str]:
         """The hook's own parameters, which no other name may have."""
         aside = self.state.aside
@@ -144,13 +148,13 @@ class Batches(Construction):
     def set_parameters_aside(self) -> None:
         """Give the hooks' parameters other names where the script has functions or imports of their names."""
         hooks = (BATCH_START, TRAINING_STEP, VALIDATION_STEP, BATCH_END)
-        read = {name for hook in hooks for name, outer in self._outer_names(hook) if outer is None}
+        read = {name for hook in hooks for name, outer in self._outer_names(hook, set()) if outer is None}
         for name, others in _OTHER_NAMES.items():
             if name in read:
                 free = (other for other in others if other not in self.draft.source.names)
                 self.state.aside[name] = next(free, f"{name}_of_lightning")
 
-    def _outer_names(self, hook: str) -> list[tuple[str, Variable | None]]:
+    def _outer_names(self, hook: str, assigned: set[Variable]) -> list[tuple[str, Variable | None]]:
         """The names of the module, imports and builtins that a hook reads as they are."""
         found: dict[str, Variable | None] = {}
         for item in self.draft.hooks.get(hook, []):
@@ -158,7 +162,9 @@ class Batches(Construction):
                 for name in sorted(flow([part]).read):
                     variable = self.variables.of(frame, name)
                     text = self.state.homes.get(variable, name) if variable is not None else name
-                    if text == name and (variable is None or variable.frame is None):
+                    if text != name:
+                        continue
+                    if variable is None or variable.frame is None or (variable.is_global and variable not in assigned):
                         found.setdefault(name, variable)
         return list(found.items())
 

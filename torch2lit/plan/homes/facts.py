@@ -23,6 +23,7 @@ from ..loop_bars import loop_bars
 from ..module_names import RESERVED
 from ..moved import moved_functions
 from ..optimizers import Configured
+from ..own_bars import read_as_loader
 from ..parameters import Argument
 from ..state import State
 from .same_test import bound_under_the_same_test
@@ -59,7 +60,7 @@ class Facts:
                 continue
             bound = self.loop_variables(hook)
             use = self.variables.sequence(items)
-            bars = loop_bars(self.draft)
+            bars = {v for v in loop_bars(self.draft) if not self.is_loader_too(v, hook)}
             exposed, read = set(use.exposed) - bound - bars, set(use.read) - bars
             exposed -= bound_under_the_same_test(self.draft, items)
             if hook == TRAINING_STEP and self.draft.returned is not None:
@@ -75,6 +76,13 @@ class Facts:
             counters = self.counter_variables()
             self.written.setdefault(EPOCH_START, set()).update(counters)
             self.exposed.setdefault(hook, set())
+
+    def is_loader_too(self, variable: Variable, hook: str) -> bool:
+        """Whether the name of a bar is that of the loader, and the hook asks the loader."""
+        loop = self.draft.nest.batches
+        if loop is None or self.draft.variable(loop.base, self.draft.nest.inner) is not variable:
+            return False
+        return read_as_loader(self.draft, variable, hook)
 
     def behind_parameters(self, variables: set[Variable]) -> set[Variable]:
         """The same with what an argument reads in place of the parameter that it stands for."""

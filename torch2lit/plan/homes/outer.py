@@ -39,7 +39,7 @@ class Outer(Promotion):
             return
         if is_state(variable.name) and not (role is Role.MODEL and self.used_in_hooks(variable)):
             return
-        hidden = variable.name in _HOOK_PARAMETERS
+        hidden = variable.name in _HOOK_PARAMETERS or self.is_hidden(variable)
         if variable.is_global and not holds and not hidden:
             return
         if variable.is_global and not isinstance(self.entry.scope, ast.Module) and role is Role.CRITERION:
@@ -65,13 +65,24 @@ class Outer(Promotion):
         self.state.homes[variable] = f"self.{attribute}"
         self.add_parameter(variable.name, attribute, argument)
 
+    def is_hidden(self, variable: Variable) -> bool:
+        """Whether a hook that reads a variable of the module binds another one of that name, which would hide it."""
+        if not variable.is_global or self.draft.roles.rebound_unseen((variable.scope, variable.name)):
+            return False
+        return any(
+            other.name == variable.name and other is not variable and other not in self.state.homes
+            for hook in HOOKS
+            if variable in self.read.get(hook, ())
+            for other in self.written.get(hook, ())
+        )
+
     def name_often_used(self, variable: Variable, text: str) -> None:
         """Where a hook reads a long expression twice, it goes on calling it as the script does."""
         for hook in HOOKS:
             uses = [
                 node
                 for item in self.draft.hooks.get(hook, [])
-                if item.node not in self.draft.removals
+                if item.node not in self.draft.removals and item.node not in self.draft.claims
                 for node, frame in names_in(item)
                 if self.draft.variable(node, frame) is variable
             ]

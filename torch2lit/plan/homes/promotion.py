@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from ...recover.items import parts
 from ...recover.names import flow, free_names, parameter_names, target_names
 from ...recover.state_names import is_attribute, plain
-from ...recover.syntax import dotted, walk, walk_statements
+from ...recover.syntax import dotted, walk, walk_scope, walk_statements
 from ...recover.variables import Variable
 from ..afterwards import statements_after
 from ..draft import (
@@ -73,11 +74,30 @@ class Promotion(Facts):
                 self.draft.nest.outermost,
                 f"`{variable.name}` belongs to an enclosing function and is changed in the loop",
             )
+        if (binder := self.bound_by_name(variable)) is not None:
+            message = f"`{variable.name}` has to live on the module, and what binds it here takes plain names only"
+            raise self.draft.refuse("output-not-valid", binder, message)
         attribute = self.attribute_of(variable)
         self.state.homes[variable] = f"self.{attribute}"
         if variable.scope is self.entry.scope and variable.frame is self.entry:
             self.give_initial(variable, attribute)
             self.give_after(variable, attribute)
+
+    def bound_by_name(self, variable: Variable) -> ast.AST | None:
+        """What binds a variable in the loop and cannot bind an attribute: `except ... as`, `:=`, a captured pattern."""
+        for item in self.draft.all_items():
+            for part, frame in parts(item):
+                for node in walk_scope(part):
+                    match node:
+                        case (
+                            ast.ExceptHandler(name=str(name))
+                            | ast.NamedExpr(target=ast.Name(id=name))
+                            | ast.MatchAs(name=str(name))
+                            | ast.MatchStar(name=str(name))
+                            | ast.MatchMapping(rest=str(name))
+                        ) if self.variables.of(frame, name) is variable:
+                            return node
+        return None
 
     def give_initial(self, variable: Variable, attribute: str) -> None:
         """The value that the variable has when training starts."""

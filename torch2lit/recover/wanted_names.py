@@ -1,0 +1,154 @@
+"""The names of a module that other files of its project use: they must be there after a conversion, too.
+
+from engine import train        import engine                     from engine import *
+from .engine import train       engine.train(...)                 train(...)
+                                getattr(engine, "train")(...)
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from .neighbours import Neighbours
+from .project_text import files_below
+from .syntax import dotted
+
+_ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
+_HIGHEST = 4
+_LARGEST = 400_000
+_LARGEST_NOTEBOOK = 8_000_000
+
+
+def wanted_elsewhere(path: str, changed: Mapping[Path, str] | None = None) -> dict[str, Path]:
+    """The names that other files take from the module at a path, each with the first file that does.
+
+    ``changed`` has files whose text is about to be another one.
+    """
+    if not path or path == "-" or not (own := Path(path)).is_file() or own.suffix != ".py":
+        return {}
+    own = own.resolve()
+    name = own.parent.name if own.stem == "__init__" else own.stem
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    found: dict[str, Path] = {}
+    for file in files_below(_root(own), (".py", ".ipynb")):
+        if file.resolve() == own:
+            continue
+        text = (changed or {}).get(file.resolve())
+        text = _read(file) if text is None else text
+        if word.search(text) and (tree := _parsed(file, text)) is not None:
+            for taken in _taken(tree, own, name, file):
+                found.setdefault(taken, file)
+    return found
+
+
+def names_of_module(tree: ast.Module) -> frozenset[str]:
+    """What importing a file may bind at its top level, in blocks as well."""
+    found: set[str] = set()
+    left: list[ast.AST] = list(tree.body)
+    while left:
+        node = left.pop()
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+                continue
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                found |= {(a.asname or a.name).partition(".")[0] for a in names}
+            case ast.Name(id=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.Lambda():
+                continue
+            case ast.If(test=test) if _is_main(test):
+                left += node.orelse
+                continue
+        left += ast.iter_child_nodes(node)
+    return frozenset(found | {n for d in ast.walk(tree) if isinstance(d, ast.Global) for n in d.names})
+
+
+def _is_main(test: ast.expr) -> bool:
+    """Whether a block runs only in the script that is started: no other file gets a name from there."""
+    return isinstance(test, ast.Compare) and dotted(test.left) == "__name__"
+
+
+def _root(own: Path) -> Path:
+    """The folder of the project: the nearest above that looks like one, else that of the file or of its package."""
+    folder = own.parent
+    while (folder / "__init__.py").is_file() and folder.parent != folder:
+        folder = folder.parent
+    for above in [own.parent, *list(own.parents)[1:_HIGHEST]]:
+        if any((above / mark).exists() for mark in _ROOT_MARKS):
+            return above if folder.is_relative_to(above) else folder
+    return folder
+
+
+def _read(file: Path) -> str:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if file.stat().st_size < (_LARGEST if file.suffix == ".py" else _LARGEST_NOTEBOOK):
+            return file.read_text(encoding="utf-8-sig")
+    return ""
+
+
+def _parsed(file: Path, text: str) -> ast.Module | None:
+    from ..files.errors import SourceError
+
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError, SourceError):
+        if file.suffix == ".ipynb":
+            from ..files.notebooks import NotebookSource
+
+            text = NotebookSource(text).text
+        return ast.parse(text)
+    return None
+
+
+def _taken(tree: ast.Module, own: Path, name: str, file: Path) -> Iterator[str]:
+    neighbours = Neighbours(str(file))
+    neighbours.look_on_path(tree)
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.rpartition(".")[2] == name and _is(own, neighbours, alias.name):
+                    modules.add(alias.asname or alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            if module.strip(".").rpartition(".")[2] == name or not module.strip("."):
+                if module.strip(".") and _is(own, neighbours, module):
+                    taken = [alias.name for alias in node.names]
+                    yield from _names_read(tree) if "*" in taken else taken
+            for alias in node.names:
+                inner = f"{module}{'' if module.endswith('.') else '.'}{alias.name}"
+                if alias.name == name and _is(own, neighbours, inner):
+                    modules.add(alias.asname or alias.name)
+    if modules:
+        yield from _attributes(tree, modules)
+
+
+def _is(own: Path, neighbours: Neighbours, module: str) -> bool:
+    """Whether a module is the file; one that is not found, by a path made at run time perhaps, may be."""
+    found = neighbours.file(module)
+    return found is None or found.resolve() == own
+
+
+def _names_read(tree: ast.Module) -> Iterable[str]:
+    return sorted({n.id for n in ast.walk(tree) if isinstance(n, ast.Name)})
+
+
+def _attributes(tree: ast.Module, modules: set[str]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=owner, attr=attribute) if dotted(owner) in modules:
+                yield attribute
+            case ast.Call(
+                func=ast.Name(id="getattr" | "hasattr" | "setattr"),
+                args=[owner, ast.Constant(value=str(attribute)), *_],
+            ) if dotted(owner) in modules:
+                yield attribute
+            case ast.Call(
+                func=ast.Attribute(attr="object" | "setattr"), args=[owner, ast.Constant(value=str(attribute)), *_]
+            ) if dotted(owner) in modules:
+                yield attribute
+            case ast.Constant(value=str(text)) if "." in text and text.rpartition(".")[0] in modules:
+                yield text.rpartition(".")[2]
