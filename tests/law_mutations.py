@@ -64,6 +64,7 @@ EDITS = "torch2lit/files/edits.py"
 LINES = "torch2lit/files/lines.py"
 DECODING = "torch2lit/files/decoding.py"
 WRITING = "torch2lit/files/writing.py"
+TEMPORARY = "torch2lit/files/temporary.py"
 PROCESS = "torch2lit/process.py"
 RUN = "torch2lit/run.py"
 SAFETY = "tests/test_files_safety.py::"
@@ -1023,8 +1024,8 @@ NOTHING_LOST = (
         7,
         "the target is written in place",
         WRITING,
-        "                os.replace(temporary, target)\n        except",
-        "                target.write_bytes(data)\n                os.unlink(temporary)\n        except",
+        "                os.replace(temporary.path, target)\n        _sync",
+        "                target.write_bytes(data)\n        _sync",
         (
             SAFETY + "test_kill_before_the_replacement_leaves_the_original",
             LAWS + "test_the_target_is_replaced_in_one_step",
@@ -1033,24 +1034,24 @@ NOTHING_LOST = (
     Mutation(
         7,
         "the temporary file lies in another folder",
-        WRITING,
-        'suffix=".t2l-tmp", dir=target.parent)',
-        'suffix=".t2l-tmp")',
+        TEMPORARY,
+        "path = os.path.join(target.parent, f",
+        "path = os.path.join('/tmp', f",
         (LAWS + "test_the_target_is_replaced_in_one_step",),
     ),
     Mutation(
         7,
         "the temporary file stays when writing fails",
-        WRITING,
-        "            with contextlib.suppress(FileNotFoundError):\n                os.unlink(temporary)\n            raise",
-        "            raise",
+        TEMPORARY,
+        "    with contextlib.suppress(OSError):\n        os.unlink(path)\n",
+        "    pass\n",
         (SAFETY + "test_file_changed_meanwhile_is_not_overwritten",),
     ),
     Mutation(
         7,
         "mode bits are lost",
         WRITING,
-        "                os.fchmod(file.fileno(), mode)\n",
+        "        os.fchmod(file.fileno(), mode)\n",
         "",
         (SAFETY + "test_mode_is_kept",),
     ),
@@ -1082,24 +1083,24 @@ NOTHING_LOST = (
         7,
         "a file that appeared meanwhile is overwritten",
         WRITING,
-        "        os.link(temporary, target)\n",
-        "        os.replace(temporary, target)\n        return\n",
+        "        os.link(temporary.path, target)\n",
+        "        os.replace(temporary.path, target)\n        return\n",
         (LAWS + "test_a_file_that_appears_meanwhile_stays",),
     ),
     Mutation(
         7,
         "no original is kept",
         WRITING,
-        "kept = None if expected is None or is_held(target, expected) else",
-        "kept = None if True else",
+        "if not is_held(target, expected):",
+        "if False:",
         (SAFETY + "TestOriginals",),
     ),
     Mutation(
         7,
         "an older original is overwritten",
         WRITING,
-        "            if kept.read_bytes() == data:\n                return kept\n",
-        "            kept.write_bytes(data)\n            return kept\n",
+        "            if stat.S_ISREG(os.lstat(kept).st_mode) and read_file(kept) == data:\n                return kept\n",
+        "            os.lstat(kept)\n            kept.write_bytes(data)\n            return kept\n",
         (SAFETY + "TestOriginals",),
     ),
     Mutation(

@@ -13,6 +13,7 @@ from torch2lit import api, engine
 from torch2lit.deep_stack import RECURSION_LIMIT, with_deep_stack
 from torch2lit.destinations import DestinationProblem, destinations
 from torch2lit.exit_codes import exit_code
+from torch2lit.files.reading import read_file
 from torch2lit.options import Options
 from torch2lit.parallel import process_files
 from torch2lit.program import Conversion, Outcome
@@ -72,8 +73,10 @@ class TestConvert:
 
     def test_file_removed_during_the_run_fails_alone(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         make(folder, "a.py", "b.py")
-        read = Path.read_bytes
-        monkeypatch.setattr(Path, "read_bytes", lambda path: _refuse() if path.name == "a.py" else read(path))
+        refuses = "a.py"
+        monkeypatch.setattr(
+            "torch2lit.run.read_file", lambda path: _refuse() if path.name == refuses else read_file(path)
+        )
 
         outcomes = [result.outcome for result in api.convert(".", jobs=1)]
 

@@ -7,13 +7,13 @@ import os
 import stat
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 from conftest import CONVERTED, SCRIPT, Invoke, commit_all
 
 from torch2lit.files import writing
+from torch2lit.files.temporary import Temporary
 
 RAW, NEW = SCRIPT.encode(), CONVERTED.encode()
 BOM = codecs.BOM_UTF8
@@ -163,10 +163,10 @@ def test_folder_that_cannot_be_written(invoke: Invoke, folder: Path, monkeypatch
     # The administrator may write everywhere, so the system's answer is imitated.
     (folder / "train.py").write_bytes(RAW)
 
-    def refuse(**_: object) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(writing, "temporary_beside", refuse)
     result = invoke("convert", "train.py")
 
     assert result.exit_code == 123
@@ -180,16 +180,16 @@ def test_file_changed_meanwhile_is_not_overwritten(
 ) -> None:
     path = folder / "train.py"
     path.write_bytes(RAW)
-    write_beside = writing._write_beside
+    fill = writing._fill
 
-    def interfere(target: Path, data: bytes, mode: int) -> str:
+    def interfere(temporary: Temporary, data: bytes, mode: int, like: Path | None) -> tuple[str, ...]:
         if meanwhile == "edited":
             path.write_bytes(RAW + b"# mine\n")
         else:
             path.unlink()
-        return write_beside(target, data, mode)
+        return fill(temporary, data, mode, None)
 
-    monkeypatch.setattr(writing, "_write_beside", interfere)
+    monkeypatch.setattr(writing, "_fill", interfere)
     result = invoke("convert", "train.py")
 
     assert result.exit_code == 123

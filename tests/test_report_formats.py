@@ -205,11 +205,15 @@ class TestGithub:
     def test_one_command_per_message(self) -> None:
         assert render_github(ALL).splitlines() == [
             "::warning file=a/b c.py,line=5,endLine=5,col=5,title=T2L997 fake-review::a review%0Ado it",
+            "::notice file=a/b c.py,title=torch2lit::would be converted (fabric)",
             "::error file=failed.py,line=3,endLine=3,col=7,title=torch2lit::bad <thing> & 100%25",
             "::notice file=n.ipynb,line=7,endLine=7,col=1,title=T2L001 unparsable-cell::"
             "cell 1 is not Python%0A"
             "If the cell belongs to the training, make it valid Python and convert the notebook again.",
+            "torch2lit: n.ipynb: unchanged (nothing to convert)",
             "::error file=refused.py,line=2,endLine=2,col=5,title=T2L996 fake-refused::a refused%0Ado it",
+            "torch2lit: refused.py: refused",
+            "torch2lit: unchanged.py: unchanged (no training loop)",
             "::error file=whole.py,title=torch2lit::cannot read: gone",
         ]
 
@@ -218,6 +222,7 @@ class TestGithub:
 
         assert render_github([Conversion("a,b:c%.py", Outcome.CONVERTED, findings=(finding,))]) == (
             "::notice file=a%2Cb%3Ac%25.py,line=1,endLine=3,title=T2L9 x::a,b:c\n"
+            "::notice file=a%2Cb%3Ac%25.py,title=torch2lit::would be converted\n"
         )
 
 

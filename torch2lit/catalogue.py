@@ -22,6 +22,21 @@ The note is given for every cell that does not parse, and for a cell under a cel
 """,
     )
 )
+register(
+    Rule(
+        code="T2L002",
+        slug="metadata-not-kept",
+        severity="note",
+        why="Something that belongs to the file besides its text could not be given to the converted one.",
+        remedy="Restore it by hand if it matters: `chown`, `setfattr`, or `ln -f` for the other names of the file.",
+        text="""\
+A file is replaced in one step, so that it is never half-written: the converted text is a new file under the old name. It
+gets the mode, the owner, the group and the extended attributes (access lists among them) of the old one. Only the owner of
+a system may give files away, some attributes only a privileged program may set, and other names of the same file (hard
+links) go on to mean the old text. What was lost is in the message.
+""",
+    )
+)
 
 # ---- refusals
 

@@ -17,15 +17,16 @@ from .cli_options import (
     color_option,
     config_option,
     discovery_options,
-    put,
     read_config,
     report_options,
     rule_named,
     trainer_options,
     wants_color,
 )
+from .terminal import json_text, plain, plain_path, put, put_bytes
 
 if TYPE_CHECKING:
+    from .exit_codes import Ending
     from .options import Options
     from .program import Conversion
     from .run import Run
@@ -35,7 +36,17 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _STDIN = "-"
 
 
-@click.group(context_settings=_CONTEXT)
+class _Program(click.Group):
+    """The commands, and a clean end when one of them is stopped or meets what nobody thought of."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        from .ending import ended_cleanly
+
+        with ended_cleanly():
+            return super().main(*args, **extra)
+
+
+@click.group(cls=_Program, context_settings=_CONTEXT)
 @click.version_option(__version__, prog_name="torch2lit", message="%(prog)s %(version)s")
 def main() -> None:
     """Convert raw PyTorch training scripts to PyTorch Lightning and prove that they still train the same.
@@ -65,9 +76,9 @@ def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
         context.exit(_convert_stdin(given))
     preview = bool(given["diff"] or given["check"])
     run = _run(paths, given, write=not preview)
-    shown, code = _conclude(run.conversions, given)
-    _report(shown, given, written=not preview, kept=run.kept)
-    context.exit(code)
+    shown, ending = _conclude(run.conversions, given, written=not preview)
+    _report(shown, given, ending, kept=run.kept, named=paths)
+    context.exit(ending.code)
 
 
 @main.command(short_help="Show what is found and how it would be converted.")
@@ -81,7 +92,7 @@ def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
 def analyze(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> None:
     """Show what is found: the training loops, roles, phases, idioms, and how the loop would be converted."""
     run = _run(paths, given, write=False)
-    shown, code = _conclude(run.conversions, given)
+    shown, ending = _conclude(run.conversions, given, written=False)
     if given["form"] == "text":
         from .report.analysis import render_analysis
         from .report.text import render_summary
@@ -91,11 +102,11 @@ def analyze(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
         if not given["quiet"]:
             put(
                 render_summary(shown, written=False, color=wants_color(given["color"], sys.stderr)),
-                sys.stderr,
+                err=True,
             )
     else:
-        _report(shown, given, written=False)
-    context.exit(code)
+        _report(shown, given, ending)
+    context.exit(ending.code)
 
 
 class _ScriptCommand(click.Command):
@@ -152,9 +163,7 @@ def verify(context: click.Context, /, scripts: tuple[Path, ...], **given: Any) -
     _require_lightning()
     result = _compare(scripts, context.meta["script_arguments"], options, given)
     if given["form"] == "json":
-        import json
-
-        put(json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        put(json_text(result.to_dict()))
     else:
         text = result.render(wants_color(given["color"], sys.stdout))
         put(text if text.endswith("\n") else text + "\n")
@@ -190,7 +199,7 @@ def _compare(
             processes=given["nproc"],
         )
     except VerifyError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {plain(str(error), lines=True)}", err=True)
         raise click.exceptions.Exit(FAILED) from error
 
 
@@ -213,52 +222,59 @@ def _run(paths: tuple[str, ...], given: dict[str, Any], *, write: bool) -> Run:
             jobs=given["jobs"] or config.jobs,
         )
     except FileNotFoundError as error:
-        raise click.BadParameter(f"{error} does not exist", param_hint="PATH") from error
+        raise click.BadParameter(f"{plain_path(str(error))} does not exist", param_hint="PATH") from error
     except (ExcludeProblem, DestinationProblem) as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(plain(str(error))) from error
 
 
-def _conclude(conversions: Sequence[Conversion], given: dict[str, Any]) -> tuple[list[Conversion], int]:
-    from .exit_codes import exit_code
+def _conclude(
+    conversions: Sequence[Conversion], given: dict[str, Any], *, written: bool
+) -> tuple[list[Conversion], Ending]:
+    from .exit_codes import ending_of
     from .report.selection import select_findings
 
     shown = select_findings(conversions, *given["selection"])
-    return shown, exit_code(shown, check=given.get("check", False), fail_on=given["fail_on"])
+    return shown, ending_of(shown, check=given.get("check", False), fail_on=given["fail_on"], written=written)
 
 
 def _report(
     shown: Sequence[Conversion],
     given: dict[str, Any],
+    ending: Ending,
     *,
-    written: bool,
     kept: Sequence[tuple[Path, Path]] = (),
+    named: Sequence[str] = (),
 ) -> None:
     if given["form"] != "text":
         from .report.formats import render_for_programs
 
-        put(render_for_programs(given["form"], shown, diff=given.get("diff", False)))
+        put(render_for_programs(given["form"], shown, ending, diff=given.get("diff", False)))
         return
     if given.get("diff"):
         from .report.diff import render_diffs
 
         put(render_diffs(shown, color=wants_color(given["color"], sys.stdout)))
-    _report_messages(shown, given, written=written, kept=kept)
+    _report_messages(shown, given, ending, kept=kept, named=named)
 
 
 def _report_messages(
     shown: Sequence[Conversion],
     given: dict[str, Any],
+    ending: Ending,
     *,
-    written: bool,
     kept: Sequence[tuple[Path, Path]] = (),
+    named: Sequence[str] = (),
 ) -> None:
     from .report.text import render_messages, render_summary
 
     color = wants_color(given["color"], sys.stderr)
-    put(render_messages(shown, verbose=given["verbose"], quiet=given["quiet"], color=color), sys.stderr)
+    known = {Path(path).as_posix() for path in named}
+    verbose, quiet = given["verbose"], given["quiet"]
+    put(render_messages(shown, ending, verbose=verbose, quiet=quiet, color=color, named=known), err=True)
     if not given["quiet"]:
-        put("".join(f"{file}: original kept as {original}\n" for file, original in kept), sys.stderr)
-        put(render_summary(shown, written=written, color=color), sys.stderr)
+        told = ((plain_path(str(file)), plain_path(str(original))) for file, original in kept)
+        put("".join(f"{file}: original kept as {original}\n" for file, original in told), err=True)
+        put(render_summary(shown, written=ending.written, color=color), err=True)
 
 
 def _convert_stdin(given: dict[str, Any]) -> int:
@@ -275,16 +291,20 @@ def _convert_stdin(given: dict[str, Any]) -> int:
     given["fail_on"] = given["fail_on"] or config.fail_on
     given["selection"] = build_selection(config, given)
     options = build_options(config, given)
-    done = process_bytes(sys.stdin.buffer.read(), name, options)
-    shown, code = _conclude([done.conversion], given)
+    if sys.stdin is None:
+        raise click.UsageError("stdin is closed, so there is nothing to convert")
+    try:
+        read = sys.stdin.buffer.read()
+    except OSError as error:
+        raise click.UsageError(f"cannot read stdin: {error.strerror or error}") from error
+    done = process_bytes(read, name, options)
+    shown, ending = _conclude([done.conversion], given, written=not preview)
     if preview:
-        _report(shown, given, written=False)
+        _report(shown, given, ending)
     else:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(done.read if done.result is None else done.result)
-        sys.stdout.buffer.flush()
-        _report_messages(shown, given, written=True)
-    return code
+        put_bytes(done.read if done.result is None else done.result)
+        _report_messages(shown, given, ending)
+    return ending.code
 
 
 def _require_lightning() -> None:

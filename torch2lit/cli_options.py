@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
+
+from .terminal import plain
 
 if TYPE_CHECKING:
     from .config import Config
@@ -77,7 +78,7 @@ def read_config(path: Path | None, near: Sequence[Path]) -> Config:
         found = path or find_config(near)
         return load_config(found) if found else Config()
     except ConfigProblem as problem:
-        raise click.UsageError(str(problem)) from problem
+        raise click.UsageError(plain(str(problem))) from problem
 
 
 def build_options(config: Config, given: dict[str, Any]) -> Options:
@@ -135,15 +136,7 @@ def wants_color(color: bool | None, stream: TextIO) -> bool:
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def put(text: str, stream: TextIO | None = None) -> None:
-    """Write text as UTF-8 with its own newlines, whatever the stream would make of them."""
-    stream = stream or sys.stdout
-    stream.flush()
-    stream.buffer.write(text.encode("utf-8", "surrogateescape"))
-    stream.buffer.flush()
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _first(given: Any, configured: Any) -> Any:

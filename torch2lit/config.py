@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -9,10 +10,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from . import lightning_values as legal
+from .files.reading import read_file, reason_of
 from .options import Options
 
 FILE_NAME = "pyproject.toml"
 _TABLE = b"torch2lit"
+_LARGEST = 4 * 1024**2
 _REPOSITORY_MARKS = (".git", ".hg")
 
 
@@ -50,15 +53,13 @@ def find_config(paths: Iterable[Path]) -> Path | None:
 
     The search ends at the root of a repository.
     """
-    import os
-
     places = [path.absolute() for path in paths] or [Path.cwd()]
     common = Path(os.path.commonpath(places))
     for folder in (common, *common.parents):
         candidate = folder / FILE_NAME
-        if candidate.is_file() and _TABLE in candidate.read_bytes() and _table_of(candidate) is not None:
+        if os.path.isfile(candidate) and _TABLE in _read(candidate) and _table_of(candidate) is not None:
             return candidate
-        if any((folder / mark).exists() for mark in _REPOSITORY_MARKS):
+        if any(os.path.lexists(folder / mark) for mark in _REPOSITORY_MARKS):
             break
     return None
 
@@ -96,16 +97,23 @@ def _table_of(path: Path) -> Mapping[str, object] | None:
     else:
         import tomli as tomllib
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigProblem(f"{path}: {error.strerror}") from error
+        document = tomllib.loads(_read(path).decode("utf-8").replace("\r\n", "\n"))
     except ValueError as error:
         raise ConfigProblem(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise ConfigProblem(f"{path}: nested too deeply") from error
     tools = document.get("tool", {})
     table = tools.get("torch2lit") if isinstance(tools, dict) else None
     if table is not None and not isinstance(table, dict):
         raise ConfigProblem(f"{path}: tool.torch2lit is not a table")
     return table
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_file(path, _LARGEST)
+    except OSError as error:
+        raise ConfigProblem(f"{path}: cannot read: {reason_of(error)}") from error
 
 
 def _checked(name: str, value: object) -> object:

@@ -36,7 +36,7 @@ def destinations(files: Sequence[Path], arguments: Sequence[Path], output: str |
 
 def is_folder(output: str) -> bool:
     """Whether an output stands for a folder."""
-    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+    return output.endswith(("/", os.sep)) or os.path.isdir(output)
 
 
 def _relative(file: Path, arguments: Sequence[Path]) -> Path:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import pkgutil
+import sys
 from collections.abc import Iterator, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import distributions
+from pathlib import Path
 from typing import Any
 
 from .program import Idiom, Modernizer, Repair
@@ -42,8 +45,39 @@ def _installed(attribute: str, method: str) -> list[Any]:
 
 @functools.cache
 def _points() -> Sequence[object]:
-    points = sorted(entry_points(group="torch2lit.codemods"), key=lambda p: (p.name, p.value))
-    return [point.load() for point in points]
+    points = {
+        (point.name, point.value): point
+        for distribution in distributions(path=_places_of_installed())
+        for point in distribution.entry_points
+        if point.group == "torch2lit.codemods"
+    }
+    return [points[key].load() for key in sorted(points)]
+
+
+def _places_of_installed() -> list[str]:
+    """The folders of the search path in which something is installed.
+
+    What stands in the current folder, or in one that only ``PYTHONPATH`` names, is a file like those that are looked at, and looking at files
+    runs none of them. The interpreter's own folders count wherever they lie, and so does the one that torch2lit came from.
+    """
+    here = os.path.realpath(os.curdir)
+    given = {os.path.realpath(place) for place in os.environ.get("PYTHONPATH", "").split(os.pathsep)}
+    own = {os.path.realpath(place) for place in (*_site_folders(), str(Path(__file__).parent.parent))}
+    places = []
+    for entry in sys.path:
+        place = os.path.realpath(entry or os.curdir)
+        if place in own or not (place in given or Path(place).is_relative_to(here)):
+            places.append(entry)
+    return places
+
+
+def _site_folders() -> set[str]:
+    import site
+    import sysconfig
+
+    paths = sysconfig.get_paths()
+    found = {paths["purelib"], paths["platlib"], *site.getsitepackages()}
+    return found | ({site.getusersitepackages()} if site.ENABLE_USER_SITE else set())
 
 
 def _offered(thing: object, attribute: str) -> Iterator[Any]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from .options import Options
 from .process import Processed, process_file
@@ -50,7 +54,7 @@ def _in_pool(
         # Loaded once before the fork, the engine is shared by all workers.
         from . import engine as engine
     results: dict[int, Processed] = {}
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with _ended_with_us(), ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
         futures = [pool.submit(work, path, options) for path in paths]
         for number, future in enumerate(futures):
             try:
@@ -64,11 +68,57 @@ def _in_pool(
     return [results[number] for number in range(len(paths))]
 
 
+@contextmanager
+def _ended_with_us() -> Iterator[None]:
+    """End the processes at once when this one is stopped while they work, instead of waiting for them."""
+    from multiprocessing import active_children
+
+    others = set(active_children())
+
+    def stopped(number: int, frame: FrameType | None) -> None:
+        for child in set(active_children()) - others:
+            child.kill()
+        before[number](number, frame)
+
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, stopped)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is stopped:
+                signal.signal(number, handler)
+
+
+def _begin_worker() -> None:
+    """Make a new process end with the one that started it, however that ends, and leave it to that one to be interrupted."""
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    parent = parent_process()
+    if parent is not None:
+
+        def follow(sentinel: int = parent.sentinel) -> None:
+            wait([sentinel])
+            os._exit(1)
+
+        threading.Thread(target=follow, daemon=True).start()
+
+
 def _alone(work: Work, path: Path, options: Options, context: BaseContext) -> Processed:
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
+    with _ended_with_us(), ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker) as pool:
         try:
             return pool.submit(work, path, options).result()
         except BrokenProcessPool:

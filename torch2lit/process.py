@@ -16,6 +16,7 @@ from .files.prefilter import (
     mentions_skip_file,
     mentions_torch,
 )
+from .files.reading import read_file, reason_of
 from .memory import remembering
 from .options import Options
 from .process_python import convert_in_project, convert_python, failed, may_lead
@@ -48,9 +49,9 @@ def process_file(path: Path, options: Options) -> Processed:
 def _process_file(path: Path, options: Options) -> Processed:
     name = path.as_posix()
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
-        return Processed(failed(name, f"cannot read: {error.strerror or error}"))
+        return Processed(failed(name, f"cannot read: {reason_of(error)}"))
     if not mentions_torch(data):
         return Processed(Conversion(name, Outcome.UNCHANGED, reason=NO_TRAINING_LOOP, cause=Cause.NO_LOOP), data)
     if path.suffix == ".ipynb":
@@ -75,7 +76,7 @@ def _in_project(processed: Processed, options: Options) -> Processed | None:
     found = convert_in_project(plain, processed.read, options)
     if found is None:
         return None
-    return Processed(found.entry, processed.read, _encoded(found.entry, encoding), found.others)
+    return Processed(_held_as(found.entry, encoding), processed.read, _encoded(found.entry, encoding), found.others)
 
 
 def _process_notebook(data: bytes, name: str, options: Options) -> Processed:
@@ -91,7 +92,7 @@ def _process_notebook(data: bytes, name: str, options: Options) -> Processed:
         if (reason := unchanged_at_sight(data)) is not None:
             return Processed(Conversion(name, Outcome.UNCHANGED, reason=reason, cause=Cause.NO_LOOP), data)
         return Processed(failed(name, str(error), ""), data)
-    return Processed(found.entry, data, _encoded(found.entry, encoding), found.others)
+    return Processed(_held_as(found.entry, encoding), data, _encoded(found.entry, encoding), found.others)
 
 
 @remembering()
@@ -104,7 +105,7 @@ def process_bytes(data: bytes, name: str, options: Options) -> Processed:
         if mentions_skip_file(data) and not name.endswith(".ipynb") and asks_to_skip(text):
             return Processed(Conversion(name, Outcome.UNCHANGED, text, text, reason=SKIP_FILE), data)
         conversion = process_text(text, name, options)
-        return Processed(conversion, data, _encoded(conversion, encoding))
+        return Processed(_held_as(conversion, encoding), data, _encoded(conversion, encoding))
     except SourceError as error:
         return Processed(failed(name, str(error)), data)
 
@@ -125,6 +126,12 @@ def process_text(text: str, name: str, options: Options) -> Conversion:
         return convert_python(text, name, options)
     except SourceError as error:
         return failed(name, str(error), text)
+
+
+def _held_as(conversion: Conversion, encoding: Encoding) -> Conversion:
+    if encoding == Encoding():
+        return conversion
+    return replace(conversion, encoding=encoding.name, bom=encoding.bom)
 
 
 def _encoded(conversion: Conversion, encoding: Encoding) -> bytes | None:

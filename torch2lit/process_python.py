@@ -56,7 +56,7 @@ def convert_in_project(plain: Conversion, code: bytes, options: Options) -> Prog
     except _UNREADABLE:
         return None
     except Exception as error:
-        return ProgramConversion(failed(name, _internal(error), text))
+        return ProgramConversion(failed(name, internal_error(error), text))
 
 
 def _leads_to_training(text: str, code: bytes, name: str) -> bool:
@@ -85,14 +85,15 @@ def convert_python(text: str, name: str, options: Options) -> Conversion:
         return failed(name, _syntax_error(error), text)
     except RecursionError as error:
         nested = "the program is nested too deeply to be read"
-        return failed(name, nested if is_nested_deeply(text) else _internal(error), text)
+        return failed(name, nested if is_nested_deeply(text) else internal_error(error), text)
     except MemoryError:
         return failed(name, "not enough memory to convert this file", text)
     except Exception as error:
-        return failed(name, _internal(error), text)
+        return failed(name, internal_error(error), text)
 
 
-def _internal(error: Exception) -> str:
+def internal_error(error: Exception) -> str:
+    """What is said of an error that nobody thought of, in one line."""
     detail = one_line(f"{type(error).__name__}: {error}{_origin(error)}")
     return f"internal error, {detail}; {_REPORT_HINT}"
 

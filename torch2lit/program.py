@@ -137,6 +137,9 @@ class Conversion:
     library: bool = False
     cause: Cause | None = None
     failure: Failure | None = None
+    encoding: str = "utf-8"
+    """How the file holds its text, and whether a byte order mark stands before it: diffs are about bytes."""
+    bom: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from .files.discovery import Excludes, discover
 from .files.errors import WriteError
 from .files.git import HeldByGit
 from .files.prefilter import may_lead_to_training
-from .files.writing import write_file
+from .files.reading import read_file, reason_of
+from .files.temporary import remove_leftovers
+from .files.writing import Written, write_file
 from .options import Options
 from .parallel import process_files
 from .process import Processed, unchanged_at_sight
@@ -137,10 +139,10 @@ def _process(files: Sequence[Path], options: Options, jobs: int | None) -> list[
     results: dict[Path, Processed] = {}
     for file in files:
         try:
-            data = file.read_bytes()
+            data = read_file(file)
             reason = None if may_lead_to_training(data) else unchanged_at_sight(data)
         except OSError as error:
-            results[file] = Processed(failed(file.as_posix(), f"cannot read: {error.strerror or error}"))
+            results[file] = Processed(failed(file.as_posix(), f"cannot read: {reason_of(error)}"))
             continue
         if reason is not None:
             reason = why_unchanged(data, file.as_posix())
@@ -156,6 +158,7 @@ def _write(
     files: Sequence[Path], done: Sequence[Processed], places: dict[Path, Path], kept: list[tuple[Path, Path]]
 ) -> list[Conversion]:
     targets = [Path(os.path.realpath(places[file])) for file, one in zip(files, done, strict=True) if one.result]
+    remove_leftovers(target.parent for target in targets)
     is_held = HeldByGit(targets)
     conversions: list[Conversion] = []
     for file, one in zip(files, done, strict=True):
@@ -163,11 +166,14 @@ def _write(
         if one.result is not None:
             place = places[file]
             try:
-                if original := _write_one(place, file, one, one.result, is_held):
-                    beside = place.with_name(original.name)
-                    kept.append((place, beside if beside.exists() else original))
+                written = _write_one(place, file, one, one.result, is_held)
+                if written.original is not None:
+                    beside = place.with_name(written.original.name)
+                    kept.append((place, beside if os.path.lexists(beside) else written.original))
+                if written.lost:
+                    conversion = _with_lost_metadata(conversion, written.lost)
             except (WriteError, OSError) as error:
-                reason = str(error) if isinstance(error, WriteError) else f"cannot write: {error.strerror or error}"
+                reason = f"cannot write: {reason_of(error)}" if isinstance(error, OSError) else str(error)
                 conversion = replace(
                     conversion, outcome=Outcome.FAILED, after=conversion.before, error=reason, mechanism=None
                 )
@@ -175,11 +181,19 @@ def _write(
     return conversions
 
 
-def _write_one(place: Path, file: Path, one: Processed, result: bytes, is_held: HeldByGit) -> Path | None:
+def _with_lost_metadata(conversion: Conversion, lost: Sequence[str]) -> Conversion:
+    from . import catalogue as catalogue
+    from .findings import finding
+
+    told = finding("metadata-not-kept", 0, f"not kept: {'; '.join(lost)}")
+    return replace(conversion, findings=(told, *conversion.findings))
+
+
+def _write_one(place: Path, file: Path, one: Processed, result: bytes, is_held: HeldByGit) -> Written:
     expected: bytes | None = one.read
     if place != file and os.path.realpath(place) != os.path.realpath(file):
         place.parent.mkdir(parents=True, exist_ok=True)
-        expected = place.read_bytes() if place.exists() else None
+        expected = read_file(place) if os.path.exists(place) else None
     if expected == result:
-        return None
+        return Written()
     return write_file(place, result, expected=expected, is_held=is_held)

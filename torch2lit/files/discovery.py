@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from re import Pattern
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from pathspec import PathSpec
+from .ignoring import Rule, parse_rules, verdict
+from .reading import check_kind, read_file, reason_of
+from .time_limit import TooSlow, within
 
 SUFFIXES = (".py", ".ipynb")
 DEFAULT_EXCLUDES = (
@@ -19,9 +20,12 @@ DEFAULT_EXCLUDES = (
     r"|\.venv|\.vscode|__pycache__|__pypackages__|_build|buck-out|build|dist|node_modules|site-packages|venv)/"
 )
 
+_LARGEST_GITIGNORE = 256 * 1024
+_SECONDS_PER_NAME = 5.0
+
 
 class ExcludeProblem(ValueError):
-    """An exclude that is no regular expression."""
+    """An exclude that is no regular expression, or one that takes for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Excludes:
 
 @dataclass(slots=True)
 class Discovered:
-    """The files of a run, sorted by path, and the folders that could not be listed, with the reason."""
+    """The files of a run, sorted by path, and what could not be listed or is no file, with the reason."""
 
     files: list[Path] = field(default_factory=list)
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
@@ -57,12 +61,20 @@ def discover(paths: Iterable[Path], excludes: Excludes = Excludes()) -> Discover
     result = Discovered()
     found: dict[str, Path] = {}
     for path in paths:
-        if path.is_dir():
-            candidates = _below(path, patterns, result.unreadable)
-        elif path.exists():
-            candidates = iter(() if patterns.forbids("/" + path.as_posix().lstrip("/")) else (path,))
-        else:
-            raise FileNotFoundError(str(path))
+        try:
+            mode = os.stat(path).st_mode
+            if stat.S_ISDIR(mode):
+                candidates = _below(path, patterns, result.unreadable)
+            else:
+                check_kind(mode)
+                candidates = iter(() if patterns.forbids("/" + path.as_posix().lstrip("/")) else (path,))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise FileNotFoundError(str(path)) from error
+        except ValueError as error:  # a NUL in the name
+            raise FileNotFoundError(str(path)) from error
+        except OSError as error:
+            result.unreadable.append((path, reason_of(error)))
+            continue
         for file in candidates:
             found.setdefault(os.path.realpath(file), file)
     result.files = sorted(found.values(), key=lambda file: file.parts)
@@ -75,10 +87,10 @@ class _Patterns:
     force: tuple[Pattern[str], ...]
 
     def forbids(self, name: str) -> bool:
-        return any(pattern.search(name) for pattern in self.force)
+        return any(_found(pattern, name) for pattern in self.force)
 
     def leaves_out(self, name: str) -> bool:
-        return any(pattern.search(name) for pattern in self.skip + self.force)
+        return any(_found(pattern, name) for pattern in self.skip + self.force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,18 @@ class _Ignores:
     """The rules of one .gitignore and the folder that they are relative to."""
 
     folder: Path
-    rules: PathSpec[Any]
+    rules: tuple[Rule, ...]
+
+
+def _found(pattern: Pattern[str], name: str) -> bool:
+    try:
+        with within(_SECONDS_PER_NAME):
+            return pattern.search(name) is not None
+    except TooSlow as error:
+        shown = pattern.pattern if len(pattern.pattern) < 80 else pattern.pattern[:77] + "..."
+        raise ExcludeProblem(
+            f"the exclude {shown!r} takes for ever on {name!r}; it holds repeats of repeats"
+        ) from error
 
 
 def _compile(*expressions: str | None) -> tuple[Pattern[str], ...]:
@@ -100,7 +123,7 @@ def _below(top: Path, patterns: _Patterns, unreadable: list[tuple[Path, str]]) -
     resolved = Path(os.path.realpath(top))
     inherited = _inherited_ignores(resolved)
     # A folder that was named is wanted, even if its repository ignores it.
-    if _is_ignored(resolved, True, inherited):
+    if any(_is_ignored(place, True, inherited) for place in (*resolved.parents, resolved)):
         inherited = ()
     yield from _walk(top, resolved, "/", patterns, inherited, unreadable)
 
@@ -122,54 +145,56 @@ def _walk(
     if any(entry.name == ".gitignore" for entry in entries) and (own := _ignores_in(resolved)):
         ignores = (*ignores, own)
     for entry in entries:
-        is_folder = entry.is_dir(follow_symlinks=False)
-        if not is_folder and not (entry.name.endswith(SUFFIXES) and entry.is_file()):
+        is_folder, problem = _kind(entry)
+        if not is_folder and not entry.name.endswith(SUFFIXES):
             continue
         name = prefix + entry.name
         if patterns.leaves_out(name + "/" if is_folder else name):
             continue
         if _is_ignored(resolved / entry.name, is_folder, ignores):
             continue
-        if is_folder:
+        if problem is not None:
+            if problem:
+                unreadable.append((folder / entry.name, problem))
+        elif is_folder:
             yield from _walk(folder / entry.name, resolved / entry.name, name + "/", patterns, ignores, unreadable)
         else:
             yield folder / entry.name
 
 
+def _kind(entry: os.DirEntry[str]) -> tuple[bool, str | None]:
+    """Whether an entry is a folder; and when it is neither a folder nor a file that can be read, why, "" when that is nobody's concern.
+
+    Links that lead nowhere and pipes are left out as other programs do; one that runs in a circle or cannot be followed is told of.
+    """
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return True, None
+        return False, None if entry.is_file() else ""
+    except OSError as error:
+        return False, reason_of(error)
+
+
 def _inherited_ignores(folder: Path) -> tuple[_Ignores, ...]:
     chain = [folder, *folder.parents]
-    root = next((number for number, parent in enumerate(chain) if (parent / ".git").exists()), 0)
+    root = next((number for number, parent in enumerate(chain) if os.path.lexists(parent / ".git")), 0)
     return tuple(own for parent in reversed(chain[1 : root + 1]) if (own := _ignores_in(parent)))
 
 
 def _ignores_in(folder: Path) -> _Ignores | None:
     try:
-        text = (folder / ".gitignore").read_text("utf-8", "surrogateescape")
+        text = read_file(folder / ".gitignore", _LARGEST_GITIGNORE).decode("utf-8", "surrogateescape")
     except OSError:
         return None
-    from pathspec import GitIgnoreSpec
-
-    rules = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    try:
-        return _Ignores(folder, GitIgnoreSpec.from_lines(rules)) if rules else None
-    except ValueError:
-        return _Ignores(folder, GitIgnoreSpec.from_lines([rule for rule in rules if _is_legal(rule)]))
-
-
-def _is_legal(rule: str) -> bool:
-    from pathspec import GitIgnoreSpec
-
-    try:
-        GitIgnoreSpec.from_lines([rule])
-    except ValueError:
-        return False
-    return True
+    rules = parse_rules(text)
+    return _Ignores(folder, rules) if rules else None
 
 
 def _is_ignored(path: Path, is_folder: bool, ignores: tuple[_Ignores, ...]) -> bool:
     # The rules nearest to a file decide, and "!" takes back what an outer file said.
     for own in reversed(ignores):
-        name = path.relative_to(own.folder).as_posix() + ("/" if is_folder else "")
-        if (verdict := own.rules.check_file(name).include) is not None:
-            return verdict
+        if own.folder in path.parents:
+            said = verdict(own.rules, path.relative_to(own.folder).parts, is_folder)
+            if said is not None:
+                return said
     return False

@@ -18,3 +18,11 @@ class SourceError(Exception):
 
 class WriteError(Exception):
     """A file that could not be written; what was there before is untouched."""
+
+
+class NotAFile(OSError):
+    """What stands under a name is no regular file, or one too large to be read. ``strerror`` says what it is."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.strerror = reason

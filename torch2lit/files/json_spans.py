@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined]
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_DECODER = json.JSONDecoder()
+_MOST_DIGITS = 4000
+"""Python refuses longer numbers, for they take quadratic time."""
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
+
+
+_DECODER = json.JSONDecoder(parse_int=_whole)
 
 
 @dataclass(frozen=True, slots=True)

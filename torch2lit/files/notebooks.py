@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from . import json_spans
 from .errors import SourceError
@@ -68,6 +70,7 @@ class NotebookSource:
         self._magics = Magics()
         self.unread: list[UnreadCell] = []
         self._cells: list[Cell] = []
+        self._known_places: dict[int, list[tuple[int, str]]] = {}
         top = self._read()
         self.is_python = "python" in (_language(top) or "python")
         found = list(self._code_cells(top)) if self.is_python else []
@@ -86,6 +89,7 @@ class NotebookSource:
         self.text = "".join(
             piece + (f"{_BETWEEN}{n}{self._newline}" if n < len(pieces) else "") for n, piece in enumerate(pieces, 1)
         )
+        self._ends = [cell.end for cell in self._cells]
         self.boundaries = tuple(cell.start for cell in self._cells)
 
     def cell_at(self, line: int) -> int:
@@ -102,16 +106,25 @@ class NotebookSource:
             return 1, 1
         cell = self._holder(line - 1)
         inside = min(max(line - 1 - cell.start, 0), max(cell.end - cell.start - 1, 0))
-        source = cell.members["source"]
-        holders = list(json_spans.items(self._json, source)) if isinstance(source.value, list) else [source]
-        for holder in holders:
-            lines = split_lines(str(holder.value))
-            if inside < len(lines):
-                prefix = "".join(lines[:inside]) + lines[inside][: column - 1]
-                offset = holder.start + 1 + len(self._dump(prefix)) - 2
-                return self._json.count("\n", 0, offset) + 1, offset - self._json.rfind("\n", 0, offset)
-            inside -= len(lines)
-        return self._json.count("\n", 0, source.start) + 1, 1
+        places = self._places(cell)
+        if inside >= len(places):
+            return self._line_at(cell.members["source"].start), 1
+        start, content = places[inside]
+        offset = start + len(self._dump(content[: column - 1])) - 2
+        return self._line_at(offset), offset - self._json.rfind("\n", 0, offset)
+
+    def _places(self, cell: Cell) -> list[tuple[int, str]]:
+        """Where each line of a cell begins in the JSON text, with the line itself."""
+        if cell.number not in self._known_places:
+            source = cell.members["source"]
+            holders = json_spans.items(self._json, source) if isinstance(source.value, list) else [source]
+            places = self._known_places[cell.number] = []
+            for holder in holders:
+                offset = holder.start + 1
+                for line in split_lines(str(holder.value)):
+                    places.append((offset, line))
+                    offset += len(self._dump(line)) - 2
+        return self._known_places[cell.number]
 
     def with_code(self, after: str) -> str | None:
         """The JSON text with this converted ``text`` in its cells; None when it does not fit into them.
@@ -191,14 +204,14 @@ class NotebookSource:
     def _hidden(self, number: int, value: Value, source: str) -> str:
         if (hidden := self._magics.hide(source)) is not None:
             return hidden
-        line = self._json.count("\n", 0, value.start) + 1
+        line = self._line_at(value.start)
         first = next((line for line in source.splitlines() if line.strip()), "")
         self.unread.append(UnreadCell(number, line, first.strip(), "backward" in source))
         return self._magics.hide_all(source)
 
     def _holder(self, line: int) -> Cell:
         """The cell of a line; the line between two cells is the first one's."""
-        return next((cell for cell in self._cells if line <= cell.end), self._cells[-1])
+        return self._cells[min(bisect_left(self._ends, line), len(self._cells) - 1)]
 
     def _render(self, old: Value, source: str) -> str:
         if not isinstance(old.value, list):
@@ -217,8 +230,18 @@ class NotebookSource:
         return head, between, tail
 
     def _dump(self, text: str) -> str:
-        escaped = self._json.isascii() and "\\u" in self._json
-        return json.dumps(text, ensure_ascii=escaped)
+        return json.dumps(text, ensure_ascii=self._escaped)
+
+    @cached_property
+    def _escaped(self) -> bool:
+        return self._json.isascii() and "\\u" in self._json
+
+    @cached_property
+    def _newlines(self) -> list[int]:
+        return [found.start() for found in re.finditer("\n", self._json)]
+
+    def _line_at(self, offset: int) -> int:
+        return bisect_left(self._newlines, offset) + 1
 
 
 def _language(top: Value) -> str:

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files.reading import read_file, read_text
 from ..memory import once, tree_of
 from .names import local_names
 from .search_path import added_folders
@@ -57,7 +58,7 @@ class Neighbours:
             if file not in self._training:
                 self._training[file] = False  # guards against recursion
                 with contextlib.suppress(OSError):
-                    inner = file.read_bytes()
+                    inner = read_file(file)
                     trains = b"backward" in inner and (b"step" in inner or b".grad" in inner)
                     self._training[file] = trains or (depth > 0 and self.beside(file).may_train(inner, depth - 1))
             if self._training[file]:
@@ -184,8 +185,7 @@ def _trees() -> dict[Path, ast.Module | None]:
 
 def _text(file: Path) -> str:
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        if file.stat().st_size < _LARGEST:
-            return file.read_text(encoding="utf-8-sig")
+        return read_text(file, "utf-8-sig", _LARGEST)
     return ""
 
 

@@ -13,7 +13,7 @@ from .held_steps import held_class, held_step, may_hold_steps, steps_inside
 from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
 from .roles import Role, Roles, bound_argument, spread_argument
-from .syntax import Scope, Source, dotted, root_name, walk, walk_scope
+from .syntax import Scope, Source, dotted, remembered, root_name, walk, walk_scope
 
 STEP_METHODS = ("step", "first_step", "second_step")
 """What optimizers are stepped with: those of sharpness-aware minimization take two steps per batch."""
@@ -125,20 +125,26 @@ def _is_unpacked(call: ast.Call, roles: Roles) -> bool:
     return isinstance(parent, ast.Assign) and any(isinstance(t, ast.Tuple) for t in parent.targets)
 
 
-def _closures(source: Source, scope: Scope) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """The functions defined in a scope that are handed to an optimizer's ``step``."""
-    handed = {
+@remembered
+def _handed(scope: ast.AST) -> frozenset[str]:
+    """The names that a scope hands to something's ``step``; asked for every function in it, so looked for once."""
+    return frozenset(
         argument.id
-        for node in walk_scope(scope.body)
+        for node in walk_scope(scope.body)  # type: ignore[attr-defined]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "step"
         for argument in [*node.args, *(k.value for k in node.keywords)]
         if isinstance(argument, ast.Name)
-    }
+    )
+
+
+def _closures(source: Source, scope: Scope) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The functions defined in a scope that are handed to an optimizer's ``step``."""
+    handed = _handed(scope)
     return [f for f in source.functions if f.name in handed and source.scope_of(f) is scope] if handed else []
 
 
 def _is_closure(source: Source, scope: Scope) -> bool:
-    return not isinstance(scope, ast.Module) and scope in _closures(source, source.scope_of(scope))
+    return not isinstance(scope, ast.Module) and scope.name in _handed(source.scope_of(scope))
 
 
 def _in_closures(source: Source, scope: Scope, steps: list[ast.Call]) -> list[ast.Call]:

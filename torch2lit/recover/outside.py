@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ..files.reading import read_text
+
 _PLAIN = "parameters|state_dict|load_state_dict|train|eval|to|cuda|cpu|zero_grad|step|param_groups|dataset|batch_size"
 _MOST_FILES = 100
 
@@ -24,7 +26,7 @@ def uses_oddly(folder: Path | None, owner: str, attribute: str) -> bool:
             return True
         for file in files:
             try:
-                text = file.read_text(encoding="utf-8")
+                text = read_text(file)
             except (OSError, UnicodeDecodeError):
                 continue
             if owner in text and not made.search(text) and odd.search(text):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from pathlib import Path
 
+from ..files.reading import read_text
 from ..memory import once
 
 BETWEEN = "\n\x00\n"
@@ -32,10 +34,10 @@ def other_text(path: str) -> str:
 
     They are those of its folder and below it, and for a module of a package those around the package.
     """
-    if not path or path == "-" or not (own := Path(path)).is_file():
+    if not path or path == "-" or not os.path.isfile(own := Path(path)):
         return ""
     folder = own.parent
-    while (folder / "__init__.py").is_file() and folder.parent != folder:
+    while os.path.isfile(folder / "__init__.py") and folder.parent != folder:
         folder = folder.parent
     here, around = own.resolve(), folder.resolve()
     return once(("text around", here, around), lambda: _text_around(here, around))
@@ -56,9 +58,9 @@ def files_below(folder: Path, suffixes: tuple[str, ...] = (".py",)) -> list[Path
         with contextlib.suppress(OSError):
             entries = sorted(current.iterdir())
         seen += len(entries) + 1
-        found += [e for e in entries if e.suffix in suffixes and e.is_file()]
+        found += [e for e in entries if e.suffix in suffixes and os.path.isfile(e)]
         left += [
-            e for e in entries if e.is_dir() and not e.is_symlink() and not e.name.startswith((".", "venv", "env"))
+            e for e in entries if os.path.isdir(e) and not e.is_symlink() and not e.name.startswith((".", "venv", "env"))
             and e.name not in _SKIPPED
         ]  # fmt: skip
     return found[:_MOST]
@@ -66,8 +68,7 @@ def files_below(folder: Path, suffixes: tuple[str, ...] = (".py",)) -> list[Path
 
 def _read(file: Path) -> str:
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        if file.stat().st_size < _LARGEST:
-            return file.read_text(encoding="utf-8-sig")
+        return read_text(file, "utf-8-sig", _LARGEST)
     return ""
 
 

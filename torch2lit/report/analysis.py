@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..program import Conversion, NestSummary, Outcome
+from ..terminal import plain, plain_path
 from .places import place
 from .style import Style
 from .text import render_failure, render_finding
@@ -30,7 +31,7 @@ def _file(one: Conversion, verbose: bool, quiet: bool, style: Style) -> str:
         Outcome.REFUSED: "refused",
         Outcome.FAILED: "failed",
     }[one.outcome]
-    text = f"{style(one.path, 'bold')}: {verdict}\n"
+    text = f"{style(plain_path(one.path), 'bold')}: {verdict}\n"
     text += "".join(_nest(one.path, nest, style) for nest in one.nests)
     if not quiet:
         text += "".join("  " + render_finding(one.path, finding, style) for finding in one.findings)
@@ -47,5 +48,5 @@ def _nest(path: str, nest: NestSummary, style: Style) -> str:
         ("idioms", ", ".join(nest.idioms)),
         ("mechanism", nest.mechanism + into),
     ]
-    body = "".join(f"    {style(name.ljust(9), 'dim')}  {value}\n" for name, value in rows if value)
+    body = "".join(f"    {style(name.ljust(9), 'dim')}  {plain(value)}\n" for name, value in rows if value)
     return f"  {style(place(path, nest.line, 1), 'bold')}: training loop{where}\n{body}"

@@ -20,14 +20,25 @@ def render_diffs(conversions: Sequence[Conversion], *, color: bool = False) -> s
     return "".join(render_diff(one, color=color) for one in conversions)
 
 
-def render_diff(conversion: Conversion, *, color: bool = False) -> str:
-    """The diff of one file, without times, with its own newlines; empty when nothing changes."""
+def render_diff(conversion: Conversion, *, color: bool = False, as_text: bool = False) -> str:
+    """The diff of one file, without times, with its own newlines; empty when nothing changes.
+
+    A diff is about bytes: those of another encoding than UTF-8 stand in it as Python's surrogates, which come out as they were. With ``as_text``
+    it is for reading, and they are characters.
+    """
     if conversion.outcome is not Outcome.CONVERTED or conversion.before == conversion.after:
         return ""
     name = _name(conversion.path)
     lines = [f"--- {_quoted('a/' + name)}\n", f"+++ {_quoted('b/' + name)}\n"]
-    lines += _hunks(_lines(conversion.before), _lines(conversion.after))
+    before, after = (_in_file(text, conversion, as_text) for text in (conversion.before, conversion.after))
+    lines += _hunks(_lines(before), _lines(after))
     return "".join(_painted(lines, color))
+
+
+def _in_file(text: str, conversion: Conversion, as_text: bool) -> str:
+    if not as_text and conversion.encoding != "utf-8":
+        text = text.encode(conversion.encoding, "surrogateescape").decode("utf-8", "surrogateescape")
+    return ("\ufeff" if conversion.bom else "") + text
 
 
 def _name(path: str) -> str:
@@ -36,10 +47,17 @@ def _name(path: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    if '"' in name or "\\" in name or any(ord(character) < 32 for character in name):
-        escaped = "".join(f"\\{ord(c):03o}" if ord(c) < 32 else "\\" + c if c in '"\\' else c for c in name)
-        return f'"{escaped}"'
+    if '"' in name or "\\" in name or not name.isprintable():
+        return '"' + "".join(_escaped(character) for character in name) + '"'
     return name + "\t" if " " in name else name
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 def _lines(text: str) -> list[str]:

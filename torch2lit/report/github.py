@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..exit_codes import PREVIEW, Ending
 from ..program import Conversion, Outcome
+from ..terminal import plain
 from .places import error_parts
 
 _COMMANDS = {"note": "notice", "review": "warning", "refused": "error"}
 
 
-def render_github(conversions: Sequence[Conversion]) -> str:
-    """One workflow command per failure and finding."""
-    return "".join(line for one in conversions for line in _annotations(one))
+def render_github(conversions: Sequence[Conversion], ending: Ending = PREVIEW) -> str:
+    """One workflow command per failure, finding and changed file; other files are plain lines of the log.
+
+    The last command of a red run says why it is red.
+    """
+    lines = [line for one in conversions for line in _annotations(one, ending)]
+    if ending.code:
+        lines.append(f"::error title=torch2lit::{_data(f'exit code {ending.code}: {ending.reason}')}\n")
+    return "".join(lines)
 
 
-def _annotations(one: Conversion) -> list[str]:
+def _annotations(one: Conversion, ending: Ending) -> list[str]:
     lines: list[str] = []
     if one.outcome is Outcome.FAILED:
         line, column, reason = error_parts(one)
@@ -26,6 +34,11 @@ def _annotations(one: Conversion) -> list[str]:
         message = f"{finding.message}\n{finding.remedy}" if finding.remedy else finding.message
         command = _COMMANDS[finding.severity]
         lines.append(_command(command, one.path, finding.line, finding.column, end, title, message))
+    happened = ending.happened(one)
+    if one.outcome is Outcome.CONVERTED:
+        lines.append(_command("error" if ending.changes(one) else "notice", one.path, 0, 0, 0, "torch2lit", happened))
+    elif one.outcome is not Outcome.FAILED:
+        lines.append(f"torch2lit: {plain(one.path)}: {plain(happened)}\n")
     return lines
 
 
@@ -42,7 +55,8 @@ def _command(name: str, path: str, line: int, column: int, end: int, title: str,
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return plain(escaped)
 
 
 def _property(text: str) -> str:

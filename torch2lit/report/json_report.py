@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from .. import __version__
+from ..exit_codes import PREVIEW, Ending
 from ..findings import Finding
 from ..new_lines import LineOrigin, origins_of
 from ..program import Conversion, LedgerEntry, NestSummary, Outcome
+from ..terminal import json_text
 from .diff import render_diff
 from .places import error_parts
 
 SCHEMA_VERSION = 1
 
 
-def render_json(conversions: Sequence[Conversion], *, diff: bool = False) -> str:
+def render_json(conversions: Sequence[Conversion], ending: Ending = PREVIEW, *, diff: bool = False) -> str:
     """All conversions as one JSON text; ``diff`` adds each file's unified diff."""
-    return json.dumps(to_dict(conversions, diff=diff), indent=2, ensure_ascii=False) + "\n"
+    return json_text(to_dict(conversions, ending, diff=diff))
 
 
-def to_dict(conversions: Sequence[Conversion], *, diff: bool = False) -> dict[str, Any]:
+def to_dict(conversions: Sequence[Conversion], ending: Ending = PREVIEW, *, diff: bool = False) -> dict[str, Any]:
     """The same as plain data."""
     return {
         "version": SCHEMA_VERSION,
         "tool": {"name": "torch2lit", "version": __version__},
         "summary": {outcome.value: sum(one.outcome is outcome for one in conversions) for outcome in Outcome},
+        "exit": {"code": ending.code, "reason": ending.reason},
         "files": [_file(one, diff) for one in conversions],
     }
 
@@ -37,7 +39,7 @@ def _file(one: Conversion, diff: bool) -> dict[str, Any]:
         "path": one.path,
         "outcome": one.outcome.value,
         "mechanism": one.mechanism.value if one.mechanism else None,
-        "reason": one.reason,
+        "reason": one.reason or ("nothing to convert" if one.outcome is Outcome.UNCHANGED else ""),
         "error": {"line": line, "column": column, "message": message} if one.error else None,
         "findings": [_finding(finding) for finding in one.findings],
         "ledger": [_entry(item) for item in one.ledger],
@@ -45,7 +47,7 @@ def _file(one: Conversion, diff: bool) -> dict[str, Any]:
         "nests": [_nest(nest) for nest in one.nests],
     }
     if diff:
-        entry["diff"] = render_diff(one)
+        entry["diff"] = render_diff(one, as_text=True)
     return entry
 
 

@@ -6,13 +6,15 @@ import re
 
 from ..findings import Finding
 from ..program import Conversion
+from ..terminal import plain_path
 
 _PLACED = re.compile(r"(\d+):(\d+): (.*)", re.DOTALL)
 
 
 def place(path: str, line: int, column: int) -> str:
     """``path:line:column``, or the path alone for a whole file."""
-    return f"{path}:{line}:{max(column, 1)}" if line else path
+    shown = plain_path(path)
+    return f"{shown}:{line}:{max(column, 1)}" if line else shown
 
 
 def place_of(path: str, finding: Finding) -> str:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote_from_bytes
 
 from .. import __version__
+from ..exit_codes import PREVIEW, Ending
 from ..findings import Finding, Rule, rule
 from ..program import Conversion, Outcome
+from ..terminal import json_text
 from .places import error_parts
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"note": "note", "review": "warning", "refused": "error"}
 
 
-def render_sarif(conversions: Sequence[Conversion]) -> str:
-    """One run with a result for each finding; failures are notifications of the tool."""
+def render_sarif(conversions: Sequence[Conversion], ending: Ending = PREVIEW) -> str:
+    """One run with a result for each finding, and for each file that ``--check`` means; failures are notifications of the tool.
+
+    Every file is an artifact with what happened to it.
+    """
     found = sorted({finding.code: finding for one in conversions for finding in one.findings}.items())
     index = {code: number for number, (code, _) in enumerate(found)}
     failures = [one for one in conversions if one.outcome is Outcome.FAILED]
@@ -28,19 +33,57 @@ def render_sarif(conversions: Sequence[Conversion]) -> str:
             "driver": {
                 "name": "torch2lit",
                 "semanticVersion": __version__,
-                "rules": [_rule(finding) for _, finding in found],
+                "rules": [
+                    *(_rule(finding) for _, finding in found),
+                    *([_WOULD_CHANGE] if any(map(ending.changes, conversions)) else []),
+                ],
             }
         },
         "columnKind": "unicodeCodePoints",
         "invocations": [
             {
                 "executionSuccessful": not failures,
+                "exitCode": ending.code,
+                "exitCodeDescription": ending.reason,
                 "toolExecutionNotifications": [_notification(one) for one in failures],
             }
         ],
-        "results": [result for one in conversions for result in _results(one, index)],
+        "artifacts": [
+            {
+                "location": {"uri": _uri(one.path)},
+                "properties": {"outcome": one.outcome.value, "happened": ending.happened(one)},
+            }
+            for one in conversions
+        ],
+        "results": [
+            result
+            for one in conversions
+            for result in (*_results(one, index), *([_change(one, len(found), ending)] if ending.changes(one) else []))
+        ],
     }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+    return json_text({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+_WOULD_CHANGE = {
+    "id": "would-change",
+    "name": "would-change",
+    "shortDescription": {"text": "the file would be converted"},
+    "fullDescription": {"text": "The file trains in raw PyTorch, and a conversion would change it (`--check`)."},
+    "help": {"text": "Run `torch2lit convert` on the file, or `torch2lit convert --diff` to see the change."},
+    "defaultConfiguration": {"level": "error"},
+}
+
+
+def _change(one: Conversion, index: int, ending: Ending) -> dict[str, Any]:
+    name = hashlib.sha256(f"would-change\0{one.path}".encode("utf-8", "replace")).hexdigest()[:16]
+    return {
+        "ruleId": "would-change",
+        "ruleIndex": index,
+        "level": "error",
+        "message": {"text": f"{ending.happened(one)}: run `torch2lit convert` on it."},
+        "locations": [_location(one.path, 0, 0, 0)],
+        "partialFingerprints": {"torch2lit/v1": f"{name}:1"},
+    }
 
 
 def _rule(finding: Finding) -> dict[str, Any]:
@@ -107,4 +150,4 @@ def _location(path: str, line: int, column: int, end_line: int) -> dict[str, Any
 
 def _uri(path: str) -> str:
     pure = PurePath(path)
-    return pure.as_uri() if pure.is_absolute() else quote(pure.as_posix())
+    return pure.as_uri() if pure.is_absolute() else quote_from_bytes(os.fsencode(pure.as_posix()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..terminal import plain
+
 MAX_CELL = 60
 
 
@@ -23,4 +25,4 @@ def _short(cell: str) -> str:
 
 
 def _single(cell: str) -> str:
-    return " ".join(cell.split())
+    return plain(" ".join(cell.split()))

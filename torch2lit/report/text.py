@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from ..exit_codes import WRITTEN, Ending
 from ..findings import Finding
 from ..program import Conversion, LedgerEntry, Outcome
+from ..terminal import plain, plain_path
 from .places import error_parts, place, place_of
 from .style import Style
 from .table import table
@@ -16,14 +18,24 @@ _LEDGER_HEADER = ("lines", "statement", "action", "target", "why")
 
 
 def render_messages(
-    conversions: Sequence[Conversion], *, verbose: bool = False, quiet: bool = False, color: bool = False
+    conversions: Sequence[Conversion],
+    ending: Ending = WRITTEN,
+    *,
+    verbose: bool = False,
+    quiet: bool = False,
+    color: bool = False,
+    named: Collection[str] = (),
 ) -> str:
-    """A line for each failure and finding.
+    """A line for each failure and finding, for each file that ``--check`` means, and for each ``named`` one that is left unchanged.
 
     ``verbose`` adds outcomes and ledgers, ``quiet`` leaves only failures.
     """
     style = Style(color)
-    return "".join(_messages(one, verbose, quiet, style) for one in conversions)
+    texts = []
+    for one in conversions:
+        tell = verbose or ending.changes(one) or (one.outcome is Outcome.UNCHANGED and one.path in named)
+        texts.append(_messages(one, ending, tell, verbose, quiet, style))
+    return "".join(texts)
 
 
 def render_summary(conversions: Sequence[Conversion], *, written: bool, color: bool = False) -> str:
@@ -51,13 +63,13 @@ def render_summary(conversions: Sequence[Conversion], *, written: bool, color: b
 def render_finding(path: str, finding: Finding, style: Style) -> str:
     """One finding as ``path:line:column: CODE slug: message``."""
     name = style(f"{finding.code} {finding.slug}", _COLOR[finding.severity])
-    return f"{style(place_of(path, finding), 'bold')}: {name}: {finding.message}\n"
+    return f"{style(place_of(path, finding), 'bold')}: {name}: {plain(finding.message)}\n"
 
 
 def render_failure(conversion: Conversion, style: Style) -> str:
     """One failure as ``path:line:column: error: reason``."""
     line, column, reason = error_parts(conversion)
-    return f"{style(place(conversion.path, line, column), 'bold')}: {style('error', 'red')}: {reason}\n"
+    return f"{style(place(conversion.path, line, column), 'bold')}: {style('error', 'red')}: {plain(reason)}\n"
 
 
 def render_ledger(ledger: Sequence[LedgerEntry]) -> str:
@@ -65,25 +77,19 @@ def render_ledger(ledger: Sequence[LedgerEntry]) -> str:
     return table(_LEDGER_HEADER, [_ledger_row(entry) for entry in ledger])
 
 
-def _messages(one: Conversion, verbose: bool, quiet: bool, style: Style) -> str:
+def _messages(one: Conversion, ending: Ending, tell: bool, verbose: bool, quiet: bool, style: Style) -> str:
     text = render_failure(one, style) if one.outcome is Outcome.FAILED else ""
     if quiet:
         return text
     text += "".join(render_finding(one.path, finding, style) for finding in one.findings)
     if one.outcome is Outcome.REFUSED and not one.findings:
-        text += f"{style(one.path, 'bold')}: {style('refused', 'red')}{f': {one.reason}' if one.reason else ''}\n"
-    if verbose:
-        text += _outcome_line(one, style)
-        if one.ledger:
-            text += render_ledger(one.ledger)
+        reason = f": {plain(one.reason)}" if one.reason else ""
+        text += f"{style(plain_path(one.path), 'bold')}: {style('refused', 'red')}{reason}\n"
+    if tell and one.outcome is not Outcome.FAILED:
+        text += f"{style(plain_path(one.path), 'bold')}: {plain(ending.happened(one))}\n"
+    if verbose and one.ledger:
+        text += render_ledger(one.ledger)
     return text
-
-
-def _outcome_line(one: Conversion, style: Style) -> str:
-    if one.outcome is Outcome.FAILED:
-        return ""
-    detail = one.mechanism.value if one.mechanism and one.outcome is Outcome.CONVERTED else one.reason
-    return f"{style(one.path, 'bold')}: {one.outcome.value}{f' ({detail})' if detail else ''}\n"
 
 
 def _ledger_row(entry: LedgerEntry) -> tuple[str, ...]:

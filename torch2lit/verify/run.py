@@ -119,7 +119,7 @@ def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
         control.write_text(json.dumps(_control(workspace, request, script, scratch, own, rank)), encoding="utf-8")
         given = rank_arguments(request.arguments, ranked)
         command = [request.python, str(_CHILD), str(control), shown, *given]
-        starts.append(_Start(command, _environment({**os.environ, **ranked}, workspace), own))
+        starts.append(_Start(command, _environment({**os.environ, **ranked, "PWD": str(directory)}, workspace), own))
     started = time.monotonic()
     ends = _wait(starts, directory, request.timeout)
     seconds = time.monotonic() - started
@@ -191,7 +191,7 @@ def _control(
 
 
 def _environment(own: Mapping[str, str], workspace: Workspace | None = None) -> dict[str, str]:
-    pinned = {**{key: value for key, value in own.items() if key != "PYTHONSAFEPATH"}, **PINS}
+    pinned = {**{key: value for key, value in own.items() if key not in ("PYTHONSAFEPATH", "OLDPWD")}, **PINS}
     if workspace is not None and pinned.get("PYTHONPATH"):
         places = (workspace.place_copied(entry) for entry in pinned["PYTHONPATH"].split(os.pathsep))
         pinned["PYTHONPATH"] = os.pathsep.join(places)
