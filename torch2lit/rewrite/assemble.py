@@ -35,7 +35,8 @@ def nest_edits(
     width = line_length(restorer.raw.lines)
     names = choose_names(draft, taken)
     names.lightning = lightning
-    removed = moved_functions(draft)
+    # What is defined in the loop goes with it.
+    removed = [f for f in moved_functions(draft) if draft.nest.outermost not in source.ancestors(f)]
     definitions = restorer.definitions(state, lambda: _definitions(draft, configured, state, names))
     class_code = format_code(definitions, width).rstrip("\n") + "\n"
     editor = EntryEditor(draft, state, names)
