@@ -18,14 +18,13 @@ STOREYS = (
         "options",
         "memory",
         "comments",
-        "checks",
         "installed",
         "lightning_values",
         "deep_stack",
     ),
     ("files", "codemods"),
     ("recover",),
-    ("legacy", "objects", "ddp", "switches"),
+    ("legacy", "objects", "ddp", "switches", "checks"),
     ("plan",),
     ("rewrite",),
     ("origin", "new_lines", "unchanged"),
@@ -136,3 +135,39 @@ def test_no_arrow_points_upward(module: str) -> None:
 def test_known_arrows_exist() -> None:
     """An arrow that is gone leaves the list."""
     assert all(other in ARROWS[module] for module, other in KNOWN)
+
+
+_READS = {"startswith", "endswith", "partition", "rpartition", "split", "removeprefix", "removesuffix", "find", "index"}
+_MESSAGES = {"message", "because"}
+
+
+def _readers(tree: ast.AST) -> list[int]:
+    """The lines on which something is decided by, or cut out of, the text of a finding."""
+    found = []
+    for node in ast.walk(tree):
+        parts: list[ast.expr] = []
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                parts = [left, *others]
+            case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _READS:
+                parts = [value]
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="re")), args=arguments):
+                parts = arguments
+        if any(isinstance(part, ast.Attribute) and part.attr in _MESSAGES for part in parts):
+            found.append(getattr(node, "lineno", 0))
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nobody_reads_a_message(module: str) -> None:
+    """Rewording a message changes what is told, never what is done."""
+    assert _readers(ast.parse(MODULES[module].read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["if 'class' in f.message: pass", "f.message.partition(': ')[2]", "re.search('x', f.message)", "f.because == 'x'"],
+)
+def test_a_reader_would_be_found(code: str) -> None:
+    """Each way to decide by a message is seen."""
+    assert _readers(ast.parse(code)) == [1]

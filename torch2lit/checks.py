@@ -8,7 +8,7 @@ import symtable
 from collections.abc import Container, Mapping
 from pathlib import Path
 
-from .memory import once
+from .memory import once, tree_of
 
 
 def unbound_names(text: str) -> set[str]:
@@ -50,7 +50,7 @@ def early_names(text: str) -> set[str]:
     """The names that some block reads before anything in it has bound them."""
     from .recover.early_reads import early_reads  # brings LibCST
 
-    return early_reads(ast.parse(text))
+    return early_reads(tree_of(text))
 
 
 def _collect(table: symtable.SymbolTable, bound: set[str], used: set[str], *, is_module: bool = False) -> None:
@@ -70,7 +70,7 @@ def missed_names(path: str, before: str, after: str, changed: Mapping[Path, str]
     """
     from .recover.wanted_names import names_of_module, wanted_elsewhere  # brings LibCST
 
-    gone = names_of_module(ast.parse(before)) - names_of_module(ast.parse(after))
+    gone = names_of_module(tree_of(before)) - names_of_module(tree_of(after))
     if not gone:
         return {}
     return {name: file for name, file in wanted_elsewhere(path, changed).items() if name in gone}

@@ -15,6 +15,7 @@ from . import catalogue as catalogue
 from .files.edits import apply_edits, edits_between
 from .files.lines import split_lines
 from .findings import Finding, finding
+from .memory import tree_of
 from .new_lines import true_to_text
 from .options import Options
 from .origin import origin_of_edits, sorted_ledger, told
@@ -208,7 +209,7 @@ class _Program:
 
     def left_for_entry(self, conversions: list[Conversion]) -> list[Reached]:
         """The calls of functions that still train as they did once the other files are converted: others call them, too."""
-        after = {Path(c.path): ast.parse(c.after) for c in conversions}
+        after = {Path(c.path): tree_of(c.after) for c in conversions}
         found = []
         for one in self.reached:
             tree, function = after.get(one.definition.file), one.definition.node

@@ -7,7 +7,7 @@ import re
 
 from .files.prefilter import NO_TRAINING_LOOP
 from .memory import tree_of
-from .recover.neighbours import Neighbours
+from .recover.neighbours import neighbours_of
 
 _LIGHTNING = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:lightning|pytorch_lightning)\b", re.M)
 _LIGHTNING_USE = re.compile(rb"\bLightningModule\b|\bTrainer\(|\bLightningCLI\(")
@@ -45,7 +45,7 @@ def why_unchanged(data: bytes, path: str) -> str:
             else NO_TRAINING_LOOP
         )
     module = _imported_from(tree, made)
-    if not module or Neighbours(path).file(module) is not None:
+    if not module or neighbours_of(path).file(module) is not None:
         return NO_TRAINING_LOOP
     return f"{NO_TRAINING_LOOP}: the step is hidden in `{made}`, which is not in this project"
 

@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from .neighbours import Neighbours
+from ..memory import once, tree_of
+from .neighbours import Neighbours, neighbours_of
 from .project_text import files_below
 from .syntax import dotted
 
@@ -28,6 +29,12 @@ def wanted_elsewhere(path: str, changed: Mapping[Path, str] | None = None) -> di
 
     ``changed`` has files whose text is about to be another one.
     """
+    if changed:
+        return _wanted(path, changed)
+    return once(("wanted elsewhere", path), lambda: _wanted(path, {}))
+
+
+def _wanted(path: str, changed: Mapping[Path, str]) -> dict[str, Path]:
     if not path or path == "-" or not (own := Path(path)).is_file() or own.suffix != ".py":
         return {}
     own = own.resolve()
@@ -37,7 +44,7 @@ def wanted_elsewhere(path: str, changed: Mapping[Path, str] | None = None) -> di
     for file in files_below(_root(own), (".py", ".ipynb")):
         if file.resolve() == own:
             continue
-        text = (changed or {}).get(file.resolve())
+        text = changed.get(file.resolve())
         text = _read(file) if text is None else text
         if word.search(text) and (tree := _parsed(file, text)) is not None:
             for taken in _taken(tree, own, name, file):
@@ -99,13 +106,12 @@ def _parsed(file: Path, text: str) -> ast.Module | None:
             from ..files.notebooks import NotebookSource
 
             text = NotebookSource(text).text
-        return ast.parse(text)
+        return tree_of(text)
     return None
 
 
 def _taken(tree: ast.Module, own: Path, name: str, file: Path) -> Iterator[str]:
-    neighbours = Neighbours(str(file))
-    neighbours.look_on_path(tree)
+    neighbours = neighbours_of(str(file), tree)
     modules: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

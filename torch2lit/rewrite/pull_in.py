@@ -19,6 +19,7 @@ import libcst as cst
 
 from ..files.edits import apply_edits
 from ..files.lines import split_lines
+from ..memory import tree_of
 from ..program import Edit
 from ..recover.names import bound_names, free_names, local_names
 from ..recover.neighbours import Definition, Neighbours, absolute_module
@@ -354,7 +355,7 @@ class _Puller:
         known = [s for s in self.source.tree.body if isinstance(s, ast.Import | ast.ImportFrom) and s.lineno <= last]
         places: dict[int, list[str]] = {}
         for text in sorted(self.pulled.imports):
-            kind = self._kind(ast.parse(text).body[0])
+            kind = self._kind(tree_of(text).body[0])
             same = [s for s in known if self._kind(s) <= kind and not _is_future(s)]
             first = min((s.lineno - 1 for s in known if not _is_future(s)), default=last)
             line = max(((s.end_lineno or s.lineno) for s in same), default=first)

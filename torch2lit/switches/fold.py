@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import libcst as cst
 
 from ..files.lines import split_lines
+from ..memory import tree_of
 from ..recover.known import Known, known, truth, without_known
 from ..recover.switches import Special, bindings
 from ..recover.syntax import Source, source_of
@@ -117,7 +118,7 @@ class _Folder(_Reads):
 
     def _stand_ins(self, function: cst.FunctionDef) -> dict[str, cst.BaseExpression]:
         """The names for which the switch chose one of two lasting things, and what it chose."""
-        bound = bindings(ast.parse(_NOTHING.code_for_node(function)))
+        bound = bindings(tree_of(_NOTHING.code_for_node(function)))
         found: dict[str, cst.BaseExpression] = {}
         body = function.body.body if isinstance(function.body, cst.IndentedBlock) else ()
         for statement in body:
@@ -437,5 +438,5 @@ def _assigned(statement: cst.SimpleStatementLine) -> str:
 
 
 def _reads(function: cst.FunctionDef) -> Counter[str]:
-    tree = ast.parse(_NOTHING.code_for_node(function))
+    tree = tree_of(_NOTHING.code_for_node(function))
     return Counter(n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
