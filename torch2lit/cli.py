@@ -14,9 +14,12 @@ from .cli_options import (
     build_excludes,
     build_options,
     build_selection,
+    check_page,
     color_option,
     config_option,
     discovery_options,
+    page_option,
+    put_page,
     read_config,
     report_options,
     rule_named,
@@ -65,6 +68,7 @@ def main() -> None:
 @trainer_options
 @discovery_options
 @report_options
+@page_option
 @config_option
 @color_option
 @click.pass_context
@@ -77,6 +81,7 @@ def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     preview = bool(given["diff"] or given["check"])
     run = _run(paths, given, write=not preview)
     shown, ending = _conclude(run.conversions, given, written=not preview)
+    put_page(given, shown)
     _report(shown, given, ending, kept=run.kept, named=paths)
     context.exit(ending.code)
 
@@ -86,6 +91,7 @@ def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
 @trainer_options
 @discovery_options
 @report_options
+@page_option
 @config_option
 @color_option
 @click.pass_context
@@ -93,6 +99,7 @@ def analyze(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     """Show what is found: the training loops, roles, phases, idioms, and how the loop would be converted."""
     run = _run(paths, given, write=False)
     shown, ending = _conclude(run.conversions, given, written=False)
+    put_page(given, shown)
     if given["form"] == "text":
         from .report.analysis import render_analysis
         from .report.text import render_summary
@@ -143,6 +150,7 @@ class _ScriptCommand(click.Command):
     help="Start both in N processes each, with the environment of torchrun (gloo, CPU), and compare every rank.",
 )
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="Who the result is for.")
+@page_option
 @trainer_options
 @config_option
 @color_option
@@ -161,7 +169,14 @@ def verify(context: click.Context, /, scripts: tuple[Path, ...], **given: Any) -
         )
     options = build_options(read_config(given["config"], scripts), given)
     _require_lightning()
+    check_page(given)
     result = _compare(scripts, context.meta["script_arguments"], options, given)
+    if given["report"] is not None:
+        from .report.page import pair
+        from .run import run_files
+
+        shown = [pair(*scripts)] if len(scripts) == 2 else list(run_files(scripts, options, write=False).conversions)
+        put_page(given, shown, {one.path: result for one in shown})
     if given["form"] == "json":
         put(json_text(result.to_dict()))
     else:
@@ -208,6 +223,7 @@ def _run(paths: tuple[str, ...], given: dict[str, Any], *, write: bool) -> Run:
     from .files.discovery import ExcludeProblem
     from .run import run_files
 
+    check_page(given)
     places = [Path(path) for path in paths]
     config = read_config(given["config"], places)
     given["fail_on"] = given["fail_on"] or config.fail_on

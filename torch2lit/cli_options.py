@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .config import Config
     from .files.discovery import Excludes
     from .options import Options
+    from .program import Conversion
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -62,6 +63,12 @@ report_options = _stack(
     click.option("-v", "--verbose", is_flag=True, help="Also unchanged files and what became of each line."),
 )
 
+page_option = click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.html",
+    help="Also write a page for reviewers: raw and converted side by side.",
+)
 config_option = click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -137,6 +144,33 @@ def wants_color(color: bool | None, stream: TextIO) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def check_page(given: dict[str, Any]) -> None:
+    """Say before any work is done that the page of `--report` cannot be made. Raises click.UsageError."""
+    if (path := given.get("report")) is None:
+        return
+    from importlib.util import find_spec
+
+    if find_spec("jinja2") is None or find_spec("pygments") is None:
+        raise click.UsageError("--report needs jinja2 and pygments: pip install torch2lit[report]")
+    if path.exists() and not path.is_file():
+        raise click.UsageError(f"--report {path}: not a file")
+    if not path.absolute().parent.is_dir():
+        raise click.UsageError(f"--report {path}: its folder does not exist")
+
+
+def put_page(given: dict[str, Any], conversions: Sequence[Conversion], verified: Any = None) -> None:
+    """Write the page that `--report` asks for. Raises click.UsageError when that cannot be done."""
+    if (path := given.get("report")) is None:
+        return
+    from .files.errors import WriteError
+    from .report.page import write_page
+
+    try:
+        write_page(path, conversions, verified)
+    except (OSError, WriteError) as error:
+        raise click.UsageError(f"--report {path}: {error}") from error
 
 
 def _first(given: Any, configured: Any) -> Any:
