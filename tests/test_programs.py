@@ -230,3 +230,13 @@ def test_every_program_has_an_entry() -> None:
 )
 def test_imports_are_read_from_the_lines(line: str, modules: list[str]) -> None:
     assert imported_modules(f"x = 1\n{line}\ny = 2\n".encode()) == modules
+
+
+def test_a_script_of_an_older_python_stops_no_run_of_several(tmp_path: Path) -> None:
+    raw = case("parameter-named-like-a-global").raw
+    (tmp_path / "one.py").write_text(raw, "utf-8")
+    (tmp_path / "two.py").write_text(
+        raw.replace("for x, y in loader:\n", "for x, y in loader:\n        y = y.cuda(async=True)\n"), "utf-8"
+    )
+    outcomes = [c.outcome for c in convert(tmp_path)]
+    assert outcomes == [Outcome.CONVERTED, Outcome.CONVERTED]

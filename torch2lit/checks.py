@@ -70,7 +70,10 @@ def missed_names(path: str, before: str, after: str, changed: Mapping[Path, str]
     """
     from .recover.wanted_names import names_of_module, wanted_elsewhere  # brings LibCST
 
-    gone = names_of_module(tree_of(before)) - names_of_module(tree_of(after))
+    try:
+        gone = names_of_module(tree_of(before)) - names_of_module(tree_of(after))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}  # no other file of today's Python can import what is none
     if not gone:
         return {}
     return {name: file for name, file in wanted_elsewhere(path, changed).items() if name in gone}
