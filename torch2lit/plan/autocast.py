@@ -19,6 +19,7 @@ from ..recover.roles import Role
 from ..recover.syntax import Scope, dotted
 from .draft import Draft
 from .entry_names import at_entry
+from .placement import cuda_test
 
 Known = bool | ast.expr
 """Whether something is on: surely, surely not, or if the expression says so."""
@@ -289,12 +290,8 @@ def _cuda_test(draft: Draft, reader: _Reader, accelerator: str, autocast: Switch
     if autocast is not None and "enabled" in autocast.given:
         if text := _means_cuda(draft, reader, autocast.given["enabled"]):
             return text
-    if accelerator.endswith(".type"):
-        return f'{accelerator} == "cuda"'
-    if accelerator.startswith('"auto" if ') and accelerator.endswith(' else "cpu"'):
-        return accelerator.removeprefix('"auto" if ').removesuffix(' else "cpu"')
-    if accelerator == '"auto"' and draft.roles.origins.get("torch") == "torch":
-        return "torch.cuda.is_available()"
+    if text := cuda_test(accelerator):
+        return text
     raise NotKnown("autocast means another thing on another device")
 
 

@@ -21,6 +21,7 @@ from ..recover.wanted_names import wanted_elsewhere
 
 if TYPE_CHECKING:
     from ..ddp.group import Group
+    from .placement import Placement
 
 EPOCH_START = "on_train_epoch_start"
 BATCH_START = "on_train_batch_start"
@@ -131,6 +132,8 @@ class Draft:
     returned_name: str = ""
     """A fresh name for it when the expression must be evaluated earlier than at the end."""
     returned_at: ast.stmt | None = None
+    placement: Placement | None = None
+    """Where the Trainer trains, once that is asked for."""
     trainer: TrainerSpec = field(default_factory=TrainerSpec)
     imports: list[str] = field(default_factory=list)
     """Modules of the standard library that the new code needs."""

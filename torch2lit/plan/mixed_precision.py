@@ -31,8 +31,8 @@ from ..recover.weights import kind_of, used_twice
 from .autocast import NotKnown, Switch, find_autocast, find_scaler, is_autocast, precision_of
 from .draft import TRAINING_STEP, VALIDATION_STEP, Draft, Mixed, Removal
 from .indifferent import autocast_matters
+from .placement import placement
 from .steps import is_held
-from .trainer import accelerator_argument
 
 _CODEMOD = "mixed_precision"
 _TARGET = "Trainer(precision=...)"
@@ -171,7 +171,7 @@ def _find(draft: Draft) -> Mixed | None:
             scaler_switch,
             frame,
             draft.source.scope_of(made) if made is not None else nest.entry.scope,
-            accelerator_argument(draft),
+            placement(draft).accelerator,
         )
     except NotKnown as reason:
         raise _Kept(where, str(reason)) from reason

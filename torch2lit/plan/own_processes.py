@@ -13,10 +13,10 @@ from .optimizers import on_the_way
 from .validation import trained_models
 
 
-def own_device(draft: Draft, accelerator: str) -> str:
+def own_device(draft: Draft, on_cuda: str) -> str:
     """The Trainer's devices in a process that was given one of several GPUs; "" when nothing says so.
 
-    One device would be the first one, in every process.
+    One device would be the first one, in every process. ``on_cuda`` is the condition under which it is a GPU.
     """
     if draft.group is not None or draft.options.accelerator == "cpu":
         return ""
@@ -27,8 +27,7 @@ def own_device(draft: Draft, accelerator: str) -> str:
     chosen = f"{torch}.cuda.current_device()" if "set_device" in calls else _device_of_wrapper(draft)
     if not torch or not chosen:
         return _device_of_model(draft)
-    test = f'{accelerator} == "cuda"' if accelerator.endswith(".type") else f"{torch}.cuda.is_available()"
-    return f"[{chosen}] if {test} else 1"
+    return f"[{chosen}] if {on_cuda or f'{torch}.cuda.is_available()'} else 1"
 
 
 def _device_of_model(draft: Draft) -> str:

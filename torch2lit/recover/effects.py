@@ -353,6 +353,8 @@ class EffectAnalysis:
         if _tells_sampler(node):
             return "set_epoch" in self._drawing_methods()
         if self._carries(node.func, scope, self.models):
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "apply":
+                return any(self._applied_draws(a) for a in [*node.args, *(k.value for k in node.keywords)])
             quiet = _ALIASING_METHODS | _PROCESS_METHODS
             return not (isinstance(node.func, ast.Attribute) and node.func.attr in quiet)
         if full.startswith("torch.nn.") and last[:1].isupper() and not last.endswith("Loss"):
@@ -364,6 +366,13 @@ class EffectAnalysis:
         if isinstance(node.func, ast.Name) and (function := self.source.function(node.func.id)):
             return self._function_draws(function)
         return self._unknown_draws(node, full, root)
+
+    def _applied_draws(self, function: ast.expr) -> bool:
+        """Whether a function that a model applies to its parts may draw: initialisations mostly do."""
+        if isinstance(function, ast.Lambda):
+            return self.draws(function.body, self.source.scope_of(function))
+        own = self.source.function(function.id) if isinstance(function, ast.Name) else None
+        return own is None or self._function_draws(own)
 
     def _unknown_draws(self, node: ast.Call, full: str, root: str) -> bool:
         """A function from a module of the user's own that cannot be seen from here may draw."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import libcst as cst
 
+from ..ddp.own import own_group
 from ..plan.draft import Draft, Removal
 from ..plan.moved import moved_functions
+from ..plan.moved_back import moved_back
 from ..plan.state import State
 from ..program import Edit
 from ..recover.roles import Role
-from ..recover.syntax import walk
+from ..recover.syntax import dotted, walk, walk_statements
 from .entry import EntryEditor
 from .statements import Statement
+
+_MOVES = {"to", "cuda", "float", "double", "half", "train", "eval", "requires_grad_"}
 
 
 def unused_devices(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit]) -> list[Edit]:
@@ -33,10 +38,13 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
     definition = bindings[0].statement
     if len(definition.targets) != 1 or not isinstance(definition.targets[0], ast.Name):
         return edits
-    if any(name in value for _, value in draft.trainer.arguments if value.split(".")[0] == name):
+    if draft.placement is not None and draft.placement.measured:
         return edits
-    if draft.trainer.get("accelerator") not in ('"auto"', '"cpu"') and draft.options.accelerator is None:
-        return edits
+    if draft.group is None and own_group(source, draft.roles) is not None:
+        return edits  # its wrapper wants the model where it is
+    told = [*(value for _, value in draft.trainer.arguments), *moved_back(draft, "trainer")]
+    told += [draft.placement.before] if draft.placement is not None else []
+    kept = any(re.search(rf"\b{name}\b", text) for text in told)
     if any(parameter == name for parameter, _a, _t in state.parameters):
         return edits
     gone = covered(draft)
@@ -54,7 +62,7 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
             return edits
         assert isinstance(call, ast.Call)
         moves.setdefault(source.statement_of(node), []).append(call)
-    if not all(editor.alone(s) for s in [definition, *moves]):
+    if not all(editor.alone(s) for s in [definition, *moves]) or any(draws_later(draft, s) for s in moves):
         return edits
     result = list(edits)
     for statement, calls in moves.items():
@@ -69,9 +77,57 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
         draft.removals.setdefault(
             statement, Removal("Trainer(accelerator=...)", "device_moves", "Lightning moves the module")
         )
+    if kept:
+        return result
     draft.removals[definition] = Removal("Trainer(accelerator=...)", "device_moves", "the Trainer chooses the device")
     result.append(editor._remove(definition))
     return result
+
+
+def draws_later(draft: Draft, move: ast.stmt) -> bool:
+    """Whether something draws random numbers for what a statement moves, before the Trainer moves it: other devices draw others."""
+    source, scope = draft.source, draft.nest.entry.scope
+    names = {n.id for n in walk(move) if isinstance(n, ast.Name) and draft.roles.key(scope, n.id) == (scope, n.id)}
+    names = {n for n in names if draft.roles.role_of((scope, n)) in (Role.MODEL, Role.CRITERION)}
+    if any(
+        isinstance(c, ast.Call)
+        and isinstance(c.func, ast.Attribute)
+        and c.func.attr not in _MOVES
+        and any(isinstance(m, ast.Call) and _is_move(m) for m in walk(c.func.value))
+        for c in walk(move)
+    ):
+        return True  # Net().to(device).apply(init)
+    body = source.tree.body if isinstance(scope, ast.Module) else scope.body
+    for statement in walk_statements(body):
+        if statement.lineno <= (move.end_lineno or move.lineno) or statement.lineno >= draft.nest.outermost.lineno:
+            continue
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef) or draft.nest.outermost in walk(statement):
+            continue
+        read = {n.id for n in walk(statement) if isinstance(n, ast.Name)}
+        touched = {key[1] for key in draft.effects.touched(statement, scope) if key[0] is scope}
+        if not (read | touched) & names:
+            continue
+        if draft.effects.draws(statement, scope) or _asks_for_place(draft, statement, names):
+            return True
+        names |= {n.id for n in walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return False
+
+
+def _asks_for_place(draft: Draft, statement: ast.stmt, names: set[str]) -> bool:
+    """Whether a statement may see where a model is: it reads its device, or hands the model to code that cannot be seen."""
+    for node in walk(statement):
+        if isinstance(node, ast.Attribute) and node.attr in ("device", "is_cuda", "get_device"):
+            return True
+        if isinstance(node, ast.Call):
+            full = draft.roles.full_name(node.func)
+            foreign = dotted(node.func).partition(".")[0] in draft.roles.origins and not full.startswith("torch.")
+            if foreign and any(isinstance(a, ast.Name) and a.id in names for a in node.args):
+                return True
+    return False
+
+
+def _is_move(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr in ("to", "cuda")
 
 
 def covered(draft: Draft) -> set[int]:

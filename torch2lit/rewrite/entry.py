@@ -12,15 +12,13 @@ from ..plan.afterwards import statements_after
 from ..plan.draft import Draft, TrainData
 from ..plan.entry_names import entry_text, is_made_up
 from ..plan.handlers import EXIT, INTERRUPT, goes_on, handlers_around
+from ..plan.moved_back import moved_back
 from ..plan.optimizers import Configured
 from ..plan.outer_bar import bar_around
 from ..plan.state import State
 from ..plan.turns import while_condition
-from ..plan.validation import trained_models
 from ..program import Edit, Mechanism
 from ..recover.names import flow
-from ..recover.roles import Role
-from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, walk
 from .formatting import format_code
 from .module import Names
@@ -37,11 +35,15 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     settings = ", ".join(f"{name}={value}" for name, value in draft.trainer.written())
     settings = settings.replace("{lightning}", names.lightning)
     lines += draft.group.joining if draft.group is not None else []
+    back = moved_back(draft, names.trainer)
+    if (place := draft.placement) is not None and place.before:
+        if any(re.search(rf"\b{place.device}\b", text) for text in [settings, *back]):
+            lines.append(place.before)
     lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")
     fit = f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft, names)])})"
     test = while_condition(draft)
     lines += [fit] if test is None else [f"if {_at_start(draft, state, names, test)}:", f"    {fit}"]
-    lines += _moved_back(draft)
+    lines += back
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
     return "\n".join(lines) + "\n"
 
@@ -52,65 +54,6 @@ def _at_start(draft: Draft, state: State, names: Names, test: ast.expr) -> str:
     read = {n.id for n in walk(test) if isinstance(n, ast.Name)}
     homes = {name: f"{names.instance}.{attribute}" for name, attribute in moved.items() if name in read}
     return cst.Module([]).code_for_node(rename(cst.parse_expression(f"({draft.source.segment(test)})"), homes))[1:-1]
-
-
-def _moved_back(draft: Draft) -> list[str]:
-    """Moves of models that the script goes on using on its device: after ``fit`` Lightning leaves them on the CPU."""
-    if draft.trainer.get("accelerator") == '"cpu"':
-        return []
-    after = {n.id for s in statements_after(draft) for n in walk(s) if isinstance(n, ast.Name)}
-    moves: list[str] = _attributes_moved_back(draft)
-    for model in sorted(trained_models(draft), key=lambda v: v.rank):
-        if model.scope is not draft.nest.entry.scope or model.name not in after:
-            continue
-        for call in draft.source.calls:
-            match call:
-                case ast.Call(func=ast.Attribute(attr="to"), args=[ast.Name(id=device)], keywords=[]) if (
-                    device in after
-                ):
-                    target = draft.source.statement_of(call)
-                    names = [t.id for t in getattr(target, "targets", []) if isinstance(t, ast.Name)]
-                    own = ast.unparse(call.func).rpartition(".")[0] == model.name or names == [model.name]
-                    text = f"{model.name}.to({device})"
-                    if own and draft.source.scope_of(call) is draft.nest.entry.scope and text not in moves:
-                        moves.append(text)
-    return moves
-
-
-def _attributes_moved_back(draft: Draft) -> list[str]:
-    """Moves of an object's models to the device that it put them on: whoever has the object may go on using them."""
-    roles, moves = draft.roles, []
-    top = draft.source.tree
-    moved = [c for c in draft.source.calls if isinstance(c.func, ast.Attribute) and c.func.attr == "to" and c.args]
-    for model in sorted(trained_models(draft), key=lambda v: v.rank):
-        if not is_attribute(model.name):
-            continue
-        made = {id(n) for b in roles.bindings((top, model.name)) for n in walk(b.statement)}
-        for call in moved:
-            assert isinstance(call.func, ast.Attribute)
-            target = call.args[0]
-            own = ast.unparse(call.func.value) == model.name or id(call) in made
-            if (
-                own
-                and isinstance(target, ast.Name)
-                and roles.role(draft.source.scope_of(call), target.id) is Role.DEVICE
-            ):
-                device = target.id if is_attribute(target.id) else _kept_as(draft, target.id, call)
-                if device:
-                    moves.append(f"{model.name}.to({device})")
-                    break
-    return moves
-
-
-def _kept_as(draft: Draft, name: str, call: ast.Call) -> str:
-    """The attribute that is bound to a method's own variable, "" when there is none."""
-    key = draft.roles.key(draft.source.scope_of(call), name)
-    for attribute in sorted(n for n in draft.roles.locals(draft.source.tree) if is_attribute(n)):
-        for binding in draft.roles.bindings((draft.source.tree, attribute)):
-            value = binding.value
-            if isinstance(value, ast.Name) and draft.roles.key(draft.source.tree, value.id) == key:
-                return attribute
-    return ""
 
 
 def _loaders(draft: Draft, names: Names) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from ...ddp.own import own_group
+from ...recover.device_values import device_value
 from ...recover.holders import Holder
 from ...recover.roles import Roles
 from ...recover.syntax import root_name
@@ -30,6 +31,26 @@ class Devices:
         """Whether the script puts models or tensors on devices."""
         self.agree = not self.own_moves or (bool(self.chosen) and all(self._to_chosen(c) for c in self.source.calls))
         """Whether what Fabric moves lands where the script puts everything."""
+
+    @property
+    def accelerator(self) -> str:
+        """What Fabric is told, as source: the one type that all moves name, else the first GPU where there is one."""
+        types: set[str] = set()
+        for call in self.source.calls:
+            if _may_move(call, self.roles):
+                named = [*call.args, *(k.value for k in call.keywords if k.arg == "device")]
+                if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("to", "cuda"):
+                    named = [k.value for k in call.keywords if k.arg == "device"]
+                if isinstance(call.func, ast.Attribute) and call.func.attr == "cuda":
+                    under = any(isinstance(a, ast.If | ast.IfExp) for a in self.source.ancestors(call))
+                    types |= {"?"} if under else {"cuda"}
+                    continue
+                scope = self.source.scope_of(call)
+                types |= {device_value(self.roles, n, scope).only_type or "?" for n in named}
+        if not self.chosen and types in ({"cpu"}, {"cuda"}, {"mps"}):
+            return f'"{types.pop()}"'
+        torch = next((n for n, origin in sorted(self.roles.origins.items()) if origin == "torch"), "")
+        return f'"cuda" if {torch}.cuda.is_available() else "cpu"' if torch else '"auto"'
 
     def _find(self) -> None:
         """Find the devices that are chosen as Fabric chooses its own."""

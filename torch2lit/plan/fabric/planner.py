@@ -175,7 +175,7 @@ class FabricPlanner:
         """What Fabric is told, as the Trainer would be."""
         options = self.options
         moves = self.devices.own_moves and self.devices.grouped is None
-        automatic = '"auto"' if moves or self.plan.devices else '"cpu"'
+        automatic = self.devices.accelerator if moves or self.plan.devices else '"cpu"'
         accelerator = repr(options.accelerator) if options.accelerator else automatic
         devices = devices_code(options.devices) if options.devices is not None else "1"
         found = {"accelerator": accelerator, "devices": devices}

@@ -1,0 +1,174 @@
+"""Models that the script goes on using: after ``fit`` Lightning leaves them on the processor, and the script's data is elsewhere."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from ..recover.names import parameter_names
+from ..recover.roles import Role
+from ..recover.state_names import is_attribute, is_whole
+from ..recover.syntax import Scope, dotted, walk
+from ..recover.variables import Variable
+from .afterwards import statements_after
+from .draft import Draft
+from .moved import moved_functions
+from .placement import Placement
+from .validation import held_models
+
+_ANYWHERE = {"state_dict", "load_state_dict", "eval", "train", "zero_grad", "requires_grad_", "training", "__class__"}
+"""What a model does on any device."""
+_NO_HOLDERS = {Role.OPTIMIZER, Role.SCHEDULER, Role.LOADER, Role.WRITER, Role.BAR, Role.DEVICE}
+
+
+def moved_back(draft: Draft, trainer: str) -> list[str]:
+    """The moves of used models to the script's own device, as statements behind ``fit``."""
+    place = draft.placement
+    if place is None or place.of_script == '"cpu"':
+        return []
+    return [
+        f"{model.name}.to({_target(place, trainer)})"
+        for model in sorted(held_models(draft), key=lambda v: v.rank)
+        if not is_whole(model.name) and _is_used(draft, model)
+    ]
+
+
+def _target(place: Placement, trainer: str) -> str:
+    if place.device:
+        return place.device
+    return f"{trainer}.strategy.root_device" if place.measured else place.of_script
+
+
+def _is_used(draft: Draft, model: Variable) -> bool:
+    entry, roles = draft.nest.entry.scope, draft.roles
+    if is_attribute(model.name):
+        return True  # whoever has the object may go on using it
+    key = (model.scope, model.name)
+    if roles.key(entry, model.name) != key:
+        return False
+    after = statements_after(draft)
+    if (used := _used_in_order(draft, after, key)) is not None:
+        return used
+    if isinstance(model.scope, ast.Module):
+        return not isinstance(entry, ast.Module) and _used_outside(draft, key, entry)
+    return model.name in parameter_names(model.scope) and _used_by_callers(draft, model)
+
+
+def _used_in_order(draft: Draft, after: list[ast.stmt], key: tuple[Scope, str]) -> bool | None:
+    """Whether what follows the loop uses a model before it moves it itself; None when nothing there names it."""
+    names = _holders(draft, key)
+    for statement in after:
+        if any(_is_moved(n, key[1]) for n in walk(statement)):
+            return False
+        if _uses(draft, [statement], names) or _reaches(draft, statement, key):
+            return True
+    return None
+
+
+def _is_moved(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=moved), attr="to" | "cuda" | "cpu")):
+            return moved == name
+    return False
+
+
+def _holders(draft: Draft, key: tuple[Scope, str]) -> set[tuple[Scope, str]]:
+    """A model and the variables of its scope that are made of it: wrappers, agents, lists."""
+    found, before = {key}, 0
+    while len(found) > before:
+        before = len(found)
+        for name in draft.roles.locals(key[0]):
+            own = (key[0], name)
+            if own in found or draft.roles.role_of(own) in _NO_HOLDERS:
+                continue
+            for binding in draft.roles.bindings(own):
+                if isinstance(binding.value, ast.Call) and not _keeps(draft, binding.value, own):
+                    continue
+                whole = isinstance(binding.value, ast.Name | ast.List | ast.Tuple | ast.Dict | ast.Call)
+                if whole and _names_whole(draft, binding.value, found):
+                    found.add(own)
+    return found
+
+
+def _keeps(draft: Draft, call: ast.Call, made: tuple[Scope, str]) -> bool:
+    """Whether a call may give something that holds what it was given: an object of a class, or a model."""
+    last = dotted(call.func).rpartition(".")[2]
+    return last[:1].isupper() or draft.roles.role_of(made) is Role.MODEL
+
+
+def _names_whole(draft: Draft, value: ast.expr, names: set[tuple[Scope, str]]) -> bool:
+    """Whether a value is made of a model itself, not of what one gives."""
+    parts: Iterable[ast.expr] = [value]
+    match value:
+        case ast.Call(args=args, keywords=keywords):
+            parts = [*args, *(k.value for k in keywords)]
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            parts = elements
+        case ast.Dict(values=values):
+            parts = values
+    return any(isinstance(p, ast.Name) and draft.roles.key(draft.source.scope_of(p), p.id) in names for p in parts)
+
+
+def _uses(draft: Draft, nodes: Iterable[ast.AST], names: set[tuple[Scope, str]]) -> bool:
+    """Whether nodes use one of some models otherwise than in a way that any device knows."""
+    for node in (n for root in nodes for n in walk(root)):
+        if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+            continue
+        if draft.roles.key(draft.source.scope_of(node), node.id) not in names:
+            continue
+        parent = draft.source.parents.get(node)
+        if not (isinstance(parent, ast.Attribute) and parent.attr in _ANYWHERE):
+            return True
+    return False
+
+
+def _reaches(draft: Draft, statement: ast.stmt, key: tuple[Scope, str]) -> bool:
+    """Whether a statement calls a function of the script that uses a model of the script's own names."""
+    seen: set[ast.FunctionDef] = set()
+    nodes: list[ast.AST] = [statement]
+    while nodes:
+        node = nodes.pop()
+        for name in {n.id for n in walk(node) if isinstance(n, ast.Name)}:
+            function = draft.source.function(name)
+            if function is not None and function not in seen:
+                seen.add(function)
+                nodes.append(function)
+    return _uses(draft, seen, {key})
+
+
+def _used_outside(draft: Draft, key: tuple[Scope, str], entry: Scope) -> bool:
+    """Whether code that may run after the entry function uses a model of the module."""
+    gone = {entry, *moved_functions(draft)}
+    calls = [c.lineno for c in draft.source.calls_to(entry.name)] if not isinstance(entry, ast.Module) else []
+    first = min(calls, default=0)
+    later: list[ast.AST] = []
+    for statement in draft.source.tree.body:
+        if statement in gone:
+            continue
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef) or (statement.end_lineno or 0) > first:
+            later.append(statement)
+    return _uses(draft, later, _holders(draft, key))
+
+
+def _used_by_callers(draft: Draft, model: Variable) -> bool:
+    """Whether a caller goes on using the model that it gave to the entry function."""
+    assert not isinstance(model.scope, ast.Module)
+    calls = draft.source.calls_to(model.scope.name)
+    given = draft.roles.arguments(model.scope, model.name)
+    if not calls or len(given) < len(calls):
+        return True  # nobody here can say
+    for (scope, argument), call in zip(given, calls, strict=True):
+        if not isinstance(argument, ast.Name):
+            return True
+        key = draft.roles.key(scope, argument.id)
+        if key is None:
+            return True
+        if not isinstance(scope, ast.Module) and argument.id in parameter_names(scope):
+            return True
+        body = draft.source.tree.body if isinstance(scope, ast.Module) else scope.body
+        later = [n for s in body for n in walk(s) if getattr(n, "lineno", 0) > (call.end_lineno or call.lineno)]
+        if _uses(draft, [n for n in later if isinstance(n, ast.Name)], _holders(draft, key)):
+            return True
+        if isinstance(key[0], ast.Module) and any(_reaches(draft, s, key) for s in later if isinstance(s, ast.stmt)):
+            return True
+    return False
