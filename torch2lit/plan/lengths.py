@@ -8,10 +8,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+from ..recover.bindings import Names
 from ..recover.makings import Making, Value, makings, sources
 from ..recover.nest import Frame
 from ..recover.own_classes import lineage
-from ..recover.roles import Role, Roles
+from ..recover.roles import Role
 from ..recover.syntax import Scope, root_name, walk
 from .draft import Draft
 from .may_run import runs_in_loop
@@ -60,7 +61,7 @@ class _Counted:
 
     # ---- what is counted
 
-    def _reach(self, node: ast.expr, scope: Scope, roles: Roles) -> None:
+    def _reach(self, node: ast.expr, scope: Scope, roles: Names) -> None:
         if roles is not self.draft.roles or roles.of(node, scope) is Role.CONFIG:
             return
         if isinstance(node, ast.Name) and (key := roles.key(scope, node.id)):
@@ -77,7 +78,7 @@ class _Counted:
             for inner in makings(argument):
                 self._follow(inner, depth + 1)
 
-    def _look_into(self, definition: ast.ClassDef, roles: Roles) -> None:
+    def _look_into(self, definition: ast.ClassDef, roles: Names) -> None:
         """The attributes that the length of a class's objects is made of, as its text shows."""
         for own, _where in lineage(definition, roles):
             if id(own) in self.classes:

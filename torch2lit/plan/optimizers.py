@@ -79,7 +79,10 @@ def _is_own_object(draft: Draft, name: ast.expr) -> bool:
     """Whether a step belongs to an object that is no optimizer of torch's: the script goes on stepping it itself."""
     scope = draft.nest.step_frame.scope
     key = draft.roles.key(scope, name.id) if isinstance(name, ast.Name) else None
-    return key is not None and draft.roles.is_plain_object(key)
+    runs_backward = key is not None and "backward" in draft.roles.uses(
+        key
+    )  # an engine, as no optimizer of torch's does
+    return runs_backward or draft.roles.is_plain_object(name, scope)
 
 
 def _taken_out_of(draft: Draft, name: ast.expr, written: frozenset[Variable]) -> tuple[ast.expr, str] | None:

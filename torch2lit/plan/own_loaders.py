@@ -11,6 +11,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..recover.bindings import Names
 from ..recover.makings import Value, makings, sources
 from ..recover.nest import Frame
 from ..recover.own_classes import lineage, method_of
@@ -118,7 +119,7 @@ def _looked_into(loader: Value, depth: int) -> str:
     return ""
 
 
-def _is_data_loader(definition: ast.ClassDef, roles: Roles) -> bool:
+def _is_data_loader(definition: ast.ClassDef, roles: Names) -> bool:
     return any(
         dotted(base).endswith("DataLoader") and where.own_class_named(where.full_name(base)) is None
         for own, where in lineage(definition, roles)
@@ -126,7 +127,7 @@ def _is_data_loader(definition: ast.ClassDef, roles: Roles) -> bool:
     )
 
 
-def _iterates_itself(definition: ast.ClassDef, roles: Roles) -> bool:
+def _iterates_itself(definition: ast.ClassDef, roles: Names) -> bool:
     return any(method_of(own, name) for own, _ in lineage(definition, roles) for name in ("__iter__", "__len__"))
 
 

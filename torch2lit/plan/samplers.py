@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from ..recover.bindings import Names
 from ..recover.makings import Making, Value, is_none, makings
 from ..recover.own_classes import lineage, method_of
-from ..recover.roles import Roles
 from ..recover.syntax import dotted
 
 _WITHOUT_EPOCH = {
@@ -66,7 +66,7 @@ def _can_be_told(sampler: Making) -> bool:
     return _may_have_epoch(sampler.last_name) and sampler.last_name[:1].isupper() and head in sampler.roles.origins
 
 
-def _class_can_be_told(definition: ast.ClassDef, roles: Roles) -> bool:
+def _class_can_be_told(definition: ast.ClassDef, roles: Names) -> bool:
     for own, where in lineage(definition, roles):
         if method_of(own, "set_epoch") is not None:
             return True

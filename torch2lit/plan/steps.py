@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..recover.backwards import object_backward
 from ..recover.effects import KNOWN_PACKAGES, NO_TORCH_RNG
 from ..recover.items import Item, names_in, parts
-from ..recover.nest import STEP_METHODS
-from ..recover.own_classes import own_backward
 from ..recover.phases import has_backward
 from ..recover.roles import Key, Role
 from ..recover.state_names import is_attribute
+from ..recover.stepping import STEP_METHODS, stepped_optimizer
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
@@ -76,10 +76,10 @@ def find_step(draft: Draft) -> Step | Obstacle:
         return Obstacle(step, "the optimizer is not a plain variable")
     if is_attribute(optimizer.name) and optimizer in draft.variables.sequence(draft.epoch.items).written:
         return Obstacle(step, f"code that is not seen may give `{optimizer.name}` another value")
-    if draft.roles.is_plain_object((optimizer.scope, optimizer.name)):
+    if draft.roles.is_plain_object(ast.Name(optimizer.name, ast.Load()), optimizer.scope):
         return Obstacle(step, f"`{optimizer.name}` is no optimizer of torch's")
-    if own_backward(draft.roles, backward, draft.nest.step_frame.scope):
-        return Obstacle(backward, "`backward` is a method of the script's own class")
+    if object_backward(draft.roles, backward, draft.nest.step_frame.scope):
+        return Obstacle(backward, f"`{ast.unparse(backward.func)}` is a method of an object, and no tensor's")
     if (other := _other_optimizer(draft, items, optimizer)) is not None:
         return Obstacle(other, "a second optimizer is used")
     zero_grads = [item for item in items if _is_zero_grad(draft, item, optimizer)]
@@ -587,6 +587,12 @@ def place_manual(draft: Draft) -> Obstacle | None:
     return None
 
 
+def _only_named_so(draft: Draft, owner: ast.expr, item: Item) -> bool:
+    """Whether an object of the script's own has a method of this name, and is no optimizer."""
+    role = draft.role(owner, item.frame)
+    return role not in (Role.OPTIMIZER, Role.MODEL) and draft.roles.is_bare_object(owner, item.frame.scope)
+
+
 def gradients_may_survive(draft: Draft) -> bool:
     """Whether gradients may live from one batch to the next, so that nothing else must clear them."""
     if next(joining_parameters(draft), None) is not None:
@@ -595,7 +601,8 @@ def gradients_may_survive(draft: Draft) -> bool:
     for item in draft.epoch.batch:
         if (call := _zero_grad_call(item)) is not None:
             assert isinstance(call.func, ast.Attribute)
-            cleared.add(ast.unparse(call.func.value))
+            if not _only_named_so(draft, call.func.value, item):
+                cleared.add(ast.unparse(call.func.value))
         elif _runs_backward(draft, item):
             break
     return len(cleared) < max(1, len(optimizer_names(draft)))
@@ -636,8 +643,6 @@ def optimizer_names(draft: Draft) -> list[ast.expr]:
                     seen.setdefault(ast.unparse(argument), argument)
             continue
         assert isinstance(call.func, ast.Attribute)
-        receiver: ast.expr = call.func.value
-        if draft.role(receiver, draft.nest.step_frame) is Role.SCALER and call.args:
-            receiver = call.args[0]
+        receiver = stepped_optimizer(draft.roles, call, draft.nest.step_frame.scope)
         seen.setdefault(ast.unparse(receiver), receiver)
     return list(seen.values())

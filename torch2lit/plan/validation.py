@@ -11,6 +11,7 @@ from ..recover.phases import Validation, find_validation, hidden_evaluation
 from ..recover.roles import Key, Role
 from ..recover.state_names import is_attribute, is_whole
 from ..recover.syntax import Scope, walk, walk_scope
+from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
 from .afterwards import statements_after
 from .breaks import remove_break, validation_break
@@ -237,8 +238,8 @@ def _mirror_modes(draft: Draft, found: Validation, trailing: list[Item], rest: l
             else:
                 evaluated.pop(model, None)
     if held and held <= set(evaluated) and not looked_at:
-        for item in evaluated.values():
-            if _only_mode_call(item):
+        for model, item in evaluated.items():
+            if model in held and _only_mode_call(item):
                 draft.removals[item.node] = Removal(
                     "validation", "eval_mode", "Lightning switches the module to eval mode for validation"
                 )
@@ -295,22 +296,14 @@ def mode_calls(draft: Draft, item: Item) -> list[tuple[Variable, str]]:
     node = item.node
     value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
     match value:
-        case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="eval"), args=[]):
-            mode = "eval"
-        case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="train"), args=arguments):
-            mode = "train"
-            if arguments:
-                match arguments[0]:
-                    case ast.Constant(value=True):
-                        pass
-                    case ast.Constant(value=False):
-                        mode = "eval"
-                    case _:
-                        return []
+        case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="train" | "eval")) as call:
+            trains = mode_of(call)
         case _:
             return []
+    if trains is None or draft.roles.is_bare_object(name, item.frame.scope):
+        return []
     variable = draft.variable(name, item.frame)
-    return [(variable, mode)] if variable is not None else []
+    return [(variable, "train" if trains else "eval")] if variable is not None else []
 
 
 def _only_mode_call(item: Item) -> bool:

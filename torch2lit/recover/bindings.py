@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from .names import target_names
-from .neighbours import Definition
+from .neighbours import Definition, Neighbours
+from .role import Role
 from .syntax import Scope, Source, walk_scope
 
 Key = tuple[Scope, str]
@@ -27,6 +28,7 @@ class Names(Protocol):
     """What the names in one file stand for."""
 
     source: Source
+    neighbours: Neighbours | None
     aliases: dict[str, Key]
 
     @property
@@ -47,6 +49,12 @@ class Names(Protocol):
 
     def defined_beside(self, full: str) -> Definition | None:
         """The function or class of a file beside this one that a full name stands for."""
+
+    def of(self, node: ast.expr, scope: Scope) -> Role | None:
+        """The role of an expression's value."""
+
+    def function_named(self: File, full: str) -> tuple[ast.FunctionDef, File] | None:
+        """The function of a full name, in this file or in one beside it, with the file that defines it."""
 
     def own_class_named(self: File, full: str) -> tuple[ast.ClassDef, File] | None:
         """The class of a full name, in this file or in one beside it, with the file that defines it."""

@@ -18,7 +18,9 @@ from .names import free_names, parameter_names, target_names
 from .neighbours import neighbours_of
 from .roles import Key, Role, Roles, bound_argument, roles_of
 from .state_names import WHOLE
+from .stepping import STEP_METHODS, optimizer_step
 from .syntax import Scope, Source, children, dotted, root_name, source_of, walk, walk_scope
+from .torch_calls import fits_torch
 
 _ALIASING_METHODS = {
     "parameters", "named_parameters", "state_dict", "modules", "named_modules", "children", "named_children",
@@ -42,7 +44,6 @@ _VALUE_ATTRIBUTES = {
     "dataset",
     "batch_size",
 }
-_MODE_METHODS = {"train", "eval"}
 _MODULE_ONLY = {
     "parameters", "named_parameters", "state_dict", "load_state_dict", "eval", "modules", "named_modules", "children",
     "zero_grad", "requires_grad_",
@@ -249,6 +250,8 @@ class EffectAnalysis:
             return self._returns_carried(own, carriers)
         if not any(self._carries(a, scope, carriers) for a in arguments):
             return False
+        if isinstance(function, ast.Subscript):  # some class or function out of a table
+            return True
         last = name.rpartition(".")[2]
         return name in _ALIASING_FUNCTIONS or last in _ALIASING_FUNCTIONS or last[:1].isupper() or last in ("DDP",)
 
@@ -356,7 +359,9 @@ class EffectAnalysis:
             if isinstance(node.func, ast.Attribute) and node.func.attr == "apply":
                 return any(self._applied_draws(a) for a in [*node.args, *(k.value for k in node.keywords)])
             quiet = _ALIASING_METHODS | _PROCESS_METHODS
-            return not (isinstance(node.func, ast.Attribute) and node.func.attr in quiet)
+            if not (isinstance(node.func, ast.Attribute) and node.func.attr in quiet):
+                return True
+            return node.func.attr in self._drawing_methods() and self.roles.is_bare_object(node.func.value, scope)
         if full.startswith("torch.nn.") and last[:1].isupper() and not last.endswith("Loss"):
             return True
         if last in self.source.classes:
@@ -507,6 +512,7 @@ class EffectAnalysis:
         if escapes is not None and escapes.touches(statement, scope):
             every = {key for name in escapes.attributes if (key := self.roles.key(scope, name))}
             return Effects(True, True, True, True, True, True, frozenset(mutated | every), clock)
+        optimizer |= self._may_step(statement, scope)
         harmless = _harmless_uses(statement)
         for node in walk(statement):
             if not isinstance(node, ast.Name):
@@ -516,7 +522,7 @@ class EffectAnalysis:
                 keys |= self._reached_from(node.id, scope)
             for key in keys:
                 if key in self.models:
-                    if harmless.get(node) == "mode":
+                    if harmless.get(node) == "mode" and not self.roles.is_bare_object(node, scope):
                         mode = True
                     elif harmless.get(node) != "value":
                         model = True
@@ -527,6 +533,16 @@ class EffectAnalysis:
                         optimizer = True
         draws = self.draws(statement, scope)
         return Effects(model, mode, gradients, optimizer, learning_rate, draws, frozenset(mutated), clock)
+
+    def _may_step(self, statement: ast.AST, scope: Scope) -> bool:
+        """Whether something that may be an optimizer is stepped, though nobody can see what it is."""
+        return any(
+            isinstance(n, ast.Call)
+            and isinstance(n.func, ast.Attribute)
+            and n.func.attr in STEP_METHODS
+            and optimizer_step(self.roles, n, scope) is not False
+            for n in walk(statement)
+        )
 
     def _mutated_here(self, node: ast.AST, scope: Scope) -> set[Key]:
         names: list[str] = []
@@ -590,7 +606,7 @@ def _harmless_uses(statement: ast.AST) -> dict[ast.Name, str]:
     found: dict[ast.Name, str] = {}
     for node in walk(statement):
         match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr=method)) if method in _MODE_METHODS:
+            case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="train" | "eval")) if fits_torch(node):
                 found[name] = "mode"
             case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="get_last_lr" | "get_lr")):
                 found[name] = "lr"

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from .bindings import Names
 from .names import parameter_names
 from .own_classes import lineage, method_of
-from .roles import Roles
 from .syntax import Scope, dotted, walk, walk_scope
 
 _DEEPEST = 40
@@ -20,7 +20,7 @@ class Value:
 
     node: ast.expr
     scope: Scope
-    roles: Roles
+    roles: Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Making:
 
     call: ast.Call
     scope: Scope
-    roles: Roles
+    roles: Names
 
     @property
     def full_name(self) -> str:
@@ -69,6 +69,11 @@ def makings(value: Value) -> list[Making]:
 def sources(value: Value) -> list[Value]:
     """All that the expression comes down to: those calls, and whatever else nothing is known of."""
     return list(_Search().reduced(value, 0))
+
+
+def elements_at(container: Value, place: ast.expr | None) -> Iterator[Value]:
+    """The elements of a list, tuple or dictionary at a place; all of them when the place is not a constant."""
+    return _Search().elements(container, place, 0)
 
 
 def is_none(value: Value) -> bool:
@@ -123,7 +128,7 @@ class _Search:
                 return [value] if returned is None else returned
         return [value]
 
-    def _of_name(self, roles: Roles, scope: Scope, name: str, depth: int) -> Iterator[Value]:
+    def _of_name(self, roles: Names, scope: Scope, name: str, depth: int) -> Iterator[Value]:
         key = roles.key(scope, name)
         if key is None or not roles.bindings(key):
             yield from _elsewhere(ast.Name(name, ast.Load()), roles)
@@ -158,9 +163,9 @@ class _Search:
                     return None if yields(method) else _results(method, roles)
         return None
 
-    def _classes_of(self, value: Value, depth: int) -> Iterator[tuple[ast.ClassDef, Roles]]:
+    def _classes_of(self, value: Value, depth: int) -> Iterator[tuple[ast.ClassDef, Names]]:
         """The project's class of an object, and the classes above it, each with the file that defines it."""
-        found: list[tuple[ast.ClassDef, Roles]] = []
+        found: list[tuple[ast.ClassDef, Names]] = []
         if isinstance(value.node, ast.Name) and value.node.id == "self" and not isinstance(value.scope, ast.Module):
             owner = value.roles.source.in_class(value.scope)
             found += [(owner, value.roles)] if owner is not None else []
@@ -210,6 +215,13 @@ class _Search:
                         yield Value(value, scope, roles)
             case ast.ListComp(elt=element) | ast.GeneratorExp(elt=element) | ast.DictComp(value=element):
                 yield Value(element, scope, roles)
+            case ast.Call(func=ast.Attribute(value=inner_container, attr="values"), args=[]):
+                yield from self.elements(Value(inner_container, scope, roles), None, depth + 1)
+            case ast.Call(func=ast.Name(id="list" | "tuple"), args=[same]):
+                yield from self.elements(Value(same, scope, roles), place, depth + 1)
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                for part in (left, right):
+                    yield from self.elements(Value(part, scope, roles), None, depth + 1)
             case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
                 for keyword in keywords:
                     if keyword.arg is None or wanted is None or keyword.arg == wanted:
@@ -228,11 +240,20 @@ class _Search:
             return
         for node in walk_scope(key[0].body):
             match node:
-                case ast.Assign(
-                    targets=[ast.Subscript(value=ast.Name(id=owner), slice=ast.Constant(value=place))], value=value
-                ) if owner == name.id and (wanted is None or place == wanted):
-                    yield Value(value, key[0], container.roles)
+                case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=owner), slice=place)], value=value):
+                    at = place.value if isinstance(place, ast.Constant) else None
+                    if owner == name.id and (at is None or wanted is None or at == wanted):
+                        yield Value(value, key[0], container.roles)
                 case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="append"), args=[value]):
+                    if owner == name.id:
+                        yield Value(value, key[0], container.roles)
+                case (
+                    ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="extend"), args=[values])
+                    | ast.AugAssign(target=ast.Name(id=owner), op=ast.Add(), value=values)
+                ):
+                    if owner == name.id:
+                        yield from self.elements(Value(values, key[0], container.roles), None, depth + 1)
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="insert"), args=[_, value]):
                     if owner == name.id:
                         yield Value(value, key[0], container.roles)
                 case ast.Call(
@@ -264,7 +285,7 @@ def yields(function: ast.FunctionDef) -> bool:
     return any(isinstance(n, ast.Yield | ast.YieldFrom) for n in walk_scope(function.body))
 
 
-def _elsewhere(node: ast.expr, roles: Roles) -> list[Value]:
+def _elsewhere(node: ast.expr, roles: Names) -> list[Value]:
     """What an imported name stands for when it is a variable of another file of the project."""
     found = roles.variable_named(roles.full_name(node))
     if found is None:
@@ -273,7 +294,7 @@ def _elsewhere(node: ast.expr, roles: Roles) -> list[Value]:
     return [Value(ast.Name(name, ast.Load()), other.source.tree, other)]
 
 
-def _results(function: ast.FunctionDef, roles: Roles) -> list[Value]:
+def _results(function: ast.FunctionDef, roles: Names) -> list[Value]:
     return [
         Value(n.value, function, roles)
         for n in walk_scope(function.body)

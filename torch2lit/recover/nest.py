@@ -13,10 +13,9 @@ from .held_steps import held_class, held_step, may_hold_steps, steps_inside
 from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
 from .roles import Role, Roles, bound_argument, spread_argument
-from .syntax import Scope, Source, dotted, remembered, root_name, walk, walk_scope
+from .stepping import STEP_METHODS, optimizer_step
+from .syntax import Scope, Source, dotted, remembered, walk, walk_scope
 
-STEP_METHODS = ("step", "first_step", "second_step")
-"""What optimizers are stepped with: those of sharpness-aware minimization take two steps per batch."""
 _LIGHTNING_BASES = ("LightningModule", "LightningDataModule")
 
 
@@ -100,6 +99,7 @@ def step_calls(scope: Scope, roles: Roles) -> tuple[list[ast.Call], list[ast.Cal
     backwards: list[ast.Call] = []
     steps: list[ast.Call] = []
     inside: list[ast.Call] = []
+    perhaps: list[ast.Call] = []
     for node in walk_scope(scope.body):
         if not isinstance(node, ast.Call):
             continue
@@ -111,12 +111,26 @@ def step_calls(scope: Scope, roles: Roles) -> tuple[list[ast.Call], list[ast.Cal
         if node.func.attr in ("backward", "manual_backward"):
             backwards.append(node)
         elif node.func.attr in STEP_METHODS and not _is_unpacked(node, roles):
-            if _is_optimizer(node.func.value, scope, roles):
+            certain = optimizer_step(roles, node, scope)
+            if certain:
                 steps.append(node)
+            elif certain is None:
+                perhaps.append(node)
             elif steps_inside(roles, node, scope):
                 inside.append(node)
+    steps += _alone(roles.source, scope, perhaps, steps)
     steps = steps or (inside if backwards else [])
     return sorted(backwards, key=_position), sorted(steps, key=_position)
+
+
+def _alone(source: Source, scope: Scope, perhaps: list[ast.Call], steps: list[ast.Call]) -> list[ast.Call]:
+    """The steps of unknown objects in loops in which no known optimizer steps: something has to."""
+    taken = {_outermost(source, call, scope) for call in steps}
+    return [call for call in perhaps if _outermost(source, call, scope) not in taken]
+
+
+def _outermost(source: Source, call: ast.Call, scope: Scope) -> ast.AST | None:
+    return next(iter(enclosing_loops(source, call, scope)), None)
 
 
 def _is_unpacked(call: ast.Call, roles: Roles) -> bool:
@@ -161,17 +175,6 @@ def _in_closures(source: Source, scope: Scope, steps: list[ast.Call]) -> list[as
 
 def _position(node: ast.expr) -> tuple[int, int]:
     return node.lineno, node.col_offset
-
-
-def _is_optimizer(node: ast.expr, scope: Scope, roles: Roles) -> bool:
-    role = roles.of(node, scope)
-    if role in (Role.OPTIMIZER, Role.SCALER):
-        return True
-    if isinstance(node, ast.Name) and (key := roles.key(scope, node.id)) and roles.is_plain_object(key):
-        return False
-    return (
-        role is None and "sched" not in ast.unparse(node).lower() and root_name(node) not in ("env", "prof", "profiler")
-    )
 
 
 def recover_nests(source: Source, roles: Roles) -> Recovered:

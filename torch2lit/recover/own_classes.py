@@ -10,7 +10,8 @@ from .names import parameter_names
 from .syntax import Scope, dotted, walk, walk_scope
 
 _DEPTH = 6
-_PLAIN_BASES = {"object", "ABC", "Generic", "Protocol", "Module", "NamedTuple", "Enum"}
+_BARE_BASES = frozenset({"object", "ABC", "Generic", "Protocol", "NamedTuple", "Enum"})
+_PLAIN_BASES = _BARE_BASES | {"Module"}
 
 
 def own_class(roles: Names, node: ast.expr, scope: Scope, depth: int = 0) -> ast.ClassDef | None:
@@ -50,19 +51,37 @@ def definition_of(roles: Names, function: ast.expr) -> ast.ClassDef | ast.Functi
     return found.node if found is not None else None
 
 
-def is_plain(roles: Names, definition: ast.ClassDef, depth: int = 0) -> bool:
+def is_plain(roles: Names, definition: ast.ClassDef) -> bool:
     """Whether nothing of torch's optimizers or schedulers is among a class's bases."""
+    return _only_from(roles, definition, _PLAIN_BASES, 0)
+
+
+def is_bare(roles: Names, definition: ast.ClassDef) -> bool:
+    """Whether all that objects of a class can do is written in the project: neither torch nor what they hold answers for them."""
+    if method_of(definition, "__getattr__") or method_of(definition, "__getattribute__"):
+        return False
+    return _only_from(roles, definition, _BARE_BASES, 0)
+
+
+def _only_from(roles: Names, definition: ast.ClassDef, known: frozenset[str], depth: int) -> bool:
+    """Whether every base of a class, through the project's own classes, is one of those with these names."""
     for base in definition.bases:
         name = dotted(base.value if isinstance(base, ast.Subscript) else base)
         last = name.rpartition(".")[2]
-        if last in _PLAIN_BASES:
+        if last in known:
             continue
         above = definition_of(roles, base) or roles.source.classes.get(last)
         if not isinstance(above, ast.ClassDef) or above is definition or depth > _DEPTH:
             return False
-        if not is_plain(roles, above, depth + 1):
+        if not _only_from(roles, above, known, depth + 1):
             return False
     return True
+
+
+def bare_class(roles: Names, node: ast.expr, scope: Scope) -> ast.ClassDef | None:
+    """The class of an object of the script's own whose methods mean what they say there, whatever torch calls so."""
+    definition = own_class(roles, node, scope)
+    return definition if definition is not None and is_bare(roles, definition) else None
 
 
 def lineage(definition: ast.ClassDef, roles: File) -> Iterator[tuple[ast.ClassDef, File]]:
@@ -87,14 +106,6 @@ def has_method(definition: ast.ClassDef, name: str) -> bool:
         and not any(dotted(d) in ("staticmethod", "classmethod") for d in s.decorator_list)
         for s in definition.body
     )
-
-
-def own_backward(roles: Names, call: ast.Call, scope: Scope) -> bool:
-    """Whether ``x.backward(...)`` calls a method that the project wrote, not a tensor's."""
-    if not isinstance(call.func, ast.Attribute) or call.func.attr != "backward":
-        return False
-    definition = own_class(roles, call.func.value, scope)
-    return definition is not None and has_method(definition, "backward")
 
 
 def _of_name(roles: Names, name: str, scope: Scope, depth: int) -> ast.ClassDef | None:

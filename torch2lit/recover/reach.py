@@ -9,9 +9,9 @@ from pathlib import Path
 from .held_steps import held_class, held_step, method_steps
 from .names import parameter_names
 from .neighbours import Definition, Neighbours
-from .nest import STEP_METHODS
 from .own_classes import own_class
 from .roles import Roles, bound_argument
+from .stepping import STEP_METHODS
 from .syntax import Source, dotted, walk
 
 _DEEPEST = 4

@@ -6,7 +6,7 @@ import ast
 import contextlib
 import functools
 import re
-from enum import Enum
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..memory import once
@@ -14,29 +14,16 @@ from .attributes import add_attributes
 from .bindings import Binding as Binding
 from .bindings import Key as Key
 from .bindings import collect_bindings
-from .circles import ends_in_a_circle
+from .elements import in_comprehension, looped_over
 from .escapes import Escapes
-from .names import local_names, parameter_names
+from .makings import Value, elements_at, makings
+from .names import local_names, parameter_names, target_names
 from .neighbours import Definition, Neighbours, imported_as
-from .own_classes import is_plain, own_class
+from .own_classes import bare_class, is_bare, is_plain, own_class
+from .role import Role as Role
 from .state_names import is_object, plain
 from .syntax import Scope, Source, dotted, source_of, walk, walk_scope
-
-
-class Role(str, Enum):
-    """The part that a value plays in training."""
-
-    MODEL = "model"
-    OPTIMIZER = "optimizer"
-    SCHEDULER = "scheduler"
-    LOADER = "loader"
-    CRITERION = "criterion"
-    DEVICE = "device"
-    CONFIG = "config"
-    SCALER = "scaler"
-    WRITER = "writer"
-    BAR = "bar"
-
+from .torch_calls import fits_torch
 
 _KEEPS_MODEL = {
     "to",
@@ -68,7 +55,7 @@ _MODEL_USES = {
     "eval",
     "zero_grad",
 }
-_OPTIMIZER_NAME = re.compile(r"opt(im(izer)?)?s?(_|\d|$)|.*_opt(im(izer)?)?$|.*optimi[sz]er", re.I)
+OPTIMIZER_NAME = re.compile(r"opt(im(izer)?)?s?(_|\d|$)|.*_opt(im(izer)?)?$|.*optimi[sz]er", re.I)
 _SCHEDULER_NAME = re.compile(r".*sched(uler)?", re.I)
 _LOADER_NAME = re.compile(r".*(loader|iterator|dataloader|_dl|_iter|batches)(s|_.*|\d*)?$", re.I)
 _COUNT_NAME = re.compile(
@@ -94,6 +81,7 @@ class Roles:
         self._roles: dict[Key, Role | None] = {}
         self._open = 0
         self._entered: list[ast.FunctionDef] = []
+        self._opened: list[ast.expr] = []
         self._calls: dict[tuple[ast.Call, Scope], Role | None] = {}
         self._uses: dict[Key, set[str]] | None = None
         self._called: set[Key] = set()
@@ -152,6 +140,12 @@ class Roles:
         return key[1] in self.global_writes or self._runs_text
 
     @functools.cached_property
+    def _comprehended(self) -> frozenset[str]:
+        """The names that comprehensions of the file bind."""
+        found = (target_names(part.target) for part in self.source.all(ast.comprehension))
+        return frozenset(name for names in found for name in names)
+
+    @functools.cached_property
     def _runs_text(self) -> bool:
         return any(
             dotted(c.func) == "exec" or (dotted(c.func) in ("globals", "vars") and not c.args)
@@ -187,16 +181,20 @@ class Roles:
     # ---- uses
 
     def uses(self, key: Key) -> set[str]:
-        """The attributes that are read from the name anywhere, and ``()`` when it is called."""
+        """The attributes that are read from the name anywhere, and ``()`` when it is called; no calls that torch would not take."""
         if self._uses is None:
             self._uses = {}
             for attribute in self.source.all(ast.Attribute):
-                if isinstance(attribute.value, ast.Name):
+                if isinstance(attribute.value, ast.Name) and self._as_torch(attribute):
                     self._add_use(attribute.value, attribute.attr)
             for call in self.source.calls:
                 if isinstance(call.func, ast.Name):
                     self._add_use(call.func, "()")
         return self._uses.get(key, set())
+
+    def _as_torch(self, attribute: ast.Attribute) -> bool:
+        call = self.source.parents.get(attribute)
+        return not isinstance(call, ast.Call) or call.func is not attribute or fits_torch(call)
 
     def _add_use(self, node: ast.Name, attribute: str) -> None:
         assert self._uses is not None
@@ -232,7 +230,7 @@ class Roles:
                 ):
                     return role
                 bar = role  # around what the name held before
-            if binding.index is not None and (role := self._unpacked(binding, scope)):
+            if binding.index is not None and (role := self._unpacked(binding, scope, name)):
                 return role
         if not isinstance(scope, ast.Module) and name in parameter_names(scope):
             for caller, argument in self.arguments(scope, name):
@@ -242,14 +240,14 @@ class Roles:
 
     def _role_from_use(self, key: Key) -> Role | None:
         uses, name = self.uses(key), plain(key[1])
-        if {"zero_grad", "step"} <= uses or ("step" in uses and {"param_groups", "add_param_group"} & uses):
-            return Role.OPTIMIZER
-        if "step" in uses and _SCHEDULER_NAME.fullmatch(name):
-            return Role.SCHEDULER
-        if "step" in uses and _OPTIMIZER_NAME.fullmatch(name) and not self.is_plain_object(key):
-            return Role.OPTIMIZER
-        if len(_MODEL_USES & uses) >= 2 or "parameters" in uses or ("()" in uses and _MODEL_USES & uses):
-            return Role.MODEL
+        own = own_class(self, ast.Name(key[1], ast.Load()), key[0]) if uses else None
+        if own is not None and is_bare(self, own):
+            if {"zero_grad", "step"} <= uses and _mentions(own, "step", "grad", "data", "param_groups"):
+                return Role.OPTIMIZER
+            if "step" in uses and _SCHEDULER_NAME.fullmatch(name) and _mentions(own, "param_groups"):
+                return Role.SCHEDULER
+        elif (role := self._role_as_torch(key, uses, name)) is not None:
+            return role
         if name in ("args", "opt", "cfg", "config", "hparams") and not uses & {"zero_grad", "step"}:
             return Role.CONFIG if uses else None
         if name == "device":
@@ -260,12 +258,38 @@ class Roles:
             return Role.CRITERION
         return None
 
-    def is_plain_object(self, key: Key) -> bool:
-        """Whether the name holds an object of a class that is no optimizer, whatever its methods are called."""
-        definition = own_class(self, ast.Name(key[1], ast.Load()), key[0])
+    def _role_as_torch(self, key: Key, uses: set[str], name: str) -> Role | None:
+        """The role of an object that may be one of torch's, by what is done with it."""
+        if "step" in uses:
+            if {"zero_grad", "param_groups", "add_param_group"} & uses:
+                return Role.OPTIMIZER
+            if {"scale", "unscale_"} & uses and "update" in uses:
+                return Role.SCALER
+            if _SCHEDULER_NAME.fullmatch(name):
+                return Role.SCHEDULER
+            if OPTIMIZER_NAME.fullmatch(name) and not self.is_plain_object(ast.Name(key[1], ast.Load()), key[0]):
+                return Role.OPTIMIZER
+            return self._made_to_step(key)
+        if len(_MODEL_USES & uses) >= 2 or "parameters" in uses or ("()" in uses and _MODEL_USES & uses):
+            return Role.MODEL
+        return None
+
+    def _made_to_step(self, key: Key) -> Role | None:
+        """The role of what functions of any file, or elements of a container, make of an object that is stepped."""
+        made = makings(Value(ast.Name(key[1], ast.Load()), key[0], self))
+        found = {m.roles.of(m.call, m.scope) for m in made} & {Role.OPTIMIZER, Role.SCHEDULER, Role.SCALER}
+        return found.pop() if len(found) == 1 else None
+
+    def is_plain_object(self, node: ast.expr, scope: Scope) -> bool:
+        """Whether it is an object of a class of the project that is no optimizer, whatever its methods are called."""
+        definition = own_class(self, node, scope)
         return definition is not None and is_plain(self, definition)
 
-    def _unpacked(self, binding: Binding, scope: Scope) -> Role | None:
+    def is_bare_object(self, node: ast.expr, scope: Scope) -> bool:
+        """Whether it is an object of a class of the project that has nothing of torch's: its methods do what they say themselves."""
+        return bare_class(self, node, scope) is not None
+
+    def _unpacked(self, binding: Binding, scope: Scope, name: str) -> Role | None:
         value = binding.value
         if isinstance(value, ast.Call) and binding.index is not None:
             function = self.source.function(dotted(value.func))
@@ -274,13 +298,26 @@ class Roles:
                     return self.of(expression.elts[binding.index], function or scope)
         if isinstance(value, ast.Tuple) and 0 <= (binding.index or 0) < len(value.elts):
             return self.of(value.elts[binding.index or 0], scope)
-        if binding.index == -1 and isinstance(value, ast.Name):  # looping over a container of such things
-            container = self.key(scope, value.id)
-            for inner in self.bindings(container) if container else []:
-                if isinstance(inner.value, ast.List | ast.Tuple) and inner.value.elts:
-                    return self.of(inner.value.elts[0], scope)
-                if isinstance(inner.value, ast.ListComp):
-                    return self.of(inner.value.elt, scope)
+        place = binding.index if binding.index is not None and binding.index >= 0 else None
+        if binding.index == -1 and isinstance(binding.statement, ast.For):
+            return self._of_any(looped_over(Value(value, scope, self), binding.statement.target, name))
+        if place is not None:
+            return self._of_any(elements_at(Value(value, scope, self), ast.Constant(place)))
+        return None
+
+    def _of_any(self, values: Iterable[Value]) -> Role | None:
+        """The role of the first of several values that has one."""
+        for value in values:
+            if any(value.node is opened for opened in self._opened):
+                continue  # a container may be made of itself
+            self._opened.append(value.node)
+            self._open += 1
+            try:
+                if (role := value.roles.of(value.node, value.scope)) is not None:
+                    return role
+            finally:
+                self._open -= 1
+                self._opened.pop()
         return None
 
     def _returned(self, function: ast.FunctionDef | None) -> list[ast.expr]:
@@ -303,20 +340,25 @@ class Roles:
         """The role of an expression's value."""
         match node:
             case ast.Name(id=name):
+                if name in self._comprehended and (part := in_comprehension(self, node)) is not None:
+                    return self._of_any(looped_over(Value(part.iter, scope, self), part.target, name))
                 return self.role(scope, name)
             case ast.Attribute():
                 return self._of_attribute(node, scope)
-            case ast.Subscript(value=ast.Name(id=name)):
-                return self._of_container(scope, name)
+            case ast.Subscript(value=container, slice=place):
+                if (role := self._of_any(elements_at(Value(container, scope, self), place))) is not None:
+                    return role
+                by_name = isinstance(container, ast.Name) and _is_loader_name(container.id)
+                return Role.LOADER if by_name else None
             case ast.IfExp(body=body, orelse=orelse):
                 return self.of(body, scope) or self.of(orelse, scope)
             case ast.Call():
-                place = (node, scope)
-                if place in self._calls:
-                    return self._calls[place]
+                call = (node, scope)
+                if call in self._calls:
+                    return self._calls[call]
                 role = self._of_call(node, scope)
                 if not self._open and not self._entered:  # else the answer may lack a role that is just being found
-                    self._calls[place] = role
+                    self._calls[call] = role
                 return role
             case ast.BoolOp(values=values):
                 return self.of(values[-1], scope)
@@ -410,18 +452,6 @@ class Roles:
                 self._files[file] = other
         return self._files.get(file)
 
-    @ends_in_a_circle(None)
-    def _of_container(self, scope: Scope, name: str) -> Role | None:
-        key = self.key(scope, name)
-        for binding in self.bindings(key) if key else []:
-            element = _first_element(binding.value)
-            if element is not None and not any(isinstance(n, ast.Name) and n.id == name for n in walk(element)):
-                self._open += 1
-                role = self.of(element, scope)
-                self._open -= 1
-                return role
-        return Role.LOADER if _is_loader_name(name) else None
-
     def _of_call(self, node: ast.Call, scope: Scope) -> Role | None:
         full = self.full_name(node.func)
         last = full.rpartition(".")[2] or (node.func.attr if isinstance(node.func, ast.Attribute) else "")
@@ -490,20 +520,20 @@ class Roles:
         return False
 
 
+def is_optimizers_use(attribute: str) -> bool:
+    """Whether only optimizers have such an attribute, among all that is stepped."""
+    return attribute in ("zero_grad", "param_groups", "add_param_group")
+
+
+def _mentions(definition: ast.ClassDef, *attributes: str) -> bool:
+    """Whether a class's own text reads one of these attributes, as that of an optimizer or a schedule does."""
+    return any(isinstance(n, ast.Attribute) and n.attr in attributes for n in walk(definition))
+
+
 _OPTIMIZER_CLASSES = {
     "SGD", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "ASGD", "LBFGS", "NAdam", "RAdam", "RMSprop", "Rprop",
     "SparseAdam", "Adafactor", "SAM", "Lion", "LARS", "LAMB", "AdamP", "SGDP", "Muon", "Lamb", "Ranger", "RangerLars",
 }  # fmt: skip
-
-
-def _first_element(container: ast.expr) -> ast.expr | None:
-    """What stands for all elements of a list, tuple or dictionary that is written out; None for anything else."""
-    match container:
-        case ast.DictComp(value=element) | ast.ListComp(elt=element):
-            return element
-        case ast.Dict(values=[element, *_]) | ast.List(elts=[element, *_]) | ast.Tuple(elts=[element, *_]):
-            return element
-    return None
 
 
 def bound_argument(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call, parameter: str) -> ast.expr | None:

@@ -12,6 +12,7 @@ from .nest import Frame
 from .roles import Key, Roles
 from .state_names import is_state
 from .syntax import Scope, walk_statements
+from .torch_calls import fits_torch
 
 
 @dataclass(eq=False)
@@ -231,7 +232,7 @@ class Variables:
                 exposed, read = exposed | inner, read | inner
             return Use(exposed, self.names(item.frame, outer.definite), self.names(item.frame, outer.written), read)
         found = self._from_flow(item.frame, flow([item.node], self.gone))
-        if switches_itself(item.node):
+        if switches_itself(item.node, item.frame.scope, self.roles):
             return Use(found.exposed, frozenset(), frozenset(), found.read)
         return found
 
@@ -258,14 +259,14 @@ class Variables:
         return Use(frozenset(exposed), frozenset(definite), frozenset(written), frozenset(read))
 
 
-def switches_itself(node: ast.stmt) -> bool:
+def switches_itself(node: ast.stmt, scope: Scope, roles: Roles) -> bool:
     """Whether the statement is ``x = x.train()`` or the like: the call gives back ``x`` itself."""
     match node:
         case ast.Assign(
             targets=[ast.Name(id=target)],
-            value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="train" | "eval")),
+            value=ast.Call(func=ast.Attribute(value=ast.Name(id=name) as owner, attr="train" | "eval")) as call,
         ):
-            return target == name
+            return target == name and fits_torch(call) and not roles.is_bare_object(owner, scope)
     return False
 
 

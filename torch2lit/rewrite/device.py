@@ -44,7 +44,7 @@ def _drop(draft: Draft, state: State, editor: EntryEditor, edits: list[Edit], na
         return edits  # its wrapper wants the model where it is
     told = [*(value for _, value in draft.trainer.arguments), *moved_back(draft, "trainer")]
     told += [draft.placement.before] if draft.placement is not None else []
-    kept = any(re.search(rf"\b{name}\b", text) for text in told)
+    kept = any(re.search(rf"\b{name}\b", text) for text in told) or _read_in_hooks(draft, state, name)
     if any(parameter == name for parameter, _a, _t in state.parameters):
         return edits
     gone = covered(draft)
@@ -128,6 +128,14 @@ def _asks_for_place(draft: Draft, statement: ast.stmt, names: set[str]) -> bool:
 
 def _is_move(call: ast.Call) -> bool:
     return isinstance(call.func, ast.Attribute) and call.func.attr in ("to", "cuda")
+
+
+def _read_in_hooks(draft: Draft, state: State, name: str) -> bool:
+    """Whether a hook goes on reading the script's own device, as autocast does that wants its name: ``device_type=device``."""
+    variable = draft.variables.of(draft.nest.entry, name)
+    if variable is None or variable in state.homes:
+        return False
+    return variable in draft.variables.sequence(draft.all_items()).read
 
 
 def covered(draft: Draft) -> set[int]:

@@ -11,10 +11,10 @@ from ..plan.draft import BATCH_START, EPOCH_END, EPOCH_START, TRAINING_STEP, Dra
 from ..plan.last_returns import leaves_only_loop
 from ..plan.state import State
 from ..plan.steps import controls
+from ..recover.backwards import object_backward
 from ..recover.items import Item
 from ..recover.names import flow
 from ..recover.nest import Frame
-from ..recover.own_classes import own_backward
 from ..recover.state_names import is_attribute
 from ..recover.syntax import walk
 from .rename import rename
@@ -216,7 +216,7 @@ class HookWriter:
             for call in walk(raw)
             if isinstance(call, ast.Call)
             and isinstance(call.func, ast.Attribute)
-            and own_backward(self.draft.roles, call, self.draft.source.scope_of(call))
+            and object_backward(self.draft.roles, call, self.draft.source.scope_of(call))
         }
         return [node.visit(_ManualBackward(own))]  # type: ignore[list-item]
 

@@ -18,9 +18,9 @@ from ..objects.classes import Family
 from ..program import Edit
 from ..recover.names import parameter_names
 from ..recover.neighbours import Definition, absolute_module
-from ..recover.nest import STEP_METHODS
 from ..recover.reach import ProjectFiles
 from ..recover.roles import Roles
+from ..recover.stepping import STEP_METHODS
 from ..recover.syntax import Source, dotted, walk
 from ..rewrite.pull_in import CannotPullIn, pull_methods
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from ...findings import Finding, finding
 from ...lightning_values import devices_code
 from ...options import Options
+from ...recover.backwards import object_backward
 from ...recover.holders import Holder
-from ...recover.roles import Role, Roles
+from ...recover.roles import Roles
 from ...recover.syntax import Source, dotted
 from .devices import Devices
 from .ground import Ground
@@ -95,7 +96,7 @@ class FabricPlanner:
             return False
         if any(k.arg in ("model", "tensor") for k in call.keywords):
             return False
-        if self.roles.of(value, self.source.scope_of(call)) in (Role.MODEL, Role.OPTIMIZER):
+        if object_backward(self.roles, call, self.source.scope_of(call)):
             return False
         return not isinstance(value, ast.Name) or value.id not in self.roles.origins
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from ...recover.items import names_in
+from ...recover.own_classes import definition_of
 from ...recover.roles import Role
 from ...recover.state_names import is_state, is_whole
 from ...recover.syntax import walk
@@ -103,7 +104,8 @@ class Outer(Promotion):
                 if self.draft.variable(node, frame) is variable:
                     parent = self.draft.source.parents.get(node)
                     if isinstance(parent, ast.keyword) and parent.arg == "device":
-                        continue
+                        if is_object or not self.calls_own_function(parent):
+                            continue
                     if (
                         isinstance(parent, ast.Call)
                         and isinstance(parent.func, ast.Attribute)
@@ -116,6 +118,11 @@ class Outer(Promotion):
                         continue
                     return False
         return True
+
+    def calls_own_function(self, given: ast.keyword) -> bool:
+        """Whether a function or class of the project gets the argument: it may compare or print the device's name."""
+        call = self.draft.source.parents.get(given)
+        return isinstance(call, ast.Call) and definition_of(self.draft.roles, call.func) is not None
 
     def loader_of_trainer(self, variable: Variable) -> str:
         nest = self.draft.nest
