@@ -153,7 +153,7 @@ class Converter:
             self.wrapped_because,
         )
         try:
-            configured, state = make_plan(draft)
+            draft, configured, state = make_plan(draft)
             new, names = nest_edits(draft, configured, state, taken, lightning)
         except Refused:
             if nest.otherwise is None:
@@ -213,4 +213,5 @@ class Converter:
             draft.mechanism.value,
             module,
             tuple(draft.idioms),
+            tuple((m.value, getattr(o.node, "lineno", 0), o.reason) for m, o in draft.obstacles),
         )

@@ -115,6 +115,7 @@ class Origin:
             loops=tuple(map(self.said, one.loops)),
             roles=tuple((role, self.said(name)) for role, name in one.roles),
             phases=tuple((phase, self.line(line)) for phase, line in one.phases),
+            obstacles=tuple((name, self.line(line), self.said(why)) for name, line, why in one.obstacles),
         )
 
     def then(self, other: Origin) -> Origin:

@@ -124,7 +124,8 @@ def _origin(conversion: Conversion, source: NotebookSource) -> Origin:
     """The way back from the program to the file, as far as the conversion speaks of it."""
     lines = {line for one in conversion.findings for line in (one.line, one.end_line)}
     lines |= {line for entry in conversion.ledger for line in (entry.line, entry.end_line)}
-    lines |= {line for nest in conversion.nests for line in (nest.line, *(line for _phase, line in nest.phases))}
+    for nest in conversion.nests:
+        lines |= {nest.line, *(line for _phase, line in nest.phases), *(line for _name, line, _why in nest.obstacles)}
     places = {line: source.place_in_file(line)[0] for line in lines if line}
     words = Words(source.restore_magics, source.restore_magics)
     return Origin(None, places, (words,), columns=lambda line, column: source.place_in_file(line, column)[1])

@@ -100,7 +100,8 @@ class LedgerEntry:
 class NestSummary:
     """One nest as `analyze` shows it. Lines count from 1.
 
-    ``roles`` are pairs of a role and the name that plays it, ``phases`` pairs of a phase and its line.
+    ``roles`` are pairs of a role and the name that plays it, ``phases`` pairs of a phase and its line. ``obstacles`` are the
+    better mechanisms that do not hold, each with the line and the reason.
     """
 
     line: int
@@ -111,6 +112,7 @@ class NestSummary:
     mechanism: str
     module: str
     idioms: tuple[str, ...] = ()
+    obstacles: tuple[tuple[str, int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,23 +48,19 @@ class Window:
     schedule: Item | None
 
 
-def place_accumulated(draft: Draft) -> bool:
-    """Plan automatic optimization with accumulated gradients; nothing has changed when it is not the same training."""
+def try_accumulated(draft: Draft) -> Draft | None:
+    """Automatic optimization with accumulated gradients; None when it is not the same training."""
     window = _find_window(draft)
     if window is None:
-        return False
-    batch, removals, claims = draft.epoch.batch, dict(draft.removals), dict(draft.claims)
+        return None
+    draft = draft.fork()
     draft.epoch.batch, draft.window = window.items, window.guard
-    if _place(draft, window):
-        draft.trainer = draft.trainer.set("accumulate_grad_batches", window.text)
-        draft.removals[window.guard] = Removal(_TARGET, _CODEMOD, "the Trainer steps on the same batches")
-        draft.idioms.append(_CODEMOD)
-        return True
-    draft.epoch.batch, draft.window = batch, None
-    draft.removals, draft.claims = removals, claims
-    draft.hooks.clear()
-    draft.returned, draft.returned_name, draft.returned_at = None, "", None
-    return False
+    if not _place(draft, window):
+        return None
+    draft.trainer = draft.trainer.set("accumulate_grad_batches", window.text)
+    draft.removals[window.guard] = Removal(_TARGET, _CODEMOD, "the Trainer steps on the same batches")
+    draft.idioms.append(_CODEMOD)
+    return draft
 
 
 def _place(draft: Draft, window: Window) -> bool:

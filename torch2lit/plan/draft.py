@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import copy
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from ..findings import Finding, finding
@@ -43,6 +44,10 @@ HOOKS = (
     VALIDATION_END,
     EPOCH_END,
 )
+
+
+_FOUND_OUT = ("findings", "obstacles")
+"""What a draft shares with its forks."""
 
 
 class Refused(Exception):
@@ -92,9 +97,20 @@ class TrainData:
     asks_twice: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps a batch from automatic optimization."""
+
+    node: ast.AST
+    reason: str
+
+
 @dataclass
 class Draft:
-    """Facts and decisions of one nest. Each module of this package fills in its part."""
+    """Facts and decisions of one nest. Each module of this package fills in its part.
+
+    A mechanism is tried on a `fork`, which is dropped whole when it does not hold: nobody takes decisions back one by one.
+    """
 
     source: Source
     roles: Roles
@@ -142,12 +158,30 @@ class Draft:
     exits: list[ast.ExceptHandler] = field(default_factory=list)
     """Handlers of ^C around the loop that take the exit which Lightning makes of it."""
     findings: list[Finding] = field(default_factory=list)
+    obstacles: list[tuple[Mechanism, Obstacle]] = field(default_factory=list)
+    """What stood in the way of each mechanism that was tried, in the order of trying."""
     idioms: list[str] = field(default_factory=list)
 
     @functools.cached_property
     def wanted_elsewhere(self) -> frozenset[str]:
         """The names that other files of the project take from this one."""
         return frozenset(wanted_elsewhere(self.path))
+
+    def fork(self) -> Draft:
+        """The same draft with decisions of its own. What is found out on either stays known to both."""
+        other = copy.copy(self)
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name not in _FOUND_OUT and isinstance(value, dict | list):
+                setattr(other, one.name, value.copy())
+        other.epoch = self.epoch.copy()
+        other.variables = self.variables.fork()
+        return other
+
+    def blocked(self, mechanism: Mechanism, obstacle: Obstacle) -> Obstacle:
+        """The obstacle, which is remembered."""
+        self.obstacles.append((mechanism, obstacle))
+        return obstacle
 
     def note(self, slug: str, node: ast.AST | int, message: str) -> None:
         """Add a finding at a node (or a line)."""

@@ -39,11 +39,6 @@ def place_leaving(draft: Draft) -> None:
         epoch.leaving, epoch.batch = epoch.batch[:end], epoch.batch[end:]
 
 
-def take_back(draft: Draft) -> None:
-    """Put them back where they stood."""
-    draft.epoch.leaving, draft.epoch.batch = [], [*draft.epoch.leaving, *draft.epoch.batch]
-
-
 def _only_leaves(draft: Draft, item: Item) -> bool:
     """Whether the statement leaves the loop or leaves everything as it is."""
     node = item.node

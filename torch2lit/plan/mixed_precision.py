@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from ..program import Claim, TrainerSpec
 from ..recover.closed_functions import runs_no_module
 from ..recover.items import Item
 from ..recover.nest import Frame
@@ -49,19 +47,8 @@ class _Kept(Exception):
         self.reason = reason
 
 
-@dataclass
-class Before:
-    """The draft as it was, so that another plan can be tried."""
-
-    batch: list[Item]
-    removals: dict[ast.stmt, Removal]
-    claims: dict[ast.stmt, Claim]
-    trainer: TrainerSpec
-    idioms: list[str]
-
-
-def begin_mixed(draft: Draft) -> Before | None:
-    """Plan for the Trainer's precision: the batch stands without autocast and scaler from now on. None when they stay."""
+def try_mixed(draft: Draft) -> Draft | None:
+    """The draft for the Trainer's precision: its batch stands without autocast and scaler. None when they stay."""
     try:
         mixed = _find(draft)
     except _Kept as kept:
@@ -69,7 +56,7 @@ def begin_mixed(draft: Draft) -> Before | None:
         return None
     if mixed is None:
         return None
-    before = Before(draft.epoch.batch, dict(draft.removals), dict(draft.claims), draft.trainer, list(draft.idioms))
+    draft = draft.fork()
     gone = set(mixed.scaler)
     draft.epoch.batch = [i for i in _unwrapped(draft.epoch.batch, mixed.block) if i.node not in gone]
     draft.mixed = mixed
@@ -84,25 +71,20 @@ def begin_mixed(draft: Draft) -> Before | None:
     if mixed.precision:
         draft.trainer = draft.trainer.set("precision", mixed.precision)
     draft.idioms.append(_CODEMOD)
-    return before
+    return draft
 
 
-def settle_mixed(draft: Draft, before: Before, placed: bool) -> bool:
-    """Keep the plan when every statement has the same precision in its hook; else take it back."""
-    kept = _changes(draft) if placed else None
-    if placed and kept is None:
-        return True
-    if kept is not None:
+def keeps_precision(draft: Draft) -> bool:
+    """Whether every statement has the same precision in its hook; a note says what keeps the script's own lines."""
+    if (kept := _changes(draft)) is not None:
         _note(draft, kept)
-    elif draft.mixed is not None and (node := draft.mixed.block or draft.mixed.made) is not None:
+    return kept is None
+
+
+def note_mixed_kept(draft: Draft) -> None:
+    """Say that the script's own lines stay, because the batch is not optimized automatically."""
+    if draft.mixed is not None and (node := draft.mixed.block or draft.mixed.made) is not None:
         _note(draft, _Kept(node, "Lightning does not run backward and step here"))
-    draft.epoch.batch = before.batch
-    draft.removals, draft.claims = before.removals, before.claims
-    draft.trainer, draft.idioms = before.trainer, before.idioms
-    draft.hooks.clear()
-    draft.returned, draft.returned_name, draft.returned_at = None, "", None
-    draft.mixed, draft.window = None, None
-    return False
 
 
 def unwrap_validation(draft: Draft) -> None:

@@ -18,18 +18,11 @@ from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
+from .draft import Obstacle as Obstacle
 from .last_returns import leaves_only_loop
 from .may_run import may_run, runs_in_loop
 from .one_path import several_told
 from .scaled import loss_of, scaled_optimizer
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """What keeps a batch from automatic optimization."""
-
-    node: ast.AST
-    reason: str
 
 
 @dataclass

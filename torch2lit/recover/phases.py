@@ -35,6 +35,10 @@ class Epoch:
     after: list[Item] = field(default_factory=list)
     unwrapped: list[ast.stmt] = field(default_factory=list)
 
+    def copy(self) -> Epoch:
+        """The same with lists of its own."""
+        return Epoch([*self.before], [*self.leaving], [*self.batch], [*self.after], [*self.unwrapped])
+
     @property
     def items(self) -> list[Item]:
         """All of them, in the order in which they run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Container
 from dataclasses import dataclass
 
@@ -79,11 +80,11 @@ class Variables:
         if one is not other:
             self._same[one] = other
 
-    def forget(self) -> None:
-        """Take back every unification: another plan is tried."""
-        self._same.clear()
-        self._rebound.clear()
-        self.gone = ()
+    def fork(self) -> Variables:
+        """The same variables, of which others may be united from now on."""
+        other = copy.copy(self)
+        other._same, other._rebound = dict(self._same), {}
+        return other
 
     def of(self, frame: Frame, name: str) -> Variable | None:
         """The variable that a name stands for in a frame; None for builtins, imports, functions and classes."""

@@ -19,6 +19,8 @@ from .project_text import files_below
 from .syntax import dotted
 
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
+_IMPORTED = r"\b(?:import|from)\b[^#\n]*(?:\\\r?\n[^#\n]*)*\b{0}\b|\bimport[ \t]*\([^)]*\b{0}\b"
+"""What a text holds that may import a module of this name; most files of a project need no parsing then."""
 _HIGHEST = 4
 _LARGEST = 400_000
 _LARGEST_NOTEBOOK = 8_000_000
@@ -40,13 +42,14 @@ def _wanted(path: str, changed: Mapping[Path, str]) -> dict[str, Path]:
     own = own.resolve()
     name = own.parent.name if own.stem == "__init__" else own.stem
     word = re.compile(rf"\b{re.escape(name)}\b")
+    imported = re.compile(_IMPORTED.format(re.escape(name)))
     found: dict[str, Path] = {}
     for file in files_below(_root(own), (".py", ".ipynb")):
         if file.resolve() == own:
             continue
         text = changed.get(file.resolve())
         text = _read(file) if text is None else text
-        if word.search(text) and (tree := _parsed(file, text)) is not None:
+        if (imported if file.suffix == ".py" else word).search(text) and (tree := _parsed(file, text)) is not None:
             for taken in _taken(tree, own, name, file):
                 found.setdefault(taken, file)
     return found

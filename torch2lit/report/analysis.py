@@ -32,13 +32,13 @@ def _file(one: Conversion, verbose: bool, quiet: bool, style: Style) -> str:
         Outcome.FAILED: "failed",
     }[one.outcome]
     text = f"{style(plain_path(one.path), 'bold')}: {verdict}\n"
-    text += "".join(_nest(one.path, nest, style) for nest in one.nests)
+    text += "".join(_nest(one.path, nest, style, verbose) for nest in one.nests)
     if not quiet:
         text += "".join("  " + render_finding(one.path, finding, style) for finding in one.findings)
     return text
 
 
-def _nest(path: str, nest: NestSummary, style: Style) -> str:
+def _nest(path: str, nest: NestSummary, style: Style, verbose: bool) -> str:
     where = f" in {nest.function}" if nest.function else ""
     into = f" → {nest.module}" if nest.module else ""
     rows = [
@@ -48,5 +48,7 @@ def _nest(path: str, nest: NestSummary, style: Style) -> str:
         ("idioms", ", ".join(nest.idioms)),
         ("mechanism", nest.mechanism + into),
     ]
+    for mechanism, line, why in nest.obstacles if verbose else ():
+        rows.append((f"not {mechanism}", f"line {line}: {why}" if line else why))
     body = "".join(f"    {style(name.ljust(9), 'dim')}  {plain(value)}\n" for name, value in rows if value)
     return f"  {style(place(path, nest.line, 1), 'bold')}: training loop{where}\n{body}"
