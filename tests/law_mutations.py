@@ -948,7 +948,7 @@ CONVERT_OR_REFUSE = (
         4,
         "a refused loop leaves its edits behind",
         BY_TRAINER,
-        "                all_findings.append(refusal.finding)\n",
+        "                found.findings.append(refusal.finding)\n",
         "                pass\n",
         _text("refused-step-in-another-function", "refused-names-from-exec", "refused-else-on-epoch-loop"),
     ),

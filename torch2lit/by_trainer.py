@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from . import catalogue as catalogue
 from .checks import early_names, listed, missed_names, unbound_names
@@ -17,7 +17,6 @@ from .plan.draft import Draft, Refused
 from .plan.ledger import ledger_of
 from .plan.make import make_plan, role_summary
 from .plan.moved import moved_functions
-from .plan.state import State
 from .program import Conversion, Edit, Mechanism, NestSummary, Outcome
 from .recover.effects import EffectAnalysis
 from .recover.nest import Nest, recover_nests
@@ -62,6 +61,16 @@ def ordered(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(set(findings)))
 
 
+@dataclass
+class _Planned:
+    """The nests of a file for which a plan holds."""
+
+    findings: list[Finding]
+    drafts: list[Draft] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+    summaries: list[NestSummary] = field(default_factory=list)
+
+
 class Converter:
     """Converts the nests of one file."""
 
@@ -80,88 +89,83 @@ class Converter:
 
     def run(self, nests: list[Nest], findings: list[Finding]) -> Conversion:
         """The file with every nest converted for which a plan holds."""
+        lightning = self._alias({*self.source.names, *self.raw.names})
+        planned = self._plans(nests, findings, lightning)
+        if not planned.drafts:
+            return refused(self.raw.text, self.path, planned.findings)
+        edits = [*planned.edits, *self._edits_around(planned, lightning)]
+        lines = split_lines(self.raw.text)
+        after = apply_edits(lines, edits)
+        edits += unused_import_edits(self.raw, after, edits, planned.drafts[0].wanted_elsewhere)
+        after = apply_edits(lines, edits)
+        later = any(f.slug == _OVERLAP for f in planned.findings)
+        if problem := self._problem(after, later):
+            place = planned.drafts[0].nest.outermost.lineno
+            return refused(self.raw.text, self.path, [finding("output-not-valid", place, problem)])
+        all_findings = [self._softer(f) for f in planned.findings]
+        all_findings += lost_notes(self.raw.text, after)
+        mechanism = max((draft.mechanism for draft in planned.drafts), key=_RANK.__getitem__)
+        ledger = ledger_of(self.source, planned.drafts, [(e.start, e.end) for e in edits])
+        return Conversion(
+            self.path, Outcome.CONVERTED, self.raw.text, after, mechanism, ordered(all_findings), ledger,
+            tuple(planned.summaries), edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
+        )  # fmt: skip
+
+    def _plans(self, nests: list[Nest], findings: list[Finding], lightning: str) -> _Planned:
+        """The nests for which a plan holds, with what is to be said of the others."""
         taken = {*self.source.names, *self.raw.names}
-        lightning = self._alias(taken)
-        edits: list[Edit] = []
-        drafts: list[tuple[Draft, State]] = []
-        summaries: list[NestSummary] = []
-        all_findings = list(findings)
+        found = _Planned(list(findings))
         for nest in nests:
             others = frozenset(n.outermost for n in nests if n is not nest)
             try:
-                draft, state, new, names = self._planned(nest, others, taken, lightning)
+                draft, new, names = self._plan(nest, others, taken, lightning)
             except Refused as refusal:
-                all_findings.append(refusal.finding)
+                found.findings.append(refusal.finding)
                 self.left_alone += 1
                 continue
-            if overlap(edits, new):
-                all_findings.append(
-                    draft.refuse(
-                        _OVERLAP,
-                        nest.outermost,
-                        "this loop shares code with another training loop of the file",
-                    ).finding
-                )
+            if overlap(found.edits, new):
+                message = "this loop shares code with another training loop of the file"
+                found.findings.append(draft.refuse(_OVERLAP, nest.outermost, message).finding)
                 continue
-            edits += new
-            drafts.append((draft, state))
-            all_findings += draft.findings
-            summaries.append(self._summary(draft, names.module))
-        if not drafts:
-            return refused(self.raw.text, self.path, all_findings)
-        if len(drafts) > 1:
-            edits += left_functions([draft for draft, _state in drafts], edits)
-        for module in sorted({m for draft, _state in drafts for m in draft.imports}):
-            if (edit := module_import_edit(self.raw, module)) is not None:
-                edits.append(edit)
-        if (edit := import_edit(self.raw, lightning)) is not None:
-            edits.append(edit)
-        lines = split_lines(self.raw.text)
-        after = apply_edits(lines, edits)
-        edits += unused_import_edits(self.raw, after, edits, drafts[0][0].wanted_elsewhere)
-        after = apply_edits(lines, edits)
-        later = any(f.slug == _OVERLAP for f in all_findings)
-        if problem := self._problem(after, later):
-            return refused(
-                self.raw.text,
-                self.path,
-                [finding("output-not-valid", drafts[0][0].nest.outermost.lineno, problem)],
-            )
-        all_findings = [self._softer(f) for f in all_findings]
-        all_findings += lost_notes(self.raw.text, after)
-        mechanism = max((d.mechanism for d, _ in drafts), key=_RANK.__getitem__)
-        ledger = ledger_of(self.source, [d for d, _ in drafts], [(e.start, e.end) for e in edits])
-        return Conversion(
-            self.path, Outcome.CONVERTED, self.raw.text, after, mechanism, ordered(all_findings), ledger,
-            tuple(summaries), edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
-        )  # fmt: skip
+            found.edits += new
+            found.drafts.append(draft)
+            found.findings += draft.findings
+            found.summaries.append(self._summary(draft, names.module))
+        return found
 
-    def _planned(
+    def _edits_around(self, planned: _Planned, lightning: str) -> list[Edit]:
+        """What leaves or comes because of all nests together: functions that nobody calls any more, and imports."""
+        found = left_functions(planned.drafts, planned.edits) if len(planned.drafts) > 1 else []
+        imports = [module_import_edit(self.raw, m) for m in sorted({m for d in planned.drafts for m in d.imports})]
+        return [*found, *(edit for edit in [*imports, import_edit(self.raw, lightning)] if edit is not None)]
+
+    def _plan(
         self, nest: Nest, others: frozenset[ast.For | ast.While], taken: set[str], lightning: str
-    ) -> tuple[Draft, State, list[Edit], Names]:
-        """The plan of a nest and its edits. Raises Refused when no plan holds."""
-        draft = Draft(
-            self.source,
-            self.roles,
-            self.effects,
-            Variables(self.roles),
-            nest,
-            self.options,
-            self.path,
-            others,
-            self.group,
-            self.wrapped_because,
-        )
-        try:
-            draft, configured, state = make_plan(draft)
-            new, names = nest_edits(draft, configured, state, taken, lightning)
-        except Refused:
-            if nest.otherwise is None:
-                raise
-            return self._planned(nest.otherwise, others, taken, lightning)
-        if nest.otherwise is not None and not {f.scope for f in nest.entered} <= set(moved_functions(draft)):
-            return self._planned(nest.otherwise, others, taken, lightning)
-        return draft, state, new, names
+    ) -> tuple[Draft, list[Edit], Names]:
+        """The plan of a nest, or of what it is otherwise, and its edits. Raises Refused when no plan holds."""
+        while True:
+            draft = Draft(
+                self.source,
+                self.roles,
+                self.effects,
+                Variables(self.roles),
+                nest,
+                self.options,
+                self.path,
+                others,
+                self.group,
+                self.wrapped_because,
+            )
+            try:
+                draft, configured, state = make_plan(draft)
+                new, names = nest_edits(draft, configured, state, taken, lightning)
+            except Refused:
+                if nest.otherwise is None:
+                    raise
+            else:
+                if nest.otherwise is None or {f.scope for f in nest.entered} <= set(moved_functions(draft)):
+                    return draft, new, names
+            nest = nest.otherwise
 
     def _problem(self, after: str, later: bool) -> str:
         """What is wrong with the converted text; "" when every check holds. ``later``: another pass follows."""

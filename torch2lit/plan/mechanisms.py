@@ -46,17 +46,7 @@ def first_mechanism(draft: Draft) -> Draft:
 def _try_batches(draft: Draft) -> Draft | Obstacle:
     """Plan with one hook call per batch; an obstacle when the batch loop has to stay as it is."""
     nest = draft.nest
-    known = nest.epochs is None or nest.epochs.kind in (Iterable.RANGE, Iterable.TURNS)
-    if nest.epochs is not None and nest.batches is None:
-        known = known or runs_over_values(draft, nest.epochs)
-    if nest.epochs is not None and not known and sequence_of(draft, nest.epochs) is None:
-        raise draft.refuse(
-            "unknown-epochs",
-            nest.epochs.node,
-            f"the epoch loop runs over `{ast.unparse(nest.epochs.base)[:60]}`, not over a range",
-        )
-    if nest.outermost.orelse and any(isinstance(n, ast.Break) for n in walk_scope(nest.outermost.body)):
-        raise draft.refuse("loop-else", nest.outermost, "the loop has an `else` block")
+    _check_loops(draft)
     _check_entry(draft)
     try:
         draft.epoch = take_apart(draft.source, draft.roles, nest)
@@ -212,6 +202,22 @@ def _line(line: int) -> ast.AST:
 
 
 _GRADIENTS_OFF = ("no_grad", "inference_mode")
+
+
+def _check_loops(draft: Draft) -> None:
+    """Refuse loops whose turns are no epochs that a Trainer could count."""
+    nest = draft.nest
+    known = nest.epochs is None or nest.epochs.kind in (Iterable.RANGE, Iterable.TURNS)
+    if nest.epochs is not None and nest.batches is None:
+        known = known or runs_over_values(draft, nest.epochs)
+    if nest.epochs is not None and not known and sequence_of(draft, nest.epochs) is None:
+        raise draft.refuse(
+            "unknown-epochs",
+            nest.epochs.node,
+            f"the epoch loop runs over `{ast.unparse(nest.epochs.base)[:60]}`, not over a range",
+        )
+    if nest.outermost.orelse and any(isinstance(n, ast.Break) for n in walk_scope(nest.outermost.body)):
+        raise draft.refuse("loop-else", nest.outermost, "the loop has an `else` block")
 
 
 def _check_entry(draft: Draft) -> None:
