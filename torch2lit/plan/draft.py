@@ -22,7 +22,6 @@ from ..recover.wanted_names import wanted_elsewhere
 
 if TYPE_CHECKING:
     from ..ddp.group import Group
-    from .placement import Placement
 
 EPOCH_START = "on_train_epoch_start"
 BATCH_START = "on_train_batch_start"
@@ -103,6 +102,22 @@ class Obstacle:
 
     node: ast.AST
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The Trainer's accelerator and devices as source, the line above that they read, and the device's own name.
+
+    ``measured`` says that the device is read from the model: the script's moves stay. ``of_script`` is the script's own accelerator,
+    whatever the options say.
+    """
+
+    accelerator: str
+    devices: str = "1"
+    before: str = ""
+    device: str = ""
+    measured: bool = False
+    of_script: str = ""
 
 
 @dataclass

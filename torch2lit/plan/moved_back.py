@@ -11,9 +11,8 @@ from ..recover.state_names import is_attribute, is_whole
 from ..recover.syntax import Scope, dotted, walk
 from ..recover.variables import Variable
 from .afterwards import statements_after
-from .draft import Draft
+from .draft import Draft, Placement
 from .moved import moved_functions
-from .placement import Placement
 from .validation import held_models
 
 _ANYWHERE = {"state_dict", "load_state_dict", "eval", "train", "zero_grad", "requires_grad_", "training", "__class__"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
 from ..ddp.own import own_group
 from ..lightning_values import devices_code
@@ -13,28 +12,12 @@ from ..recover.roles import Roles
 from ..recover.state_names import is_whole
 from ..recover.syntax import Scope, dotted, walk
 from .device_moves import Device, DeviceMoves
-from .draft import Draft
+from .draft import Draft, Placement
 from .own_processes import own_device
 from .validation import trained_models
 
 _HIDDEN = {"set_default_device", "set_default_tensor_type"}
 """Calls that put things on a device where nobody moves them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """The Trainer's accelerator and devices as source, the line above that they read, and the device's own name.
-
-    ``measured`` says that the device is read from the model: the script's moves stay. ``of_script`` is the script's own accelerator,
-    whatever the options say.
-    """
-
-    accelerator: str
-    devices: str = "1"
-    before: str = ""
-    device: str = ""
-    measured: bool = False
-    of_script: str = ""
 
 
 def placement(draft: Draft) -> Placement:
