@@ -7,7 +7,6 @@ import re
 
 from .files.prefilter import NO_TRAINING_LOOP
 from .memory import tree_of
-from .recover.neighbours import neighbours_of
 
 _LIGHTNING = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:lightning|pytorch_lightning)\b", re.M)
 _LIGHTNING_USE = re.compile(rb"\bLightningModule\b|\bTrainer\(|\bLightningCLI\(")
@@ -44,6 +43,8 @@ def why_unchanged(data: bytes, path: str) -> str:
             if _is_given(tree, name)
             else NO_TRAINING_LOOP
         )
+    from .recover.neighbours import neighbours_of  # brings LibCST, which hardly any file that stays meets
+
     module = _imported_from(tree, made)
     if not module or neighbours_of(path).file(module) is not None:
         return NO_TRAINING_LOOP
