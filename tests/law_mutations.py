@@ -117,14 +117,6 @@ OF_METHODS = (
     ),
     Mutation(
         1,
-        "schedules in a dictionary are what their names say: optimizers",
-        "torch2lit/recover/roles.py",
-        "return self._of_any(looped_over(Value(value, scope, self), binding.statement.target, name))",
-        "return None",
-        _trains("schedulers-in-a-dictionary"),
-    ),
-    Mutation(
-        1,
         "an object of the script's own is a module because of its methods' names",
         "torch2lit/recover/own_classes.py",
         "return _only_from(roles, definition, _BARE_BASES, 0)",

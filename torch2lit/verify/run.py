@@ -220,8 +220,10 @@ def _wait(starts: Sequence[_Start], directory: Path, timeout: float) -> list[tup
                     deadline = min(deadline, now + _GRACE)
                 if now >= deadline:
                     break
-                with suppress(subprocess.TimeoutExpired):
-                    next(p for p in processes if p.returncode is None).wait(min(0.2, deadline - now))
+                running = next((p for p in processes if p.returncode is None), None)
+                if running is not None:  # the last one may have ended since it was asked
+                    with suppress(subprocess.TimeoutExpired):
+                        running.wait(min(0.2, deadline - now))
             broken = any((p.returncode or 0) > 0 for p in processes)
             ends = [
                 (p.returncode, False) if p.returncode is not None else (-signal.SIGTERM, not broken) for p in processes
