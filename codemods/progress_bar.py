@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from ..formatted_numbers import formatted_numbers, only_number
 from ..program import Claim, Site
-from ..rewrite.formatted_numbers import formatted_numbers, only_number
 
 _MOVES = {"update", "close", "refresh", "clear", "reset"}
 _LABELS = {"set_postfix", "set_postfix_str", "set_description", "set_description_str"}
@@ -52,7 +52,7 @@ class ProgressBar:
                 if acting and method in _MOVES | _LABELS:
                     return Claim(_TARGET, _WHY, _Evaluated(acting).apply)
                 if method in _LABELS and site.hook in _LOGS and (names := _numbers(call, site)):
-                    return Claim(_TARGET, _WHY, _Log(names).apply)
+                    return Claim(_TARGET, _WHY, _Log(names).apply, logged=tuple(names))
                 if method in _MOVES or method in _LABELS:
                     return Claim(_TARGET, _WHY, anywhere=True)
                 if method == "write":

@@ -1722,8 +1722,43 @@ OF_NAMES = (
     ),
 )
 
+OF_LOGGING = (
+    Mutation(
+        1,
+        "logging: what draws numbers when it is asked for is asked for twice",
+        "torch2lit/plan/reported.py",
+        "not self._may_be_repeated(node, place)",
+        "False",
+        _trains("numbers-that-draw-when-asked"),
+    ),
+    Mutation(
+        1,
+        "logging: a value that may be an array is logged as it is",
+        "torch2lit/plan/reported.py",
+        '            form = "float"\n',
+        '            form = ""\n',
+        _trains("numbers-that-may-be-arrays"),
+    ),
+    Mutation(
+        1,
+        "logging: what nobody knows to be a number is logged",
+        "torch2lit/plan/reported.py",
+        "        else:\n            return None\n        if self._is_logged_already",
+        "        if self._is_logged_already",
+        _trains("numbers-that-may-be-arrays"),
+    ),
+    Mutation(
+        1,
+        "logging: the number that decides which model is best is logged in single precision",
+        "torch2lit/plan/reported.py",
+        "self._in_double(name, value)\n        return",
+        "Logged(name, value)\n        return",
+        _text("numbers-printed-per-epoch"),
+    ),
+)
+
 MUTATIONS = (
     *OF_CHANGES,
-    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *NOTHING_UNSAID, *UNTOUCHED,
+    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_LOGGING, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 import pytest
 
-from torch2lit.rewrite.formatted_numbers import formatted_numbers, only_number
+from torch2lit.formatted_numbers import formatted_numbers, only_number
 
 
 def told(text: str) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ STOREYS = (
         "options",
         "memory",
         "comments",
+        "formatted_numbers",
         "installed",
         "lightning_values",
         "deep_stack",
@@ -42,7 +43,6 @@ What is not named here stands above all of them.
 """
 KNOWN = {
     ("torch2lit.plan.entry_names", "torch2lit.rewrite.rename"),
-    ("torch2lit.codemods.progress_bar", "torch2lit.rewrite.formatted_numbers"),
 }
 """Arrows that point upward yet."""
 

@@ -207,7 +207,7 @@ class Claim:
 
     Lightning does what the Trainer is told and what a method says always, once, and at its own time. So such a claim, and one that only takes
     the statement away, is heard only where nothing stands around the statement: no condition, loop or other block, and no way past it.
-    ``anywhere`` says that the claim holds there as well, because the idiom has looked at what stands around or because it does not matter.
+    ``logged`` are the names under which what takes its place logs numbers. ``anywhere`` says that the claim holds there as well, because the idiom has looked at what stands around or because it does not matter.
     Claims that say something about the same argument, callback or method are in conflict, and their statements stay.
     """
 
@@ -217,6 +217,7 @@ class Claim:
     trainer: TrainerSpec = field(default_factory=TrainerSpec)
     methods: tuple[str, ...] = ()
     unread: tuple[ast.expr, ...] = ()
+    logged: tuple[str, ...] = ()
     anywhere: bool = False
 
     @property

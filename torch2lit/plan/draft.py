@@ -120,6 +120,29 @@ class Placement:
     of_script: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A number that the module logs where the script reports it: ``value`` as source, in the raw script's names.
+
+    ``form``: "" for a value that is logged as it is; "float" for one that may be an array of one element; "double" for a number by
+    which the script decides, made by the ``torch`` of that name.
+    """
+
+    name: str
+    value: str
+    form: str = ""
+    torch: str = "torch"
+
+
+@dataclass
+class Reports:
+    """What is logged before and after one reporting statement; ``shared``: over all processes together."""
+
+    before: list[Logged] = field(default_factory=list)
+    after: list[Logged] = field(default_factory=list)
+    shared: bool = False
+
+
 @dataclass
 class Draft:
     """Facts and decisions of one nest. Each module of this package fills in its part.
@@ -149,6 +172,10 @@ class Draft:
     validation: Validation | None = None
     hooks: dict[str, list[Item]] = field(default_factory=dict)
     claims: dict[ast.stmt, Claim] = field(default_factory=dict)
+    reports: dict[ast.stmt, Reports] = field(default_factory=dict)
+    """The numbers that statements report, which the module logs beside them."""
+    validation_numbers: list[Logged] = field(default_factory=list)
+    """What is logged at the end of every validation, as it reads there."""
     claimed_by: dict[ast.stmt, str] = field(default_factory=dict)
     removals: dict[ast.stmt, Removal] = field(default_factory=dict)
     united: list[Item] = field(default_factory=list)

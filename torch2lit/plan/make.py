@@ -19,6 +19,7 @@ from .idioms import claim_statements
 from .mechanisms import first_mechanism
 from .optimizers import Configured, configure
 from .outer_bar import drop_bound_bar
+from .reported import report_numbers
 from .sampler_epoch import leave_epoch_to_trainer
 from .state import State
 from .steps import (
@@ -43,6 +44,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     draft.variables.gone = {*draft.removals, *(part for claim in draft.claims.values() for part in claim.unread)}
     state = settle(draft, configured)
     check_group(draft, state)
+    report_numbers(draft, state)
     draft.trainer = trainer_arguments(draft)
     _look_for_troubles(draft)
     return draft, configured, state

@@ -17,6 +17,7 @@ from ..recover.names import flow
 from ..recover.nest import Frame
 from ..recover.state_names import is_attribute
 from ..recover.syntax import walk
+from .logged import with_reports
 from .rename import rename
 from .statements import Replacement, Replacer, Statement, standalone, without_last_return
 
@@ -193,6 +194,8 @@ class HookWriter:
                 changes[id(target)] = self._leave(inner, hook)
             elif isinstance(inner, ast.Global):
                 changes[id(target)] = None
+            if inner in self.draft.reports and inner not in self.draft.removals:
+                changes[id(target)] = with_reports(self.draft.reports[inner], changes.get(id(target)))
         if not changes:
             return self._manual(node, statement)
         holder = cst.Module([node]).visit(Replacer(changes))

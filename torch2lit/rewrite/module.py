@@ -18,7 +18,6 @@ from ..plan.draft import (
     VALIDATION_STEP,
     Draft,
 )
-from ..plan.metrics import logged_numbers
 from ..plan.optimizers import Configured, may_be_none
 from ..plan.state import State
 from ..plan.validation import trained_models
@@ -30,6 +29,7 @@ from ..recover.variables import Variable
 from .docstrings import with_docstrings
 from .hooks import HookWriter
 from .lazy_loader import FINISH_LOADER
+from .logged import log_line
 from .rename import rename
 from .statements import Statement, standalone
 
@@ -160,8 +160,8 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
             body = _in_full_precision(body, writer.opening(hook))
         if hook == BATCH_END and draft.train_data is not None and draft.train_data.asks_at_end:
             body = [*body, cst.parse_statement(FINISH_LOADER)]
-        if hook == VALIDATION_END and (numbers := logged_numbers(draft, state)):
-            body = [*body, _log(numbers, draft.group is not None)]
+        if hook == VALIDATION_END and draft.validation_numbers:
+            body = [*body, log_line(draft.validation_numbers, draft.group is not None)]
         if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):
             continue
         methods.append(_function(_signature(hook, state, _kept_names(draft, state, hook)), body, writer))
@@ -190,19 +190,6 @@ def _signature(hook: str, state: State, kept: set[str]) -> str:
         batch = state.aside.get("batch", _aside("batch", kept))
         return f"def {hook}(self, {outputs}, {batch}, {index}):"
     return f"def {hook}(self):"
-
-
-def _log(numbers: dict[str, str], shared: bool) -> Statement:
-    """The script's own numbers, for callbacks and loggers; ``shared``: those of all processes together."""
-    more = ", sync_dist=True" if shared else ""
-    if len(numbers) == 1:
-        name, value = next(iter(numbers.items()))
-        text = f'self.log("{name}", {value}{more})'
-    else:
-        text = "self.log_dict({" + ", ".join(f'"{name}": {value}' for name, value in numbers.items()) + "}" + more + ")"
-    statement = cst.parse_statement(text)
-    assert isinstance(statement, cst.SimpleStatementLine)
-    return statement
 
 
 def _aside(parameter: str, kept: set[str]) -> str:

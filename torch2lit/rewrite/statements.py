@@ -25,6 +25,16 @@ def as_lines(answer: Any) -> list[Statement]:
     return [answer]
 
 
+def logs(line: Statement) -> bool:
+    """Whether a line does nothing but log numbers: a comment at the end of a statement is not about that."""
+    match line:
+        case cst.SimpleStatementLine(
+            body=[cst.Expr(cst.Call(cst.Attribute(cst.Name("self"), cst.Name("log" | "log_dict"))))]
+        ):
+            return True
+    return False
+
+
 class Replacer(cst.CSTTransformer):
     """Puts replacements in the place of statements.
 
@@ -59,8 +69,9 @@ class Replacer(cst.CSTTransformer):
             return cst.RemoveFromParent()
         first = lines[0]
         lines[0] = first.with_changes(leading_lines=[*updated.leading_lines, *first.leading_lines])
-        if isinstance(lines[-1], cst.SimpleStatementLine):
-            lines[-1] = lines[-1].with_changes(trailing_whitespace=updated.trailing_whitespace)
+        last = next((n for n in reversed(range(len(lines))) if not logs(lines[n])), len(lines) - 1)
+        if isinstance(ended := lines[last], cst.SimpleStatementLine):
+            lines[last] = ended.with_changes(trailing_whitespace=updated.trailing_whitespace)
         return cst.FlattenSentinel(lines)
 
     def _small(self, originals: Any, updated: Any) -> list[Statement]:

@@ -19,7 +19,7 @@ import libcst as cst
 
 Labelled = tuple[str, cst.BaseExpression]
 
-_FLOAT_SPEC = re.compile(r"[^{}]*[eEfFgG]")
+_FLOAT_SPEC = re.compile(r"[^{}%]*[eEfFgG]")  # `%H:%M:%S.%f` is a time
 _PERCENT = re.compile(r"%(?:\((\w+)\))?[-+ #0]*(\*|\d+)?(?:\.(\*|\d+))?([diouxXeEfFgGcrsa%])")
 _BREAK = re.compile(r"[\n\t,;|\]\)]|[.!?] |  +|- ")
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_@/ ]{0,29}")
@@ -29,9 +29,14 @@ def formatted_numbers(text: cst.BaseExpression) -> list[Labelled]:
     """Each number of a text that a word stands before, in order; the word made fit for a name of a metric."""
     found: dict[str, cst.BaseExpression] = {}
     for before, value in _pieces(text):
-        if value is not None and (label := _label(before)):
+        if value is not None and (label := label_of(before)):
             found.setdefault(label, value)
     return list(found.items())
+
+
+def numbers_in(text: cst.BaseExpression) -> list[Labelled]:
+    """Every number of a text, in order, with the word before it; "" where none stands there."""
+    return [(label_of(before), value) for before, value in _pieces(text) if value is not None]
 
 
 def only_number(text: cst.BaseExpression) -> cst.BaseExpression | None:
@@ -40,10 +45,10 @@ def only_number(text: cst.BaseExpression) -> cst.BaseExpression | None:
     return values[0] if len(values) == 1 else None
 
 
-def _label(before: str) -> str:
+def label_of(before: str) -> str:
     """The words straight before a number: what follows the last break, without the sign that leads to the number."""
     words = before.rstrip(" :=[(")
-    last = _BREAK.split(words)[-1].strip()
+    last = _BREAK.split(words)[-1].strip(" :")
     return re.sub(r"\W+", "_", last).strip("_") if _LABEL.fullmatch(last) else ""
 
 

@@ -1,0 +1,44 @@
+"""The lines that log what a statement reports, beside that statement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libcst as cst
+
+from ..plan.draft import Logged, Reports
+from .statements import Replacement, Statement, as_lines
+
+
+def with_reports(reports: Reports, replacement: Replacement | None) -> Replacement:
+    """A statement, or what takes its place, between the lines that log its numbers."""
+
+    def apply(node: Any) -> list[Statement]:
+        lines = as_lines(node if replacement is None else replacement(node))
+        return [*_lines(reports.before, reports.shared), *lines, *_lines(reports.after, reports.shared)]
+
+    return apply
+
+
+def _lines(numbers: list[Logged], shared: bool) -> list[Statement]:
+    return [log_line(numbers, shared)] if numbers else []
+
+
+def log_line(numbers: list[Logged], shared: bool) -> Statement:
+    """One line that logs numbers; ``shared``: those of all processes together."""
+    more = ", sync_dist=True" if shared else ""
+    if len(numbers) == 1:
+        text = f'self.log("{numbers[0].name}", {_value(numbers[0])}{more})'
+    else:
+        text = "self.log_dict({" + ", ".join(f'"{n.name}": {_value(n)}' for n in numbers) + "}" + more + ")"
+    statement = cst.parse_statement(text)
+    assert isinstance(statement, cst.SimpleStatementLine)
+    return statement
+
+
+def _value(number: Logged) -> str:
+    if number.form == "float":
+        return f"float({number.value})"
+    if number.form == "double":
+        return f"{number.torch}.tensor({number.value}, dtype={number.torch}.float64)"
+    return number.value
