@@ -1008,6 +1008,22 @@ RUNS_NOTHING = (
 DETERMINISTIC = (
     Mutation(
         6,
+        "second runs: a loop that only hooks run is converted in its hook",
+        "torch2lit/recover/nest.py",
+        " or only_hooks_run(source, scope)",
+        "",
+        _text("already-lightning-hook-runs-a-loop"),
+    ),
+    Mutation(
+        6,
+        "second runs: a script whose training elsewhere runs by Fabric is refused",
+        "torch2lit/project.py",
+        "if holders and len(by_lightning) == len(holders):",
+        "if False:",
+        ("tests/test_programs.py::test_program[several-files-changing-global]",),
+    ),
+    Mutation(
+        6,
         "attributes come in the order of a set",
         FACTS,
         "return sorted(variables, key=lambda v: ranked[v])",

@@ -16,7 +16,6 @@ WITHOUT_A_CASE = {
     "unparsable-cell": "needs a notebook; tests/test_files_notebooks.py raises it",
     "metadata-not-kept": "needs a file with hard links or an owner; tests/test_safety_table.py raises it",
     "output-not-valid": "only a fault of torch2lit itself raises it",
-    "nests-overlap": "no script is known that raises it",
 }
 
 

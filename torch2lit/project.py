@@ -21,7 +21,7 @@ from .options import Options
 from .origin import origin_of_edits, sorted_ledger, told
 from .program import Cause, Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
 from .recover.framework_uses import uses_told
-from .recover.frameworks import framework_message, wrapping_framework
+from .recover.frameworks import Framework, framework_message, wrapping_framework
 from .recover.neighbours import Definition, Neighbours, imported_modules, neighbours_of
 from .recover.reach import (
     ProjectFiles,
@@ -144,11 +144,15 @@ class _Program:
         return result or ProgramConversion(self.refused())
 
     def wrapped(self) -> ProgramConversion | None:
-        """Refused with the framework's name when one wraps the training step that is reached."""
-        for file in self.holders():
+        """Refused with the framework's name when one wraps the training step that is reached; unchanged when it is Lightning's."""
+        by_lightning: list[Framework] = []
+        holders = self.holders()
+        for file in holders:
             source, roles = self.files.source(file)
             found = wrapping_framework(source, roles)
-            if found is not None and not found[0].is_lightning:
+            if found is not None and found[0].is_lightning:
+                by_lightning.append(found[0])
+            elif found is not None:
                 framework, place = found
                 call, where = self.reached[0].call, f" in {self.name(file)}:{getattr(place, 'lineno', 0)}"
                 message = framework_message(source, roles, framework, where)
@@ -157,7 +161,16 @@ class _Program:
                 refusal = finding("framework-wrapped", call.lineno, message, call.col_offset + 1)
                 text = self.source.text
                 return ProgramConversion(Conversion(self.path, Outcome.REFUSED, text, text, findings=(refusal,)))
+        if holders and len(by_lightning) == len(holders):
+            return ProgramConversion(self.by_lightning_already(holders, by_lightning[0].name))
         return None
+
+    def by_lightning_already(self, holders: list[Path], framework: str) -> Conversion:
+        """Unchanged: every file that trains for the script does so by Lightning."""
+        verb = "uses" if len(holders) == 1 else "use"
+        reason = f"already Lightning: {', '.join(map(self.name, holders))} {verb} {framework}"
+        text = self.source.text
+        return Conversion(self.path, Outcome.UNCHANGED, text, text, reason=reason, cause=Cause.FRAMEWORK)
 
     def refused(self) -> Conversion:
         call, definition = self.reached[0].call, self.reached[0].definition

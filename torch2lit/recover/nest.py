@@ -13,6 +13,7 @@ from .held_steps import held_class, held_step, may_hold_steps, steps_inside
 from .loops import Iterable, Loop, describe_any
 from .names import parameter_names
 from .roles import Role, Roles, bound_argument, spread_argument
+from .run_by_lightning import only_hooks_run
 from .stepping import STEP_METHODS, optimizer_step
 from .syntax import Scope, Source, dotted, remembered, walk, walk_scope
 
@@ -192,8 +193,10 @@ def recover_nests(source: Source, roles: Roles) -> Recovered:
         backwards += _in_closures(source, scope, steps)
         if not backwards:
             continue
-        if _inside_lightning(source, scope) or any(
-            b.func.attr == "manual_backward" for b in backwards if isinstance(b.func, ast.Attribute)
+        if (
+            _inside_lightning(source, scope)
+            or only_hooks_run(source, scope)
+            or any(b.func.attr == "manual_backward" for b in backwards if isinstance(b.func, ast.Attribute))
         ):
             continue
         if not steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,13 @@ from .syntax import Source, blocks, dotted, walk, walk_scope
 
 _ENDS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _TRAINS = {"backward", "manual_backward"}
+_BY_TEXT = frozenset(
+    {
+        "getattr", "setattr", "hasattr", "delattr", "__getattribute__", "globals", "locals", "vars", "eval", "exec",
+        "methodcaller", "attrgetter", "patch", "modules", "import_module", "__dict__", "__all__",
+    }
+)  # fmt: skip
+"""What finds a function or a method by the text of its name, or lets others do so."""
 
 
 @dataclass
@@ -434,9 +442,16 @@ class Switches:
         names = [n for n in self.source.all(ast.Name) if n.id == name] if not is_method else []
         if any(id(use) not in own for use in (*uses, *names)):
             return True
-        if any(c.value == name for c in self.source.all(ast.Constant)):
+        if self._reads_names and any(c.value == name for c in self.source.all(ast.Constant)):
             return True
         return self._is_named_elsewhere(function)
+
+    @functools.cached_property
+    def _reads_names(self) -> bool:
+        """Whether the file has what finds a function by a text: elsewhere "train" is only the name of a mode."""
+        words = {n.id for n in self.source.all(ast.Name)} | {n.attr for n in self.source.all(ast.Attribute)}
+        imported = {a.name for i in self.source.all(ast.ImportFrom) for a in i.names}
+        return not _BY_TEXT.isdisjoint(words | imported) or any("fire" in word.lower() for word in words | imported)
 
     def _is_named_elsewhere(self, function: ast.FunctionDef) -> bool:
         return re.search(rf"\b{re.escape(function.name)}\b", self.others()) is not None

@@ -12,6 +12,7 @@ from ..checks import unbound_names
 from ..comments import lost_notes
 from ..files.edits import edits_between
 from ..files.lines import split_lines
+from ..findings import Finding
 from ..memory import tree_of
 from ..origin import Origin, Words, sorted_ledger
 from ..program import Conversion, Fate, LedgerEntry, Mechanism, Outcome
@@ -51,7 +52,9 @@ def _finished(program: Program, apart: Apart, told: Conversion, result: Conversi
     if after is None or (after != result.after and not _is_sound(program, after)):
         return Blocked("not-restored")
     raw = program.text
-    findings = {*(one for one in told.findings if one.slug != "comment-removed"), *lost_notes(raw, after)}
+    called = {f.lineno for f in program.source.functions if f.name in set(apart.names.values())}
+    findings = {one for one in told.findings if one.slug != "comment-removed" and not _has_calls(one, called)}
+    findings |= set(lost_notes(raw, after))
     return replace(
         told,
         after=after,
@@ -59,6 +62,11 @@ def _finished(program: Program, apart: Apart, told: Conversion, result: Conversi
         findings=tuple(sorted(findings)),
         ledger=_ledger(program.source, apart, result, after),
     )
+
+
+def _has_calls(told: Finding, called: set[int]) -> bool:
+    """Whether it is said that nothing calls a function, of which only what was taken apart has no calls."""
+    return told.slug == "no-entry-point" and told.line in called
 
 
 def _words(apart: Apart) -> Words:
