@@ -194,11 +194,13 @@ def neighbours_of(path: str, tree: ast.Module | None = None) -> Neighbours:
     plain = once(("neighbours", path), lambda: Neighbours(path))
     if tree is None:
         return plain
+    return once(("neighbours", path, id(tree)), lambda: _looking(path, tree) or plain)
+
+
+def _looking(path: str, tree: ast.Module) -> Neighbours | None:
     looking = Neighbours(path)
     looking.look_on_path(tree)
-    if not looking.extra:
-        return plain
-    return once(("neighbours", path, *looking.extra), lambda: looking)
+    return once(("neighbours", path, *looking.extra), lambda: looking) if looking.extra else None
 
 
 def imported_as(tree: ast.Module, name: str) -> list[str]:

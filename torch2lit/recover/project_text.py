@@ -49,21 +49,32 @@ def _text_around(own: Path, folder: Path) -> str:
 
 def files_below(folder: Path, suffixes: tuple[str, ...] = (".py",)) -> list[Path]:
     """The files of a project, those of virtual environments and the like left out."""
+    return once(("files below", folder, suffixes), lambda: _files_below(folder, suffixes))
+
+
+def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     found: list[Path] = []
     left = [folder]
     seen = 0
     while left and len(found) < _MOST and seen < _MOST_ENTRIES:
         current = left.pop(0)
-        entries: list[Path] = []
-        with contextlib.suppress(OSError):
-            entries = sorted(current.iterdir())
+        entries: list[os.DirEntry[str]] = []
+        with contextlib.suppress(OSError), os.scandir(current) as inside:
+            entries = sorted(inside, key=lambda entry: entry.name)
         seen += len(entries) + 1
-        found += [e for e in entries if e.suffix in suffixes and os.path.isfile(e)]
-        left += [
-            e for e in entries if os.path.isdir(e) and not e.is_symlink() and not e.name.startswith((".", "venv", "env"))
-            and e.name not in _SKIPPED
-        ]  # fmt: skip
+        found += [current / e.name for e in entries if os.path.splitext(e.name)[1] in suffixes and os.path.isfile(e)]
+        left += [current / e.name for e in entries if _may_hold_code(e)]
     return found[:_MOST]
+
+
+def _may_hold_code(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a folder of the project."""
+    name = entry.name
+    if name.startswith((".", "venv", "env")) or name in _SKIPPED:
+        return False
+    with contextlib.suppress(OSError):
+        return entry.is_dir(follow_symlinks=False)
+    return False
 
 
 def _read(file: Path) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from .syntax import walk
+
 _ADDS = ("append", "insert")
 _FURTHER = {"dirname", "parent"}
 _SAME = {"abspath", "realpath", "resolve", "absolute", "normpath", "str", "fspath", "expanduser", "Path"}
@@ -17,9 +19,11 @@ _SAME = {"abspath", "realpath", "resolve", "absolute", "normpath", "str", "fspat
 
 def added_folders(tree: ast.Module, folder: Path) -> list[Path]:
     """The folders in the order of the text; what is not made of the file's own place and texts is left out."""
+    if not any(isinstance(n, ast.Attribute) and n.attr == "path" for n in walk(tree)):
+        return []
     adders = {
         f.name
-        for f in ast.walk(tree)
+        for f in walk(tree)
         if isinstance(f, ast.FunctionDef)
         and f.args.args
         and any(_is_name(added, f.args.args[0].arg) for added in _added(f))
@@ -28,7 +32,7 @@ def added_folders(tree: ast.Module, folder: Path) -> list[Path]:
     wheres = list(_added(tree))
     wheres += [
         n.args[0]
-        for n in ast.walk(tree)
+        for n in walk(tree)
         if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in adders and n.args
     ]
     found: list[Path] = []
@@ -41,7 +45,7 @@ def added_folders(tree: ast.Module, folder: Path) -> list[Path]:
 
 def _added(tree: ast.AST) -> list[ast.expr]:
     found = []
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="path"), attr=added), args=[*_, where]) if (
                 added in _ADDS
@@ -53,7 +57,7 @@ def _added(tree: ast.AST) -> list[ast.expr]:
 def _values(tree: ast.Module) -> dict[str, ast.expr]:
     return {
         target.id: node.value
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name)

@@ -16,7 +16,7 @@ from pathlib import Path
 from ..memory import once, tree_of
 from .neighbours import Neighbours, neighbours_of
 from .project_text import files_below
-from .syntax import dotted
+from .syntax import dotted, walk
 
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 _IMPORTED = r"\b(?:import|from)\b[^#\n]*(?:\\\r?\n[^#\n]*)*\b{0}\b|\bimport[ \t]*\([^)]*\b{0}\b"
@@ -45,11 +45,15 @@ def _wanted(path: str, changed: Mapping[Path, str]) -> dict[str, Path]:
     imported = re.compile(_IMPORTED.format(re.escape(name)))
     found: dict[str, Path] = {}
     for file in files_below(_root(own), (".py", ".ipynb")):
-        if file.resolve() == own:
+        if file.name == own.name and file.resolve() == own:
             continue
-        text = changed.get(file.resolve())
+        text = changed.get(file.resolve()) if changed else None
         text = _read(file) if text is None else text
-        if (imported if file.suffix == ".py" else word).search(text) and (tree := _parsed(file, text)) is not None:
+        if (
+            name in text
+            and (imported if file.suffix == ".py" else word).search(text)
+            and (tree := _parsed(file, text)) is not None
+        ):
             for taken in _taken(tree, own, name, file):
                 found.setdefault(taken, file)
     return found
@@ -114,22 +118,25 @@ def _parsed(file: Path, text: str) -> ast.Module | None:
 
 
 def _taken(tree: ast.Module, own: Path, name: str, file: Path) -> Iterator[str]:
-    neighbours = neighbours_of(str(file), tree)
     modules: set[str] = set()
-    for node in ast.walk(tree):
+
+    def is_own(module: str) -> bool:
+        return _is(own, neighbours_of(str(file), tree), module)
+
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name.rpartition(".")[2] == name and _is(own, neighbours, alias.name):
+                if alias.name.rpartition(".")[2] == name and is_own(alias.name):
                     modules.add(alias.asname or alias.name)
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
             if module.strip(".").rpartition(".")[2] == name or not module.strip("."):
-                if module.strip(".") and _is(own, neighbours, module):
+                if module.strip(".") and is_own(module):
                     taken = [alias.name for alias in node.names]
                     yield from _names_read(tree) if "*" in taken else taken
             for alias in node.names:
                 inner = f"{module}{'' if module.endswith('.') else '.'}{alias.name}"
-                if alias.name == name and _is(own, neighbours, inner):
+                if alias.name == name and is_own(inner):
                     modules.add(alias.asname or alias.name)
     if modules:
         yield from _attributes(tree, modules)
@@ -142,11 +149,11 @@ def _is(own: Path, neighbours: Neighbours, module: str) -> bool:
 
 
 def _names_read(tree: ast.Module) -> Iterable[str]:
-    return sorted({n.id for n in ast.walk(tree) if isinstance(n, ast.Name)})
+    return sorted({n.id for n in walk(tree) if isinstance(n, ast.Name)})
 
 
 def _attributes(tree: ast.Module, modules: set[str]) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Attribute(value=owner, attr=attribute) if dotted(owner) in modules:
                 yield attribute
