@@ -50,6 +50,8 @@ class _Counted:
         self.source = draft.source
         self.names: set[tuple[Scope, str]] = set()
         self.paths: set[str] = set()
+        self.unseen = False
+        """Whether something in it is of a class whose text is not known, so that any attribute may count."""
         self.attributes: set[str] = set()
         self.owners: set[str] = set()
         self.free: set[str] = set()
@@ -73,6 +75,8 @@ class _Counted:
         own = made.roles.own_class_named(made.full_name)
         if own is not None:
             self._look_into(*own)
+        elif not made.full_name.startswith("torch.") and made.last_name[:1].isupper():
+            self.unseen = True
         for argument in _data_of(made) if depth < _DEPTH else ():
             self._reach(argument.node, argument.scope, argument.roles)
             for inner in makings(argument):
@@ -184,7 +188,7 @@ class _Counted:
         """Whether an attribute may be one that a length is made of."""
         scope = self.source.scope_of(node)
         if self._is_counted(node.value, scope):
-            return node.attr in self.attributes or node.attr in _COUNTED or not self._class_is_seen()
+            return node.attr in self.attributes or node.attr in _COUNTED or self.unseen
         if node.attr not in self.attributes:
             return False
         if root_name(node) == "self":
@@ -197,9 +201,6 @@ class _Counted:
             return True
         value = Value(held, self.source.scope_of(held), self.draft.roles)
         return any(isinstance(part.node, ast.List | ast.ListComp) for part in sources(value))
-
-    def _class_is_seen(self) -> bool:
-        return bool(self.classes)
 
     def _makes(self, node: ast.Attribute) -> bool:
         """Whether an object is given the attribute where it is made."""
