@@ -1691,7 +1691,7 @@ OF_CHANGES = (
         "torch2lit/recover/nest.py",
         "roles.key(frame.scope, name) == (frame.scope, name)",
         "roles.key(frame.scope, name)",
-        _trains("optimizer-bound-anew-by-a-function"),
+        _text("optimizer-bound-anew-by-a-function"),
     ),
     Mutation(
         1,
@@ -1707,7 +1707,15 @@ OF_CHANGES = (
         "torch2lit/plan/optimizers.py",
         "if variable in draft.variables.written_in_sight(draft.epoch.items):",
         "if False:",
-        _trains("scheduler-bound-anew-in-the-loop"),
+        _text("scheduler-bound-anew-in-the-loop"),
+    ),
+    Mutation(
+        1,
+        "the module holds a value that a called function replaces",
+        "torch2lit/plan/bound_elsewhere.py",
+        "        if key in keys:",
+        "        if False:",
+        _trains("scheduler-bound-anew-by-a-called-function"),
     ),
 )
 

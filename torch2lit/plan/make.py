@@ -11,6 +11,7 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
+from .bound_elsewhere import check_bound_elsewhere
 from .draft import Draft
 from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
@@ -43,6 +44,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     drop_bound_bar(draft)
     draft.variables.gone = {*draft.removals, *(part for claim in draft.claims.values() for part in claim.unread)}
     state = settle(draft, configured)
+    check_bound_elsewhere(draft, state, configured.optimizers)
     check_group(draft, state)
     report_numbers(draft, state)
     draft.trainer = trainer_arguments(draft)
