@@ -207,7 +207,7 @@ register(
         slug="nests-overlap",
         severity="refused",
         why="Two training loops share code that both would have to change.",
-        remedy="Convert the file again after the first conversion, or give each loop its own function.",
+        remedy="Give each loop a function of its own, then convert the file again.",
         text="Each training loop becomes a module of its own, and the second one would change the same lines.\n",
     )
 )
