@@ -882,10 +882,10 @@ CONVERT_OR_REFUSE = (
     ),
     Mutation(
         7,
-        "ways on top of each other have no end",
+        "ways on top of each other end too late",
         "torch2lit/search.py",
-        "    for view in VIEWS if depth < _DEEPEST else ():",
-        "    for view in VIEWS:",
+        "_DEEPEST = 12\n",
+        "_DEEPEST = 40\n",
         ("tests/test_search.py",),
     ),
     Mutation(
