@@ -12,7 +12,7 @@ from conftest import CONVERTED, SCRIPT
 from torch2lit import api, engine
 from torch2lit.deep_stack import RECURSION_LIMIT, with_deep_stack
 from torch2lit.destinations import DestinationProblem, destinations
-from torch2lit.exit_codes import exit_code
+from torch2lit.exit_codes import ending_of
 from torch2lit.files.reading import read_file
 from torch2lit.options import Options
 from torch2lit.parallel import process_files
@@ -137,7 +137,7 @@ class TestProcesses:
         for number, path in enumerate(paths):
             path.write_text("print(1)\n" if number % 2 else "x = '\0' # torch backward step")
 
-        results = process_files(paths, Options(), 2, multiprocessing.get_context(method))
+        results = process_files(paths, [Options()] * len(paths), 2, multiprocessing.get_context(method))
 
         assert [Path(one.conversion.path) for one in results] == paths
         assert [one.conversion.outcome.value for one in results] == [
@@ -149,7 +149,7 @@ class TestProcesses:
         ]
 
     def test_no_files(self) -> None:
-        assert process_files([], Options(), 4) == []
+        assert process_files([], [], 4) == []
 
 
 class TestDeepStack:
@@ -203,4 +203,4 @@ class TestDestinations:
     ],
 )
 def test_exit_code(outcomes: list[str], check: bool, code: int) -> None:
-    assert exit_code([Conversion("a", Outcome(outcome)) for outcome in outcomes], check=check) == code
+    assert ending_of([Conversion("a", Outcome(outcome)) for outcome in outcomes], check=check).code == code

@@ -15,6 +15,7 @@ from torch2lit.findings import Rule, rules
 WITHOUT_A_CASE = {
     "unparsable-cell": "needs a notebook; tests/test_files_notebooks.py raises it",
     "metadata-not-kept": "needs a file with hard links or an owner; tests/test_safety_table.py raises it",
+    "unused-skip": "needs a file, not a text; tests/test_adoption.py raises it",
     "output-not-valid": "only a fault of torch2lit itself raises it",
 }
 

@@ -27,7 +27,10 @@ def test_version_is_the_one_of_the_distribution() -> None:
     assert metadata.version("torch2lit") == __version__
 
 
-@pytest.mark.parametrize(("package", "name"), [("torch2lit.report", "schema.json"), ("torch2lit", "py.typed")])
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [("torch2lit.report", "schema.json"), ("torch2lit", "py.typed"), ("torch2lit", "config.schema.json")],
+)
 def test_package_data_is_there(package: str, name: str) -> None:
     assert (resources.files(package) / name).is_file()
 

@@ -28,7 +28,7 @@ STOREYS = (
     ("legacy", "objects", "ddp", "switches", "checks"),
     ("plan",),
     ("rewrite",),
-    ("origin", "new_lines", "unchanged"),
+    ("origin", "new_lines", "unchanged", "unused_skips"),
     ("by_trainer",),
     ("views",),
     ("search", "by_fabric"),

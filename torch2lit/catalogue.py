@@ -38,6 +38,21 @@ links) go on to mean the old text. What was lost is in the message.
     )
 )
 
+register(
+    Rule(
+        code="T2L003",
+        slug="unused-skip",
+        severity="note",
+        why="A `# torch2lit: skip` or `# torch2lit: skip-file` comment keeps nothing from being converted.",
+        remedy="Remove the comment, or put it on the line of the loop, the function or the class that is to stay.",
+        text="""\
+The file was converted once more without the comment, and the result was the same: there is no training loop there, the
+comment stands on a line that begins no loop, function or class, or another comment says it already. Comments in notebooks
+are not looked at in this way.
+""",
+    )
+)
+
 # ---- refusals
 
 register(

@@ -13,22 +13,28 @@ from . import __version__
 from .cli_options import (
     build_excludes,
     build_options,
-    build_selection,
+    check_baseline,
     check_page,
+    check_version,
     color_option,
     config_option,
     discovery_options,
+    options_by_path,
     page_option,
+    put_baseline,
     put_page,
     read_config,
     report_options,
+    required_version_option,
     rule_named,
+    selection_by_path,
     trainer_options,
     wants_color,
 )
 from .terminal import json_text, plain, plain_path, put, put_bytes
 
 if TYPE_CHECKING:
+    from .config import Config
     from .exit_codes import Ending
     from .options import Options
     from .program import Conversion
@@ -70,15 +76,18 @@ def main() -> None:
 @report_options
 @page_option
 @config_option
+@required_version_option
 @color_option
 @click.pass_context
 def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> None:
     """Convert files, notebooks and everything below folders in place; - converts stdin to stdout."""
+    preview = bool(given["diff"] or given["check"])
+    if given["write_baseline"] and not preview:
+        raise click.UsageError("--write-baseline needs --check or --diff: it lists what stays as it is for now")
     if _STDIN in paths:
         if len(paths) > 1:
             raise click.UsageError("- (stdin) cannot be mixed with other paths")
         context.exit(_convert_stdin(given))
-    preview = bool(given["diff"] or given["check"])
     run = _run(paths, given, write=not preview)
     shown, ending = _conclude(run.conversions, given, written=not preview)
     put_page(given, shown)
@@ -93,6 +102,7 @@ def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
 @report_options
 @page_option
 @config_option
+@required_version_option
 @color_option
 @click.pass_context
 def analyze(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> None:
@@ -105,7 +115,12 @@ def analyze(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
         from .report.text import render_summary
 
         color = wants_color(given["color"], sys.stdout)
-        put(render_analysis(shown, verbose=given["verbose"], quiet=given["quiet"], color=color))
+        if given["statistics"]:
+            from .report.statistics import render_statistics
+
+            put(render_statistics(shown))
+        else:
+            put(render_analysis(shown, verbose=given["verbose"], quiet=given["quiet"], color=color))
         if not given["quiet"]:
             put(
                 render_summary(shown, written=False, color=wants_color(given["color"], sys.stderr)),
@@ -153,6 +168,7 @@ class _ScriptCommand(click.Command):
 @page_option
 @trainer_options
 @config_option
+@required_version_option
 @color_option
 @click.pass_context
 def verify(context: click.Context, /, scripts: tuple[Path, ...], **given: Any) -> None:
@@ -167,7 +183,9 @@ def verify(context: click.Context, /, scripts: tuple[Path, ...], **given: Any) -
         raise click.UsageError(
             "verify takes one script, or a raw and a converted one; the script's arguments follow --"
         )
-    options = build_options(read_config(given["config"], scripts), given)
+    config = read_config(given["config"], scripts)
+    check_version(config, given)
+    options = build_options(config.at(scripts[0]), given)
     _require_lightning()
     check_page(given)
     result = _compare(scripts, context.meta["script_arguments"], options, given)
@@ -225,22 +243,33 @@ def _run(paths: tuple[str, ...], given: dict[str, Any], *, write: bool) -> Run:
 
     check_page(given)
     places = [Path(path) for path in paths]
-    config = read_config(given["config"], places)
-    given["fail_on"] = given["fail_on"] or config.fail_on
-    given["selection"] = build_selection(config, given)
+    config = _configured(places, given)
     try:
         return run_files(
             places,
-            build_options(config, given),
+            options_by_path(config, given),
             excludes=build_excludes(config, given),
             write=write,
             output=given.get("output"),
             jobs=given["jobs"] or config.jobs,
+            shard=given["shard"] or (1, 1),
         )
     except FileNotFoundError as error:
         raise click.BadParameter(f"{plain_path(str(error))} does not exist", param_hint="PATH") from error
     except (ExcludeProblem, DestinationProblem) as error:
         raise click.UsageError(plain(str(error))) from error
+
+
+def _configured(places: Sequence[Path], given: dict[str, Any]) -> Config:
+    """The configuration near the places, and what it says where the command line is silent."""
+    config = read_config(given["config"], places)
+    check_version(config, given)
+    given["fail_on"] = given["fail_on"] or config.fail_on
+    given["selection"] = selection_by_path(config, given)
+    check_baseline(config, given)
+    if given["statistics"] and given["form"] not in ("text", "json"):
+        raise click.UsageError("--statistics goes with --format text or json")
+    return config
 
 
 def _conclude(
@@ -249,8 +278,18 @@ def _conclude(
     from .exit_codes import ending_of
     from .report.selection import select_findings
 
-    shown = select_findings(conversions, *given["selection"])
-    return shown, ending_of(shown, check=given.get("check", False), fail_on=given["fail_on"], written=written)
+    shown = select_findings(conversions, given["selection"])
+    may_stay_raw: frozenset[str] = frozenset()
+    if given["write_baseline"]:
+        put_baseline(given, shown)
+    if (known := given.get("known")) is not None:
+        judged = known.judge(shown)
+        shown, may_stay_raw = judged.conversions, judged.raw
+        if judged.gone and not given["quiet"]:
+            entries = "entry occurs" if judged.gone == 1 else "entries occur"
+            put(f"{judged.gone} {entries} no more in the baseline: --write-baseline takes them out\n", err=True)
+    check, fail_on = given.get("check", False), given["fail_on"]
+    return shown, ending_of(shown, check=check, fail_on=fail_on, written=written, may_stay_raw=may_stay_raw)
 
 
 def _report(
@@ -264,12 +303,17 @@ def _report(
     if given["form"] != "text":
         from .report.formats import render_for_programs
 
-        put(render_for_programs(given["form"], shown, ending, diff=given.get("diff", False)))
+        extra = {"diff": given.get("diff", False), "statistics": given["statistics"]}
+        put(render_for_programs(given["form"], shown, ending, **extra))
         return
     if given.get("diff"):
         from .report.diff import render_diffs
 
         put(render_diffs(shown, color=wants_color(given["color"], sys.stdout)))
+    if given["statistics"]:
+        from .report.statistics import render_statistics
+
+        put(render_statistics(shown))
     _report_messages(shown, given, ending, kept=kept, named=named)
 
 
@@ -285,7 +329,7 @@ def _report_messages(
 
     color = wants_color(given["color"], sys.stderr)
     known = {Path(path).as_posix() for path in named}
-    verbose, quiet = given["verbose"], given["quiet"]
+    verbose, quiet = given["verbose"], given["quiet"] or given["statistics"]
     put(render_messages(shown, ending, verbose=verbose, quiet=quiet, color=color, named=known), err=True)
     if not given["quiet"]:
         told = ((plain_path(str(file)), plain_path(str(original))) for file, original in kept)
@@ -303,10 +347,9 @@ def _convert_stdin(given: dict[str, Any]) -> int:
     if given["output"] is not None:
         raise click.UsageError("- (stdin) goes to stdout; -o cannot be used with it")
     name: str = given["stdin_filename"]
-    config = read_config(given["config"], [Path(name) if name != "<stdin>" else Path()])
-    given["fail_on"] = given["fail_on"] or config.fail_on
-    given["selection"] = build_selection(config, given)
-    options = build_options(config, given)
+    place = Path(name) if name != "<stdin>" else Path()
+    config = _configured([place], given)
+    options = build_options(config.at(place), given)
     if sys.stdin is None:
         raise click.UsageError("stdin is closed, so there is nothing to convert")
     try:

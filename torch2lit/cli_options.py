@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
+from . import __version__
 from .terminal import plain
 
 if TYPE_CHECKING:
@@ -33,6 +34,21 @@ def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
+class Shard(click.ParamType[tuple[int, int]]):
+    """``I/N``: the I-th of N parts, counted from 1."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The two numbers."""
+        if not isinstance(value, str):
+            return value
+        first, _, second = value.partition("/")
+        if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
+            self.fail(f"{value!r} is not I/N with 1 <= I <= N", param, ctx)
+        return int(first), int(second)
+
+
 trainer_options = _stack(
     click.option("--target", type=click.Choice(TARGETS), help="How far to go; auto is the best that holds."),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
@@ -52,6 +68,9 @@ discovery_options = _stack(
     click.option("--extend-exclude", multiple=True, metavar="REGEX", help="Paths to leave out besides."),
     click.option("--force-exclude", multiple=True, metavar="REGEX", help="The same, even for files that are named."),
     click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes; one per CPU."),
+    click.option(
+        "--shard", type=Shard(), metavar="I/N", help="Only the I-th of N parts of the files, for CI machines."
+    ),
 )
 
 report_options = _stack(
@@ -59,6 +78,14 @@ report_options = _stack(
     click.option("--select", multiple=True, metavar="CODE", help="Show only these findings."),
     click.option("--ignore", multiple=True, metavar="CODE", help="Do not show these findings."),
     click.option("--fail-on", type=click.Choice(("review", "refused")), help="Exit 1 on a finding of this weight."),
+    click.option(
+        "--baseline",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Findings and convertible files that this file lists are accepted: they are not shown and do not fail.",
+    ),
+    click.option("--write-baseline", is_flag=True, help="Write all that is found into the file of --baseline."),
+    click.option("--statistics", is_flag=True, help="Counts of outcomes and findings instead of each finding."),
     click.option("-q", "--quiet", is_flag=True, help="Only failures."),
     click.option("-v", "--verbose", is_flag=True, help="Also unchanged files and what became of each line."),
 )
@@ -74,6 +101,11 @@ config_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read [tool.torch2lit] from this file instead of the nearest pyproject.toml.",
 )
+required_version_option = click.option(
+    "--required-version",
+    metavar="VERSION",
+    help="Refuse to run under another version; 0.1 means any 0.1.x.",
+)
 color_option = click.option("--color/--no-color", default=None, help="Colours; by default on a terminal.")
 
 
@@ -86,6 +118,13 @@ def read_config(path: Path | None, near: Sequence[Path]) -> Config:
         return load_config(found) if found else Config()
     except ConfigProblem as problem:
         raise click.UsageError(plain(str(problem))) from problem
+
+
+def check_version(config: Config, given: dict[str, Any]) -> None:
+    """Stop a run that another version is wanted for. Raises click.UsageError."""
+    wanted = _first(given.get("required_version"), config.required_version)
+    if wanted is not None and f"{__version__}.".find(f"{wanted.strip()}.") != 0:
+        raise click.UsageError(f"version {wanted} is required, this is {__version__}")
 
 
 def build_options(config: Config, given: dict[str, Any]) -> Options:
@@ -111,6 +150,25 @@ def build_excludes(config: Config, given: dict[str, Any]) -> Excludes:
         _joined(given["extend_exclude"] or config.extend_exclude),
         _joined(given["force_exclude"] or config.force_exclude),
     )
+
+
+def options_by_path(config: Config, given: dict[str, Any]) -> Options | Callable[[Path], Options]:
+    """The options of all files, or of each where the configuration has overrides. Raises click.BadParameter."""
+    if not config.overrides:
+        return build_options(config, given)
+    for override in config.overrides:  # what is wrong is told before any work is done
+        build_options(config.changed_by(override), given)
+    return lambda path: build_options(config.at(path), given)
+
+
+def selection_by_path(config: Config, given: dict[str, Any]) -> Callable[[str], tuple[list[str], list[str]]]:
+    """The selectors of findings for each path. Raises click.BadParameter for one that means no finding."""
+    chosen = build_selection(config, given)
+    if not config.overrides:
+        return lambda path: chosen
+    for override in config.overrides:
+        build_selection(config.changed_by(override), given)
+    return lambda path: build_selection(config.at(Path(path)), given)
 
 
 def build_selection(config: Config, given: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -158,6 +216,45 @@ def check_page(given: dict[str, Any]) -> None:
         raise click.UsageError(f"--report {path}: not a file")
     if not path.absolute().parent.is_dir():
         raise click.UsageError(f"--report {path}: its folder does not exist")
+
+
+def check_baseline(config: Config, given: dict[str, Any]) -> None:
+    """Say before any work is done that the baseline cannot be used; make its path the configured one. Raises click.UsageError."""
+    if given["baseline"] is None and config.baseline is not None:
+        given["baseline"] = Path(config.baseline)
+    path = given["baseline"]
+    if path is None:
+        if given["write_baseline"]:
+            raise click.UsageError("--write-baseline needs --baseline FILE")
+        return
+    from .report.baseline import Baseline, BaselineProblem
+
+    try:
+        if not given["write_baseline"]:
+            given["known"] = Baseline.read(path)
+        elif not path.absolute().parent.is_dir():
+            raise BaselineProblem(f"{path}: its folder does not exist")
+    except BaselineProblem as error:
+        raise click.UsageError(f"--baseline {plain(str(error))}") from error
+
+
+def put_baseline(given: dict[str, Any], conversions: Sequence[Conversion]) -> None:
+    """Write what `--write-baseline` asks for. Raises click.UsageError when that cannot be done."""
+    from .files.errors import WriteError
+    from .files.reading import reason_of
+    from .files.writing import write_file
+    from .report.baseline import Baseline
+
+    path: Path = given["baseline"]
+    given["known"] = Baseline.of(path.absolute().parent, conversions)
+    text = given["known"].text().encode()
+    try:
+        expected = path.read_bytes() if path.is_file() else None
+        if expected != text:
+            write_file(path, text, expected=expected, is_held=lambda _path, _data: True)
+    except (OSError, WriteError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else error
+        raise click.UsageError(f"--baseline {plain(str(path))}: {reason}") from error
 
 
 def put_page(given: dict[str, Any], conversions: Sequence[Conversion], verified: Any = None) -> None:

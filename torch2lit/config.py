@@ -6,12 +6,13 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from . import lightning_values as legal
 from .files.reading import read_file, reason_of
 from .options import Options
+from .overrides import Override
 
 FILE_NAME = "pyproject.toml"
 _TABLE = b"torch2lit"
@@ -40,12 +41,32 @@ class Config:
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] | None = None
     jobs: int | None = None
+    baseline: str | None = None
+    required_version: str | None = None
+    overrides: tuple[Override, ...] = ()
+
+    def at(self, path: Path) -> Config:
+        """What holds for one file: the overrides that mean it in their order. What they ignore is ignored besides."""
+        for override in self.overrides:
+            if override.holds_for(path):
+                self = self.changed_by(override)
+        return self
+
+    def changed_by(self, override: Override) -> Config:
+        """The same with an override's settings."""
+        changed: Config = replace(self, **override.settings)  # type: ignore[arg-type]
+        return (
+            replace(changed, ignore=(*(self.ignore or ()), *(changed.ignore or ())))
+            if "ignore" in override.settings
+            else changed
+        )
 
 
 _NUMBERS = ("num_nodes", "jobs")
 _LISTS = ("exclude", "extend_exclude", "force_exclude", "select", "ignore")
 _CHOICES = {"target": legal.TARGETS, "fail_on": ("review", "refused")}
 KEYS = tuple(field.name.replace("_", "-") for field in fields(Config))
+OVERRIDDEN = ("accelerator", "devices", "num-nodes", "strategy", "precision", "target", "select", "ignore")
 
 
 def find_config(paths: Iterable[Path]) -> Path | None:
@@ -66,18 +87,50 @@ def find_config(paths: Iterable[Path]) -> Path | None:
 
 def load_config(path: Path) -> Config:
     """Read and check a configuration file; one without the table sets nothing. Raises ConfigProblem."""
+    table = dict(_table_of(path) or {})
+    overrides = table.pop("overrides", [])
+    config = Config(**_values(path, table, KEYS, "[tool.torch2lit]"))  # type: ignore[arg-type]
+    _check_together(path, config)
+    if config.baseline is not None:
+        config = replace(config, baseline=str(path.parent / config.baseline))
+    if not isinstance(overrides, list) or not all(isinstance(one, dict) for one in overrides):
+        raise ConfigProblem(f"{path}: overrides: write each as [[tool.torch2lit.overrides]]")
+    config = replace(config, overrides=tuple(_override(path, dict(one)) for one in overrides))
+    for override in config.overrides:
+        _check_together(path, config.changed_by(override))
+    return config
+
+
+def _values(path: Path, table: Mapping[str, object], keys: tuple[str, ...], where: str) -> dict[str, object]:
+    """The checked values of a table that may have these keys."""
     values: dict[str, object] = {}
-    for key, value in (_table_of(path) or {}).items():
+    for key, value in table.items():
         name = key.replace("-", "_")
-        if key.replace("_", "-") not in KEYS:
-            meant = legal.nearest(key, KEYS)
-            hint = f", did you mean {meant!r}?" if meant else f"; known are {', '.join(KEYS)}"
-            raise ConfigProblem(f"{path}: unknown key {key!r} in [tool.torch2lit]{hint}")
+        if key.replace("_", "-") not in keys:
+            meant = legal.nearest(key, keys)
+            hint = f", did you mean {meant!r}?" if meant else f"; known are {', '.join(keys)}"
+            raise ConfigProblem(f"{path}: unknown key {key!r} in {where}{hint}")
         try:
             values[name] = _checked(name, value)
         except (TypeError, ValueError, re.error) as error:
             raise ConfigProblem(f"{path}: {key}: {error}") from error
-    config = Config(**values)  # type: ignore[arg-type]
+    return values
+
+
+def _override(path: Path, table: dict[str, object]) -> Override:
+    where = "[[tool.torch2lit.overrides]]"
+    patterns = table.pop("paths", None)
+    if not isinstance(patterns, list) or not patterns or not all(isinstance(one, str) for one in patterns):
+        raise ConfigProblem(f"{path}: {where}: paths is no list of patterns")
+    try:
+        return Override.of(path.absolute().parent, tuple(patterns), _values(path, table, OVERRIDDEN, where))
+    except ValueError as error:
+        if isinstance(error, ConfigProblem):
+            raise
+        raise ConfigProblem(f"{path}: {where}: paths: {error}") from error
+
+
+def _check_together(path: Path, config: Config) -> None:
     try:
         Options(
             accelerator=config.accelerator,
@@ -88,7 +141,6 @@ def load_config(path: Path) -> Config:
         )
     except legal.ValueProblem as problem:
         raise ConfigProblem(f"{path}: {problem.name.replace('_', '-')}: {problem}") from problem
-    return config
 
 
 def _table_of(path: Path) -> Mapping[str, object] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .findings import SEVERITIES, Finding, Severity
 from .program import Conversion, Outcome
@@ -23,12 +23,15 @@ class Ending:
     check: bool = False
     fail_on: Severity | None = None
     written: bool = False
+    may_stay_raw: frozenset[str] = frozenset()
+    """Paths of files that the baseline lets stay raw."""
 
     def happened(self, one: Conversion) -> str:
         """What happened to a file, with the reason."""
         if one.outcome is Outcome.CONVERTED:
             how = f" ({one.mechanism.value})" if one.mechanism else ""
-            return f"{'' if self.written else 'would be '}converted{how}"
+            known = " (in the baseline)" if self.check and one.path in self.may_stay_raw else ""
+            return f"{'' if self.written else 'would be '}converted{how}{known}"
         if one.outcome is Outcome.UNCHANGED:
             return f"unchanged ({one.reason or 'nothing to convert'})"
         reason = one.error if one.outcome is Outcome.FAILED else one.reason
@@ -36,7 +39,7 @@ class Ending:
 
     def changes(self, one: Conversion) -> bool:
         """Whether a file is to blame for ``--check``."""
-        return self.check and one.outcome is Outcome.CONVERTED
+        return self.check and one.outcome is Outcome.CONVERTED and one.path not in self.may_stay_raw
 
     def heavy(self, one: Conversion) -> list[Finding]:
         """The findings of a file that ``--fail-on`` means."""
@@ -50,35 +53,32 @@ WRITTEN = Ending(written=True)
 
 
 def ending_of(
-    conversions: Sequence[Conversion], *, check: bool = False, fail_on: Severity | None = None, written: bool = False
+    conversions: Sequence[Conversion],
+    *,
+    check: bool = False,
+    fail_on: Severity | None = None,
+    written: bool = False,
+    may_stay_raw: frozenset[str] = frozenset(),
 ) -> Ending:
-    """How a run with these results ends."""
-    ending = Ending(exit_code(conversions, check=check, fail_on=fail_on), "", check, fail_on, written)
+    """How a run with these results ends.
+
+    123 when a file failed; else 1 for ``check`` when something would change, or for ``fail_on``, the least weight of a
+    finding that counts; else 0.
+    """
+    ending = Ending(DONE, "", check, fail_on, written, may_stay_raw)
+    failures = sum(one.outcome is Outcome.FAILED for one in conversions)
+    changes = sum(ending.changes(one) for one in conversions)
+    heavy = sum(len(ending.heavy(one)) for one in conversions)
     parts = []
-    if failures := sum(one.outcome is Outcome.FAILED for one in conversions):
+    if failures:
         parts.append(f"{_counted(failures, 'file')} failed")
-    if changes := sum(ending.changes(one) for one in conversions):
+    if changes:
         parts.append(f"{_counted(changes, 'file')} would be converted (--check)")
-    if heavy := sum(len(ending.heavy(one)) for one in conversions):
+    if heavy:
         parts.append(f"{_counted(heavy, 'finding')} of weight {fail_on} or more (--fail-on {fail_on})")
-    return Ending(ending.code, "; ".join(parts) if ending.code else "", check, fail_on, written)
+    code = FAILED if failures else WOULD_CHANGE if parts else DONE
+    return replace(ending, code=code, reason="; ".join(parts))
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def exit_code(conversions: Sequence[Conversion], *, check: bool = False, fail_on: Severity | None = None) -> int:
-    """123 when a file failed; else 1 for ``check`` when something would change, or for ``fail_on``; else 0.
-
-    ``fail_on`` is the least weight of a finding that counts.
-    """
-    if any(one.outcome is Outcome.FAILED for one in conversions):
-        return FAILED
-    if check and any(one.outcome is Outcome.CONVERTED for one in conversions):
-        return WOULD_CHANGE
-    if fail_on is not None:
-        weight = SEVERITIES.index(fail_on)
-        if any(SEVERITIES.index(found.severity) >= weight for one in conversions for found in one.findings):
-            return WOULD_CHANGE
-    return DONE

@@ -22,16 +22,16 @@ Work = Callable[[Path, Options], Processed]
 
 
 def process_files(
-    paths: Sequence[Path], options: Options, jobs: int | None = None, context: BaseContext | None = None
+    paths: Sequence[Path], options: Sequence[Options], jobs: int | None = None, context: BaseContext | None = None
 ) -> list[Processed]:
-    """Convert files in memory. ``jobs`` is the number of processes, None for one per usable CPU.
+    """Convert files in memory, each with its options. ``jobs`` is the number of processes, None for one per usable CPU.
 
     Only paths and texts travel between processes. A file whose process dies counts as failed; the others are
     done.
     """
     workers = min(jobs or usable_cpus(), len(paths))
     if workers <= 1:
-        return [process_file(path, options) for path in paths]
+        return [process_file(path, its) for path, its in zip(paths, options, strict=True)]
     return _in_pool(process_file, paths, options, workers, context)
 
 
@@ -43,7 +43,7 @@ def usable_cpus() -> int:
 
 
 def _in_pool(
-    work: Work, paths: Sequence[Path], options: Options, workers: int, context: BaseContext | None
+    work: Work, paths: Sequence[Path], options: Sequence[Options], workers: int, context: BaseContext | None
 ) -> list[Processed]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
@@ -55,16 +55,16 @@ def _in_pool(
         from . import engine as engine
     results: dict[int, Processed] = {}
     with _ended_with_us(), ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
-        futures = [pool.submit(work, path, options) for path in paths]
+        futures = [pool.submit(work, path, its) for path, its in zip(paths, options, strict=True)]
         for number, future in enumerate(futures):
             try:
                 results[number] = future.result()
             except BrokenProcessPool:
                 continue
     # One process that died takes the pool with it: give each file that is left a process of its own.
-    for number, path in enumerate(paths):
+    for number, (path, its) in enumerate(zip(paths, options, strict=True)):
         if number not in results:
-            results[number] = _alone(work, path, options, context)
+            results[number] = _alone(work, path, its, context)
     return [results[number] for number in range(len(paths))]
 
 

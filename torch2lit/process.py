@@ -13,6 +13,7 @@ from .files.prefilter import (
     asks_to_skip,
     may_lead_to_training,
     may_train,
+    mentions_skip,
     mentions_skip_file,
     mentions_torch,
 )
@@ -37,7 +38,7 @@ class Processed:
 @remembering()
 def process_file(path: Path, options: Options) -> Processed:
     """Convert one file in memory, with the other files of its program."""
-    processed = _process_file(path, options)
+    processed = _with_unused_skips(_process_file(path, options), path, options)
     one = processed.conversion
     if one.cause is Cause.NO_LOOP:
         from .unchanged import why_unchanged
@@ -47,11 +48,15 @@ def process_file(path: Path, options: Options) -> Processed:
 
 
 def _process_file(path: Path, options: Options) -> Processed:
-    name = path.as_posix()
     try:
         data = read_file(path)
     except OSError as error:
-        return Processed(failed(name, f"cannot read: {reason_of(error)}"))
+        return Processed(failed(path.as_posix(), f"cannot read: {reason_of(error)}"))
+    return _process_data(data, path, options)
+
+
+def _process_data(data: bytes, path: Path, options: Options) -> Processed:
+    name = path.as_posix()
     if not mentions_torch(data):
         return Processed(Conversion(name, Outcome.UNCHANGED, reason=NO_TRAINING_LOOP, cause=Cause.NO_LOOP), data)
     if path.suffix == ".ipynb":
@@ -60,6 +65,23 @@ def _process_file(path: Path, options: Options) -> Processed:
     if path.suffix != ".py":
         return processed
     return _in_project(processed, options) or processed
+
+
+def _with_unused_skips(processed: Processed, path: Path, options: Options) -> Processed:
+    """The same with a finding for each skip comment of a Python file that keeps nothing from being converted."""
+    if path.suffix != ".py" or not mentions_skip(processed.read):
+        return processed
+    from .unused_skips import with_unused_skips
+
+    try:
+        text, encoding = decode(processed.read)
+    except SourceError:
+        return processed
+
+    def again(other: str) -> Conversion:
+        return _process_data(encoding.encode(other), path, options).conversion
+
+    return replace(processed, conversion=with_unused_skips(text, processed.conversion, again))
 
 
 def _in_project(processed: Processed, options: Options) -> Processed | None:

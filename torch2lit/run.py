@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from .destinations import destinations, is_folder
 from .files.discovery import Excludes, discover
 from .files.errors import WriteError
 from .files.git import HeldByGit
-from .files.prefilter import may_lead_to_training
+from .files.prefilter import may_lead_to_training, mentions_skip
 from .files.reading import read_file, reason_of
 from .files.temporary import remove_leftovers
 from .files.writing import Written, write_file
@@ -22,6 +23,9 @@ from .process import Processed, unchanged_at_sight
 from .process_python import failed
 from .program import Cause, Conversion, Outcome
 from .unchanged import why_unchanged
+
+OptionsOf = Callable[[Path], Options]
+"""The options of one file, where they are not the same for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +38,22 @@ class Run:
 
 def run_files(
     paths: Sequence[Path],
-    options: Options,
+    options: Options | OptionsOf,
     *,
     excludes: Excludes | None = None,
     write: bool = False,
     output: str | None = None,
     jobs: int | None = None,
+    shard: tuple[int, int] = (1, 1),
 ) -> Run:
-    """Convert files and everything below folders.
+    """Convert files and everything below folders; of these files only one of several parts, when ``shard`` says which.
 
     Raises FileNotFoundError for a path that does not exist, ExcludeProblem for a wrong exclude and
     DestinationProblem for an output that cannot take the files. One bad file is a failed conversion and stops
     nothing.
     """
     found = discover(paths, excludes or Excludes())
-    files = _outside_of(found.files, paths, output)
+    files = in_shard(_outside_of(found.files, paths, output), *shard)
     places = destinations(files, paths, output) if write else {}
     done = _process(files, options, jobs)
     if others := _not_among(files, [other for one in done for other in one.others]):
@@ -134,13 +139,20 @@ def _outside_of(files: list[Path], arguments: Sequence[Path], output: str | None
     return [file for file in files if not Path(os.path.realpath(file)).is_relative_to(folder)]
 
 
-def _process(files: Sequence[Path], options: Options, jobs: int | None) -> list[Processed]:
+def in_shard(files: Sequence[Path], number: int, of: int) -> list[Path]:
+    """The files of one part of several. Names decide, so that other files that come or go move none from part to part."""
+    if of == 1:
+        return list(files)
+    return [file for file in files if zlib.crc32(os.fsencode(os.path.relpath(file))) % of == number - 1]
+
+
+def _process(files: Sequence[Path], options: Options | OptionsOf, jobs: int | None) -> list[Processed]:
     # Most files of a repository hold no training: they are told by their bytes, before any process starts.
     results: dict[Path, Processed] = {}
     for file in files:
         try:
             data = read_file(file)
-            reason = None if may_lead_to_training(data) else unchanged_at_sight(data)
+            reason = None if may_lead_to_training(data) or mentions_skip(data) else unchanged_at_sight(data)
         except OSError as error:
             results[file] = Processed(failed(file.as_posix(), f"cannot read: {reason_of(error)}"))
             continue
@@ -150,7 +162,8 @@ def _process(files: Sequence[Path], options: Options, jobs: int | None) -> list[
                 Conversion(file.as_posix(), Outcome.UNCHANGED, reason=reason, cause=Cause.NO_LOOP)
             )
     left = [file for file in files if file not in results]
-    results.update(zip(left, process_files(left, options, jobs), strict=True))
+    its_options = [options if isinstance(options, Options) else options(file) for file in left]
+    results.update(zip(left, process_files(left, its_options, jobs), strict=True))
     return [results[file] for file in files]
 
 

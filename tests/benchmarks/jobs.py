@@ -23,5 +23,5 @@ def rows(setting: Setting) -> list[Row]:
 
 def _wall(paths: list[Path], jobs: int) -> float:
     start = time.perf_counter()
-    process_files(paths, Options(), jobs)
+    process_files(paths, [Options()] * len(paths), jobs)
     return time.perf_counter() - start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _SKIP_FILE = re.compile(rb"#[ \t]*torch2lit:[ \t]*skip-file\b")
+_SKIP = re.compile(rb"#[ \t]*torch2lit:[ \t]*skip\b")
 _TOP = 8 * 1024
 _ACTS = re.compile(rb"^(?:for|while|with)[ (]|^[A-Za-z_][\w.]*\(", re.MULTILINE)
 """A line that does something when the file is run, besides to define or to name."""
@@ -44,6 +45,11 @@ def may_lead_to_training(data: bytes) -> bool:
     if data.find(b"torch", 0, _TOP) < 0:
         return b"__main__" in data
     return b"optim" in data or b"__main__" in data or _ACTS.search(data) is not None
+
+
+def mentions_skip(data: bytes) -> bool:
+    """Whether the words of a skip comment of any kind stand anywhere."""
+    return _SKIP.search(data) is not None
 
 
 def mentions_skip_file(data: bytes) -> bool:

@@ -11,16 +11,21 @@ FORMATS = ("text", "json", "github", "sarif", "junit")
 
 
 def render_for_programs(
-    form: str, conversions: Sequence[Conversion], ending: Ending = PREVIEW, *, diff: bool = False
+    form: str,
+    conversions: Sequence[Conversion],
+    ending: Ending = PREVIEW,
+    *,
+    diff: bool = False,
+    statistics: bool = False,
 ) -> str:
-    """All conversions in one of the formats other than text; ``diff`` counts for json alone.
+    """All conversions in one of the formats other than text; ``diff`` and ``statistics`` count for json alone.
 
     Raises ValueError for a format without a renderer.
     """
     if form == "json":
         from .json_report import render_json
 
-        return render_json(conversions, ending, diff=diff)
+        return render_json(conversions, ending, diff=diff, statistics=statistics)
     if form == "github":
         from .github import render_github
 

@@ -13,13 +13,17 @@ from ..program import Conversion, LedgerEntry, NestSummary, Outcome
 from ..terminal import json_text
 from .diff import render_diff
 from .places import error_parts
+from .statistics import counted
 
 SCHEMA_VERSION = 1
 
 
-def render_json(conversions: Sequence[Conversion], ending: Ending = PREVIEW, *, diff: bool = False) -> str:
-    """All conversions as one JSON text; ``diff`` adds each file's unified diff."""
-    return json_text(to_dict(conversions, ending, diff=diff))
+def render_json(
+    conversions: Sequence[Conversion], ending: Ending = PREVIEW, *, diff: bool = False, statistics: bool = False
+) -> str:
+    """All conversions as one JSON text; ``diff`` adds each file's unified diff, ``statistics`` what is counted over all."""
+    data = to_dict(conversions, ending, diff=diff)
+    return json_text(data | {"statistics": counted(conversions)} if statistics else data)
 
 
 def to_dict(conversions: Sequence[Conversion], ending: Ending = PREVIEW, *, diff: bool = False) -> dict[str, Any]:

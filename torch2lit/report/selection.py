@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..findings import Finding, Rule
 from ..program import Conversion
 
+Selection = Callable[[str], tuple[Sequence[str], Sequence[str]]]
+"""What is selected and what is ignored of the findings of the file with this path."""
 
-def select_findings(
-    conversions: Sequence[Conversion], select: Sequence[str], ignore: Sequence[str]
-) -> list[Conversion]:
+
+def select_findings(conversions: Sequence[Conversion], selection: Selection) -> list[Conversion]:
     """The conversions with only the findings that are selected (all, without a selection) and not ignored.
 
     A selector is a code, the beginning of codes (``T2L2``) or a slug.
     """
-    if not select and not ignore:
-        return list(conversions)
-    return [replace(one, findings=_chosen(one.findings, select, ignore)) for one in conversions]
+    return [replace(one, findings=_chosen(one.findings, *selection(one.path))) for one in conversions]
 
 
 def matches(selector: str, rule: Rule | Finding) -> bool:
