@@ -25,7 +25,7 @@ from .rewrite.fabric import FabricEditor
 from .views.modern import ModernView
 from .views.way import Program
 
-CANNOT = ("framework-wrapped", "names-made-at-run-time")
+CANNOT = ("framework-wrapped", "names-made-at-run-time", "options-do-not-fit")
 """Refusals that hold for Fabric, too."""
 
 

@@ -299,6 +299,21 @@ holds the training of one epoch or batch, its code moves into the script's modul
 """,
     )
 )
+register(
+    Rule(
+        code="T2L131",
+        slug="options-do-not-fit",
+        severity="refused",
+        why="The script trains on a device on which Lightning does not take the options that were given.",
+        remedy="Give `--accelerator` as well, or leave out the option that the message names.",
+        text="""\
+`--strategy`, `--devices` and `--precision` are checked together with each other before any file is read, and together with the device that
+the script names when its Trainer is planned: `fsdp` and `deepspeed` need CUDA GPUs, a CPU takes a count of processes and no
+indices, MPS is one device. The Trainer would raise where it is made.
+""",
+    )
+)
+
 # ---- to be reviewed
 
 register(
@@ -411,6 +426,24 @@ register(
 On one device and in full precision a program trains the same whether its models and optimizers are set up with Fabric or
 not. Mixed precision and several processes need all of them set up, and nothing beside Fabric that scales, casts or clips: use
 `fabric.clip_gradients` and `fabric.autocast` there.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L230",
+        slug="several-devices",
+        severity="review",
+        why="The options ask for several processes, in which the script does more than it did in one.",
+        remedy="Read what the message says of batches, evaluation and the code around training; give the learning rate and the number of epochs that the larger batch needs.",
+        text="""\
+One finding per script, and only what follows from its plan. Each process is the whole script: Lightning starts it once per device, makes the weights equal when `fit` begins and
+averages the gradients in every backward pass. What it does with the data follows from what it is given:
+
+- A `DataLoader` that the Trainer runs over gets a `DistributedSampler`: every process sees its share, a step takes one batch on each device, and an epoch has so many steps
+  fewer. A schedule that was made for the old number of steps is not told.
+- Anything else that the Trainer runs over, and every loop of the script's own, runs whole in every process.
+- What stands outside of `fit` runs in every process as well.
 """,
     )
 )

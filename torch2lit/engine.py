@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .findings import Finding
 from .memory import remembering
 from .options import Options
 from .program import Conversion, Outcome
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 _PASSES = 8
 _OVERLAP = "nests-overlap"
+_OF_SCRIPT = "several-devices"
 
 
 @remembering()
@@ -27,7 +30,7 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
 
     program = Program(text, path, options)
     try:
-        return true_to_text(_convert(program))
+        return true_to_text(_told_once(_convert(program)))
     except SyntaxError as error:
         from .by_trainer import refused
         from .files.old_python import old_syntax
@@ -39,7 +42,7 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
         if (way := repair(program)) is not None:
             found = finished(way, _convert(way.program))
             assert not isinstance(found, Blocked)
-            return true_to_text(found)
+            return true_to_text(_told_once(found))
         if (old := old_syntax(text, error)) is not None:
             return refused(text, path, [finding("old-python", *old)])
         raise
@@ -60,3 +63,12 @@ def _convert(program: Program) -> Conversion:
             break
         result = further
     return with_fabric(program, result) if program.options.target == "auto" else result
+
+
+def _told_once(result: Conversion) -> Conversion:
+    """What concerns the whole script is said of its first loop alone."""
+    kept: list[Finding] = []
+    for found in result.findings:
+        if found.slug != _OF_SCRIPT or all(f.slug != _OF_SCRIPT for f in kept):
+            kept.append(found)
+    return result if len(kept) == len(result.findings) else replace(result, findings=tuple(kept))

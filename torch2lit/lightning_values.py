@@ -49,6 +49,10 @@ TARGETS = ("auto", "trainer", "fabric")
 
 _INDICES = re.compile(r"\d+(\s*,\s*\d+)*\s*,?")
 _GPU_ONLY = ("fsdp", "deepspeed")
+_FOR_SEVERAL = ("ddp", *_GPU_ONLY)
+_NOT_BY_NAME = ("single_xla", "single_tpu")
+"""Strategies that are registered without the device that they need."""
+_XLA_PRECISIONS = ("32-true", "16-true", "bf16-true")
 
 
 class ValueProblem(ValueError):
@@ -65,8 +69,8 @@ def accelerator(value: str) -> str:
 
 
 def strategy(value: str) -> str:
-    """The registered name of a strategy. Raises ValueProblem."""
-    return _one_of("strategy", value, STRATEGIES)
+    """The registered name of a strategy, in capitals or not. Raises ValueProblem."""
+    return _one_of("strategy", value.lower(), STRATEGIES)
 
 
 def target(value: str) -> str:
@@ -117,16 +121,59 @@ def devices_code(value: str) -> str:
 
 def check_together(accelerator: str | None, devices: str | None, strategy: str | None, precision: str | None) -> None:
     """Raise ValueProblem for values that are legal alone and that Lightning refuses together."""
-    if accelerator == "cpu":
-        if devices is not None and not devices.isdigit() and devices != "auto":
-            raise ValueProblem("devices", f"{devices!r} with --accelerator cpu: a count of processes is needed")
-        if strategy is not None and strategy.startswith(_GPU_ONLY):
-            raise ValueProblem("strategy", f"{strategy!r} needs GPUs and cannot go with --accelerator cpu")
-    if strategy is not None and strategy.startswith(_GPU_ONLY):
-        if accelerator in ("mps", "tpu"):
-            raise ValueProblem("strategy", f"{strategy!r} needs CUDA GPUs, not --accelerator {accelerator}")
-        if precision == "64-true":
-            raise ValueProblem("precision", f"'64-true' is not supported by the strategy {strategy!r}")
+    strategy = strategy or "auto"
+    if strategy in _NOT_BY_NAME:
+        raise ValueProblem(
+            "strategy", f"{strategy!r} cannot be made by its name: --accelerator tpu --devices 1 chooses it"
+        )
+    _check_strategy(accelerator, strategy)
+    _check_devices(accelerator, devices, strategy)
+    _check_precision(accelerator, strategy, precision)
+
+
+def is_for_several(strategy: str) -> bool:
+    """Whether a strategy is one of several processes."""
+    return strategy.startswith((*_FOR_SEVERAL, "xla"))
+
+
+def takes_several(devices: str | None, num_nodes: int | None, strategy: str | None) -> bool:
+    """Whether legal values may ask for more than one process, or for a strategy of several."""
+    alone = devices is None or devices == "1" or devices.endswith(",")
+    return not alone or (num_nodes or 1) > 1 or is_for_several(strategy or "auto")
+
+
+def _check_strategy(accelerator: str | None, strategy: str) -> None:
+    if accelerator in ("cpu", "mps", "tpu") and strategy.startswith(_GPU_ONLY):
+        raise ValueProblem("strategy", f"{strategy!r} needs CUDA GPUs and cannot go with --accelerator {accelerator}")
+    if accelerator == "mps" and strategy.startswith("ddp"):
+        raise ValueProblem("strategy", f"{strategy!r} cannot go with --accelerator mps, which is one device only")
+    if accelerator == "tpu" and strategy.startswith(("ddp", "single_device")):
+        raise ValueProblem("strategy", f"{strategy!r} cannot go with --accelerator tpu, which takes 'xla' or 'auto'")
+    if accelerator not in (None, "auto", "tpu") and strategy.startswith("xla"):
+        raise ValueProblem("strategy", f"{strategy!r} needs --accelerator tpu, not {accelerator}")
+    if accelerator in ("gpu", "cuda", "mps") and strategy == "single_device":
+        raise ValueProblem("strategy", f"'single_device' by its name is the CPU: leave it out with {accelerator}")
+
+
+def _check_devices(accelerator: str | None, devices: str | None, strategy: str) -> None:
+    if accelerator == "cpu" and devices is not None and not devices.isdigit() and devices != "auto":
+        raise ValueProblem("devices", f"{devices!r} with --accelerator cpu: a count of processes is needed")
+    if accelerator == "mps" and devices not in (None, "auto", "-1", "1", "0,"):
+        raise ValueProblem("devices", f"{devices!r} with --accelerator mps, which is one device only")
+    if strategy == "single_device" and devices not in (None, "1") and not (devices or "").endswith(","):
+        raise ValueProblem("strategy", f"'single_device' would train on one of --devices {devices} alone")
+
+
+def _check_precision(accelerator: str | None, strategy: str, precision: str | None) -> None:
+    if precision is None:
+        return
+    engine = precision.startswith("transformer-engine")
+    if strategy.startswith(_GPU_ONLY) and (precision == "64-true" or engine):
+        raise ValueProblem("precision", f"{precision!r} is not supported by the strategy {strategy!r}")
+    if engine and accelerator in ("cpu", "mps", "tpu"):
+        raise ValueProblem("precision", f"{precision!r} needs CUDA GPUs, not --accelerator {accelerator}")
+    if (accelerator == "tpu" or strategy.startswith("xla")) and precision not in _XLA_PRECISIONS:
+        raise ValueProblem("precision", f"{precision!r} on a TPU, which takes {', '.join(_XLA_PRECISIONS)}")
 
 
 def nearest(value: str, legal: tuple[str, ...]) -> str | None:

@@ -44,3 +44,9 @@ class Options:
         if self.fail_on is not None and self.fail_on not in SEVERITIES:
             raise legal.ValueProblem("fail_on", f"{self.fail_on!r} is none of {', '.join(SEVERITIES)}")
         legal.check_together(self.accelerator, self.devices, self.strategy, self.precision)
+
+    @property
+    def several_processes(self) -> bool:
+        """Whether they may ask for more than one process, or for a strategy of several."""
+        devices = None if self.accelerator == "cpu" and self.devices == "auto" else self.devices
+        return legal.takes_several(devices, self.num_nodes, self.strategy)

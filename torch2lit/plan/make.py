@@ -22,6 +22,7 @@ from .optimizers import Configured, configure
 from .outer_bar import drop_bound_bar
 from .reported import report_numbers
 from .sampler_epoch import leave_epoch_to_trainer
+from .several_devices import check_options, tell_of_several
 from .state import State
 from .steps import (
     gradients_may_survive,
@@ -48,6 +49,8 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     check_group(draft, state)
     report_numbers(draft, state)
     draft.trainer = trainer_arguments(draft)
+    check_options(draft)
+    tell_of_several(draft)
     _look_for_troubles(draft)
     return draft, configured, state
 

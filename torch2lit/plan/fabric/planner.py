@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from ...checks import listed
 from ...findings import Finding, finding
 from ...lightning_values import devices_code
 from ...options import Options
@@ -81,6 +82,8 @@ class FabricPlanner:
         needs: list[ast.AST] = [*plan.backwards, *(line.statement for line in plan.lines)]
         plan.place = place_of(self.source, needs, plan.devices)
         plan.arguments = self._arguments()
+        if self.options.several_processes:
+            plan.findings.append(finding("several-devices", plan.backwards[0].lineno, self._told_of_several()))
         return plan
 
     def _is_backward(self, call: ast.Call) -> bool:
@@ -171,6 +174,15 @@ class FabricPlanner:
             line = raw[0].line if raw else first.lineno
             text = f"not every model and optimizer is set up, and {' and '.join(asked)} would need that"
             self.plan.findings.append(finding("fabric-by-hand", line, text))
+
+    def _told_of_several(self) -> str:
+        """What several processes make of a program that keeps its own control flow."""
+        loaders = list(dict.fromkeys(name for role, name in self.plan.roles if role == "loader"))
+        shares = (
+            f"each trains and evaluates on its share of {listed(loaders)}" if loaders else "no loader is shared out"
+        )
+        told = ", ".join(f"{name}={value}" for name, value in self.plan.arguments.items() if name != "accelerator")
+        return f"{told}: every process runs the whole script, what it prints and writes as well; {shares}"
 
     def _arguments(self) -> dict[str, str]:
         """What Fabric is told, as the Trainer would be."""
