@@ -1779,6 +1779,30 @@ OF_LOGGING = (
         "Logged(name, value)\n        return",
         _text("numbers-printed-per-epoch"),
     ),
+    Mutation(
+        1,
+        "logging: what a function of the script's own gives is taken for a number",
+        "torch2lit/plan/scope_numbers.py",
+        "return bool(values) and all(self._returned(v, index, function, depth + 1) for v in values)",
+        "return True",
+        _trains("numbers-of-functions-that-give-arrays"),
+    ),
+    Mutation(
+        1,
+        "logging: times are logged as if they were results",
+        "torch2lit/plan/reported.py",
+        "if self.measured.is_time(node, frame.scope):",
+        "if False:",
+        _text("numbers-that-meters-show"),
+    ),
+    Mutation(
+        1,
+        "logging: a loss that nobody shows is logged",
+        "torch2lit/plan/reported.py",
+        "            if _gives_up(block):\n",
+        "            if False:\n",
+        _text("numbers-that-nobody-shows"),
+    ),
 )
 
 MUTATIONS = (

@@ -45,7 +45,7 @@ def test_numbers_are_found(text: str, numbers: list[tuple[str, str]]) -> None:
         '"%d %% loss %s" % (a, b)',
         "text % loss",
         '"loss {:.3f}".format(*numbers)',
-        '"loss {a.b:.3f} {0[1]:.2f}".format(a, a=b)',
+        '"loss {0[1]:.2f}".format(a)',
         '"loss {:.3f".format(a)',
         '"loss: {:.3f}".format()',
         'b"loss: %.3f" % loss',

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import libcst as cst
 
@@ -21,39 +22,47 @@ Labelled = tuple[str, cst.BaseExpression]
 
 _FLOAT_SPEC = re.compile(r"[^{}%]*[eEfFgG]")  # `%H:%M:%S.%f` is a time
 _PERCENT = re.compile(r"%(?:\((\w+)\))?[-+ #0]*(\*|\d+)?(?:\.(\*|\d+))?([diouxXeEfFgGcrsa%])")
+_WHOLE_SPEC = re.compile(r"[^{}%]*[bcdnoxX]")
 _BREAK = re.compile(r"[\n\t,;|\]\)]|[.!?] |  +|- ")
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_@/ ]{0,29}")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One value that a text shows: what stands before it, and whether it is formatted as a float.
+
+    ``value`` is None where it is not found, or formatted as a whole number: a count.
+    """
+
+    before: str
+    value: cst.BaseExpression | None
+    as_float: bool
 
 
 def formatted_numbers(text: cst.BaseExpression) -> list[Labelled]:
     """Each number of a text that a word stands before, in order; the word made fit for a name of a metric."""
     found: dict[str, cst.BaseExpression] = {}
-    for before, value in _pieces(text):
-        if value is not None and (label := label_of(before)):
-            found.setdefault(label, value)
+    for piece in pieces_of(text):
+        if piece.value is not None and piece.as_float and (label := label_of(piece.before)):
+            found.setdefault(label, piece.value)
     return list(found.items())
-
-
-def numbers_in(text: cst.BaseExpression) -> list[Labelled]:
-    """Every number of a text, in order, with the word before it; "" where none stands there."""
-    return [(label_of(before), value) for before, value in _pieces(text) if value is not None]
 
 
 def only_number(text: cst.BaseExpression) -> cst.BaseExpression | None:
     """The number that is all that a text is made of besides its constant words; None when it holds more or none."""
-    values = [value for _before, value in _pieces(text)]
+    values = [piece.value if piece.as_float else None for piece in pieces_of(text)]
     return values[0] if len(values) == 1 else None
 
 
 def label_of(before: str) -> str:
     """The words straight before a number: what follows the last break, without the sign that leads to the number."""
     words = before.rstrip(" :=[(")
-    last = _BREAK.split(words)[-1].strip(" :")
+    last = _BREAK.split(words)[-1].strip(" :[(")
     return re.sub(r"\W+", "_", last).strip("_") if _LABEL.fullmatch(last) else ""
 
 
-def _pieces(text: cst.BaseExpression) -> Iterator[tuple[str, cst.BaseExpression | None]]:
-    """For each formatted value the text since the one before, and the value, None when it is not formatted as a float."""
+def pieces_of(text: cst.BaseExpression) -> Iterator[Piece]:
+    """The values of a text in order. Nothing for what is no text with values."""
     match text:
         case cst.FormattedString() | cst.ConcatenatedString():
             yield from _of_f_string(text)
@@ -77,14 +86,15 @@ def _constant(node: cst.BaseExpression) -> str | None:
     return None
 
 
-def _of_f_string(text: cst.BaseExpression) -> Iterator[tuple[str, cst.BaseExpression | None]]:
+def _of_f_string(text: cst.BaseExpression) -> Iterator[Piece]:
     before = ""
     for part in _parts(text):
         if isinstance(part, str):
             before += part
             continue
         spec = "".join(s.value for s in part.format_spec or () if isinstance(s, cst.FormattedStringText))
-        yield before, part.expression if _FLOAT_SPEC.fullmatch(spec) and part.conversion is None else None
+        value = None if _WHOLE_SPEC.fullmatch(spec) else part.expression
+        yield Piece(before, value, _FLOAT_SPEC.fullmatch(spec) is not None and part.conversion is None)
         before = ""
 
 
@@ -103,7 +113,7 @@ def _parts(text: cst.BaseExpression) -> Iterator[str | cst.FormattedStringExpres
             yield _constant(text) or ""
 
 
-def _of_percent(pattern: str, right: cst.BaseExpression) -> Iterator[tuple[str, cst.BaseExpression | None]]:
+def _of_percent(pattern: str, right: cst.BaseExpression) -> Iterator[Piece]:
     values = [e.value for e in right.elements] if isinstance(right, cst.Tuple) else [right]
     start = 0
     for place in _PERCENT.finditer(pattern):
@@ -113,11 +123,11 @@ def _of_percent(pattern: str, right: cst.BaseExpression) -> Iterator[tuple[str, 
         if name is not None or "*" in (width, precision) or not values:
             return
         value = values.pop(0)
-        yield pattern[start : place.start()], value if kind in "eEfFgG" else None
+        yield Piece(pattern[start : place.start()], value if kind in "eEfFgGsra" else None, kind in "eEfFgG")
         start = place.end()
 
 
-def _of_format(pattern: str, args: Sequence[cst.Arg]) -> Iterator[tuple[str, cst.BaseExpression | None]]:
+def _of_format(pattern: str, args: Sequence[cst.Arg]) -> Iterator[Piece]:
     by_name = {arg.keyword.value: arg.value for arg in args if arg.keyword is not None}
     by_place = [arg.value for arg in args if arg.keyword is None]
     if any(arg.star for arg in args):
@@ -130,9 +140,22 @@ def _of_format(pattern: str, args: Sequence[cst.Arg]) -> Iterator[tuple[str, cst
     for before, field, spec, conversion in fields:
         if field is None:
             continue
-        value = by_name.get(field)
-        if not field or field.isdigit():
-            place = int(field) if field else count
+        name, *attributes = field.split(".")
+        value = by_name.get(name)
+        if not name or name.isdigit():
+            place = int(name) if name else count
             value = by_place[place] if place < len(by_place) else None
             count += 1
-        yield before, value if _FLOAT_SPEC.fullmatch(spec or "") and not conversion else None
+        found = None if _WHOLE_SPEC.fullmatch(spec or "") else _attribute_of(value, attributes)
+        yield Piece(before, found, _FLOAT_SPEC.fullmatch(spec or "") is not None and not conversion)
+
+
+def _attribute_of(value: cst.BaseExpression | None, attributes: list[str]) -> cst.BaseExpression | None:
+    """The attribute of a value that a field such as ``{loss.avg}`` names."""
+    if attributes and not isinstance(value, cst.Name | cst.Attribute | cst.Call | cst.Subscript):
+        return None
+    for attribute in attributes:
+        if value is None or not attribute.isidentifier():
+            return None
+        value = cst.Attribute(value, cst.Name(attribute))
+    return value

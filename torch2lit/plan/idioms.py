@@ -9,6 +9,7 @@ from ..recover.items import Item
 from ..recover.loops import loop_names
 from ..recover.names import target_names
 from ..recover.nest import Frame
+from ..recover.roles import Role
 from ..recover.syntax import blocks, walk
 from ..recover.variables import Variable
 from .acceptance import Proposal, accept, holds_there
@@ -16,6 +17,7 @@ from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft
 from .entry_names import at_entry
 from .looks import Looks
 from .loop_bars import loop_bars
+from .no_arrays import NoArrays
 from .numbers import Numbers
 from .ranks import Ranks
 from .steps import optimizes_all
@@ -70,6 +72,25 @@ _MAKERS = {
     "Tensor", "FloatTensor", "LongTensor",
 }  # fmt: skip
 """Functions of torch that make a tensor in the host's memory, unless they are told a device."""
+
+
+def _of_one_element(backward: ast.Call, draft: Draft) -> list[ast.Name]:
+    """The names that surely are tensors of one element: the one that runs backward, scaled, divided or added up."""
+    scope = draft.nest.step_frame.scope
+    no_arrays = NoArrays(draft)
+    found: list[ast.Name] = []
+    nodes = [backward.func.value] if isinstance(backward.func, ast.Attribute) else []
+    while nodes:
+        match nodes.pop():
+            case ast.Name() as name:
+                found.append(name)
+            case ast.BinOp(left=left, op=ast.Div()):
+                nodes.append(left)
+            case ast.BinOp(left=left, op=ast.Add() | ast.Mult(), right=right):
+                nodes += [n for n in (left, right) if not isinstance(n, ast.Name) or no_arrays.surely(n, scope)]
+            case ast.Call(func=ast.Attribute(value=scaler, attr="scale"), args=[inner]):
+                nodes += [inner] if draft.roles.of(scaler, scope) is Role.SCALER else []
+    return found
 
 
 class StatementSite:
@@ -164,10 +185,10 @@ class StatementSite:
             return False
         return any(
             isinstance(backward.func, ast.Attribute)
-            and isinstance(loss := backward.func.value, ast.Name)
             and not backward.args
             and self._draft.variables.of(self._draft.nest.step_frame, loss.id) is variable
             for backward in self._draft.nest.backwards
+            for loss in _of_one_element(backward, self._draft)
         )
 
     def optimizes_all(self, model: ast.expr) -> bool:

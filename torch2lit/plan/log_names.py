@@ -25,13 +25,14 @@ _SAME = {
 """Methods and attributes that give the number that a name stands for."""
 _COUNTERS = re.compile(
     r"(?:^|_)(?:epochs?|ep|steps?|iters?|iterations?|batch(?:es)?|idx|index|time|times|elapsed|duration|eta|secs?|seconds|"
-    r"minutes|mins|hours|hrs|mem|memory|gpu|speed|fps|progress|total|count|num|n|i|j|k|t|it|sec|ms|start|end|len|size|took|patience|counter|seed|version)(?:_|$)"
+    r"minutes|mins|hours|hrs|mem|memory|gpu|speed|fps|progress|total|count|num|n|i|j|k|t|it|sec|ms|start|end|len|size|took|correct|seen|samples|patience|counter|seed|version)(?:_|$)"
 )
 """What is no result: places in the run, times and sizes."""
 _RESULT = re.compile(r"loss|acc|err|auc|f1|iou|dice|psnr|ssim|score|metric|reward|recall|precision|lr|learning_rate")
 _PHASE = re.compile(
     r"(?:^|_)(?:train|training|tr|val|valid|validation|dev|test|eval|evaluation)(?:_|$)|^(?:v|val|test|train)(?:loss|acc)|^v(?:al)?[A-Z]"
 )
+_OF_EVALUATION = re.compile(r"(?:^|_)(?:val|valid|validation|dev|test|eval|evaluation)(?:_|$)", re.IGNORECASE)
 _NO_WORD = re.compile(
     r"(?:train|training|val|valid|validation|dev|test|eval|epoch|avg|average|mean|history|hist|log|value|result|record|stat|metric|list)"
 )
@@ -48,6 +49,8 @@ def log_name(value: ast.expr, label: str, holder: str = "") -> str:
     """
     own = _fit(plain(_own_name(value)))
     shown = _fit(label).lower()
+    if (_RESULT.search(shown) and not _RESULT.search(own.lower())) or ("loss" in shown and "loss" not in own.lower()):
+        own = ""
     kept = _fit(_single(plain(holder)))
     found = next((name for name in (own, shown, kept) if len(name) > 2), own or shown or kept)
     if isinstance(value, ast.BinOp) and (len(found) <= 2 or _NO_WORD.fullmatch(found.lower())):
@@ -58,6 +61,11 @@ def log_name(value: ast.expr, label: str, holder: str = "") -> str:
     if _COUNTERS.search(found.lower()) and not _RESULT.search(found.lower()):
         return ""
     return found if re.search(r"[A-Za-z]", found) and not _NO_WORD.fullmatch(found.lower()) else ""
+
+
+def is_training_loss(name: str) -> bool:
+    """Whether a name says that the number is a loss of the training."""
+    return "loss" in name.lower() and not _OF_EVALUATION.search(name)
 
 
 def of_validation(name: str) -> str:

@@ -25,8 +25,14 @@ def logged_numbers(draft: Draft, state: State) -> dict[str, str]:
     surely = draft.variables.sequence(
         [*draft.hooks.get(VALIDATION_START, []), *draft.hooks.get(VALIDATION_END, [])]
     ).definite
+    of_validation = draft.variables.sequence(
+        [*draft.hooks.get(VALIDATION_STEP, []), *draft.hooks.get(VALIDATION_END, [])]
+    ).written
+    at_its_end = set(_shown(draft, (VALIDATION_END,)))
     found: dict[str, str] = {}
-    for variable in _shown(draft):
+    for variable in _shown(draft, (VALIDATION_END, EPOCH_END)):
+        if variable not in of_validation and variable not in at_its_end:
+            continue  # a number of the training, which is logged where the epoch's end shows it
         home = state.homes.get(variable, "")
         if variable in written and variable in surely and home.startswith("self.") and home.count(".") == 1:
             if Numbers(draft).holds(variable) and not _global(draft, variable):
@@ -38,10 +44,10 @@ def _global(draft: Draft, variable: Variable) -> bool:
     return variable.is_global and variable.frame is None
 
 
-def _shown(draft: Draft) -> list[Variable]:
-    """The variables that are printed, formatted or compared at the end of a validation or of an epoch, in order."""
+def _shown(draft: Draft, hooks: tuple[str, ...]) -> list[Variable]:
+    """The variables that are printed, formatted or compared in hooks, in order."""
     found: dict[Variable, None] = {}
-    for item in [*draft.hooks.get(VALIDATION_END, []), *draft.hooks.get(EPOCH_END, [])]:
+    for item in (item for hook in hooks for item in draft.hooks.get(hook, [])):
         shown = {id(name) for node in walk_scope(item.node) for name in _shown_by(node)}
         for name, frame in names_in(item):
             variable = draft.variables.of(frame, name.id)

@@ -29,16 +29,19 @@ from .draft import (
     Reports,
 )
 from .idioms import StatementSite
-from .log_names import log_name, of_epoch, of_validation
+from .kept_losses import bare_value, kept_by
+from .log_names import is_training_loss, log_name, of_epoch, of_validation
 from .looks import Looks
+from .measured import Measured
 from .metrics import logged_numbers
 from .no_arrays import NoArrays
 from .numbers import Numbers
-from .shown_numbers import Shown, root_of, shown_numbers
+from .shown import Shown
+from .shown_numbers import root_of, shown_numbers
 from .state import State
 from .steps import open_controls
 
-_HOOKS = (TRAINING_STEP, BEFORE_STEP, BATCH_END, EPOCH_START, VALIDATION_END, EPOCH_END)
+_HOOKS = (TRAINING_STEP, BEFORE_STEP, BATCH_END, EPOCH_START, VALIDATION_START, VALIDATION_END, EPOCH_END)
 _STEPS = (TRAINING_STEP, BEFORE_STEP, BATCH_END)
 _OF_VALIDATION = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 _CLOCKS = ("time.", "datetime.", "psutil.")
@@ -67,6 +70,7 @@ class _Reporter:
         self.state = state
         self.numbers = Numbers(draft)
         self.looks = Looks(draft)
+        self.measured = Measured(draft.roles)
         self.no_arrays = NoArrays(draft)
         self.taken: dict[str, set[str]] = {}
         self.values: set[tuple[str, str]] = set()
@@ -85,6 +89,23 @@ class _Reporter:
             places = sorted(self._places(hook), key=lambda p: (p.depth, p.order))
             for place in places:
                 self._report(place)
+        if not any(is_training_loss(n) for hook in (*_STEPS, EPOCH_START, EPOCH_END) for n in self.taken.get(hook, ())):
+            self._keep_losses()
+
+    def _keep_losses(self) -> None:
+        """Log the loss that a step only hands on, to a meter or to a sum whose mean is not known to be a number."""
+        for hook in _STEPS:
+            for place in self._places(hook):
+                site = self._site(place)
+                for kept in {n.id: n for n in kept_by(place.statement)}.values():
+                    if not site.is_loss(kept) or self._is_reduced(kept, place):
+                        continue
+                    if shown := self._name(log_name(kept, "") or "loss", place, kept, kept.id):
+                        reports = self.draft.reports.setdefault(place.statement, Reports())
+                        reports.after.append(Logged(shown, kept.id))
+
+    def _site(self, place: _Place) -> StatementSite:
+        return StatementSite(self.draft, place.item, place.statement, place.hook, set())
 
     def _end_validation(self) -> None:
         """What is logged when all else of a validation is done."""
@@ -117,6 +138,8 @@ class _Reporter:
         if isinstance(statement, ast.For | ast.AsyncFor | ast.While) and hook not in _STEPS:
             return  # one name, many values: their mean would be logged
         for block in blocks(statement):
+            if _gives_up(block):
+                continue  # what is told there is why the training ends
             for inner in block:
                 yield from self._statements(inner, hook, depth + 1)
 
@@ -133,7 +156,7 @@ class _Reporter:
                 found.append(logged)
         decided = self._decided(place)
         if found or decided:
-            before = decided if isinstance(place.statement, ast.If) else []
+            before = decided if isinstance(place.statement, ast.If | ast.Assign) else []
             after = [*found, *(decided if not before else [])]
             self.draft.reports[place.statement] = Reports(before, after, self._is_shared(place))
 
@@ -141,16 +164,37 @@ class _Reporter:
         """The numbers by which a test, or a schedule that waits for a plateau, decides."""
         if place.hook in _STEPS or self._is_elif(place.statement):
             return []
-        part = place.statement.test if isinstance(place.statement, ast.If) else place.statement
-        if part is place.statement and not isinstance(part, ast.Expr):
-            return []
+        parts: list[ast.AST] = []
+        match place.statement:
+            case ast.If(test=test):
+                parts = [test]
+            case ast.Expr() as whole:
+                parts = [whole]
+            case ast.Assign(value=ast.Compare() | ast.Call() as value):
+                parts = [value]
+        compared = [n for part in parts for node in walk_scope(part) for n in _compared(self.draft, node, place.item)]
+        compared += self._compared_later(place)
         found = []
-        for name in (n for node in walk_scope(part) for n in _compared(self.draft, node, place.item)):
-            value = ast.Name(name, ast.Load())
-            if self.numbers.number(value, place.item.frame) and not self._is_logged_already(value, place):
-                if shown := self._name(log_name(value, ""), place, value, name):
+        for name in dict.fromkeys(compared):
+            number = ast.Name(name, ast.Load())
+            if self.numbers.number(number, place.item.frame) and not self._is_logged_already(number, place):
+                if shown := self._name(log_name(number, ""), place, number, name):
                     found.append(self._in_double(shown, name))
         return found
+
+    def _compared_later(self, place: _Place) -> list[str]:
+        """The names that an `elif` compares, as far as they surely have their values before the first `if`."""
+        if not isinstance(place.statement, ast.If) or place.depth:
+            return []
+        items = self.draft.hooks[place.hook]
+        surely = self.draft.variables.sequence(items[: items.index(place.item)]).definite
+        found: list[str] = []
+        following = place.statement.orelse
+        while len(following) == 1 and isinstance(following[0], ast.If):
+            for node in walk_scope(following[0].test):
+                found += _compared(self.draft, node, place.item)
+            following = following[0].orelse
+        return [name for name in found if self.draft.variables.of(place.item.frame, name) in surely]
 
     def _is_elif(self, statement: ast.stmt) -> bool:
         parent = self.draft.source.parents.get(statement)
@@ -158,17 +202,17 @@ class _Reporter:
 
     def _logged(self, shown: Shown, place: _Place) -> Logged | None:
         node, frame = shown.node, place.item.frame
-        site = StatementSite(self.draft, place.item, place.statement, place.hook, set())
+        site = self._site(place)
         if isinstance(node, ast.Constant) or not self._may_be_repeated(node, place):
             return None
+        if self.measured.is_time(node, frame.scope):
+            return None
         value, form = shown.value, ""
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name() as inner, attr="item"), args=[]) if site.is_loss(inner):
-                value = inner.id
-        if value != shown.value or (site.is_loss(node) and (shown.formatted or not self._is_reduced(node, place))):
-            form = ""
+        bare, single = bare_value(node)
+        if site.is_loss(bare) and (shown.formatted or single or not self._is_reduced(bare, place)):
+            value = ast.unparse(bare)
         elif self.numbers.number(node, frame):
-            if not shown.formatted and not self._is_measured(node, place, 0):
+            if not shown.formatted and not self.measured.is_result(node, frame.scope):
                 return None
         elif shown.formatted == "exact" and self.no_arrays.surely(node, frame.scope):
             form = ""
@@ -232,40 +276,17 @@ class _Reporter:
         return self.looks.only(node, place.item.frame)
 
     def _is_reduced(self, node: ast.expr, place: _Place) -> bool:
-        """Whether a name gets a value that a call makes of its last one: what had more elements may have one then."""
+        """Whether a name gets a value that a call makes of its last one, or starts as none: what had more elements may have one then."""
         if not isinstance(node, ast.Name):
             return False
         key = self.draft.roles.key(place.item.frame.scope, node.id)
         for binding in self.draft.roles.bindings(key) if key is not None else ():
+            if isinstance(binding.value, ast.Constant) and binding.value.value is None:
+                return True
             for call in (n for n in walk(binding.value) if isinstance(n, ast.Call)):
                 if any(isinstance(n, ast.Name) and n.id == node.id for n in walk(call)):
                     return True
         return False
-
-    def _is_measured(self, node: ast.expr, place: _Place, depth: int) -> bool:
-        """Whether a number comes from a tensor or a division: counts and settings are no results."""
-        for part in walk(node):
-            if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr == "item":
-                return True
-            if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div):
-                return True
-            if isinstance(part, ast.Name) and depth < 4:
-                frame = place.item.frame
-                key = self.draft.roles.key(frame.scope, part.id)
-                values = [b.value for b in self.draft.roles.bindings(key)] if key is not None else []
-                values += [
-                    n.value
-                    for i in self.draft.all_items()
-                    for n in (walk_scope(i.node) if i.kind == "statement" else ())
-                    if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name) and n.target.id == part.id
-                ]
-                if any(not self._same(part.id, v) and self._is_measured(v, place, depth + 1) for v in values):
-                    return True
-        return False
-
-    @staticmethod
-    def _same(name: str, value: ast.expr) -> bool:
-        return isinstance(value, ast.Name) and value.id == name
 
     def _starts_anew(self, place: _Place) -> bool:
         """Whether the list that a step appends to is a new one in every epoch: then it is no history."""
@@ -300,6 +321,16 @@ class _Reporter:
         return not any(open_controls(self.draft, i.node) for i in earlier if i.kind == "statement")
 
 
+def _gives_up(block: list[ast.stmt]) -> bool:
+    """Whether a block ends the program."""
+    match block[-1:]:
+        case [ast.Raise()]:
+            return True
+        case [ast.Expr(value=ast.Call(func=function))]:
+            return ast.unparse(function) in ("sys.exit", "exit", "quit", "os._exit")
+    return False
+
+
 def _deciding(draft: Draft) -> set[object]:
     """The variables that are compared with a best value or given to a schedule that waits for a plateau."""
     found: set[object] = set()
@@ -321,6 +352,11 @@ def _compared(draft: Draft, node: ast.AST, item: Item) -> list[str]:
                 ):
                     if not any(word in one.id.lower() for word in ("best",)):
                         return [one.id]
+        case ast.Call(func=ast.Name(id="max" | "min"), args=[one, other]):
+            names = [part.id for part in (one, other) if isinstance(part, ast.Name)]
+            new = [name for name in names if not any(word in name.lower() for word in _BEST)]
+            if len(names) == 2 and len(new) == 1:
+                return new
         case ast.Call(func=ast.Attribute(value=scheduler, attr="step"), args=[ast.Name(id=name)]):
             if draft.role(scheduler, item.frame) is Role.SCHEDULER:
                 return [name]

@@ -1,6 +1,8 @@
 """What one statement shows or keeps: the values, with what stands before them.
 
 print(f"loss: {loss:.4f}")                      formatted as a float, so a number or of one element
+progress(i, n, "loss: %.4f" % loss)             the same, whatever the function does with the text
+message = "loss: {:.4f}".format(loss)           the same, when the text is shown later
 print("loss", loss.item())                      as it is
 losses.append(loss.item())                      into a history
 writer.add_scalar("loss", loss.item(), step)    to a writer
@@ -9,47 +11,22 @@ writer.add_scalar("loss", loss.item(), step)    to a writer
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-import libcst as cst
-
-from ..formatted_numbers import label_of, numbers_in
+from ..formatted_numbers import label_of
 from ..recover.syntax import Source, walk
+from .shown import Shown
+from .shown_texts import is_text, shown_by_text, text_of
 
-_TEXTS = {
-    "print",
-    "info",
-    "debug",
-    "warning",
-    "write",
-    "log",
-    "critical",
-    "tqdm.write",
-    "log_string",
-    "logging",
-    "log_print",
-    "print_log",
-}
+_TEXTS = re.compile(
+    r"print|info|debug|warning|critical|log|write(?:row|line)?s?|(?:log|print|write)_?\w+|\w+_?(?:log|print)"
+)
 """Functions and methods that put texts out."""
 _SCALARS = {"add_scalar", "log_metric", "log_value", "scalar_summary"}
-_ENTRIES = {"log", "add_scalars", "log_metrics", "log_dict"}
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One value. ``formatted``: as a float: "exact" where an array of more than no dimension would raise, "loose" where one element may
-    have dimensions, "" when it is not."""
-
-    label: str
-    value: str
-    formatted: str = ""
-    holder: str = ""
-
-    @property
-    def node(self) -> ast.expr:
-        """The value as a tree."""
-        return ast.parse(self.value, mode="eval").body
+_ENTRIES = {"log", "add_scalars", "log_metrics", "log_dict", "print"}
+_BARS = {"set_description", "set_description_str", "set_postfix", "set_postfix_str"}
+"""Methods of progress bars: an idiom answers for them."""
 
 
 def shown_numbers(source: Source, statement: ast.stmt) -> list[Shown]:
@@ -58,7 +35,25 @@ def shown_numbers(source: Source, statement: ast.stmt) -> list[Shown]:
         case ast.Expr(value=ast.Call(func=function) as call) if not any(isinstance(a, ast.Starred) for a in call.args):
             last = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
             return list(_of_call(source, call, function, last))
+        case ast.Assign(targets=[target], value=value) | ast.AugAssign(target=target, value=value):
+            if is_text(source, value) and _is_shown_later(source, target):
+                return [s for s in shown_by_text(source, value) if s.formatted]
     return []
+
+
+def _is_shown_later(source: Source, target: ast.expr) -> bool:
+    """Whether a text that is put together is what a call shows, or what an object such as a bar holds."""
+    if isinstance(target, ast.Attribute):
+        return True
+    if not isinstance(target, ast.Name):
+        return False
+    for call in source.calls:
+        last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if _TEXTS.fullmatch(last) or last in _BARS:
+            given = [*call.args, *(k.value for k in call.keywords)]
+            if any(isinstance(a, ast.Name) and a.id == target.id for a in given):
+                return True
+    return False
 
 
 def _of_call(source: Source, call: ast.Call, function: ast.expr, last: str) -> Iterator[Shown]:
@@ -68,68 +63,63 @@ def _of_call(source: Source, call: ast.Call, function: ast.expr, last: str) -> I
         return
     if last in _SCALARS and len(call.args) >= 2:
         if isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str):
-            yield Shown(call.args[0].value, _text(source, call.args[1]))
+            yield Shown(call.args[0].value, text_of(source, call.args[1]))
         return
+    if last in _ENTRIES:
+        yield from _entries(source, call)
+    if _TEXTS.fullmatch(last):
+        yield from _of_texts(source, call.args)
+    elif last not in _BARS:
+        for argument in [*call.args, *(k.value for k in call.keywords)]:
+            yield from (s for s in shown_by_text(source, argument) if s.formatted)
+
+
+def _entries(source: Source, call: ast.Call) -> Iterator[Shown]:
+    """What goes under a name of its own."""
     for argument in [*call.args, *(k.value for k in call.keywords)]:
-        if last in _ENTRIES and isinstance(argument, ast.Dict):
+        if isinstance(argument, ast.Dict):
             for key, value in zip(argument.keys, argument.values, strict=True):
                 if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    yield Shown(key.value, _text(source, value))
-    if last in _TEXTS:
-        yield from _of_texts(source, call.args)
+                    yield Shown(key.value, text_of(source, value))
+    if isinstance(call.func, ast.Attribute):
+        for keyword in call.keywords:
+            if keyword.arg is not None and not isinstance(keyword.value, ast.Dict):
+                yield Shown(keyword.arg, text_of(source, keyword.value))
 
 
 def _of_texts(source: Source, arguments: list[ast.expr]) -> Iterator[Shown]:
     before = ""
     for argument in arguments:
-        if isinstance(argument, ast.Constant):
-            before = argument.value if isinstance(argument.value, str) else ""
-            continue
-        formatted = _formatted(source, argument)
-        yield from formatted
-        if not formatted:
-            yield from _plain_values(source, argument, before)
+        match argument:
+            case ast.Constant(value=value):
+                before = value if isinstance(value, str) else ""
+                continue
+            case ast.List(elts=values) | ast.Tuple(elts=values):
+                for value in values:
+                    if not isinstance(value, ast.Starred):
+                        yield Shown("", text_of(source, value))
+            case ast.Call(func=ast.Name(id="str"), args=[value]) if not is_text(source, argument):
+                yield Shown(label_of(before), text_of(source, value))
+            case _ if is_text(source, argument):
+                yield from shown_by_text(source, argument)
+            case _:
+                yield from _added(source, argument, before)
         before = ""
 
 
-def _formatted(source: Source, argument: ast.expr) -> list[Shown]:
-    """The values that the texts in an argument format as floats."""
-    found: list[Shown] = []
-    for part in _joined(argument):
-        text = _text(source, part)
-        loose = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mod)
-        try:
-            parsed = cst.parse_expression(text)
-        except cst.ParserSyntaxError:
-            continue
-        for label, value in numbers_in(parsed):
-            code = cst.Module([]).code_for_node(value)
-            found.append(Shown(label, code, "loose" if loose else "exact"))
-    return found
-
-
-def _joined(argument: ast.expr) -> list[ast.expr]:
-    """The texts that are added up to one."""
+def _added(source: Source, argument: ast.expr, before: str) -> Iterator[Shown]:
+    """What is shown as it is, or as a part of a text: "loss: " + str(loss)."""
     match argument:
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return [*_joined(left), *_joined(right)]
-    return [argument]
-
-
-def _plain_values(source: Source, argument: ast.expr, before: str) -> Iterator[Shown]:
-    match argument:
-        case ast.JoinedStr(values=values):
-            for value in values:
-                if isinstance(value, ast.Constant):
-                    before = str(value.value)
-                elif isinstance(value, ast.FormattedValue) and value.format_spec is None:
-                    yield Shown(label_of(before), _text(source, value.value))
-        case ast.BinOp(left=ast.Constant(value=str()), op=ast.Mod()):
-            return
-        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str()), attr="format")):
-            return
+        case ast.BinOp(left=left, op=ast.Add(), right=ast.Call(func=ast.Name(id="str"), args=[value])):
+            words = left.right if isinstance(left, ast.BinOp) else left
+            if isinstance(left, ast.BinOp):
+                yield from _added(source, left, "")
+            if isinstance(words, ast.Constant) and isinstance(words.value, str):
+                yield Shown(label_of(words.value), text_of(source, value))
+        case ast.BinOp(left=ast.BinOp() as left, op=ast.Add(), right=ast.Constant(value=str())):
+            yield from _added(source, left, "")
         case _:
-            yield Shown(label_of(before), _text(source, argument))
+            yield Shown(label_of(before), text_of(source, argument))
 
 
 def _kept(source: Source, value: ast.expr, holder: str) -> Iterator[Shown]:
@@ -137,9 +127,9 @@ def _kept(source: Source, value: ast.expr, holder: str) -> Iterator[Shown]:
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             for element in elements:
                 if not isinstance(element, ast.Starred):
-                    yield Shown("", _text(source, element))
+                    yield Shown("", text_of(source, element))
         case _:
-            yield Shown("", _text(source, value), holder=holder)
+            yield Shown("", text_of(source, value), holder=holder)
 
 
 def _holder(node: ast.expr) -> str:
@@ -162,14 +152,3 @@ def root_of(node: ast.expr) -> str:
 
 def _names(node: ast.expr) -> set[str]:
     return {n.id for n in walk(node) if isinstance(n, ast.Name)}
-
-
-def _text(source: Source, node: ast.expr) -> str:
-    text = source.segment(node)
-    if "\n" not in text and "#" not in text:
-        try:
-            ast.parse(text, mode="eval")
-            return text
-        except SyntaxError:
-            pass
-    return ast.unparse(node)

@@ -39,7 +39,7 @@ class Clocks:
 
     def _reads(self, call: ast.Call, scope: Scope) -> bool:
         full = self.roles.full_name(call.func)
-        if _is_clock(full) and dotted(call.func).partition(".")[0] in self.roles.origins:
+        if is_clock(full) and dotted(call.func).partition(".")[0] in self.roles.origins:
             return True
         if isinstance(call.func, ast.Attribute):
             if call.func.attr in _EVENT_METHODS or call.func.attr in self._own_methods():
@@ -82,7 +82,7 @@ class Clocks:
         for binding in self.roles.bindings(key):
             for made in (n for n in walk(binding.value) if isinstance(n, ast.Call)):
                 full = self.roles.full_name(made.func)
-                if _is_clock(full) or self._in_neighbour(full, method):
+                if is_clock(full) or self._in_neighbour(full, method):
                     return True
         return False
 
@@ -108,7 +108,8 @@ def _in_definition(clocks: Clocks, name: str, method: str) -> bool:
     return function is not None and not method and clocks._in_function(function)
 
 
-def _is_clock(full: str) -> bool:
+def is_clock(full: str) -> bool:
+    """Whether a full name is that of a function that reads a clock, or what memory is in use."""
     if full.startswith(_CLOCKS):
         return True
     return full.startswith("datetime.") and full.rpartition(".")[2] in _CALENDAR
