@@ -24,7 +24,7 @@ def program_names() -> list[str]:
 
 def processes_of(name: str) -> int | None:
     """In how many processes torchrun starts a program; None for one that it does not start."""
-    joins = any("init_process_group" in text for text in _texts(FIXTURES / name).values())
+    joins = any("init_process_group" in text for text in texts(FIXTURES / name).values())
     return 2 if joins else None
 
 
@@ -38,14 +38,15 @@ def copy_of(name: str, place: Path) -> Path:
 def converted(entry: Path) -> tuple[list[Conversion], dict[str, str], str]:
     """Convert a program in place: the conversions, the changed files, and the text of findings.txt."""
     folder = entry.parent
-    before = _texts(folder)
+    before = texts(folder)
     conversions = convert(entry, write=True)
-    changed = {name: text for name, text in _texts(folder).items() if before.get(name) != text}
+    changed = {name: text for name, text in texts(folder).items() if before.get(name) != text}
     told = "".join(f"{Path(c.path).name}: {digest(c)}" for c in conversions)
     return conversions, changed, told
 
 
-def _texts(folder: Path) -> dict[str, str]:
+def texts(folder: Path) -> dict[str, str]:
+    """The text of every Python file below a folder."""
     return {p.relative_to(folder).as_posix(): p.read_text("utf-8") for p in sorted(folder.rglob("*.py"))}
 
 
@@ -53,7 +54,7 @@ def expected(name: str) -> tuple[dict[str, str], str]:
     """The changed files and the text of findings.txt that a program is to have."""
     folder = FIXTURES / name
     told = folder / FINDINGS
-    return _texts(folder / EXPECTED), told.read_text("utf-8") if told.exists() else ""
+    return texts(folder / EXPECTED), told.read_text("utf-8") if told.exists() else ""
 
 
 def write_expected(name: str, changed: dict[str, str], told: str) -> None:

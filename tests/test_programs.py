@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from fixture_cases import FIXTURES, case
-from program_cases import converted, copy_of, expected, processes_of, program_names
+from program_cases import converted, copy_of, expected, processes_of, program_names, texts
 
 from torch2lit.api import convert
 from torch2lit.options import Options
-from torch2lit.program import Outcome
+from torch2lit.program import Conversion, Mechanism, Outcome
+from torch2lit.project import convert_program
 from torch2lit.recover.neighbours import imported_modules
 
 NAMES = program_names()
+Steps = Callable[[Sequence[Path]], list[Sequence[Path]]]
 STARTED = tuple(name for name in NAMES if processes_of(name) is not None)
 """Programs that torchrun starts."""
 VERIFIED = ("several-files-changing-global", "several-files-solver-extended-in-another-file", *STARTED)
@@ -41,6 +44,29 @@ def test_the_folder_converts_to_the_same(name: str, tmp_path: Path) -> None:
         assert (entry.parent / file).read_text("utf-8") == text
 
 
+def _by_steps(name: str, place: Path, steps: Steps) -> dict[str, str]:
+    """The changed files of a program of which files are named in several runs, after which nothing changes any more."""
+    entry = copy_of(name, place)
+    raw = texts(entry.parent)
+    files = [entry.parent / file for file in raw]
+    for named in steps(files):
+        convert(named, write=True, jobs=1)
+    assert not [c.path for c in (*convert(files, jobs=1), *convert(entry.parent, jobs=1)) if c.after != c.before]
+    return {file: text for file, text in texts(entry.parent).items() if text != raw[file]}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_naming_the_files_backwards_gives_the_same(name: str, tmp_path: Path) -> None:
+    assert _by_steps(name, tmp_path, lambda files: [files[::-1]]) == expected(name)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("way", [1, -1], ids=["forwards", "backwards"])
+def test_naming_one_file_after_the_other_gives_the_same(name: str, way: int, tmp_path: Path) -> None:
+    assert _by_steps(name, tmp_path, lambda files: [[file] for file in files[::way]]) == expected(name)[0]
+
+
 class TestFolder:
     def test_scripts_that_share_an_engine(self, tmp_path: Path) -> None:
         name = "several-files-engine-of-one-epoch"
@@ -56,22 +82,80 @@ class TestFolder:
         assert (entry.parent / "engine.py").read_text("utf-8") == engine
         assert all(c.outcome is Outcome.UNCHANGED for c in convert(entry.parent))
 
-    def test_a_file_that_only_others_call_has_to_be_named(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("named", ["engine.py", "."])
+    def test_a_file_is_left_to_the_script_that_starts_its_training(self, tmp_path: Path, named: str) -> None:
         entry = copy_of("several-files-engine-of-one-epoch", tmp_path)
-        entry.unlink()
-        engine = entry.with_name("engine.py")
-        (left,) = [c for c in convert(entry.parent) if Path(c.path).name == "engine.py"]
+        (left,) = [c for c in convert(entry.parent / named) if Path(c.path).name == "engine.py"]
         assert (left.outcome, left.reason) == (
             Outcome.UNCHANGED,
-            "nothing in it starts its training; name it, or the script that does",
+            "its training is started by train.py: convert that, or this file alone by --target fabric",
         )
-        (named,) = convert(engine)
-        assert named.outcome is Outcome.CONVERTED
+
+    @pytest.mark.parametrize("named", ["engine.py", "."])
+    def test_a_file_that_nothing_starts_is_for_fabric_alone(self, tmp_path: Path, named: str) -> None:
+        entry = copy_of("several-files-engine-of-one-epoch", tmp_path)
+        entry.unlink()
+        (left,) = [c for c in convert(entry.parent / named) if Path(c.path).name == "engine.py"]
+        assert (left.outcome, left.reason) == (
+            Outcome.UNCHANGED,
+            "nothing in the project starts its training: convert the script that does, or this file alone by --target fabric",
+        )
+        (asked,) = convert(entry.with_name("engine.py"), Options(target="fabric"))
+        assert asked.mechanism is Mechanism.FABRIC
+
+    def test_the_script_is_told_that_starts_it_through_another_file(self, tmp_path: Path) -> None:
+        entry = copy_of("several-files-engine-of-one-epoch", tmp_path)
+        for used, text in {
+            "between.py": "from engine import train_one_epoch\n\n\ndef one_epoch(*given):\n    return train_one_epoch(*given)\n",
+            "main.py": entry.read_text("utf-8")
+            .replace(
+                "from engine import evaluate, train_one_epoch",
+                "from between import one_epoch\nfrom engine import evaluate",
+            )
+            .replace("train_one_epoch(", "one_epoch("),
+        }.items():
+            entry.with_name(used).write_text(text, "utf-8")
+        entry.unlink()
+        (left,) = convert(entry.with_name("engine.py"))
+        assert left.reason.startswith("its training is started by main.py:")
+
+    def test_a_class_of_steps_is_left_to_the_script_that_steps_by_it(self, tmp_path: Path) -> None:
+        entry = copy_of("program-step-in-an-object-elsewhere", tmp_path)
+        misc = entry.with_name("misc.py")
+        (left,) = convert(misc)
+        assert (left.outcome, left.reason.partition(":")[0]) == (
+            Outcome.UNCHANGED,
+            "its training is started by train.py",
+        )
+        entry.unlink()
+        (alone,) = convert(misc)
+        assert alone.mechanism is Mechanism.FABRIC
+
+    def test_a_file_that_its_program_converts_may_be_named_alone(self, tmp_path: Path) -> None:
+        entry = copy_of("several-files-changing-global", tmp_path)
+        (named,) = convert(entry.with_name("engine.py"))
+        (together,) = [c for c in convert(entry) if Path(c.path).name == "engine.py"]
+        assert named.after == together.after != named.before
 
     def test_a_file_that_a_program_needs_converted_is(self, tmp_path: Path) -> None:
         entry = copy_of("several-files-changing-global", tmp_path)
         converted = {Path(c.path).name for c in convert(entry.parent) if c.outcome is Outcome.CONVERTED}
         assert converted == {"train.py", "engine.py"}
+
+
+def test_what_a_second_conversion_would_change_is_refused(tmp_path: Path) -> None:
+    entry = copy_of("several-files-engine-of-one-epoch", tmp_path)
+    raw = entry.read_text("utf-8")
+
+    def leaves_the_call(text: str, path: str, options: Options) -> Conversion:
+        if path != str(entry):
+            return Conversion(path, Outcome.REFUSED, text, text)
+        return Conversion(path, Outcome.CONVERTED, text, raw + "# converted\n", Mechanism.MANUAL)
+
+    found = convert_program(raw, str(entry), Options(), leaves_the_call)
+    assert found is not None
+    assert (found.entry.outcome, found.entry.after) == (Outcome.REFUSED, raw)
+    assert found.entry.findings[0].message == "a second conversion would change what the first one leaves"
 
 
 TRAINS = "    trainer.train(total_epochs)\n"

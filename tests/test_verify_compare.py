@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from torch2lit.verify.compare import compare
+from torch2lit.verify.compare import _decimals, compare
 from torch2lit.verify.events import Backward, Save, Step, TensorFact, Trace, read, to_line
 
 
@@ -139,6 +139,32 @@ def test_printed_decimals_leave_out_times_and_never_decide() -> None:
     other = compare(trace(), trace(), raw, "loss 0.26\n")
     assert not other.decimals_identical
     assert other.identical
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("epoch 1 loss 0.25 time 3.21", ["0.25"]),
+        ("loss 0.25 | 81.2 it/s | accuracy 0.5", ["0.25", "0.5"]),
+        ("step 3: 12.5 images/sec, loss 0.25", ["0.25"]),
+        ("took 1m 3.5s, best 0.75", ["0.75"]),
+        (
+            "Epoch: [0][10/50]\tTime 0.123 (0.456)\tData 0.010 (0.020)\tLoss 2.3000e+00 (2.4000e+00)",
+            ["2.3000e+00", "2.4000e+00"],
+        ),
+        ("elapsed: 9.99", []),
+        ("3.21 s/it loss -0.25", ["-0.25"]),
+        ("data 0.5 loss 0.25", ["0.5", "0.25"]),
+    ],
+)
+def test_only_the_numbers_that_tell_a_time_are_left_out(line: str, kept: list[str]) -> None:
+    assert _decimals(line) == kept
+
+
+def test_a_number_beside_a_speed_is_compared() -> None:
+    raw, other = "loss 0.25 at 80.1 it/s\n", "loss 0.26 at 99.9 it/s\n"
+    assert compare(trace(), trace(), raw, raw.replace("80.1", "99.9")).decimals_identical
+    assert not compare(trace(), trace(), raw, other).decimals_identical
 
 
 def test_a_trace_survives_its_lines() -> None:

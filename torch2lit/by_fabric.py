@@ -16,10 +16,10 @@ from .options import Options
 from .origin import after_one_another, origin_of_edits, sorted_ledger, told
 from .plan.fabric import FabricPlan, FabricPlanner
 from .plan.ledger import entry_of
-from .program import Cause, Conversion, Fate, LedgerEntry, Mechanism, NestSummary, Outcome
+from .program import Cause, Conversion, Fate, LedgerEntry, Library, Mechanism, NestSummary, Outcome
 from .recover.neighbours import neighbours_of
 from .recover.roles import Roles, roles_of
-from .recover.syntax import Source, source_of, walk
+from .recover.syntax import Source, dotted, source_of, walk
 from .rewrite.assemble import import_edit, unused_import_edits
 from .rewrite.fabric import FabricEditor
 from .views.modern import ModernView
@@ -151,8 +151,7 @@ def with_fabric(program: Program, result: Conversion) -> Conversion:
         return result
     if result.outcome is Outcome.REFUSED:
         raw = _convert_raw(program, left)
-        library = all(f.slug == "no-entry-point" for f in left)
-        return replace(raw, library=library) if raw is not None else result
+        return replace(raw, library=_library(program.source, left)) if raw is not None else result
     try:
         source = source_of(result.after)
     except SyntaxError:
@@ -168,3 +167,13 @@ def with_fabric(program: Program, result: Conversion) -> Conversion:
     return replace(
         after_one_another(replace(result, findings=kept), second), edits=edits_between(result.before, fabric.after)
     )
+
+
+def _library(source: Source, left: list[Finding]) -> Library | None:
+    """What keeps all training of the file for others to start; None when the file starts some itself."""
+    classes = {f.about for f in left if f.slug == "loop-in-class"}
+    others = [f for f in left if f.slug != "loop-in-class"]
+    uncalled = all(f.slug == "no-entry-point" or (f.slug == "step-outside-loop" and f.about) for f in others)
+    if not uncalled or any(dotted(call.func) in classes for call in source.calls):
+        return None
+    return Library.CLASSES if classes else Library.FUNCTIONS

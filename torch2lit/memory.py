@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -23,6 +23,16 @@ def remembering() -> Iterator[None]:
         yield
         return
     token = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
+@contextlib.contextmanager
+def looking_ahead(answers: Mapping[Hashable, Any]) -> Iterator[None]:
+    """Look at what will be: a memory of its own that knows these answers and nothing else yet."""
+    token = _KEPT.set(dict(answers))
     try:
         yield
     finally:

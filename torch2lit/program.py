@@ -43,6 +43,13 @@ class Cause(str, Enum):
     FRAMEWORK = "framework"
 
 
+class Library(str, Enum):
+    """What a file holds that starts none of its training itself: functions that it never calls, or classes of which it makes no object."""
+
+    FUNCTIONS = "functions"
+    CLASSES = "classes"
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a file could not be converted; line and column count from 1, 0 for an unknown place. ``cell`` is that of a notebook."""
@@ -136,7 +143,7 @@ class Conversion:
     error: str = ""
     reason: str = ""
     edits: tuple[Edit, ...] = ()
-    library: bool = False
+    library: Library | None = None
     cause: Cause | None = None
     failure: Failure | None = None
     encoding: str = "utf-8"

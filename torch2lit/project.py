@@ -7,22 +7,24 @@ is. Where another file holds the whole loop, that file is converted with the scr
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import catalogue as catalogue
+from .by_trainer import refused
 from .files.edits import apply_edits, edits_between
 from .files.lines import split_lines
 from .findings import Finding, finding
-from .memory import tree_of
+from .memory import looking_ahead, tree_of
 from .new_lines import true_to_text
 from .options import Options
 from .origin import origin_of_edits, sorted_ledger, told
 from .program import Cause, Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
 from .recover.framework_uses import uses_told
 from .recover.frameworks import Framework, framework_message, wrapping_framework
-from .recover.neighbours import Definition, Neighbours, imported_modules, neighbours_of
+from .recover.neighbours import Definition, Neighbours, imported_modules, neighbours_of, text_question
 from .recover.reach import (
     ProjectFiles,
     Reached,
@@ -40,10 +42,11 @@ Convert = Callable[[str, str, Options], Conversion]
 
 @dataclass(frozen=True, slots=True)
 class ProgramConversion:
-    """The entry script's conversion, and the other files that are converted with it."""
+    """The entry script's conversion, and the other files that are converted with it, with what becomes of their text."""
 
     entry: Conversion
     others: tuple[Path, ...] = ()
+    texts: tuple[str, ...] = ()
 
 
 def convert_program(text: str, path: str, options: Options, convert: Convert) -> ProgramConversion | None:
@@ -51,6 +54,20 @@ def convert_program(text: str, path: str, options: Options, convert: Convert) ->
 
     Raises SyntaxError for what is not Python.
     """
+    found = _convert_program(text, path, options, convert)
+    if found is None or found.entry.outcome is not Outcome.CONVERTED:
+        return found
+    after = found.entry.after
+    changed = {text_question(file): other for file, other in zip(found.others, found.texts, strict=True)}
+    with looking_ahead({**changed, text_question(Path(path)): after}) if changed else contextlib.nullcontext():
+        again = _convert_program(after, path, options, convert)
+    if again is None or again.entry.outcome is not Outcome.CONVERTED:
+        return found
+    message = "a second conversion would change what the first one leaves"
+    return ProgramConversion(refused(text, path, [finding("training-elsewhere", 1, message)]))
+
+
+def _convert_program(text: str, path: str, options: Options, convert: Convert) -> ProgramConversion | None:
     neighbours = neighbours_of(path)
     if neighbours.folder is None:
         return None
@@ -216,9 +233,10 @@ class _Program:
         if (left := self.left_for_entry(conversions)) and (pulled := self.with_calls(options, left)) is not None:
             own = pulled.entry
             findings = tuple(sorted({*own.findings, *notes}))
-            return ProgramConversion(replace(own, findings=findings, nests=(*nests, *own.nests)), others)
+            own = replace(own, findings=findings, nests=(*nests, *own.nests))
+            return ProgramConversion(own, others, tuple(c.after for c in conversions))
         entry = Conversion(self.path, Outcome.CONVERTED, text, text, mechanism, tuple(sorted(set(notes))), nests=nests)
-        return ProgramConversion(entry, others)
+        return ProgramConversion(entry, others, tuple(c.after for c in conversions))
 
     def left_for_entry(self, conversions: list[Conversion]) -> list[Reached]:
         """The calls of functions that still train as they did once the other files are converted: others call them, too."""

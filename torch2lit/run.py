@@ -17,12 +17,13 @@ from .files.prefilter import may_lead_to_training, mentions_skip
 from .files.reading import read_file, reason_of
 from .files.temporary import remove_leftovers
 from .files.writing import Written, write_file
+from .memory import remembering
 from .options import Options
 from .parallel import process_files
-from .process import Processed, unchanged_at_sight
+from .process import Processed, process_file, unchanged_at_sight
 from .process_python import failed
-from .program import Cause, Conversion, Outcome
-from .unchanged import why_unchanged
+from .program import Cause, Conversion, Library, Outcome
+from .unchanged import already_lightning, why_unchanged
 
 OptionsOf = Callable[[Path], Options]
 """The options of one file, where they are not the same for all."""
@@ -59,7 +60,7 @@ def run_files(
     if others := _not_among(files, [other for one in done for other in one.others]):
         files, done = [*files, *others], [*done, *_process(others, options, jobs)]
         places = destinations(files, [*paths, *sorted({other.parent for other in others})], output) if write else {}
-    done = _with_names_for_others(files, _left_to_their_programs(files, done, paths))
+    done = _with_names_for_others(files, _left_to_their_programs(files, done, options))
     conversions = [failed(path.as_posix(), f"cannot read: {reason}") for path, reason in found.unreadable]
     kept: list[tuple[Path, Path]] = []
     if write:
@@ -70,21 +71,44 @@ def run_files(
     return Run(tuple(conversions), tuple(kept))
 
 
-def _left_to_their_programs(files: Sequence[Path], done: Sequence[Processed], paths: Sequence[Path]) -> list[Processed]:
-    """The same, but a file that only others call stays as it is unless it was named or is converted with its program.
+def _left_to_their_programs(files: Sequence[Path], done: Sequence[Processed], options: Options) -> list[Processed]:
+    """The same, but a file that starts no training itself stays as it is unless it is converted with its program.
 
-    Fabric would change such a file for callers that the user did not ask to convert, or that have its code by now.
+    Fabric would change it for callers that the user did not ask to convert, or that have its code by now. Whether it was named makes no
+    difference: pre-commit names the files of a commit, a few at a time and in any order.
     """
-    wanted = {os.path.realpath(path) for path in (*paths, *(other for one in done for other in one.others))}
+    known = {os.path.realpath(file): one for file, one in zip(files, done, strict=True)}
+    with_program = {os.path.realpath(other) for one in done for other in one.others}
     result = []
     for file, one in zip(files, done, strict=True):
-        conversion = one.conversion
-        if conversion.library and os.path.realpath(file) not in wanted:
-            before = conversion.before
-            left = Conversion(conversion.path, Outcome.UNCHANGED, before, before, reason=_CALLED_BY_OTHERS)
-            one = Processed(left, one.read)
+        if one.conversion.library is not None and os.path.realpath(file) not in with_program:
+            one = _left_to_its_program(file, one, known, options)
         result.append(one)
     return result
+
+
+@remembering()
+def _left_to_its_program(file: Path, one: Processed, known: dict[str, Processed], options: Options) -> Processed:
+    from .recover.starters import starters
+
+    real, started_by = os.path.realpath(file), starters(file)
+    programs = [known.get(os.path.realpath(script)) or process_file(script, options) for script in started_by]
+    if any(real in map(os.path.realpath, program.others) for program in programs):
+        return one
+    if one.conversion.library is Library.CLASSES and not any(map(_trains_by_lightning, programs)):
+        return one
+    before = one.conversion.before
+    reason = _STARTED_BY.format(os.path.relpath(started_by[0], file.parent)) if started_by else _STARTED_BY_NONE
+    return Processed(Conversion(one.conversion.path, Outcome.UNCHANGED, before, before, reason=reason), one.read)
+
+
+def _trains_by_lightning(program: Processed) -> bool:
+    if program.conversion.outcome is Outcome.CONVERTED:
+        return True
+    try:  # what was told by its bytes alone kept none of them
+        return already_lightning(program.read or read_file(Path(program.conversion.path)))
+    except OSError:
+        return False
 
 
 def _with_names_for_others(files: Sequence[Path], done: Sequence[Processed]) -> list[Processed]:
@@ -119,7 +143,10 @@ def _new_text(one: Processed) -> str:
     return one.conversion.after
 
 
-_CALLED_BY_OTHERS = "nothing in it starts its training; name it, or the script that does"
+_STARTED_BY = "its training is started by {}: convert that, or this file alone by --target fabric"
+_STARTED_BY_NONE = (
+    "nothing in the project starts its training: convert the script that does, or this file alone by --target fabric"
+)
 
 
 def _not_among(files: Sequence[Path], others: Sequence[Path]) -> list[Path]:

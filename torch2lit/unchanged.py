@@ -16,9 +16,14 @@ _FASTAI = re.compile(rb"^[ \t]*from[ \t]+fastai\b", re.M)
 _HIDDEN = re.compile(r"(?<![\w.])([\w.]+)\(\s*[\w.]*loss\w*\s*,\s*[\w.]*optim")
 
 
+def already_lightning(data: bytes) -> bool:
+    """Whether a file trains by Lightning's Trainer; told by its bytes."""
+    return _LIGHTNING.search(data) is not None and _LIGHTNING_USE.search(data) is not None
+
+
 def why_unchanged(data: bytes, path: str) -> str:
     """The reason in a few words; ``no training loop`` alone when nothing more is seen."""
-    if _LIGHTNING.search(data) and _LIGHTNING_USE.search(data):
+    if already_lightning(data):
         return "already Lightning"
     if b".train(" in data and (used := _HUGGING_TRAINER.search(data)) is not None and _HUGGING.search(data):
         name = used.group(1).decode()

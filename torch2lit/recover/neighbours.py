@@ -6,6 +6,7 @@ import ast
 import contextlib
 import re
 import sys
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -166,7 +167,7 @@ class Neighbours:
 
     def text(self, file: Path) -> str:
         """The text of a project file, "" when it cannot be read."""
-        return once(("text of a file", file), lambda: _text(file))
+        return once(text_question(file), lambda: _text(file))
 
     def tree(self, file: Path) -> ast.Module | None:
         """The parsed text of a project file; None when it cannot be read."""
@@ -176,6 +177,11 @@ class Neighbours:
             with contextlib.suppress(SyntaxError, ValueError, RecursionError):
                 self._trees[file] = tree_of(text) if text else None
         return self._trees[file]
+
+
+def text_question(file: Path) -> Hashable:
+    """What the run is asked when it is asked for the text of a project file."""
+    return "text of a file", file
 
 
 def _trees() -> dict[Path, ast.Module | None]:

@@ -642,7 +642,8 @@ def _step_function(
     """A function without a loop that does one step: its caller's loops are the nest."""
     looped = [(call, loops) for call, loops in callers if loops]
     if not looped:
-        return finding("step-outside-loop", steps[0].lineno, "the optimizer step is not inside a loop")
+        line, uncalled = steps[0].lineno, "" if callers else frame.name
+        return finding("step-outside-loop", line, "the optimizer step is not inside a loop", about=uncalled)
     nests: list[Nest] = []
     for call, loops in looped:
         entered = _enter(source, frame, call)

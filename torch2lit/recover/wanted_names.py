@@ -31,19 +31,24 @@ def wanted_elsewhere(path: str, changed: Mapping[Path, str] | None = None) -> di
 
     ``changed`` has files whose text is about to be another one.
     """
+    return {name: files[0] for name, files in takers(path, changed).items()}
+
+
+def takers(path: str, changed: Mapping[Path, str] | None = None) -> dict[str, list[Path]]:
+    """The same, each name with all files that take it, the nearest to the project's root first."""
     if changed:
-        return _wanted(path, changed)
-    return once(("wanted elsewhere", path), lambda: _wanted(path, {}))
+        return _takers(path, changed)
+    return once(("takers of names", path), lambda: _takers(path, {}))
 
 
-def _wanted(path: str, changed: Mapping[Path, str]) -> dict[str, Path]:
+def _takers(path: str, changed: Mapping[Path, str]) -> dict[str, list[Path]]:
     if not path or path == "-" or not (own := Path(path)).is_file() or own.suffix != ".py":
         return {}
     own = own.resolve()
     name = own.parent.name if own.stem == "__init__" else own.stem
     word = re.compile(rf"\b{re.escape(name)}\b")
     imported = re.compile(_IMPORTED.format(re.escape(name)))
-    found: dict[str, Path] = {}
+    found: dict[str, list[Path]] = {}
     for file in files_below(_root(own), (".py", ".ipynb")):
         if file.name == own.name and file.resolve() == own:
             continue
@@ -54,8 +59,8 @@ def _wanted(path: str, changed: Mapping[Path, str]) -> dict[str, Path]:
             and (imported if file.suffix == ".py" else word).search(text)
             and (tree := _parsed(file, text)) is not None
         ):
-            for taken in _taken(tree, own, name, file):
-                found.setdefault(taken, file)
+            for taken in dict.fromkeys(_taken(tree, own, name, file)):
+                found.setdefault(taken, []).append(file)
     return found
 
 

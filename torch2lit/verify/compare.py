@@ -13,9 +13,14 @@ from .events import Save, Step, Trace
 What = Literal["steps", "losses", "loss", "optimizer", "learning rate", "parameters", "saved files"]
 
 _DECIMAL = re.compile(r"(?<![\w.])-?\d+\.\d+(?:[eE][+-]?\d+)?(?![\w.])")
-_TIMED = re.compile(
-    r"\b(?:time|elapsed|eta|took|second|duration|speed|throughput)|\d\s*(?:s|ms|sec|secs|min|h)\b|/s\b", re.I
-)
+_WORDS = r"time|elapsed|eta|took|second|duration|speed|throughput"
+_UNITS = r"(?:s|ms|sec|secs|min|h)\b"
+_TIMED = re.compile(rf"\b(?:{_WORDS})|\d\s*{_UNITS}|/s(?:ec\w*)?\b", re.I)
+_TIME_WORD = re.compile(rf"(?:\b|_)(?:{_WORDS}|data\b|load)|/s\b|/sec", re.I)
+"""What names a time in a line in which times are told: the imagenet example's ``Data 0.02`` is one."""
+_UNIT = re.compile(rf"\s*(?:{_UNITS}|seconds\b|minutes\b|hours\b|\w*/s(?:ec\w*)?\b|s/\w+)", re.I)
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\d.])")
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,5 +198,20 @@ def _tensor_count(trace: Trace) -> int:
 
 
 def _decimals(output: str) -> list[str]:
-    lines = (line for line in re.split(r"[\r\n]", output) if not _TIMED.search(line))
-    return [number for line in lines for number in _DECIMAL.findall(line)]
+    return [number for line in re.split(r"[\r\n]", output) for number in _untimed(line)]
+
+
+def _untimed(line: str) -> list[str]:
+    """The decimal numbers of a line but for those that tell a time or a speed, by the words before them or the unit after."""
+    if not _TIMED.search(line):
+        return _DECIMAL.findall(line)
+    found, end, timed = [], 0, False
+    for number in _NUMBER.finditer(line):
+        label = line[end : number.start()]
+        if _LETTER.search(label):  # without words of its own a number goes with the one before: `Time 0.1 (0.2)`
+            timed = _TIME_WORD.search(label) is not None
+        unit = _UNIT.match(line, number.end())
+        if not timed and unit is None and _DECIMAL.match(line, number.start()):
+            found.append(number.group())
+        end = number.end() if unit is None else unit.end()
+    return found
