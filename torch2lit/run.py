@@ -71,7 +71,9 @@ def run_files(
     return Run(tuple(conversions), tuple(kept))
 
 
-def _left_to_their_programs(files: Sequence[Path], done: Sequence[Processed], options: Options) -> list[Processed]:
+def _left_to_their_programs(
+    files: Sequence[Path], done: Sequence[Processed], options: Options | OptionsOf
+) -> list[Processed]:
     """The same, but a file that starts no training itself stays as it is unless it is converted with its program.
 
     Fabric would change it for callers that the user did not ask to convert, or that have its code by now. Whether it was named makes no
@@ -88,11 +90,15 @@ def _left_to_their_programs(files: Sequence[Path], done: Sequence[Processed], op
 
 
 @remembering()
-def _left_to_its_program(file: Path, one: Processed, known: dict[str, Processed], options: Options) -> Processed:
+def _left_to_its_program(
+    file: Path, one: Processed, known: dict[str, Processed], options: Options | OptionsOf
+) -> Processed:
     from .recover.starters import starters
 
     real, started_by = os.path.realpath(file), starters(file)
-    programs = [known.get(os.path.realpath(script)) or process_file(script, options) for script in started_by]
+    programs = [
+        known.get(os.path.realpath(script)) or process_file(script, _of(options, script)) for script in started_by
+    ]
     if any(real in map(os.path.realpath, program.others) for program in programs):
         return one
     if one.conversion.library is Library.CLASSES and not any(map(_trains_by_lightning, programs)):
@@ -109,6 +115,10 @@ def _trains_by_lightning(program: Processed) -> bool:
         return already_lightning(program.read or read_file(Path(program.conversion.path)))
     except OSError:
         return False
+
+
+def _of(options: Options | OptionsOf, file: Path) -> Options:
+    return options if isinstance(options, Options) else options(file)
 
 
 def _with_names_for_others(files: Sequence[Path], done: Sequence[Processed]) -> list[Processed]:
@@ -189,7 +199,7 @@ def _process(files: Sequence[Path], options: Options | OptionsOf, jobs: int | No
                 Conversion(file.as_posix(), Outcome.UNCHANGED, reason=reason, cause=Cause.NO_LOOP)
             )
     left = [file for file in files if file not in results]
-    its_options = [options if isinstance(options, Options) else options(file) for file in left]
+    its_options = [_of(options, file) for file in left]
     results.update(zip(left, process_files(left, its_options, jobs), strict=True))
     return [results[file] for file in files]
 
