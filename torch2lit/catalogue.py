@@ -272,6 +272,20 @@ after every batch. A branch that only an option takes (`if args.apex: ... else: 
 
 register(
     Rule(
+        code="T2L119",
+        slug="took-too-long",
+        severity="refused",
+        why="The file was not converted within its time limit, so it stays as it is.",
+        remedy="Allow more time by `--time-limit SECONDS`, or take generated tables and code that does not train out of the file.",
+        text="""\
+One file may take 300 seconds, so that one that is made by a program, or a fault of torch2lit, does not hold up a run of many. Most
+files take less than one; a script that people wrote and that takes minutes is worth a report.
+""",
+    )
+)
+
+register(
+    Rule(
         code="T2L130",
         slug="old-python",
         severity="refused",

@@ -69,6 +69,12 @@ discovery_options = _stack(
     click.option("--force-exclude", multiple=True, metavar="REGEX", help="The same, even for files that are named."),
     click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes; one per CPU."),
     click.option(
+        "--time-limit",
+        type=click.IntRange(min=1),
+        metavar="SECONDS",
+        help="What one file may take before it is left as it is; 300 by default.",
+    ),
+    click.option(
         "--shard", type=Shard(), metavar="I/N", help="Only the I-th of N parts of the files, for CI machines."
     ),
 )
@@ -135,8 +141,10 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
     names = ("accelerator", "devices", "num_nodes", "strategy", "precision")
     values = {name: _first(given.get(name), getattr(config, name)) for name in names}
     target = _first(given.get("target"), config.target) or "auto"
+    limit = _first(given.get("time_limit"), config.time_limit)
+    more = {} if limit is None else {"time_limit": limit}
     try:
-        return Options(**values, target=target, fail_on=_first(given.get("fail_on"), config.fail_on))
+        return Options(**values, target=target, fail_on=_first(given.get("fail_on"), config.fail_on), **more)
     except ValueProblem as problem:
         raise click.BadParameter(str(problem), param_hint=f"--{problem.name.replace('_', '-')}") from problem
 

@@ -41,6 +41,7 @@ class Config:
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] | None = None
     jobs: int | None = None
+    time_limit: int | None = None
     baseline: str | None = None
     required_version: str | None = None
     overrides: tuple[Override, ...] = ()
@@ -62,7 +63,7 @@ class Config:
         )
 
 
-_NUMBERS = ("num_nodes", "jobs")
+_NUMBERS = ("num_nodes", "jobs", "time_limit")
 _LISTS = ("exclude", "extend_exclude", "force_exclude", "select", "ignore")
 _CHOICES = {"target": legal.TARGETS, "fail_on": ("review", "refused")}
 KEYS = tuple(field.name.replace("_", "-") for field in fields(Config))

@@ -27,6 +27,8 @@ class Options:
     precision: str | None = None
     target: str = "auto"
     fail_on: Severity | None = None
+    time_limit: int = 300
+    """Seconds that one file may take."""
 
     def __post_init__(self) -> None:
         spelled = object.__setattr__

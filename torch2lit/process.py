@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from .files.prefilter import (
     mentions_torch,
 )
 from .files.reading import read_file, reason_of
+from .files.time_limit import TooSlow, within
 from .memory import remembering
 from .options import Options
 from .process_python import convert_in_project, convert_python, failed, may_lead
@@ -38,6 +40,25 @@ class Processed:
 @remembering()
 def process_file(path: Path, options: Options) -> Processed:
     """Convert one file in memory, with the other files of its program."""
+    return _in_time(lambda: _process_whole(path, options), path.as_posix(), options, lambda: read_file(path))
+
+
+def _in_time(work: Callable[[], Processed], name: str, options: Options, read: Callable[[], bytes]) -> Processed:
+    """What the work gives; a file that takes longer than it may stays as it is, and a finding says so."""
+    try:
+        with within(options.time_limit):
+            return work()
+    except TooSlow:
+        from . import catalogue as catalogue
+        from .findings import finding
+
+        data = read()
+        text, encoding = decode(data)
+        told = finding("took-too-long", 0, f"its conversion was not done within {options.time_limit} s")
+        return Processed(_held_as(Conversion(name, Outcome.REFUSED, text, text, findings=(told,)), encoding), data)
+
+
+def _process_whole(path: Path, options: Options) -> Processed:
     processed = _with_unused_skips(_process_file(path, options), path, options)
     one = processed.conversion
     if one.cause is Cause.NO_LOOP:
@@ -120,6 +141,10 @@ def _process_notebook(data: bytes, name: str, options: Options) -> Processed:
 @remembering()
 def process_bytes(data: bytes, name: str, options: Options) -> Processed:
     """Convert the bytes of one file in memory; the name tells a notebook by its suffix."""
+    return _in_time(lambda: _process_bytes(data, name, options), name, options, lambda: data)
+
+
+def _process_bytes(data: bytes, name: str, options: Options) -> Processed:
     if (reason := unchanged_at_sight(data)) is not None:
         return Processed(Conversion(name, Outcome.UNCHANGED, reason=reason, cause=Cause.NO_LOOP), data)
     try:
