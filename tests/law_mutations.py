@@ -1805,8 +1805,61 @@ OF_LOGGING = (
     ),
 )
 
+_ORDERS = "tests/test_programs.py::test_naming_the_files_backwards_gives_the_same"
+
+OF_PROGRAMS = (
+    Mutation(
+        6,
+        "programs: a file that its own names start no training of is converted because it is named",
+        "torch2lit/run.py",
+        "if one.conversion.library is not None and",
+        "if False and",
+        (f"{_ORDERS}[several-files-engine-of-one-epoch]",),
+    ),
+    Mutation(
+        6,
+        "programs: a class that others step by is converted beside the script that holds it",
+        "torch2lit/run.py",
+        "if one.conversion.library is Library.CLASSES and not any(map(_trains_by_lightning, programs)):",
+        "if one.conversion.library is Library.CLASSES:",
+        (f"{_ORDERS}[program-step-in-an-object-elsewhere]",),
+    ),
+    Mutation(
+        6,
+        "programs: a function of one step that nobody calls is a whole training",
+        "torch2lit/recover/nest.py",
+        'line, uncalled = steps[0].lineno, "" if callers else frame.name',
+        'line, uncalled = steps[0].lineno, ""',
+        (f"{_ORDERS}[several-files-class-that-only-scores]",),
+    ),
+    Mutation(
+        6,
+        "programs: what a second conversion would change is written",
+        "torch2lit/project.py",
+        "if again is None or again.entry.outcome is not Outcome.CONVERTED:",
+        "if True:",
+        ("tests/test_programs.py::test_what_a_second_conversion_would_change_is_refused",),
+    ),
+    Mutation(
+        7,
+        "time limit: the work that is late takes its end for an error of its own",
+        "torch2lit/files/time_limit.py",
+        "class TooSlow(BaseException):",
+        "class TooSlow(Exception):",
+        ("tests/test_time_limit.py",),
+    ),
+    Mutation(
+        7,
+        "verify: the folder of a proof that is at work is removed",
+        "torch2lit/verify/stale.py",
+        "            if lock(handle):\n",
+        "            if True:\n",
+        ("tests/test_verify_workspace.py::test_folders_of_killed_proofs_go_and_those_at_work_stay",),
+    ),
+)
+
 MUTATIONS = (
     *OF_CHANGES,
-    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_LOGGING, *NOTHING_UNSAID, *UNTOUCHED,
+    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -145,6 +148,45 @@ def test_a_run_that_does_not_end_is_stopped_with_all_it_started(project: Path, t
     beats = pulse.stat().st_size
     time.sleep(1)
     assert pulse.stat().st_size == beats > 0
+
+
+def test_files_outside_of_the_project_are_named(project: Path, tmp_path: Path) -> None:
+    target = tmp_path / "results.txt"
+    text = f"{LOOP}open({str(target)!r}, 'w').write('x')\n"
+    result = prove(project, text, text)
+    assert result.status == "identical"
+    assert (
+        f"note: outside of the project the script writes to the real files, by their full path: {target}"
+        in result.render()
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with the one that started it")
+def test_a_killed_proof_takes_its_run_with_it(project: Path, tmp_path: Path) -> None:
+    number = tmp_path / "number"
+    (script,) = write(
+        project, raw=f"import os, time\nopen({str(number)!r}, 'w').write(str(os.getpid()))\ntime.sleep(300)\n"
+    )
+    code = "import sys; from torch2lit.api import verify; verify(sys.argv[1], sys.argv[1])"
+    with subprocess.Popen([sys.executable, "-c", code, str(script)], cwd=project) as proof:
+        _until(lambda: number.exists() and number.read_text(encoding="utf-8") != "")
+        run = int(number.read_text(encoding="utf-8"))
+        assert _lives(run)
+        proof.kill()
+    _until(lambda: not _lives(run))
+
+
+def _lives(process: int) -> bool:
+    """Whether a process runs yet; one that has ended may still be listed."""
+    stat = Path(f"/proc/{process}/stat")
+    return stat.exists() and stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("swallow", ["except:\n        pass", "except BaseException:\n        continue"])

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from torch2lit.verify import VerifyError, copy_on_write, workspace
+from torch2lit.verify.outside import told_in
+from torch2lit.verify.stale import own_folder
 from torch2lit.verify.workspace import Workspace, build, project_of
 
 
@@ -183,6 +185,78 @@ def test_writing_into_the_project_by_its_full_path_is_refused(home: Path, tmp_pa
     assert answer.returncode != 0
     assert "verify leaves the user's folder as it is" in answer.stderr
     assert not target.exists()
+
+
+TELLS = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import copy_on_write, outside
+written = outside.Outside(sys.argv[4], sys.argv[5])
+copy_on_write.guard(sys.argv[2], [sys.argv[3]], written.tell)
+exec(sys.argv[6])
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("open('{away}/result.txt', 'w').write('x'); open('{away}/result.txt', 'a').write('y')", ["result.txt"]),
+        ("os.makedirs('{away}/runs'); open('{away}/runs/1', 'w')", ["runs", "runs/1"]),
+        ("os.rename('{away}/here', '{away}/there')", ["here", "there"]),
+        ("open('{away}/here').read(); os.listdir('{away}')", []),
+        ("open('../data/new.txt', 'w'); open('new.txt', 'w'); open('/dev/null', 'w')", []),
+        ("import tempfile; tempfile.NamedTemporaryFile(); os.mkdir(tempfile.mkdtemp() + '/x')", []),
+        ("os.makedirs('{home}/.cache/x'); open('{home}/.cache/x/y', 'w')", []),
+    ],
+)
+def test_what_is_written_elsewhere_by_its_full_path_is_told(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: list[str]
+) -> None:
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "here").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "somebody"))
+    made, notes = mirror(home, tmp_path), tmp_path / "notes"
+    places = [
+        str(Path(copy_on_write.__file__).parent),
+        str(made.root),
+        str(home / "project"),
+        str(notes),
+        str(made.root),
+    ]
+    code = code.format(away=away, home=tmp_path / "somebody")
+    subprocess.run([sys.executable, "-c", TELLS, *places, code], cwd=made.place(home / "project"), check=True)
+    assert told_in(notes.read_bytes()) == [str(away / name) for name in told]
+
+
+def test_folders_of_killed_proofs_go_and_those_at_work_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    stays = [
+        tmp_path / f"{workspace.OWN_PREFIX}file",
+        tmp_path / f"{workspace.OWN_PREFIX}not-locked-yet",
+        tmp_path / "other",
+    ]
+    stays[0].touch()
+    stays[1].mkdir()
+    stays[2].mkdir()
+    (stays[2] / "lock").touch()
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users" / "file").touch()
+    code = "import time; from torch2lit.verify.stale import own_folder\nwith own_folder() as f: print(f, flush=True); time.sleep(99)"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as killed:
+        assert killed.stdout is not None
+        left = Path(killed.stdout.readline().strip())
+        (left / "link").symlink_to(tmp_path / "users")
+        with own_folder() as own:
+            assert left.is_dir()  # its proof is at work
+            killed.kill()
+            killed.wait()
+            with own_folder():
+                assert not left.exists()
+                assert own.is_dir()
+    assert all(path.exists() for path in [*stays, tmp_path / "users" / "file"])
+    assert not own.exists()
 
 
 def test_writing_through_a_link_within_the_project_reaches_its_target(home: Path, tmp_path: Path) -> None:

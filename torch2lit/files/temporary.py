@@ -35,7 +35,7 @@ def temporary_beside(target: Path) -> Iterator[Temporary]:
     handle = os.open(path, _FLAGS | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            _lock(handle)
+            lock(handle)
             yield Temporary(path, file)
             if os.name == "posix":
                 _remove(path)
@@ -61,7 +61,7 @@ def _remove_leftover(path: str, process: int) -> None:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         try:
             # A process of another machine can share the folder: it holds the lock.
-            if _lock(handle):
+            if lock(handle):
                 os.unlink(path)
         finally:
             os.close(handle)
@@ -82,7 +82,8 @@ def is_running(process: int) -> bool:
     return True
 
 
-def _lock(handle: Any) -> bool:
+def lock(handle: Any) -> bool:
+    """Take the lock of an open file, which goes with its process; False when another process has it, or where there are none."""
     try:
         import fcntl
     except ImportError:

@@ -6,9 +6,11 @@ installed for the interpreter: the modules beside this file are loaded by their 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 import types
@@ -16,18 +18,20 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGE = "_torch2lit_verify"
+_SIGNAL_AT_DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
 def main() -> None:
     """Set the process up, run the script under the tracer, and leave with the script's own exit status."""
+    _end_with_parent()
     control: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     here = os.path.dirname(os.path.abspath(__file__))
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [here]
     sys.modules[_PACKAGE] = package
-    trace, copy_on_write, notebook, spawned, bars = (
+    trace, copy_on_write, outside, notebook, spawned, bars = (
         importlib.import_module(f"{_PACKAGE}.{name}")
-        for name in ("trace", "copy_on_write", "notebook", "spawned", "bars")
+        for name in ("trace", "copy_on_write", "outside", "notebook", "spawned", "bars")
     )
     script = Path(control["script"])
     is_notebook = script.suffix == ".ipynb"
@@ -41,7 +45,8 @@ def main() -> None:
     if is_notebook:
         namespace["get_ipython"] = notebook.Shell
     with open(control["trace"], "w", encoding="utf-8", buffering=1) as events:
-        copy_on_write.guard(control["mirror"], control["protected"])
+        written = outside.Outside(control["outside"], control["stage"])
+        copy_on_write.guard(control["mirror"], control["protected"], written.tell)
         spawned.follow(control)
         with trace.record(
             control["steps"],
@@ -59,6 +64,15 @@ def main() -> None:
             sys.stderr.flush()
             events.flush()
             os._exit(0)  # threads and workers of a run that was cut short may never end
+
+
+def _end_with_parent() -> None:
+    """Let Linux end this process when the one that started it is gone, however that ended."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_SIGNAL_AT_DEATH_OF_PARENT, signal.SIGKILL)
 
 
 def _wait_for_others(done: list[str], rank: int) -> None:

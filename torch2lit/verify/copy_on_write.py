@@ -32,11 +32,11 @@ _PATHS = {
 _NAME_ONLY = {"os.remove", "os.rename", "os.symlink"}
 
 
-def guard(mirror: str, protected: Sequence[str]) -> None:
+def guard(mirror: str, protected: Sequence[str], tell: Callable[[str], None] = lambda _path: None) -> None:
     """Install the hook for this process. ``mirror`` is the root of the copy, ``protected`` the user's
-    folders.
+    folders; ``tell`` is called with each path outside of both.
     """
-    sys.addaudithook(_hook(os.path.realpath(mirror), [os.path.realpath(folder) for folder in protected]))
+    sys.addaudithook(_hook(os.path.realpath(mirror), [os.path.realpath(folder) for folder in protected], tell))
 
 
 def detach(path: str, mirror: str, content: bool = True) -> None:
@@ -76,7 +76,7 @@ def link_entries(source: str, folder: str, leave_out: Sequence[str] = ()) -> Non
             os.symlink(os.path.join(source, name), os.path.join(folder, name))
 
 
-def _hook(mirror: str, protected: Sequence[str]) -> Callable[[str, tuple[Any, ...]], None]:
+def _hook(mirror: str, protected: Sequence[str], tell: Callable[[str], None]) -> Callable[[str, tuple[Any, ...]], None]:
     busy = False
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -87,7 +87,9 @@ def _hook(mirror: str, protected: Sequence[str]) -> Callable[[str, tuple[Any, ..
         try:
             for index in _PATHS.get(event, (0,)):
                 if isinstance(arguments[index], (str, bytes, os.PathLike)):
-                    _keep_inside(os.fsdecode(arguments[index]), mirror, protected, event not in _NAME_ONLY)
+                    path = os.path.abspath(os.fsdecode(arguments[index]))
+                    if not _kept_inside(path, mirror, protected, event not in _NAME_ONLY):
+                        tell(path)
         finally:
             busy = False
 
@@ -100,14 +102,16 @@ def _writes(event: str, arguments: tuple[Any, ...]) -> bool:
     return event in _PATHS
 
 
-def _keep_inside(path: str, mirror: str, protected: Sequence[str], content: bool) -> None:
-    absolute = os.path.abspath(path)
+def _kept_inside(absolute: str, mirror: str, protected: Sequence[str], content: bool) -> bool:
+    """Whether a path that is about to be written lies in the copy. Raises PermissionError for one in the user's project."""
     if _below(absolute, mirror):
         detach(absolute, mirror, content)
-    elif any(_below(os.path.realpath(absolute), folder) for folder in protected):
+        return True
+    if any(_below(os.path.realpath(absolute), folder) for folder in protected):
         raise PermissionError(
             f"verify leaves the user's folder as it is, but the script writes to {absolute} by its full path"
         )
+    return False
 
 
 def _below(path: str, folder: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,9 +21,11 @@ from .repeat import not_later, sources_of_chance, told
 from .result import VerifyResult
 from .rules import RAW_DID_NOT_STEP
 from .run import Request, Run, require_modules, run_script, tensor_differences
-from .workspace import OWN_PREFIX, build
+from .stale import own_folder
+from .workspace import build
 
 _FAST_STEPS = 2
+_SHOWN_PATHS = 5
 _KINDS = {".py", ".ipynb", ""}
 
 
@@ -75,8 +76,21 @@ def verify(
         second = replace(second, search_after=(raw.resolve().parent,))
     with _stage(scripts) as stage:
         if fast_dev_run:
-            return _quick(stage.run("converted", replace(second, steps=_FAST_STEPS)))
-        return _prove(stage, first, second, findings)
+            result = _quick(stage.run("converted", replace(second, steps=_FAST_STEPS)))
+        else:
+            result = _prove(stage, first, second, findings)
+    return replace(result, notes=(*result.notes, *_outside(result)))
+
+
+def _outside(result: VerifyResult) -> list[str]:
+    """What is told of files that the runs wrote outside of their copy."""
+    paths = sorted({path for run in (result.raw, result.converted) if run is not None for path in run.outside})
+    if not paths:
+        return []
+    shown = ", ".join(paths[:_SHOWN_PATHS]) + (
+        f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else ""
+    )
+    return [f"outside of the project the script writes to the real files, by their full path: {shown}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +112,8 @@ class _Stage:
 
 @contextmanager
 def _stage(scripts: Sequence[Path]) -> Iterator[_Stage]:
-    root = Path(tempfile.mkdtemp(prefix=OWN_PREFIX)).resolve()
-    try:
+    with own_folder() as root:
         yield _Stage(root, scripts)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
 
 
 def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Finding]) -> VerifyResult:

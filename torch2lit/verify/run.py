@@ -17,12 +17,14 @@ from pathlib import Path
 
 from .errors import VerifyError
 from .events import Trace, read
+from .outside import told_in
 from .ranks import rank_arguments, rank_environments
 from .workspace import Workspace
 
 _CHILD = Path(__file__).with_name("child.py")
 _DIFFER = Path(__file__).with_name("differ.py")
 _LARGEST_OUTPUT = 8 * 1024**2
+_OUTSIDE = "outside"
 _GRACE = 10.0
 """Seconds that the other processes get after one of them broke."""
 PINS = {
@@ -50,6 +52,8 @@ class Run:
     timed_out: bool = False
     peers: tuple[Run, ...] = ()
     """The other processes of the same training, by rank from 1 on."""
+    outside: tuple[str, ...] = ()
+    """What it wrote by its full path outside of the copy: files of the user's own."""
 
     @property
     def failed(self) -> bool:
@@ -124,6 +128,8 @@ def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
     ends = _wait(starts, directory, request.timeout)
     seconds = time.monotonic() - started
     runs = [_told(start.scratch, *end, seconds, workspace) for start, end in zip(starts, ends, strict=True)]
+    outside = scratch / _OUTSIDE
+    runs[0] = replace(runs[0], outside=tuple(told_in(outside.read_bytes() if outside.exists() else b"")))
     spawned = [read(file.read_text(encoding="utf-8").splitlines()) for file in _spawned(scratch)]
     if spawned and not runs[0].trace.steps:
         parent = runs[0]
@@ -185,6 +191,8 @@ def _control(
         "dump_step": request.dump_step,
         "dump_to": None if request.dump_to is None or rank else str(request.dump_to),
         "mirror": str(workspace.root),
+        "outside": str(shared / _OUTSIDE),
+        "stage": str(workspace.root.parent),
         "protected": [str(folder) for folder in workspace.folders],
         "search_after": [str(workspace.place(folder)) for folder in request.search_after],
     }

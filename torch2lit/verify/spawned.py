@@ -30,12 +30,15 @@ class Traced:
         """Run the function as the process of this rank, and record it."""
         import torch
 
-        trace, copy_on_write = (importlib.import_module(f"{_PACKAGE}.{name}") for name in ("trace", "copy_on_write"))
+        trace, copy_on_write, outside = (
+            importlib.import_module(f"{_PACKAGE}.{name}") for name in ("trace", "copy_on_write", "outside")
+        )
         torch.set_num_threads(1)
         torch.backends.mps.is_available = lambda: False
         control = self.control
         with open(control["spawned"].format(rank=rank), "w", encoding="utf-8", buffering=1) as events:
-            copy_on_write.guard(control["mirror"], control["protected"])
+            written = outside.Outside(control["outside"], control["stage"])
+            copy_on_write.guard(control["mirror"], control["protected"], written.tell)
             with trace.record(
                 control["steps"],
                 control["seed"],
