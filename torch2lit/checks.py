@@ -21,7 +21,7 @@ def unbound_names(text: str) -> set[str]:
 
 def _unbound(text: str) -> set[str]:
     top = symtable.symtable(text, "<checks>", "exec")
-    bound = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+    bound = {s.get_name() for s in _symbols(top) if s.is_assigned() or s.is_imported()}
     bound |= {child.get_name() for child in top.get_children()}
     used: set[str] = set()
     _collect(top, bound, used, is_module=True)
@@ -53,8 +53,14 @@ def early_names(text: str) -> set[str]:
     return early_reads(tree_of(text))
 
 
+def _symbols(table: symtable.SymbolTable) -> list[symtable.Symbol]:
+    """As `get_symbols` gives them, which looks at all functions of the scope again for every name: quadratic in long files."""
+    flags: Mapping[str, int] = table._table.symbols  # type: ignore[attr-defined]
+    return [symtable.Symbol(name, value) for name, value in flags.items()]
+
+
 def _collect(table: symtable.SymbolTable, bound: set[str], used: set[str], *, is_module: bool = False) -> None:
-    for symbol in table.get_symbols():
+    for symbol in _symbols(table):
         if symbol.is_declared_global() and symbol.is_assigned():
             bound.add(symbol.get_name())
         if symbol.is_referenced() and (is_module or symbol.is_global()):
