@@ -31,6 +31,7 @@ from .entry_names import at_entry
 from .optimizers import step_can_be_claimed
 from .scaled import loss_of
 from .steps import Obstacle, automatic_obstacle, controls, find_step, is_scheduler_step, place_automatic
+from .zeroing import only_zeroes
 
 _CODEMOD = "accumulate_gradients"
 _TARGET = "Trainer(accumulate_grad_batches=...)"
@@ -102,7 +103,7 @@ def _find_window(draft: Draft) -> Window | None:
         inner = [Item(s, item.frame, parent=guard) for s in body]
         clips, rest = inner[:at_step], inner[at_step + 1 :]
         schedules = [i for i in rest if is_scheduler_step(draft, i)]
-        zeroed = [i for i in rest if _is_zero_grad(i.node)]
+        zeroed = [i for i in rest if only_zeroes(draft, i)]
         if not all(_is_clipping(i.node) for i in clips) or len(zeroed) != 1 or len(schedules) > 1:
             return None
         if len(rest) != len(schedules) + len(zeroed):
@@ -114,15 +115,6 @@ def _find_window(draft: Draft) -> Window | None:
 
 def _index(body: list[ast.stmt], call: ast.Call) -> int | None:
     return next((n for n, s in enumerate(body) if isinstance(s, ast.Expr) and s.value is call), None)
-
-
-def _is_zero_grad(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Call)
-        and isinstance(node.value.func, ast.Attribute)
-        and node.value.func.attr == "zero_grad"
-    )
 
 
 def _is_clipping(node: ast.stmt) -> bool:

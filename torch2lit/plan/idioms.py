@@ -15,12 +15,12 @@ from ..recover.variables import Variable
 from .acceptance import Proposal, accept, holds_there
 from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft
 from .entry_names import at_entry
+from .held_parameters import optimizes_all
 from .looks import Looks
 from .loop_bars import loop_bars
 from .no_arrays import NoArrays
 from .numbers import Numbers
 from .ranks import Ranks
-from .steps import optimizes_all
 
 
 def claim_statements(draft: Draft) -> None:

@@ -15,6 +15,7 @@ from .bound_elsewhere import check_bound_elsewhere
 from .draft import Draft
 from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
+from .held_parameters import holds_every
 from .homes import settle
 from .idioms import claim_statements
 from .mechanisms import first_mechanism
@@ -27,7 +28,6 @@ from .state import State
 from .steps import (
     gradients_may_survive,
     optimizer_names,
-    optimizes_all,
     reads_gradients,
 )
 from .trainer import trainer_arguments
@@ -152,7 +152,7 @@ def _zeroed(draft: Draft, model: Variable) -> bool:
     if frame is None:
         return False
     name, item = ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, frame)
-    return any(optimizes_all(draft, name, item, optimizer) for optimizer in optimizer_names(draft))
+    return any(holds_every(draft, name, item, optimizer) for optimizer in optimizer_names(draft))
 
 
 def _gradients_after(draft: Draft) -> bool:

@@ -22,6 +22,7 @@ from ..recover.items import Item
 from ..recover.nest import Frame
 from ..recover.phases import find_validation
 from ..recover.roles import Role
+from ..recover.stepping import is_held
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_statements
 from ..recover.variables import Variable
 from ..recover.weight_kinds import CASTS, Kind
@@ -30,7 +31,7 @@ from .autocast import NotKnown, Switch, find_autocast, find_scaler, is_autocast,
 from .draft import TRAINING_STEP, VALIDATION_STEP, Draft, Mixed, Removal
 from .indifferent import autocast_matters
 from .placement import placement
-from .steps import is_held
+from .zeroing import only_zeroes
 
 _CODEMOD = "mixed_precision"
 _TARGET = "Trainer(precision=...)"
@@ -324,12 +325,8 @@ def _check_order(draft: Draft, scaled: ast.stmt, unscaled: ast.stmt | None, upda
             break
         item = Item(statement, draft.nest.step_frame)
         if not isinstance(statement, ast.If) and draft.effects_of(item).gradients and statement is not unscaled:
-            if not _only_zeroes(statement):
+            if not only_zeroes(draft, item):
                 raise _Kept(statement, "gradients are used while they are scaled")
-
-
-def _only_zeroes(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and "zero_grad" in ast.unparse(statement)
 
 
 # ---- weights

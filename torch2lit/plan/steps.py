@@ -13,16 +13,18 @@ from ..recover.items import Item, names_in, parts
 from ..recover.phases import has_backward
 from ..recover.roles import Key, Role
 from ..recover.state_names import is_attribute
-from ..recover.stepping import STEP_METHODS, stepped_optimizer
-from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
+from ..recover.stepping import is_held, stepped_optimizer
+from ..recover.syntax import dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
 from .draft import Obstacle as Obstacle
+from .held_parameters import holds_every
 from .last_returns import leaves_only_loop
 from .may_run import may_run, runs_in_loop
 from .one_path import several_told
 from .scaled import loss_of, scaled_optimizer
+from .zeroing import zero_grad_call, zeroed
 
 
 @dataclass
@@ -114,21 +116,11 @@ def _other_optimizer(draft: Draft, items: list[Item], optimizer: Variable) -> as
     return None
 
 
-def _zero_grad_call(item: Item) -> ast.Call | None:
-    node = item.node
-    if item.kind == "statement" and isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        if isinstance(node.value.func, ast.Attribute) and node.value.func.attr == "zero_grad":
-            return node.value
-    return None
-
-
 def _is_zero_grad(draft: Draft, item: Item, optimizer: Variable) -> bool:
-    call = _zero_grad_call(item)
-    if call is None:
+    receiver = zeroed(item)
+    if receiver is None:
         return False
-    assert isinstance(call.func, ast.Attribute)
-    variable = draft.variable(call.func.value, item.frame)
-    return variable is optimizer or draft.role(call.func.value, item.frame) is Role.MODEL
+    return draft.variable(receiver, item.frame) is optimizer or draft.role(receiver, item.frame) is Role.MODEL
 
 
 def _zeroed_told(draft: Draft, items: list[Item], zero_grads: list[Item]) -> str:
@@ -140,68 +132,14 @@ def _zeroed_told(draft: Draft, items: list[Item], zero_grads: list[Item]) -> str
 
 
 def _odd_zero_grad(draft: Draft, item: Item) -> Obstacle | None:
-    call = _zero_grad_call(item)
+    call = zero_grad_call(item)
     assert call is not None and isinstance(call.func, ast.Attribute)
     arguments = [*call.args, *(k.value for k in call.keywords)]
     if arguments and not all(isinstance(a, ast.Constant) and a.value in (True, None) for a in arguments):
         return Obstacle(call, "gradients are set to zero instead of None")
-    if draft.role(call.func.value, item.frame) is Role.MODEL and not optimizes_all(draft, call.func.value, item):
+    if draft.role(call.func.value, item.frame) is Role.MODEL and not holds_every(draft, call.func.value, item):
         return Obstacle(call, "the module's gradients are zeroed, and the optimizer may hold other parameters")
     return None
-
-
-def optimizes_all(draft: Draft, model: ast.expr, item: Item, receiver: ast.expr | None = None) -> bool:
-    """Whether an optimizer, by default that of the first step, holds exactly ``model.parameters()`` in one group."""
-    if receiver is None:
-        call = draft.nest.steps[0] if draft.nest.steps else None
-        if call is None or is_held(call):
-            return False
-        assert isinstance(call.func, ast.Attribute)
-        receiver = scaled_optimizer(draft, call) or call.func.value
-    optimizer = draft.variable(receiver, draft.nest.step_frame)
-    wanted = draft.variable(model, item.frame)
-    if optimizer is None or wanted is None:
-        return False
-    return optimizer.scope is wanted.scope and _holds_all(draft, optimizer.scope, optimizer.name, wanted.name, 0)
-
-
-def _holds_all(draft: Draft, scope: Scope, optimizer: str, model: str, depth: int) -> bool:
-    """Whether, in a scope, one name is an optimizer made of all parameters of the module under the other name."""
-    key, model_key = draft.roles.key(scope, optimizer), draft.roles.key(scope, model)
-    if key is None or model_key is None or key[0] is not model_key[0] or depth > 4:
-        return False
-    owner = key[0]
-    bindings = draft.roles.bindings(key)
-    if not bindings and not isinstance(owner, ast.Module):  # both are parameters: ask every caller
-        pairs = _passed_together(draft, owner, optimizer, model)
-        return bool(pairs) and all(_holds_all(draft, s, o, m, depth + 1) for s, o, m in pairs)
-    if len(bindings) != 1 or not isinstance(bindings[0].value, ast.Call) or not bindings[0].value.args:
-        return False
-    match bindings[0].value.args[0]:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="parameters"), args=[], keywords=[]):
-            return draft.roles.key(owner, name) == model_key and _stays_one(draft, name)
-    return False
-
-
-def _stays_one(draft: Draft, model: str) -> bool:
-    """Whether an attribute is one module ever after: no method puts another one there, only wrappers around it."""
-    if not is_attribute(model):
-        return True
-    bindings = draft.roles.bindings((draft.source.tree, model))
-    return all(any(isinstance(n, ast.Name) and n.id == model for n in walk(b.value)) for b in bindings[1:])
-
-
-def _passed_together(draft: Draft, function: Scope, optimizer: str, model: str) -> list[tuple[Scope, str, str]]:
-    """What the calls of a function pass for two parameters, where both are names; empty when one is not."""
-    optimizers, models = draft.roles.arguments(function, optimizer), draft.roles.arguments(function, model)
-    if len(optimizers) != len(models):
-        return []
-    pairs = []
-    for (scope, one), (_scope, other) in zip(optimizers, models, strict=True):
-        if not isinstance(one, ast.Name) or not isinstance(other, ast.Name):
-            return []
-        pairs.append((scope, one.id, other.id))
-    return pairs
 
 
 # ---- automatic
@@ -248,7 +186,7 @@ def _reads_cleared_gradients(draft: Draft, step: Step) -> ast.AST | None:
             return item.node
     scope = draft.nest.entry.scope
     later = (s for s in statements_after(draft) if draft.effects.of(s, scope).gradients)
-    return next((s for s in later if not _clears_first(s)), None)
+    return next((s for s in later if not _clears_first(draft, step, s)), None)
 
 
 def _joins_with_gradients(draft: Draft, step: Step) -> ast.AST | None:
@@ -283,12 +221,15 @@ def _joins(node: ast.AST) -> bool:
     return False
 
 
-def _clears_first(statement: ast.stmt) -> bool:
-    """Whether the first thing that happens to gradients in a statement is that they are zeroed."""
+def _clears_first(draft: Draft, step: Step, statement: ast.stmt) -> bool:
+    """Whether the first thing that happens to gradients in a statement is that those of the step are zeroed."""
     names = ("zero_grad", "backward")
     touched = [n for n in walk(statement) if isinstance(n, ast.Attribute) and (n.attr in names or n.attr == "grad")]
     first = min(touched, key=lambda n: (n.lineno, n.col_offset), default=None)
-    return first is not None and first.attr == "zero_grad"
+    if first is None or first.attr != "zero_grad":
+        return False
+    place = Item(statement, draft.nest.entry)
+    return draft.variable(first.value, place.frame) is step.optimizer or holds_every(draft, first.value, place)
 
 
 def has_backward_call(node: ast.AST) -> bool:
@@ -592,20 +533,13 @@ def gradients_may_survive(draft: Draft) -> bool:
         return True
     cleared: set[str] = set()
     for item in draft.epoch.batch:
-        if (call := _zero_grad_call(item)) is not None:
+        if (call := zero_grad_call(item)) is not None:
             assert isinstance(call.func, ast.Attribute)
             if not _only_named_so(draft, call.func.value, item):
                 cleared.add(ast.unparse(call.func.value))
         elif _runs_backward(draft, item):
             break
     return len(cleared) < max(1, len(optimizer_names(draft)))
-
-
-def is_held(call: ast.Call) -> bool:
-    """Whether a step site is the call of an object that holds backward or step in its methods."""
-    return not (
-        isinstance(call.func, ast.Attribute) and call.func.attr in (*STEP_METHODS, "backward", "manual_backward")
-    )
 
 
 def _runs_backward(draft: Draft, item: Item) -> bool:
@@ -619,7 +553,7 @@ def reads_gradients(draft: Draft) -> bool:
     for item in draft.epoch.batch:
         node = item.node
         plain = isinstance(node, ast.Expr) and (
-            id(node.value) in own or _runs_backward(draft, item) or _zero_grad_call(item) is not None
+            id(node.value) in own or _runs_backward(draft, item) or zero_grad_call(item) is not None
         )
         if not plain and draft.effects_of(item).gradients:
             return True

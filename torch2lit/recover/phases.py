@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from .items import Item, callee_items, direct_calls, enter_frame, is_bar, items_of, no_grad_with
 from .loops import Iterable, Loop, describe
 from .nest import Frame, Nest, last_statement
-from .roles import Roles
+from .roles import Role, Roles
 from .syntax import Source, dotted, walk_scope
+
+_QUIET = ("no_grad", "inference_mode")
 
 
 class NotStraight(Exception):
@@ -197,7 +199,7 @@ def hidden_evaluation(source: Source, roles: Roles, after: list[Item]) -> ast.Ca
             continue
         for node in walk_scope(item.node):
             function = source.function(dotted(node.func)) if isinstance(node, ast.Call) else None
-            if function is None or has_backward(function) or not _evaluates(function):
+            if function is None or has_backward(function) or not _evaluates(roles, function):
                 continue
             loops = [n for n in walk_scope(function.body) if isinstance(n, ast.For)]
             if any(describe(loop, function, roles).kind is Iterable.LOADER for loop in loops):
@@ -206,9 +208,12 @@ def hidden_evaluation(source: Source, roles: Roles, after: list[Item]) -> ast.Ca
     return None
 
 
-def _evaluates(function: ast.FunctionDef) -> bool:
-    return bool(function.decorator_list) or any(
-        (isinstance(n, ast.With) and no_grad_with(n)) or (isinstance(n, ast.Attribute) and n.attr == "eval")
+def _evaluates(roles: Roles, function: ast.FunctionDef) -> bool:
+    """Whether a function runs without gradients, or puts a module into evaluation mode."""
+    quiet = [dotted(d.func if isinstance(d, ast.Call) else d) for d in function.decorator_list]
+    return any(name.rpartition(".")[2] in _QUIET for name in quiet) or any(
+        (isinstance(n, ast.With) and no_grad_with(n))
+        or (isinstance(n, ast.Attribute) and n.attr == "eval" and roles.of(n.value, function) is Role.MODEL)
         for n in walk_scope(function.body)
     )
 

@@ -95,3 +95,10 @@ def _is_used_as_one(roles: Roles, receiver: ast.expr) -> bool:
         return True
     text = ast.unparse(receiver)
     return any(is_optimizers_use(a.attr) and ast.unparse(a.value) == text for a in roles.source.all(ast.Attribute))
+
+
+def is_held(call: ast.Call) -> bool:
+    """Whether a step site is the call of an object that holds backward or step in its methods."""
+    return not (
+        isinstance(call.func, ast.Attribute) and call.func.attr in (*STEP_METHODS, "backward", "manual_backward")
+    )
