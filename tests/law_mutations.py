@@ -1453,7 +1453,7 @@ OF_LEAVING = (
         1,
         "gradients are left for the loop behind",
         STEPS,
-        "return next((s for s in later if not _clears_first(s)), None)",
+        "return next((s for s in later if not _clears_first(draft, step, s)), None)",
         "return None",
         _trains("gradients-cleared-for-the-loop-that-follows"),
     ),

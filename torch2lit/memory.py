@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
+_OF_TEXT = ("tree", "source")
 _KEPT: ContextVar[dict[Hashable, Any] | None] = ContextVar("answers of this run", default=None)
 
 
@@ -31,8 +32,11 @@ def remembering() -> Iterator[None]:
 
 @contextlib.contextmanager
 def looking_ahead(answers: Mapping[Hashable, Any]) -> Iterator[None]:
-    """Look at what will be: a memory of its own that knows these answers and nothing else yet."""
-    token = _KEPT.set(dict(answers))
+    """Look at what will be: a memory of its own that knows these answers, and of the others those that hold of a text wherever it stands."""
+    kept = _KEPT.get() or {}
+    known: dict[Hashable, Any] = dict(answers)
+    known |= {asked: kept[asked] for asked in kept if isinstance(asked, tuple) and asked[0] in _OF_TEXT}
+    token = _KEPT.set(known)
     try:
         yield
     finally:
