@@ -1842,6 +1842,14 @@ OF_PROGRAMS = (
     ),
     Mutation(
         1,
+        "names: a local that makes way for another takes a name that the hook has",
+        "torch2lit/plan/homes/batches.py",
+        'if n == 1 else f"{name}_{n}") not in taken)',
+        'if n == 1 else f"{name}_{n}"))',
+        _trains("method-local-named-like-another-methods"),
+    ),
+    Mutation(
+        1,
         "zeroing: two groups by any two conditions hold all of a module",
         "torch2lit/plan/held_parameters.py",
         "case ast.UnaryOp(op=ast.Not(), operand=operand) if ast.dump(operand) == ast.dump(condition):",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 
 from ...recover.items import Item, parts
 from ...recover.names import flow, free_names
@@ -130,7 +131,17 @@ class Batches(Construction):
                     other = seen.setdefault(variable.name, variable)
                     if other is not variable:
                         owner = plain(variable.frame.name) or "outer"
-                        self.state.in_hook[(hook, variable)] = f"{owner}_{variable.name}"
+                        self.state.in_hook[(hook, variable)] = self._free(f"{owner}_{variable.name}", hook)
+
+    def _free(self, name: str, hook: str) -> str:
+        """The name, or one like it that nothing in the hook has yet."""
+        taken = {text for (place, _variable), text in self.state.in_hook.items() if place == hook}
+        taken |= self._parameters(hook)
+        for item in self.draft.hooks.get(hook, []):
+            taken |= {item.target} if item.target else set()
+            for part, _frame in parts(item):
+                taken |= flow([part]).read | flow([part]).written
+        return next(free for n in itertools.count(1) if (free := name if n == 1 else f"{name}_{n}") not in taken)
 
     def _unpacked(self, hook: str) -> dict[str, Variable | None]:
         """What the hook's own parameters give a value, under the names that it has there."""
