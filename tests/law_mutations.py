@@ -205,6 +205,44 @@ OF_METHODS = (
     ),
 )
 
+PROPOSALS = "torch2lit/plan/proposals.py"
+STOPPING = "codemods/early_stopping.py"
+
+
+def _features(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/test_features.py::test_{name}" for name in names)
+
+
+OF_FEATURES = (
+    Mutation(1, "features: a statement is taken twice", PROPOSALS, '    "free": _free,\n', "", _features("free")),
+    Mutation(1, "features: a condition around a statement does not count", PROPOSALS, "            if around:\n", "            if not around:\n", _features("guards")),
+    Mutation(
+        1, "features: a way past a statement does not count", PROPOSALS, "if not part.within and training.may_be_passed(part)", "if False",
+        _features("guards"),
+    ),
+    Mutation(1, "features: what binds a name goes though others read it", PROPOSALS, '    "reads": _reads,\n', "", _features("reads")),
+    Mutation(1, "features: a name that may be read by its text is free", PROPOSALS, "or value.hidden ", "", _features("reads")),
+    Mutation(1, "features: the Trainer is told twice", PROPOSALS, '    "told once": _told_once,\n', "", _features("told_once")),
+    Mutation(1, "features: what is not exact is done unasked", PROPOSALS, '    "level": _level,\n', "", _features("level")),
+    Mutation(
+        1, "early stopping: equal is better", STOPPING, "if operator not in (ast.Lt, ast.Gt) or", "if",
+        _text("patience-equal-is-better"),
+    ),
+    Mutation(1, "early stopping: what stands behind the break runs", STOPPING, "or not stop.last:", "or False:", _text("patience-with-work-behind")),
+    Mutation(
+        1, "early stopping: a patience of 0 ends the first epoch", STOPPING, "not asked_when_better or (whole is not None and whole >= 1)", "True",
+        _trains("patience-that-may-be-zero"),
+    ),
+    Mutation(
+        1, "early stopping: the counter is set back elsewhere, too", STOPPING, "len(resets) == len(counts) == 1 and len(steps) == 2", "True",
+        _text("patience-set-back-elsewhere"),
+    ),
+    Mutation(
+        1, "early stopping: the first value is better in any case", STOPPING,
+        "    if first != open_end:", "    if False:", _trains("patience-from-a-start-value"),
+    ),
+)  # fmt: skip
+
 SAME_TRAINING = (
     Mutation(
         1,
@@ -1891,7 +1929,7 @@ OF_PROGRAMS = (
 )
 
 MUTATIONS = (
-    *OF_CHANGES,
+    *OF_CHANGES, *OF_FEATURES,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

@@ -17,6 +17,7 @@ WITHOUT_A_CASE = {
     "metadata-not-kept": "needs a file with hard links or an owner; tests/test_safety_table.py raises it",
     "unused-skip": "needs a file, not a text; tests/test_adoption.py raises it",
     "took-too-long": "needs much time; tests/test_time_limit.py raises it",
+    "plug-in-failed": "needs another package; tests/test_features.py raises it",
     "output-not-valid": "only a fault of torch2lit itself raises it",
 }
 

@@ -16,6 +16,7 @@ STOREYS = (
         "findings",
         "catalogue",
         "options",
+        "feature",
         "memory",
         "comments",
         "formatted_numbers",

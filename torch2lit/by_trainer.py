@@ -26,6 +26,7 @@ from .recover.variables import Variables
 from .rewrite.assemble import import_edit, module_import_edit, nest_edits, overlap, unused_import_edits
 from .rewrite.left_functions import left_functions
 from .rewrite.module import Names
+from .rewrite.proposed import named_import_edit
 
 _OVERLAP = "nests-overlap"
 _RANK = {
@@ -137,6 +138,8 @@ class Converter:
         """What leaves or comes because of all nests together: functions that nobody calls any more, and imports."""
         found = left_functions(planned.drafts, planned.edits) if len(planned.drafts) > 1 else []
         imports = [module_import_edit(self.raw, m) for m in sorted({m for d in planned.drafts for m in d.imports})]
+        named = sorted({named for d in planned.drafts for named in d.named_imports})
+        imports += [named_import_edit(self.raw, module, name) for module, name in named]
         return [*found, *(edit for edit in [*imports, import_edit(self.raw, lightning)] if edit is not None)]
 
     def _plan(
@@ -218,4 +221,5 @@ class Converter:
             module,
             tuple(draft.idioms),
             tuple((m.value, getattr(o.node, "lineno", 0), o.reason) for m, o in draft.obstacles),
+            tuple((feature, conflict.law, conflict.about) for feature, conflict in draft.declined),
         )

@@ -682,3 +682,15 @@ takes batches of its own, so that the batch is N times as large, batch norm sees
 """,
     )
 )
+register(
+    Rule(
+        code="T2L350",
+        slug="plug-in-failed",
+        severity="note",
+        why="A feature of another package could not say what it would make of this training, so nothing was asked of it.",
+        remedy="Nothing has to be done: the conversion is right without it. Tell the package's author what the message says.",
+        text="""\
+Packages may bring features of their own by the entry-point group `torch2lit.codemods`. A fault of theirs stops no conversion. `torch2lit.testing` helps to find it.
+""",
+    )
+)

@@ -8,10 +8,13 @@ import os
 import pkgutil
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from .feature import Feature
 from .program import Idiom, Modernizer, Repair
 
 
@@ -19,6 +22,48 @@ from .program import Idiom, Modernizer, Repair
 def idioms() -> Sequence[Idiom]:
     """All installed idioms, by name."""
     return _installed("IDIOM", "claim")
+
+
+def features() -> Sequence[Feature]:
+    """All installed features, each after those that it names, by name where that leaves a choice."""
+    return _INSTEAD[-1] if _INSTEAD else _all_features()
+
+
+@functools.cache
+def _all_features() -> Sequence[Feature]:
+    return in_order(_installed("FEATURE", "proposals"))
+
+
+_INSTEAD: list[Sequence[Feature]] = []
+
+
+@contextmanager
+def instead(*own: Feature) -> Iterator[None]:
+    """With these features in place of the installed ones."""
+    _INSTEAD.append(in_order(own))
+    try:
+        yield
+    finally:
+        _INSTEAD.pop()
+
+
+def is_own(rewrite: object) -> bool:
+    """Whether a rewrite is torch2lit's own: its faults are torch2lit's."""
+    module = rewrite.__name__ if isinstance(rewrite, ModuleType) else type(rewrite).__module__
+    return module.startswith("torch2lit.")
+
+
+def in_order(found: Sequence[Feature]) -> list[Feature]:
+    """Features in the order in which they are asked. ValueError when they wait for each other."""
+    waiting, asked = sorted(found, key=lambda f: f.name), list[Feature]()
+    while waiting:
+        names = {f.name for f in waiting}
+        ready = next((f for f in waiting if not names.intersection(f.after)), None)
+        if ready is None:
+            raise ValueError(f"the features {', '.join(sorted(names))} wait for each other")
+        asked.append(ready)
+        waiting.remove(ready)
+    return asked
 
 
 @functools.cache
@@ -83,7 +128,7 @@ def _site_folders() -> set[str]:
 def _offered(thing: object, attribute: str) -> Iterator[Any]:
     folders = getattr(thing, "__path__", None)
     if folders is None:
-        yield thing
+        yield getattr(thing, attribute, thing)
         return
     for module in sorted(pkgutil.iter_modules(folders), key=lambda m: m.name):
         rewrite = getattr(importlib.import_module(f"{thing.__name__}.{module.name}"), attribute, None)  # type: ignore[attr-defined]

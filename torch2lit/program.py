@@ -108,7 +108,8 @@ class NestSummary:
     """One nest as `analyze` shows it. Lines count from 1.
 
     ``roles`` are pairs of a role and the name that plays it, ``phases`` pairs of a phase and its line. ``obstacles`` are the
-    better mechanisms that do not hold, each with the line and the reason.
+    better mechanisms that do not hold, each with the line and the reason, ``declined`` the features that proposed what was not accepted,
+    each with the law and what it was broken by.
     """
 
     line: int
@@ -120,6 +121,7 @@ class NestSummary:
     module: str
     idioms: tuple[str, ...] = ()
     obstacles: tuple[tuple[str, int, str], ...] = ()
+    declined: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ class Claim:
     ``target`` names the Lightning mechanism that takes over, ``reason`` says why that is the same training.
     ``replace`` gets the statement's LibCST node and answers what stands in its place, None to take it away; without
     it the statement goes away. ``trainer`` says what the Trainer is told; ``methods`` are whole methods of the LightningModule as
-    source, none of which is a hook that holds statements of the script; ``unread`` comparisons of the statement that are not made any more.
+    source, none of which is a hook that holds statements of the script; ``unread`` parts of the statement that do not run any more.
 
     Lightning does what the Trainer is told and what a method says always, once, and at its own time. So such a claim, and one that only takes
     the statement away, is heard only where nothing stands around the statement: no condition, loop or other block, and no way past it.
@@ -223,7 +225,7 @@ class Claim:
     replace: Callable[[Any], Any] | None = None
     trainer: TrainerSpec = field(default_factory=TrainerSpec)
     methods: tuple[str, ...] = ()
-    unread: tuple[ast.expr, ...] = ()
+    unread: tuple[ast.AST, ...] = ()
     logged: tuple[str, ...] = ()
     anywhere: bool = False
 

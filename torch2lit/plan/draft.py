@@ -8,6 +8,7 @@ import functools
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
+from ..feature import Conflict, Proposal, Watch
 from ..findings import Finding, finding
 from ..options import Options
 from ..program import Claim, Mechanism, TrainerSpec
@@ -45,7 +46,7 @@ HOOKS = (
 )
 
 
-_FOUND_OUT = ("findings", "obstacles")
+_FOUND_OUT = ("findings", "obstacles", "declined")
 """What a draft shares with its forks."""
 
 
@@ -134,6 +135,16 @@ class Logged:
     torch: str = "torch"
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A number that an accepted proposal watches, where it is known; ``word`` is what its texts call the name under which it is logged."""
+
+    watch: Watch
+    item: Item
+    hook: str
+    word: str
+
+
 @dataclass
 class Reports:
     """What is logged before and after one reporting statement; ``shared``: over all processes together."""
@@ -178,6 +189,15 @@ class Draft:
     """What is logged at the end of every validation, as it reads there."""
     claimed_by: dict[ast.stmt, str] = field(default_factory=dict)
     removals: dict[ast.stmt, Removal] = field(default_factory=dict)
+    accepted: list[Proposal] = field(default_factory=list)
+    """What features proposed and is done, in this order."""
+    declined: list[tuple[str, Conflict]] = field(default_factory=list)
+    """What they proposed in vain."""
+    watched: list[Watched] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
+    """What stands for the words in braces in the texts of accepted proposals."""
+    rewritten: dict[ast.stmt, str] = field(default_factory=dict)
+    """Statements above the loop that become other source."""
     united: list[Item] = field(default_factory=list)
     """Items of which nothing is left because their variables are one."""
 
@@ -195,6 +215,8 @@ class Draft:
     trainer: TrainerSpec = field(default_factory=TrainerSpec)
     imports: list[str] = field(default_factory=list)
     """Modules of the standard library that the new code needs."""
+    named_imports: list[tuple[str, str]] = field(default_factory=list)
+    """What else it needs: a module, and what is imported from it by name."""
     methods: list[str] = field(default_factory=list)
     """Whole extra methods of the module, as source."""
     exits: list[ast.ExceptHandler] = field(default_factory=list)

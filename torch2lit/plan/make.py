@@ -21,6 +21,7 @@ from .idioms import claim_statements
 from .mechanisms import first_mechanism
 from .optimizers import Configured, configure
 from .outer_bar import drop_bound_bar
+from .proposals import propose
 from .reported import report_numbers
 from .sampler_epoch import leave_epoch_to_trainer
 from .several_devices import check_options, tell_of_several
@@ -41,6 +42,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     _keep_carried_gradients(draft)
     _keep_first_gradients(draft)
     leave_epoch_to_trainer(draft)
+    draft = propose(draft)
     claim_statements(draft)
     drop_bound_bar(draft)
     draft.variables.gone = {*draft.removals, *(part for claim in draft.claims.values() for part in claim.unread)}

@@ -74,7 +74,8 @@ class _Reporter:
         self.no_arrays = NoArrays(draft)
         self.taken: dict[str, set[str]] = {}
         self.values: set[tuple[str, str]] = set()
-        self.deciding = _deciding(draft)
+        watched = [draft.variables.of(w.item.frame, w.watch.value.id) for w in draft.watched]
+        self.deciding = _deciding(draft) | {v for v in watched if v is not None}
         self.homes: set[str] = set()
         validating = [i for hook in _OF_VALIDATION for i in draft.hooks.get(hook, [])]
         self.validated = draft.variables.sequence(validating).written if draft.validation is not None else frozenset()
@@ -85,6 +86,7 @@ class _Reporter:
             self.taken.setdefault(EPOCH_END, set()).update(claim.logged)
             self.taken.setdefault(BATCH_END, set()).update(claim.logged)
         self._end_validation()
+        self._watch()
         for hook in _HOOKS:
             places = sorted(self._places(hook), key=lambda p: (p.depth, p.order))
             for place in places:
@@ -119,6 +121,33 @@ class _Reporter:
             self.homes.add(home)
             decides = variables[home] in self.deciding
             self.draft.validation_numbers.append(self._in_double(name, home) if decides else Logged(name, home))
+
+    def _watch(self) -> None:
+        """What the Trainer's callbacks watch is logged in double where the script decides by it, unless that is done when a validation ends."""
+        for watched in self.draft.watched:
+            value, statement = watched.watch.value, watched.watch.before
+            place = _Place(watched.item, statement, watched.hook, 0, 0)
+            name = self._logged_name(value, place)
+            if not name:
+                name = self._name(log_name(value, ""), place, value, value.id) or self._free_name(place)
+                reports = self.draft.reports.setdefault(statement, Reports())
+                reports.before.append(self._in_double(name, value.id))
+            self.draft.words[watched.word] = f'"{name}"'
+
+    def _logged_name(self, value: ast.Name, place: _Place) -> str:
+        """The name under which a value is logged at the end of every validation and has not changed since; "" for others."""
+        variable = self.draft.variables.of(place.item.frame, value.id)
+        if variable is None or variable in self.draft.variables.sequence(self.draft.hooks.get(EPOCH_END, [])).written:
+            return ""
+        home = self.state.homes.get(variable, "")
+        return next((n.name for n in self.draft.validation_numbers if n.value == home), "")
+
+    def _free_name(self, place: _Place) -> str:
+        """A name for a number for which the script has no word, or whose word stands for another one."""
+        names = {name for taken in self.taken.values() for name in taken}
+        name = next(n for n in ("monitored", *(f"monitored_{i}" for i in range(2, 100))) if n not in names)
+        self.taken.setdefault(place.hook, set()).add(name)
+        return name
 
     def _places(self, hook: str) -> Iterator[_Place]:
         order = 0
@@ -158,7 +187,8 @@ class _Reporter:
         if found or decided:
             before = decided if isinstance(place.statement, ast.If | ast.Assign) else []
             after = [*found, *(decided if not before else [])]
-            self.draft.reports[place.statement] = Reports(before, after, self._is_shared(place))
+            watched = self.draft.reports.get(place.statement, Reports()).before
+            self.draft.reports[place.statement] = Reports([*watched, *before], after, self._is_shared(place))
 
     def _decided(self, place: _Place) -> list[Logged]:
         """The numbers by which a test, or a schedule that waits for a plateau, decides."""

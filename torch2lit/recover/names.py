@@ -53,11 +53,12 @@ def _bound_by(statement: ast.stmt) -> frozenset[str]:
             if not isinstance(node.ctx, ast.Load) and node not in inner:
                 bound.add(node.id)
         elif isinstance(node, _BINDERS):
-            bound.update(_bound_otherwise(node))
+            bound.update(bound_otherwise(node))
     return frozenset(bound)
 
 
-def _bound_otherwise(node: ast.AST) -> list[str]:
+def bound_otherwise(node: ast.AST) -> list[str]:
+    """The names that a node binds without holding them as variables."""
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return [name]

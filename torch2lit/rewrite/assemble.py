@@ -24,6 +24,7 @@ from .lazy_loader import lazy_loader_source
 from .left_ranks import unused_ranks
 from .module import Names, choose_names, module_source
 from .objects import Restorer, stub_of
+from .proposed import name_imports
 
 
 def nest_edits(
@@ -35,6 +36,7 @@ def nest_edits(
     width = line_length(restorer.raw.lines)
     names = choose_names(draft, taken)
     names.lightning = lightning
+    name_imports(draft, names)
     # What is defined in the loop goes with it.
     removed = [f for f in moved_functions(draft) if draft.nest.outermost not in source.ancestors(f)]
     definitions = restorer.definitions(state, lambda: _definitions(draft, configured, state, names))

@@ -22,6 +22,7 @@ from ..recover.names import flow
 from ..recover.syntax import Source, walk
 from .formatting import format_code
 from .module import Names
+from .proposed import around_fit, filled
 from .rename import rename
 from .statements import Statement, standalone
 
@@ -33,16 +34,19 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
         arguments.append(state.hyperparameters)
     lines = [f"{names.instance} = {names.module}({', '.join(arguments)})"]
     settings = ", ".join(f"{name}={value}" for name, value in draft.trainer.written())
-    settings = settings.replace("{lightning}", names.lightning)
+    settings = filled(draft, names, settings)
     lines += draft.group.joining if draft.group is not None else []
     back = moved_back(draft, names.trainer)
     if (place := draft.placement) is not None and place.before:
         if any(re.search(rf"\b{place.device}\b", text) for text in [settings, *back]):
             lines.append(place.before)
+    before, after = around_fit(draft, names)
+    lines += before
     lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")
     fit = f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft, names)])})"
     test = while_condition(draft)
     lines += [fit] if test is None else [f"if {_at_start(draft, state, names, test)}:", f"    {fit}"]
+    lines += after
     lines += back
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
     return "\n".join(lines) + "\n"
@@ -115,6 +119,7 @@ class EntryEditor:
         gone = self._gone()
         result = [self._remove(s) for s in gone if self.alone(s)]
         result += self._shared_lines(gone)
+        result += [self._rewritten(s, text) for s, text in self.draft.rewritten.items()]
         result += self._after(set(gone))
         result += self._handlers()
         return [e for e in result if e is not None]
@@ -144,6 +149,14 @@ class EntryEditor:
             indent = lines[statement.lineno - 1][: statement.col_offset]
             return Edit(start, end, f"{indent}pass\n")
         return Edit(start, end, "")
+
+    def _rewritten(self, statement: ast.stmt, text: str) -> Edit:
+        """A statement that becomes other source, with what is said at its end."""
+        twin = self.source.twins[statement]
+        [line] = cst.parse_module(text).body
+        assert isinstance(twin.node, cst.SimpleStatementLine) and isinstance(line, cst.SimpleStatementLine)
+        line = line.with_changes(trailing_whitespace=twin.node.trailing_whitespace)
+        return Edit(self._first_line(statement), self._last_line(statement), self.code(statement, line))
 
     def _travels(self, statement: ast.stmt) -> bool:
         """Whether the comments above a statement go where the statement goes."""

@@ -7,6 +7,7 @@ from typing import Any
 import libcst as cst
 
 from ..plan.draft import Logged, Reports
+from .emptied import without_empty_parts
 from .statements import Replacement, Statement, as_lines
 
 
@@ -14,7 +15,7 @@ def with_reports(reports: Reports, replacement: Replacement | None) -> Replaceme
     """A statement, or what takes its place, between the lines that log its numbers."""
 
     def apply(node: Any) -> list[Statement]:
-        lines = as_lines(node if replacement is None else replacement(node))
+        lines = as_lines(without_empty_parts(node) if replacement is None else replacement(node))
         return [*_lines(reports.before, reports.shared), *lines, *_lines(reports.after, reports.shared)]
 
     return apply

@@ -19,6 +19,7 @@ from ..plan.draft import (
     Draft,
 )
 from ..plan.optimizers import Configured, may_be_none
+from ..plan.proposals import word
 from ..plan.state import State
 from ..plan.validation import trained_models
 from ..recover.names import local_names
@@ -48,6 +49,8 @@ class Names:
     trainer: str = "trainer"
     lazy_loader: str = "LazyLoader"
     taken: set[str] = field(default_factory=set)
+    words: dict[str, str] = field(default_factory=dict)
+    """What stands for the words in braces in the texts of accepted proposals."""
 
 
 def choose_names(draft: Draft, taken: set[str]) -> Names:
@@ -58,6 +61,10 @@ def choose_names(draft: Draft, taken: set[str]) -> Names:
     names.instance = _free(in_snake_case(names.module), seen)
     names.trainer = _free("trainer", seen)
     taken |= {names.module, names.instance, names.trainer}
+    for number, proposal in enumerate(draft.accepted):
+        for fresh in proposal.fresh:
+            names.words[word(fresh, number)] = chosen = _free(fresh, seen | taken)
+            taken.add(chosen)
     if draft.train_data is not None and draft.train_data.lazy:
         names.lazy_loader = _free("LazyLoader", taken)
         taken.add(names.lazy_loader)

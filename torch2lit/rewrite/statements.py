@@ -15,7 +15,7 @@ Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 def as_lines(answer: Any) -> list[Statement]:
     """Whatever a replacement answers, as whole statements."""
-    if answer is None:
+    if answer is None or isinstance(answer, cst.RemovalSentinel):
         return []
     if isinstance(answer, list | tuple):
         return [line for part in answer for line in as_lines(part)]

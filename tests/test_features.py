@@ -1,0 +1,241 @@
+"""Which proposals of features are accepted, and what is written of them: each law by a few lines of a script."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
+
+import pytest
+
+from torch2lit.feature import Part, Proposal, Training
+from torch2lit.installed import features, in_order
+from torch2lit.program import TrainerSpec
+from torch2lit.testing import Tried, propose
+
+EARLY_STOPPING = next(feature for feature in features() if feature.name == "early_stopping")
+_GOES = Proposal("nothing", "the same")
+_CALLBACK = TrainerSpec().callback("{lightning}.Callback()")
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Proposes to take away every ``mark(...)`` and what binds ``mark``, each on its own; the fields say what else it proposes."""
+
+    answer: Proposal = _GOES
+    name: str = "marks"
+    after: tuple[str, ...] = ()
+    whole: bool = False
+
+    def proposals(self, training: Training) -> Iterable[Proposal]:
+        found = [part for part in training.parts if self._is_mark(part)]
+        for one in [found] if self.whole else [[part] for part in found]:
+            yield self._with(one)
+
+    def _is_mark(self, part: Part) -> bool:
+        match part.statement:
+            case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[ast.Constant(value="mark")])):
+                return True
+            case ast.Assign(targets=[ast.Name(id="mark")]):
+                return True
+        return False
+
+    def _with(self, found: list[Part]) -> Proposal:
+        a = self.answer
+        removed = tuple(part.statement for part in found)
+        return Proposal(
+            a.target, a.reason, removed, trainer=a.trainer, after_fit=a.after_fit, fresh=a.fresh, level=a.level
+        )
+
+
+def marks(answer: Proposal, *epoch: str, above: str = "", below: str = "", whole: bool = False) -> Tried:
+    return propose(Marks(answer, whole=whole), *epoch, above=above, below=below)
+
+
+TOLD = Proposal("callback", "the same", trainer=_CALLBACK)
+
+
+def test_what_is_accepted_goes_and_the_trainer_is_told() -> None:
+    tried = marks(TOLD, 'print("mark")')
+    assert tried.accepted and "callbacks=[L.Callback()]" in tried.text and '"mark"' not in tried.text
+
+
+@pytest.mark.parametrize(
+    "epoch",
+    [
+        ("if epoch > 1:", '    print("mark")'),
+        ("for _ in range(2):", '    print("mark")'),
+        ("try:", '    print("mark")', "finally:", "    print(1)"),
+        ("with torch.no_grad():", '    print("mark")'),
+        ("if epoch == 3:", "    continue", 'print("mark")'),
+    ],
+)
+def test_guards(epoch: tuple[str, ...]) -> None:
+    """The Trainer does always and once what it is told."""
+    tried = marks(TOLD, *epoch)
+    assert not tried.accepted and [law for law, _ in tried.conflicts] == ["guards"]
+    assert "Callback" not in tried.text and '"mark"' in tried.text
+
+
+@pytest.mark.parametrize(
+    ("epoch", "below"),
+    [
+        (("mark = epoch", "print(mark)"), ""),
+        (("mark = epoch",), "print(mark)"),
+        (("mark = epoch", "def shown():", "    return mark", "print(shown())"), ""),
+        (("mark = epoch",), "print(len(globals()))"),
+    ],
+)
+def test_reads(epoch: tuple[str, ...], below: str) -> None:
+    """What goes has bound nothing that anything else names, or may name by its text."""
+    tried = marks(Proposal("nothing", "the same"), *epoch, below=below)
+    assert not tried.accepted and [law for law, _ in tried.conflicts] == ["reads"]
+
+
+def test_a_value_that_nobody_reads_goes() -> None:
+    assert marks(Proposal("nothing", "the same"), "mark = epoch").accepted
+
+
+def test_told_once() -> None:
+    """Of two proposals with a callback of one class the second is not accepted; its statement stays."""
+    tried = marks(TOLD, 'print("mark")', 'print("mark")')
+    assert [law for law, _ in tried.conflicts] == ["told once"] and tried.text.count("L.Callback()") == 1
+    assert tried.text.count('"mark"') == 1
+
+
+@pytest.mark.parametrize("name", ["max_epochs", "accelerator"])
+def test_told_once_by_the_plan(name: str) -> None:
+    tried = marks(Proposal("argument", "the same", trainer=TrainerSpec().set(name, "7")), 'print("mark")')
+    assert [law for law, _ in tried.conflicts] == ["told once"] and f"{name}=7" not in tried.text
+
+
+def test_all_or_nothing() -> None:
+    """One statement that may not go keeps all of a proposal's statements."""
+    tried = marks(TOLD, 'print("mark")', "if epoch:", '    print("mark")', whole=True)
+    assert not tried.accepted and tried.text.count('"mark"') == 2 and "Callback" not in tried.text
+
+
+def test_free() -> None:
+    """What one proposal has taken, another cannot take."""
+
+    @dataclass(frozen=True, slots=True)
+    class Twice(Marks):
+        def proposals(self, training: Training) -> Iterable[Proposal]:
+            found = [part for part in training.parts if self._is_mark(part)]
+            return [self._with(found), Proposal("nothing", "again", tuple(part.statement for part in found))]
+
+    tried = propose(Twice(), 'print("mark")')
+    assert tried.accepted and [law for law, _ in tried.conflicts] == ["free"]
+
+
+def test_level() -> None:
+    """What is not exact is not done, as long as nobody asks for it."""
+    tried = marks(Proposal("nothing", "nearly the same", level="native"), 'print("mark")')
+    assert not tried.accepted and tried.conflicts == (("level", "native"),)
+
+
+def test_lines_around_fit_use_fresh_names() -> None:
+    answer = Proposal(
+        "after", "the same", after_fit=("{found} = {trainer}.current_epoch", "print({found})"), fresh=("found",)
+    )
+    tried = marks(answer, 'print("mark")', above="found = 1")
+    assert "found_2 = trainer.current_epoch\nprint(found_2)" in tried.text
+
+
+def test_order_is_said() -> None:
+    first, second, third = Marks(name="z"), Marks(name="a", after=("z",)), Marks(name="b")
+    assert [f.name for f in in_order([first, second, third])] == ["b", "z", "a"]
+    with pytest.raises(ValueError, match="wait for each other"):
+        in_order([Marks(name="a", after=("b",)), Marks(name="b", after=("a",))])
+
+
+def test_every_feature_is_found() -> None:
+    assert [f.name for f in features()] == ["early_stopping"]
+
+
+def test_a_plain_module_is_a_feature() -> None:
+    module = ModuleType("acme_marks")
+    module.__dict__.update(name="acme", after=(), proposals=Marks().proposals)
+    assert propose(module, 'print("mark")').accepted
+
+
+def test_a_fault_of_another_package_is_named_and_stops_nothing() -> None:
+    class Broken:
+        name, after = "acme", ()
+
+        def proposals(self, training: Training) -> Iterable[Proposal]:
+            yield Proposal("nothing", training.text(ast.Pass()))
+
+    tried = propose(Broken(), 'print("mark")')
+    assert "class Lit" in tried.text and '"mark"' in tried.text
+    assert any("`acme` of another package failed with" in message for message in tried.findings)
+
+
+# ---- the features themselves, by a few lines each
+
+_ABOVE = "best, bad = float('inf'), 0"
+_PATIENT = (
+    "if loss_now < best:",
+    "    best, bad = loss_now, 0",
+    "else:",
+    "    bad += 1",
+    "    if bad >= 3:",
+    "        break",
+)
+
+
+def _edited(old: str, new: str) -> tuple[str, ...]:
+    text = "\n".join(_PATIENT)
+    assert text.count(old) == 1
+    return tuple(text.replace(old, new).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("epoch", "text"),
+    [
+        (_PATIENT, 'EarlyStopping("loss_now", patience=3, check_finite=False)'),
+        (_edited("loss_now < best", "best > loss_now"), "patience=3"),
+        (_edited("bad >= 3", "bad > 3"), "patience=4"),
+        (_edited("bad >= 3", "3 == bad"), "patience=3"),
+        (_edited("loss_now < best", "loss_now + 0.1 < best"), "min_delta=0.1"),
+        ((*_PATIENT[:-2], "if bad >= 3:", "    break"), "patience=3"),
+    ],
+)
+def test_early_stopping(epoch: tuple[str, ...], text: str) -> None:
+    tried = propose(EARLY_STOPPING, *epoch, above=_ABOVE)
+    assert tried.accepted and text in tried.text and "best" not in tried.text, tried.text
+
+
+@pytest.mark.parametrize(
+    "epoch",
+    [
+        _edited("loss_now < best", "loss_now <= best"),
+        _edited("loss_now < best", "loss < best"),
+        _edited("loss_now < best", "loss_now < best - 0.1"),
+        _edited("loss_now < best", "not loss_now >= best"),
+        _edited("loss_now < best", "loss_now < best and epoch"),
+        _edited("best, bad = loss_now, 0", "best, bad = loss_now + 1, 0"),
+        _edited("best, bad = loss_now, 0", "best, bad = loss_now, 1"),
+        _edited("bad += 1", "bad += 2"),
+        _edited("bad >= 3", "bad >= 3 and epoch > 4"),
+        _edited("bad >= 3", "bad >= limit()"),
+        (*_PATIENT, "print(epoch)"),
+        (*_PATIENT[:-2], "    bad = bad + 0", *_PATIENT[-2:]),
+        (*_PATIENT[:-2], "if bad >= 0:", "    break"),
+        ("bad = 0 if epoch == 2 else bad", *_PATIENT),
+        (*_PATIENT[:-1], "        print(bad)", "        break"),
+        (*_PATIENT[:-1], "        print(epoch)", "        break"),
+        ("if epoch == 4:", "    break", *_PATIENT[:-1], "        print('stop')", "        break"),
+        ("if epoch == 4:", "    continue", *_PATIENT),
+    ],
+)
+def test_no_early_stopping(epoch: tuple[str, ...]) -> None:
+    tried = propose(EARLY_STOPPING, *epoch, above=f"{_ABOVE}\ndef limit():\n    return 3")
+    assert not tried.accepted and "should_stop = True" in tried.text, tried.text
+
+
+def test_a_counter_that_is_printed_stays() -> None:
+    """The example of CONTRIBUTING.md."""
+    epoch = (*_PATIENT[:4], "    print(bad)", *_PATIENT[4:])
+    assert propose(EARLY_STOPPING, *epoch, above=_ABOVE).conflicts == (("reads", "bad"),)

@@ -1,0 +1,153 @@
+"""The contract of a *feature*: a way of Lightning's own for what a script does in several statements (`codemods/early_stopping.py`).
+
+A feature looks at the whole training (`Training`) and yields proposals. A `Proposal` is data: which statements go, what the Trainer is told, what is logged,
+what stands before and after `fit`. It is accepted whole or not at all, by laws that a feature need not know (`torch2lit/plan/proposals.py`).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+from .program import TrainerSpec
+
+BEFORE, AFTER = "before", "after"
+"""The places around the loop; every other place is a hook of the module."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One statement of the training where it runs: before the loop, in a hook, after the loop.
+
+    ``within`` are the statements around it in that place, the outermost first. ``last``: nothing of the epoch follows it, on whichever way it is reached.
+    """
+
+    statement: ast.stmt
+    place: str
+    within: tuple[ast.stmt, ...] = ()
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The one statement above the loop that gives a value its start, and the expression that it gives."""
+
+    statement: ast.stmt
+    value: ast.expr
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A variable of the function that holds the loop.
+
+    ``start`` is None where several statements give it one, or one that does not surely run each time before the loop.
+    ``mentions`` are all the places in the file that name it, whoever runs them; ``hidden``: it may be named in ways that nobody sees.
+    """
+
+    name: str
+    start: Start | None
+    mentions: tuple[ast.Name, ...]
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A number by which the Trainer decides from now on: it is logged, in double, where ``before`` begins.
+
+    The name under which that is done is written ``{key}`` in the texts of the proposal.
+    """
+
+    key: str
+    value: ast.Name
+    before: ast.stmt
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a feature would make of the training, and why that is the same one.
+
+    ``removed`` statements go; each of ``replaced`` becomes the source given for it, in the script's own names. ``decided`` are conditions whose outcome the
+    Trainer finds by itself: what they guarded may go. ``unread`` are expressions that are not evaluated any more in statements that stay.
+    ``trainer`` says what the Trainer is told, ``watched`` what is logged for it, ``before_fit`` and ``after_fit`` are lines of source around the call of `fit`.
+    ``imports`` are full names of what the texts use, ``fresh`` new variables. Both are written in braces, ``{EarlyStopping}``, as are ``{lightning}``, ``{module}`` and ``{trainer}``.
+    ``level``: "exact" where nothing that the script trains, decides, prints or writes changes.
+    """
+
+    target: str
+    reason: str
+    removed: tuple[ast.stmt, ...] = ()
+    replaced: Mapping[ast.stmt, str] = field(default_factory=lambda: MappingProxyType({}))
+    decided: tuple[ast.stmt, ...] = ()
+    unread: tuple[ast.expr, ...] = ()
+    trainer: TrainerSpec = field(default_factory=TrainerSpec)
+    watched: tuple[Watch, ...] = ()
+    before_fit: tuple[str, ...] = ()
+    after_fit: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
+    level: Literal["exact", "native"] = "exact"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Why a proposal was not accepted: the law, and the statement (or the thing) that it is about."""
+
+    law: str
+    about: str
+
+
+class Training(Protocol):
+    """What a feature may ask about the training."""
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """Every statement, nested ones too: before the loop, in the hooks in the order in which they run, after the loop."""
+
+    def stops(self) -> Sequence[Part]:
+        """The statements that end the training before its last epoch: `break`, or `return` where that means the same."""
+
+    def value(self, name: ast.Name) -> Value | None:
+        """The variable that a name stands for; None for what is none of the function that holds the loop."""
+
+    def full_name(self, node: ast.expr) -> str:
+        """The dotted name with import aliases resolved, a builtin as it is; "" for what the script binds itself."""
+
+    def number(self, node: ast.expr, part: Part) -> bool:
+        """Whether the expression surely gives a number that nothing changes in place."""
+
+    def constant(self, node: ast.expr) -> object:
+        """The number or text that an expression stands for in the whole run; None when that is not known."""
+
+    def at_entry(self, node: ast.expr) -> str:
+        """The expression as it reads where the Trainer is made, "" when it cannot be evaluated there or changes in training."""
+
+    def may_be_passed(self, part: Part) -> bool:
+        """Whether the hook may be left before it gets to the statement around which nothing stands."""
+
+    def told(self, argument: str) -> str:
+        """What the Trainer is told by that argument so far, "" when nothing."""
+
+    @property
+    def processes(self) -> bool:
+        """Whether several processes train together."""
+
+    def text(self, node: ast.AST) -> str:
+        """The text of a node as it stands."""
+
+
+class Feature(Protocol):
+    """One file in codemods/ with a ``FEATURE``: it looks at the whole training and proposes."""
+
+    @property
+    def name(self) -> str:
+        """The feature's name, the same as its file's."""
+
+    @property
+    def after(self) -> Sequence[str]:
+        """The features that are asked before this one, by name."""
+
+    def proposals(self, training: Training) -> Iterable[Proposal]:
+        """What it would make of the training. It sees what accepted proposals before left of it."""

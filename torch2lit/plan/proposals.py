@@ -1,0 +1,188 @@
+"""Which proposals of features are accepted: every law once, for all of them, third parties' too.
+
+The laws are `_LAWS`, each a function that says what it is broken by, "" when it holds. An accepted proposal is written into a fork of the draft; the
+draft itself is left as it was, whatever comes out.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+
+import libcst as cst
+
+from ..feature import AFTER, BEFORE, Conflict, Feature, Proposal
+from ..installed import features, is_own
+from ..program import Claim, TrainerSpec
+from ..recover.syntax import walk
+from .draft import Draft, Removal, Watched
+from .trainer import planned_arguments
+from .training import DraftTraining
+
+
+def propose(draft: Draft) -> Draft:
+    """The draft with all that features propose and that the laws let through, each asked on what came before it."""
+    for feature in features():
+        for proposal in _proposals(draft, feature):
+            planned = accept(draft, proposal, feature.name)
+            if isinstance(planned, Conflict):
+                draft.declined.append((feature.name, planned))
+            else:
+                draft = planned
+    return draft
+
+
+def _proposals(draft: Draft, feature: Feature) -> list[Proposal]:
+    """What a feature proposes. One of another package that fails is named, and the conversion goes on without it."""
+    try:
+        return list(feature.proposals(DraftTraining(draft)))
+    except Exception as error:
+        if is_own(feature):
+            raise
+        message = f"`{feature.name}` of another package failed with {type(error).__name__}: {error}"
+        draft.note("plug-in-failed", draft.nest.outermost, message)
+        return []
+
+
+def accept(draft: Draft, proposal: Proposal, feature: str) -> Draft | Conflict:
+    """The draft as the proposal makes it, or the law that the proposal breaks."""
+    training = DraftTraining(draft)
+    for law, broken_by in _LAWS.items():
+        if about := broken_by(draft, training, proposal):
+            return Conflict(law, about)
+    planned = draft.fork()
+    number = len(planned.accepted)
+    planned.accepted.append(proposal)
+    planned.trainer = planned.trainer.joined(_numbered(proposal, number))
+    planned.idioms += [feature] if feature not in planned.idioms else []
+    for statement in proposal.removed:
+        planned.removals[statement] = Removal(proposal.target, feature, proposal.reason)
+    for statement, text in proposal.replaced.items():
+        planned.claimed_by[statement] = feature
+        if training.item_of(statement) is None:
+            planned.rewritten[statement] = text
+        else:
+            unread = (*proposal.unread, *_left_out(statement, text, proposal))
+            planned.claims[statement] = Claim(proposal.target, proposal.reason, _becomes(text), unread=unread)
+    for watch in proposal.watched:
+        place = training.item_of(watch.before)
+        assert place is not None
+        planned.watched.append(Watched(watch, *place, word(watch.key, number)))
+    return planned
+
+
+def word(key: str, number: int) -> str:
+    """What a word in braces of one proposal is called among those of all."""
+    return f"{{{number}:{key}}}"
+
+
+def numbered(text: str, proposal: Proposal, number: int) -> str:
+    """A text of a proposal, whose own words in braces are told from those of others."""
+    for key in own_words(proposal):
+        text = text.replace(f"{{{key}}}", word(key, number))
+    return text
+
+
+def own_words(proposal: Proposal) -> list[str]:
+    """The words in braces that mean something in this proposal alone."""
+    return [*(w.key for w in proposal.watched), *proposal.fresh, *(i.rpartition(".")[2] for i in proposal.imports)]
+
+
+def _numbered(proposal: Proposal, number: int) -> TrainerSpec:
+    spec = proposal.trainer
+    return TrainerSpec(
+        tuple((name, numbered(text, proposal, number)) for name, text in spec.arguments),
+        tuple(numbered(text, proposal, number) for text in spec.callbacks),
+        tuple(numbered(text, proposal, number) for text in spec.loggers),
+    )
+
+
+def _becomes(text: str) -> Callable[[object], object]:
+    return lambda _node: list(cst.parse_module(text).body)
+
+
+def _left_out(statement: ast.stmt, text: str, proposal: Proposal) -> Iterator[ast.AST]:
+    """The parts of a replaced statement of which nothing is left: whole statements in it, and names that neither the new text nor what is watched holds."""
+    kept = {n.id for n in walk(ast.parse(text)) if isinstance(n, ast.Name)}
+    watched = {id(w.value) for w in proposal.watched}
+    for node in walk(statement):
+        inner = isinstance(node, ast.stmt) and node is not statement
+        if inner or (isinstance(node, ast.Name) and node.id not in kept and id(node) not in watched):
+            yield node
+
+
+# ---- the laws
+
+
+def _level(_draft: Draft, _training: DraftTraining, proposal: Proposal) -> str:
+    """What is not exact is not wanted, as long as nobody asks for it."""
+    return "" if proposal.level == "exact" else proposal.level
+
+
+def _free(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
+    """What a proposal changes is there, nobody else has changed it, and what becomes other source has a line of its own."""
+    places = {part.statement: part.place for part in training.parts}
+    for statement in _changed(proposal):
+        around = statement in proposal.replaced and places.get(statement) in (BEFORE, AFTER)
+        if statement not in places or (around and (places[statement] == AFTER or not training.alone(statement))):
+            return _line(statement)
+    return ""
+
+
+def _guards(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
+    """The Trainer does what it is told always and once: what goes runs in every epoch, but for conditions that the Trainer decides as well."""
+    changed = set(_changed(proposal))
+    for part in training.parts:
+        if part.statement in changed and part.place not in (BEFORE, AFTER):
+            around = [s for s in part.within if s not in proposal.decided and s not in changed]
+            if around:
+                return _line(around[0])
+            if not part.within and training.may_be_passed(part):
+                return _line(part.statement)
+    return ""
+
+
+def _reads(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
+    """What goes has bound nothing that anything else still names."""
+    kept = {n.id for text in proposal.replaced.values() for n in walk(ast.parse(text)) if isinstance(n, ast.Name)}
+    names = [n for s in _changed(proposal) for n in walk(s) if isinstance(n, ast.Name)]
+    gone = {id(n) for n in names} | {id(n) for e in proposal.unread for n in walk(e)}
+    for name in names:
+        if isinstance(name.ctx, ast.Load) or name.id in kept:
+            continue
+        value = training.value(name)
+        if value is None or value.hidden or any(id(n) not in gone for n in value.mentions):
+            return name.id
+    return ""
+
+
+def _told_once(draft: Draft, _training: DraftTraining, proposal: Proposal) -> str:
+    """Nothing is said twice to the Trainer, and no class of callback is there twice: two of them may be one to a checkpoint."""
+    spec = proposal.trainer
+    if thing := planned_arguments(draft).conflict(spec) or draft.trainer.conflict(spec):
+        return thing
+    kinds = {kind for earlier in draft.accepted for kind in _kinds(earlier)}
+    return next((kind for kind in _kinds(proposal) if kind in kinds), "")
+
+
+def _kinds(proposal: Proposal) -> list[str]:
+    """The classes of the callbacks that a proposal brings: what it imports, and what its texts call."""
+    imported = [full for full in proposal.imports if ".callbacks." in full]
+    return [*imported, *(text.partition("(")[0] for text in proposal.trainer.callbacks if "(" in text)]
+
+
+_LAWS: dict[str, Callable[[Draft, DraftTraining, Proposal], str]] = {
+    "level": _level,
+    "free": _free,
+    "guards": _guards,
+    "reads": _reads,
+    "told once": _told_once,
+}
+
+
+def _changed(proposal: Proposal) -> list[ast.stmt]:
+    return [*proposal.removed, *proposal.replaced]
+
+
+def _line(statement: ast.stmt) -> str:
+    return f"line {statement.lineno}"

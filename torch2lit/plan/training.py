@@ -1,0 +1,175 @@
+"""The whole training as features see it (the protocol ``torch2lit.feature.Training``)."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Iterator, Sequence
+
+from ..feature import AFTER, BEFORE, Part, Start, Value
+from ..recover.items import Item
+from ..recover.names import bound_otherwise, parameter_names
+from ..recover.state_names import is_state
+from ..recover.syntax import Scope, blocks, root_name, walk, walk_scope
+from .afterwards import statements_after
+from .draft import HOOKS, Draft
+from .entry_names import at_entry
+from .last_returns import leaves_only_loop
+from .settled_numbers import SettledNumbers
+from .steps import controls, open_controls
+
+_BY_TEXT = {"exec", "eval"}
+_ALL_NAMES = {"globals", "locals", "vars"}
+"""Functions that reach names of which the text says nothing, the second ones without an argument."""
+
+
+class DraftTraining:
+    """One draft's training, as far as it is planned. What the draft has removed already is none of its parts."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._items: dict[ast.stmt, Item] = {}
+
+    @functools.cached_property
+    def parts(self) -> Sequence[Part]:
+        before = [Part(s, BEFORE) for s in self._before() if s not in self._draft.removals]
+        after = [Part(s, AFTER) for s in statements_after(self._draft) if s not in self._draft.removals]
+        return [*before, *self._in_hooks(), *after]
+
+    def _before(self) -> list[ast.stmt]:
+        """The statements that surely run before the loop, each time that it does; what stands in blocks of their own does not."""
+        found: list[ast.stmt] = []
+        node: ast.AST = self._draft.nest.outermost
+        for ancestor in self._draft.source.ancestors(node):
+            for block in blocks(ancestor):
+                if node in block:
+                    found = [*block[: block.index(node)], *found]
+            if not isinstance(ancestor, ast.If | ast.With | ast.Try):
+                break
+            node = ancestor
+        return found
+
+    def _in_hooks(self) -> Iterator[Part]:
+        for hook in HOOKS:
+            items = self._draft.hooks.get(hook, [])
+            for item in items:
+                if item.kind == "statement":
+                    yield from self._below(item, item.node, hook, (), item is items[-1] and self._ends_epoch(hook))
+
+    def _below(
+        self, item: Item, statement: ast.stmt, hook: str, within: tuple[ast.stmt, ...], last: bool
+    ) -> Iterator[Part]:
+        if statement in self._draft.removals or statement in self._draft.claims:
+            return
+        self._items[statement] = item
+        yield Part(statement, hook, within, last)
+        for block in blocks(statement):
+            for inner in block:
+                ends = last and isinstance(statement, ast.If) and inner is block[-1]
+                yield from self._below(item, inner, hook, (*within, statement), ends)
+
+    def _ends_epoch(self, hook: str) -> bool:
+        """Whether nothing of an epoch runs after the hook."""
+        later = HOOKS[HOOKS.index(hook) + 1 :]
+        return self._draft.nest.epochs is not None and not any(self._draft.hooks.get(h) for h in later)
+
+    def item_of(self, statement: ast.stmt) -> tuple[Item, str] | None:
+        """The item of a hook that holds a statement, and the hook; None for what stands around the loop."""
+        return next(
+            ((self._items[p.statement], p.place) for p in self.parts if p.statement is statement and p.place in HOOKS),
+            None,
+        )
+
+    def alone(self, statement: ast.stmt) -> bool:
+        """Whether no other statement shares a line with it."""
+        line, end = statement.lineno, statement.end_lineno or statement.lineno
+        block = getattr(self._draft.source.parents[statement], "body", [])
+        return not any(s is not statement and s.lineno <= end and (s.end_lineno or s.lineno) >= line for s in block)
+
+    def stops(self) -> Sequence[Part]:
+        found = []
+        for part in self.parts:
+            if part.place in HOOKS and isinstance(part.statement, ast.Break | ast.Return):
+                whole = self._items[part.statement].node
+                leaves = isinstance(part.statement, ast.Break) or leaves_only_loop(self._draft, part.statement)
+                if leaves and part.statement in controls(whole):
+                    found.append(part)
+        return found
+
+    def value(self, name: ast.Name) -> Value | None:
+        entry, source, roles = self._draft.nest.entry.scope, self._draft.source, self._draft.roles
+        key = roles.key(source.scope_of(name), name.id)
+        if key is None or key[0] is not entry or is_state(name.id) or self._draft.module_that_trains:
+            return None
+        mentions = tuple(
+            n for n in source.all(ast.Name) if n.id == name.id and roles.key(source.scope_of(n), n.id) == key
+        )
+        return Value(name.id, self._start(mentions), mentions, self._is_hidden(name.id, entry))
+
+    def _start(self, mentions: Sequence[ast.Name]) -> Start | None:
+        inside = {id(n) for n in walk(self._draft.nest.outermost)}
+        bound = [n for n in mentions if not isinstance(n.ctx, ast.Load) and id(n) not in inside]
+        if len(bound) != 1:
+            return None
+        statement = self._draft.source.statement_of(bound[0])
+        before = {part.statement for part in self.parts if part.place == BEFORE}
+        if statement not in before or not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+            return None
+        match statement.targets[0], statement.value:
+            case ast.Name(), value:
+                return Start(statement, value)
+            case ast.Tuple(elts=targets), ast.Tuple(elts=values) if bound[0] in targets and len(targets) == len(values):
+                return Start(statement, values[targets.index(bound[0])])
+        return None
+
+    def _is_hidden(self, name: str, scope: Scope) -> bool:
+        """Whether a name may be bound or read by what does not mention it as a variable."""
+        source = self._draft.source
+        if isinstance(scope, ast.Module) and name in self._draft.wanted_elsewhere:
+            return True
+        if any(root_name(c.func) in _BY_TEXT or (root_name(c.func) in _ALL_NAMES and not c.args) for c in source.calls):
+            return True
+        parameters = () if isinstance(scope, ast.Module) else parameter_names(scope)
+        return name in parameters or any(name in bound_otherwise(node) for node in walk_scope(scope.body))
+
+    def full_name(self, node: ast.expr) -> str:
+        roles, root = self._draft.roles, root_name(node)
+        if root in roles.origins:
+            return roles.full_name(node)
+        return "" if roles.key(self._draft.nest.entry.scope, root) is not None else roles.full_name(node)
+
+    def number(self, node: ast.expr, part: Part) -> bool:
+        item = self._items.get(part.statement)
+        return item is not None and SettledNumbers(self._draft).surely(node, item.frame.scope)
+
+    def constant(self, node: ast.expr) -> object:
+        match node:
+            case ast.Constant(value=value):
+                return value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+                return -number
+            case ast.Name():
+                found = self.value(node)
+                if found is None or found.hidden or found.start is None:
+                    return None
+                bound = [n for n in found.mentions if not isinstance(n.ctx, ast.Load)]
+                return self.constant(found.start.value) if len(bound) == 1 else None
+        return None
+
+    def at_entry(self, node: ast.expr) -> str:
+        return at_entry(self._draft, node, self._draft.nest.entry)
+
+    def may_be_passed(self, part: Part) -> bool:
+        item = self._items[part.statement]
+        items = self._draft.hooks[part.place]
+        return any(open_controls(self._draft, i.node) for i in items[: items.index(item)] if i.kind == "statement")
+
+    def told(self, argument: str) -> str:
+        return self._draft.trainer.get(argument)
+
+    @property
+    def processes(self) -> bool:
+        return self._draft.group is not None
+
+    def text(self, node: ast.AST) -> str:
+        return self._draft.source.segment(node)

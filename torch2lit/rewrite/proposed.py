@@ -1,0 +1,74 @@
+"""The texts of accepted proposals: what their words in braces stand for, and the imports that they need."""
+
+from __future__ import annotations
+
+import ast
+
+from ..plan.draft import Draft
+from ..plan.proposals import numbered, word
+from ..program import Edit
+from ..recover.syntax import Source
+from .module import Names
+
+
+def name_imports(draft: Draft, names: Names) -> None:
+    """Decide how each thing that a proposal imports is called: by its own name where that is free in the file."""
+    for number, proposal in enumerate(draft.accepted):
+        for full in proposal.imports:
+            module, _, name = full.rpartition(".")
+            names.words[word(name, number)] = _called(draft, names, module, name)
+
+
+def _called(draft: Draft, names: Names, module: str, name: str) -> str:
+    full = f"{module}.{name}" if module else name
+    if (own := next((n for n, origin in draft.roles.origins.items() if origin == full), "")) and not _rebound(
+        draft, own
+    ):
+        return own
+    if not module:
+        draft.imports += [name] if name not in draft.imports else []
+        return name
+    if name in names.taken:
+        return full.replace("lightning", names.lightning, 1)
+    draft.named_imports.append((module, name))
+    return name
+
+
+def _rebound(draft: Draft, name: str) -> bool:
+    return draft.roles.key(draft.nest.entry.scope, name) is not None
+
+
+def around_fit(draft: Draft, names: Names) -> tuple[list[str], list[str]]:
+    """The lines before the Trainer is made and those behind the call of `fit`."""
+    found: tuple[list[str], list[str]] = ([], [])
+    for number, proposal in enumerate(draft.accepted):
+        for lines, texts in zip(found, (proposal.before_fit, proposal.after_fit), strict=True):
+            lines += [filled(draft, names, numbered(text, proposal, number)) for text in texts]
+    return found
+
+
+def filled(draft: Draft, names: Names, text: str) -> str:
+    """A text with the words in braces filled in."""
+    own = {"{lightning}": names.lightning, "{module}": names.instance, "{trainer}": names.trainer}
+    for key, meant in (own | draft.words | names.words).items():
+        text = text.replace(key, meant)
+    return text
+
+
+def named_import_edit(source: Source, module: str, name: str) -> Edit | None:
+    """``from MODULE import NAME`` where imports of that form stand; None when the file has it."""
+    imports = [s for s in source.tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
+    for node in imports:
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module == module
+            and any(a.name == name and not a.asname for a in node.names)
+        ):
+            return None
+    first = next((s for s in imports if isinstance(s, ast.ImportFrom) and _sorts_behind(s, module)), None)
+    place = first.lineno - 1 if first is not None else max((s.end_lineno or s.lineno for s in imports), default=0)
+    return Edit(place, place, f"from {module} import {name}\n")
+
+
+def _sorts_behind(node: ast.ImportFrom, module: str) -> bool:
+    return node.level == 0 and (node.module or "") > module and node.module != "__future__"
