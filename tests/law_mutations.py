@@ -1083,8 +1083,8 @@ DETERMINISTIC = (
         6,
         "moved constructions take their values in the order of a set",
         CONSTRUCTION,
-        "for name in sorted(flow([statement.value]).read - own):",
-        "for name in flow([statement.value]).read - own:",
+        "for name in sorted(flow([statement]).read - own):",
+        "for name in flow([statement]).read - own:",
         (LAWS + "test_hash_seed_does_not_show",),
     ),
     Mutation(
@@ -1757,6 +1757,57 @@ OF_CHANGES = (
     ),
 )
 
+OF_MAKING = (
+    Mutation(
+        1,
+        "an optimizer is made after its model has another layer",
+        "torch2lit/plan/same_parameters.py",
+        "while isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node:\n            if not isinstance(parent.ctx, ast.Load):\n                return False",
+        "while isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node:\n            if not isinstance(parent.ctx, ast.Load):\n                return True",
+        _trains("optimizer-before-its-layer-is-replaced"),
+    ),
+    Mutation(
+        1,
+        "an optimizer that copies the weights is made after others are loaded",
+        "torch2lit/plan/same_parameters.py",
+        "self.by_identity = all(_holds_identities(draft, s) for s in making)",
+        "self.by_identity = True",
+        _trains("optimizer-that-copies-the-weights"),
+    ),
+    Mutation(
+        1,
+        "an optimizer gets the rate that a function has put into the arguments afterwards",
+        "torch2lit/plan/same_parameters.py",
+        "return inside is not None and any(self._is_changed(n, depth - 1) for n in inside)",
+        "return False",
+        _trains("optimizer-before-the-arguments-change"),
+    ),
+    Mutation(
+        1,
+        "an optimizer is taken from a Trainer that may not have trained",
+        "torch2lit/plan/optimizers.py",
+        "flow(statements_after(draft)).exposed and not _always_fits(draft, statements[0])",
+        "flow(statements_after(draft)).exposed and False",
+        _trains("optimizer-read-where-nothing-may-train"),
+    ),
+    Mutation(
+        1,
+        "a function that makes an optimizer prints later than it did",
+        "torch2lit/plan/making.py",
+        "if _prints(draft, statement) and",
+        "if False and",
+        _trains("optimizer-made-by-a-function-that-prints"),
+    ),
+    Mutation(
+        1,
+        "a lambda reads the value that a name had before the loop",
+        "torch2lit/plan/homes/facts.py",
+        "and not called_at_once(self.draft, closure)",
+        "and False",
+        _trains("schedule-whose-lambda-reads-a-changing-name"),
+    ),
+)
+
 OF_NAMES = (
     Mutation(
         1,
@@ -1929,7 +1980,7 @@ OF_PROGRAMS = (
 )
 
 MUTATIONS = (
-    *OF_CHANGES, *OF_FEATURES,
+    *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

@@ -37,7 +37,7 @@ def _may_be_kept(draft: Draft, closure: Closure, items: list[Item]) -> bool:
         parent = draft.source.parents.get(closure)
         if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and isinstance(parent.targets[0], ast.Name):
             return not _called_at_once_by_name(draft, parent.targets[0].id, items)
-        return not _called_at_once(draft, closure)
+        return not called_at_once(draft, closure)
     return not _called_at_once_by_name(draft, closure.name, items)
 
 
@@ -49,10 +49,10 @@ def _called_at_once_by_name(draft: Draft, name: str, items: list[Item]) -> bool:
         for node in walk(part)
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
     ]
-    return all(_called_at_once(draft, use) for use in uses)
+    return all(called_at_once(draft, use) for use in uses)
 
 
-def _called_at_once(draft: Draft, node: ast.expr) -> bool:
+def called_at_once(draft: Draft, node: ast.expr) -> bool:
     """Whether the function that an expression stands for is called before its statement ends, and by nobody later."""
     parents = draft.source.parents
     parent = parents.get(node)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from ..recover.items import Item, names_in
+from ..recover.items import Item, names_in, only_names
 from ..recover.makings import Value, sources
+from ..recover.names import flow
 from ..recover.own_classes import definition_of
-from ..recover.roles import Binding, Role
-from ..recover.state_names import is_state
+from ..recover.roles import Role
 from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Variable
+from .afterwards import statements_after
 from .draft import (
     BATCH_END,
     EPOCH_END,
@@ -21,8 +22,11 @@ from .draft import (
     Draft,
     Removal,
 )
+from .handlers import read_in_handlers
+from .making import Making, makers
 from .moved import moved_functions
 from .steps import controls, is_scheduler_step, optimizer_names
+from .turns import while_condition
 
 
 @dataclass
@@ -38,6 +42,10 @@ class Configured:
     moved: list[ast.stmt] = field(default_factory=list)
     scheduler: Variable | None = None
     interval: str = ""
+    held: list[Variable] = field(default_factory=list)
+    """Schedulers that are made there, too, and that the script's own statements step: attributes of the module."""
+    wrapped: bool = True
+    """Whether ``self.optimizers()`` offers all that the loop asks of them; torch's own objects are with the Trainer."""
     templates: list[str] = field(default_factory=list)
     """How each expression is written, ``{}`` being itself: the script may take an optimizer out of what it holds."""
 
@@ -248,17 +256,17 @@ def _nothing_sees_rate(draft: Draft, step: Item) -> bool:
 
 
 def _plain_scheduler(draft: Draft, variable: Variable, optimizers: list[Variable]) -> bool:
-    binding = construction(draft, variable)
-    if binding is None or not isinstance(binding.value, ast.Call) or not binding.value.args:
+    statement = _construction(draft, variable)
+    if statement is None or not isinstance(statement.value, ast.Call) or not statement.value.args:
         return False
-    name = ast.unparse(binding.value.func)
-    if not _follows_torch(draft, binding.value, 0):
+    name = ast.unparse(statement.value.func)
+    if not _follows_torch(draft, statement.value, 0):
         return False
     if "Plateau" in name or len(optimizers) != 1:
         return False
-    first = draft.variable(binding.value.args[0], draft.nest.entry)
+    first = draft.variable(statement.value.args[0], draft.nest.entry)
     made = draft.roles.bindings((optimizers[0].scope, optimizers[0].name))
-    start, end = binding.statement.lineno, draft.nest.outermost.lineno
+    start, end = statement.lineno, draft.nest.outermost.lineno
     return first is optimizers[0] and not any(start < b.statement.lineno < end for b in made)
 
 
@@ -283,172 +291,87 @@ def _follows_torch(draft: Draft, call: ast.expr, depth: int) -> bool:
 # ---- optimizers
 
 
-def construction(draft: Draft, variable: Variable) -> Binding | None:
-    """The one statement at the entry that makes the variable, before the loop and surely on the way to it."""
-    entry = draft.nest.entry
-    if variable.scope is not entry.scope:
-        return None
-    bindings = draft.roles.bindings((variable.scope, variable.name))
-    if len(bindings) != 1 or bindings[0].index is not None:
-        return None
-    binding = bindings[0]
-    statement = binding.statement
-    if (
-        not isinstance(statement, ast.Assign)
-        or len(statement.targets) != 1
-        or not isinstance(statement.targets[0], ast.Name)
-    ):
-        return None
-    if not on_the_way(draft, statement):
-        return None
-    return binding
-
-
-def on_the_way(draft: Draft, statement: ast.stmt) -> bool:
-    """Whether a statement of the entry scope surely runs before the loop, as often as the loop runs."""
-    if statement.lineno >= draft.nest.outermost.lineno:
-        return False
-    block_owner = draft.source.parents[statement]
-    chain = [draft.nest.outermost, *draft.source.ancestors(draft.nest.outermost)]
-    if block_owner not in chain:
-        return False
-    below = chain[chain.index(block_owner) - 1]
-    if below not in draft.source.block_of(statement):
-        return False
-    between = chain[: chain.index(block_owner)]
-    return not any(isinstance(a, ast.For | ast.While | ast.FunctionDef) for a in between[1:])
+def _construction(draft: Draft, variable: Variable) -> ast.Assign | None:
+    """The one statement at the entry that makes the variable and no other, before the loop and surely on the way to it."""
+    statements = makers(draft, variable)
+    match statements:
+        case [ast.Assign(targets=[ast.Name()]) as statement]:
+            return statement
+    return None
 
 
 def _claim_construction(draft: Draft, configured: Configured) -> None:
     """Move the construction into ``configure_optimizers`` when nothing else needs the objects."""
     if draft.module_that_trains:  # what is bound on a module becomes one of its parameters
         return
-    variables = [*configured.optimizers]
-    schedulers = list(_schedulers(draft))
-    if any(s is not configured.scheduler for s in schedulers):
-        return
-    if configured.scheduler is not None:
-        variables.append(configured.scheduler)
+    claimed = [] if configured.scheduler is None else [configured.scheduler]
+    held = [s for s in _schedulers(draft) if s is not configured.scheduler and s not in configured.optimizers]
+    variables = [*configured.optimizers, *claimed, *held]
+    bound_in_loop = draft.variables.sequence(draft.all_items()).written
     statements: list[ast.stmt] = []
     for variable in variables:
-        binding = construction(draft, variable)
-        if (
-            binding is None
-            or not isinstance(binding.value, ast.Call)
-            or not _movable_construction(draft, binding, variables)
-        ):
+        made = makers(draft, variable)
+        if made is None or variable in bound_in_loop or (variable not in held and not _all_calls(made, variable.name)):
             return
-        statements.append(binding.statement)
-    if not _unused_elsewhere(draft, variables, statements):
+        statements += [s for s in made if s not in statements]
+    statements.sort(key=lambda s: s.lineno)
+    making = Making(draft, statements, frozenset(name for s in statements for name in flow([s]).written))
+    if making.names - {v.name for v in variables} or making.names & flow(statements).exposed:
         return
-    configured.moved = sorted(statements, key=lambda s: s.lineno)
-    for statement in configured.moved:
+    if not making.may_run_later():
+        return
+    if not all(_is_reached_by_the_loop_alone(draft, v, statements) for v in variables):
+        return
+    configured.moved, configured.held = statements, held
+    configured.wrapped = all(_only_steps(draft, v) for v in configured.optimizers)
+    for statement in statements:
         draft.removals[statement] = Removal(
             "configure_optimizers", "configure_optimizers", "Lightning asks the module for its optimizer"
         )
 
 
-def _movable_construction(draft: Draft, binding: Binding, together: list[Variable]) -> bool:
-    """Whether the call gives the same object when it runs at the start of fit."""
-    scope = draft.nest.entry.scope
-    first = binding.statement.lineno
-    used: set[str] = set()
-    for node in walk(binding.value):
-        if isinstance(node, ast.Lambda | ast.NamedExpr | ast.Await):
-            return False
-        if isinstance(node, ast.Name):
-            used.add(node.id)
-    models = {n for n in used if draft.roles.role(scope, n) is Role.MODEL}
-    own = {v.name for v in together}
-    for statement in _between(draft, first):
-        if binding.statement is statement:
-            continue
-        if _object_may_change(draft, statement, used):
-            return False
-        for node in walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del) and node.id in used - own:
-                return False
-            if isinstance(node, ast.Name) and node.id in models and not _keeps_parameters(draft, node):
-                return False
-    changing = _rebound_in_loop(draft)
-    if used & changing - models:
+def _all_calls(statements: list[ast.stmt], name: str) -> bool:
+    """Whether a name only gets what calls give: an optimizer that is None is none of Lightning's."""
+    assigned = [n for s in statements for n in walk(s) if isinstance(n, ast.Assign)]
+    values = [a.value for a in assigned if name in (only_names(a.targets[0]) or [])]
+    return all(isinstance(v, ast.Call) for v in values)
+
+
+def _is_reached_by_the_loop_alone(draft: Draft, variable: Variable, statements: list[ast.stmt]) -> bool:
+    """Whether the loop, and what surely comes after it, are all that reads the object under its name."""
+    if variable.name in read_in_handlers(draft):
         return False
-    return not draft.effects.draws(binding.value, scope) or not used - models
-
-
-def _object_may_change(draft: Draft, statement: ast.stmt, used: set[str]) -> bool:
-    """Whether a statement runs methods of the script's own object that may touch what a construction reads of it."""
-    escapes = draft.roles.escapes
-    if escapes is None or not any(is_state(name) for name in used):
+    if variable.name in flow(statements_after(draft)).exposed and not _always_fits(draft, statements[0]):
         return False
-    read, written = escapes.through_calls(statement)
-    return bool((read | written) & used) or escapes.touches(statement, draft.nest.entry.scope)
-
-
-def _rebound_in_loop(draft: Draft) -> set[str]:
-    use = draft.variables.sequence(draft.all_items())
-    return {v.name for v in use.written if v.scope is draft.nest.entry.scope}
-
-
-def _between(draft: Draft, line: int) -> list[ast.stmt]:
-    """The statements of the entry scope between a line and the loop, whole blocks included."""
-    found: list[ast.stmt] = []
-    node: ast.AST = draft.nest.outermost
-    for ancestor in draft.source.ancestors(node):
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(ancestor, name, None)
-            if isinstance(block, list) and node in block:
-                found.extend(s for s in block[: block.index(node)] if s.lineno > line)
-        if ancestor is draft.nest.entry.scope:
-            break
-        node = ancestor
-    return [s for s in found if not isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
-
-
-def _keeps_parameters(draft: Draft, name: ast.Name) -> bool:
-    """Whether this mention of a model leaves the set of its parameters as it is."""
-    parent = draft.source.parents.get(name)
-    if isinstance(parent, ast.Attribute):
-        return parent.attr in (
-            "parameters",
-            "train",
-            "eval",
-            "state_dict",
-            "named_parameters",
-            "__class__",
-            "load_state_dict",
-        )
-    if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name):
-        return parent.func.id in ("print", "len", "sum", "id", "type", "summary", "repr", "str")
-    return isinstance(parent, ast.FormattedValue)
-
-
-def _unused_elsewhere(draft: Draft, variables: list[Variable], statements: list[ast.stmt]) -> bool:
-    """Whether the objects are used by the loop alone, in ways that the module can offer.
-
-    ``self.optimizers()`` stands for an optimizer's step, zero_grad and ``param_groups``.
-    """
-    keys = {(v.scope, v.name) for v in variables}
-    inside = {id(n) for n in walk(draft.nest.outermost)}
-    inside |= {id(n) for s in statements for n in walk(s)}
-    inside |= {id(n) for item in draft.united for n in walk(item.node)}
-    for function in moved_functions(draft):
-        inside |= {id(n) for n in walk(function)}
-    for frame_call in _entered_calls(draft):
-        inside |= {id(n) for n in walk(frame_call)}
-    for node in walk(draft.source.tree):
-        if not isinstance(node, ast.Name):
+    start, outermost = statements[0].lineno, draft.nest.outermost
+    inside = {id(n) for n in walk(outermost)} - {id(n) for s in outermost.orelse for n in walk(s)}
+    moved: list[ast.AST] = [
+        *statements,
+        *(i.node for i in draft.united),
+        *moved_functions(draft),
+        *_entered_calls(draft),
+    ]
+    inside |= {id(n) for root in moved for n in walk(root)}
+    for node in draft.source.all(ast.Name):
+        if node.id != variable.name or id(node) in inside:
             continue
         scope = draft.source.scope_of(node)
-        if draft.roles.key(scope, node.id) in keys and id(node) not in inside:
-            return False
-    for item in draft.all_items():
-        if item.node in draft.removals:
+        if draft.roles.key(scope, node.id) != (variable.scope, variable.name):
             continue
-        for node, frame in names_in(item):
-            if (v := draft.variable(node, frame)) in variables and not _offered(draft, node, v):
-                return False
+        if scope is not variable.scope or start <= node.lineno <= (outermost.end_lineno or start):
+            return False
     return True
+
+
+def _always_fits(draft: Draft, statement: ast.stmt) -> bool:
+    """Whether whatever runs after the loop runs after a whole fit: the Trainer has the optimizers then."""
+    owner = draft.source.parents[statement]
+    for ancestor in draft.source.ancestors(draft.nest.outermost):
+        if ancestor is owner:
+            return while_condition(draft) is None and not isinstance(owner, ast.Try)
+        if not isinstance(ancestor, ast.With):
+            return False
+    return False
 
 
 def _entered_calls(draft: Draft) -> list[ast.AST]:
@@ -462,14 +385,15 @@ def _entered_calls(draft: Draft) -> list[ast.AST]:
     return calls
 
 
-def _offered(draft: Draft, name: ast.Name, variable: Variable | None) -> bool:
-    parent = draft.source.parents.get(name)
-    if not isinstance(parent, ast.Attribute):
-        return False
-    if draft.role(name, draft.nest.entry) is Role.SCHEDULER or (
-        variable and draft.roles.role_of((variable.scope, variable.name)) is Role.SCHEDULER
-    ):
-        return parent.attr == "get_last_lr"
-    if parent.attr == "param_groups":
-        return True
-    return parent.attr in ("step", "zero_grad") and not draft.automatic
+def _only_steps(draft: Draft, optimizer: Variable) -> bool:
+    """Whether the loop uses an optimizer in no way but those in which Lightning's wrapper is the same."""
+    offered = ("param_groups",) if draft.automatic else ("param_groups", "step", "zero_grad")
+    for item in draft.all_items():
+        if item.node in draft.removals:
+            continue
+        for node, frame in names_in(item):
+            parent = draft.source.parents.get(node)
+            plain = isinstance(parent, ast.Attribute) and parent.attr in offered
+            if not plain and draft.variable(node, frame) is optimizer:
+                return False
+    return True

@@ -13,7 +13,7 @@ from ..recover.loops import is_bar_call
 from ..recover.state_names import is_attribute
 from ..recover.syntax import dotted, walk
 from .draft import Draft, Removal
-from .optimizers import on_the_way
+from .making import on_the_way
 
 _PURE = {"range", "len", "int", "str"}
 

@@ -9,7 +9,7 @@ from ..ddp.wrap import WRAPPERS
 from ..recover.state_names import is_whole
 from ..recover.syntax import dotted
 from .draft import Draft
-from .optimizers import on_the_way
+from .making import on_the_way
 from .validation import trained_models
 
 

@@ -31,6 +31,8 @@ class State:
     after: dict[str, str] = field(default_factory=dict)
     """Names of the entry scope that are attributes after training."""
     written_back: list[tuple[str, str]] = field(default_factory=list)
+    optimizers_after: list[tuple[str, int]] = field(default_factory=list)
+    """Names of optimizers that the code after the training goes on using, and their places in the Trainer's list."""
     views: dict[str, str] = field(default_factory=dict)
     """Attributes that hold models of the object whose methods train, with the attribute's name in the plain view."""
     holder: str = ""

@@ -48,6 +48,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     lines += [fit] if test is None else [f"if {_at_start(draft, state, names, test)}:", f"    {fit}"]
     lines += after
     lines += back
+    lines += [f"{name} = {names.trainer}.optimizers[{place}]" for name, place in state.optimizers_after]
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
     return "\n".join(lines) + "\n"
 

@@ -293,29 +293,30 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
         else:
             lines.append(f"    return [{', '.join(texts)}]")
         return "\n".join(lines) + "\n"
-    own = {v: v.name for v in [*configured.optimizers, *([configured.scheduler] if configured.scheduler else [])]}
-    single = len(configured.moved) == 1 and configured.scheduler is None
+    return "\n".join([*lines, *_made(draft, configured, writer)]) + "\n"
+
+
+def _made(draft: Draft, configured: Configured, writer: HookWriter) -> list[str]:
+    """The raw statements that make optimizers and schedulers, and what Lightning gets of them."""
+    claimed = [] if configured.scheduler is None else [configured.scheduler]
+    own = {v.name for v in [*configured.optimizers, *claimed]}
+    single = len(configured.moved) == 1 and not claimed and isinstance(configured.moved[0], ast.Assign)
+    lines: list[str] = []
     for statement in configured.moved:
-        assert isinstance(statement, ast.Assign)
-        found = writer.names(draft.nest.entry, "configure_optimizers", statement.value)
-        for variable, name in own.items():
-            found.pop(name, None)
-            found.pop(variable.name, None)
+        found = writer.names(draft.nest.entry, "configure_optimizers", statement)
         twin = draft.source.twins[statement]
-        line = rename(standalone(twin.node, twin.index), found)
+        line = rename(standalone(twin.node, twin.index), {name: t for name, t in found.items() if name not in own})
         line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])
         code = cst.Module([line]).code.replace("\r\n", "\n").rstrip("\n")
-        if single:
+        if single and isinstance(statement, ast.Assign):
             target = ast.unparse(statement.targets[0])
-            code = re.sub(rf"^{re.escape(target)}\s*=\s*", "return ", code, count=1, flags=re.M)
-        lines += [f"    {part}" for part in code.splitlines()]
-    if not single:
-        optimizers = [v.name for v in configured.optimizers]
-        if configured.scheduler is not None:
-            inner = f'{{"scheduler": {configured.scheduler.name}, "interval": "{configured.interval}"}}'
-            lines.append(f'    return {{"optimizer": {optimizers[0]}, "lr_scheduler": {inner}}}')
-        else:
-            lines.append(
-                f"    return [{', '.join(optimizers)}]" if len(optimizers) > 1 else f"    return {optimizers[0]}"
-            )
-    return "\n".join(lines) + "\n"
+            code, found_once = re.subn(rf"^{re.escape(target)}\s*=\s*", "return ", code, count=1, flags=re.M)
+            single = bool(found_once)
+        lines += [f"    {part}" if part else "" for part in code.splitlines()]
+    if single:
+        return lines
+    optimizers = [v.name for v in configured.optimizers]
+    if configured.scheduler is not None:
+        inner = f'{{"scheduler": {configured.scheduler.name}, "interval": "{configured.interval}"}}'
+        return [*lines, f'    return {{"optimizer": {optimizers[0]}, "lr_scheduler": {inner}}}']
+    return [*lines, f"    return [{', '.join(optimizers)}]" if len(optimizers) > 1 else f"    return {optimizers[0]}"]

@@ -22,21 +22,12 @@ class Construction(Counters):
     def give_optimizers(self) -> None:
         configured = self.configured
         if configured.moved:
-            for place, variable in enumerate(configured.optimizers):
-                one = len(configured.optimizers) == 1
-                self.state.homes[variable] = "self.optimizers()" if one else f"self.optimizers()[{place}]"
-            if configured.scheduler is not None:
-                self.state.homes[configured.scheduler] = "self.lr_schedulers()"
+            self.give_made_optimizers()
+            for variable in configured.held:
+                attribute = self.attribute_of(variable)
+                self.state.homes[variable] = f"self.{attribute}"
+                self.give_after(variable, attribute)
             self.give_construction_values()
-            if not self.draft.automatic and len(configured.optimizers) == 1:
-                variable = configured.optimizers[0]
-                self.state.in_hook[(TRAINING_STEP, variable)] = variable.name
-                self.state.prologue.setdefault(TRAINING_STEP, []).append(f"{variable.name} = self.optimizers()")
-            elif not self.draft.automatic:
-                names = [v.name for v in configured.optimizers]
-                for variable in configured.optimizers:
-                    self.state.in_hook[(TRAINING_STEP, variable)] = variable.name
-                self.state.prologue.setdefault(TRAINING_STEP, []).append(f"{', '.join(names)} = self.optimizers()")
             return
         for variable in [*configured.optimizers, *([configured.scheduler] if configured.scheduler else [])]:
             if variable.is_global and (not isinstance(self.entry.scope, ast.Module) or is_attribute(variable.name)):
@@ -46,42 +37,63 @@ class Construction(Counters):
             if variable.scope is self.entry.scope:
                 self.add_parameter(variable.name, attribute, variable.name)
 
+    def give_made_optimizers(self) -> None:
+        """The optimizers that ``configure_optimizers`` makes, as the hooks reach them, and the code after the loop."""
+        configured = self.configured
+        several = "self.optimizers()" if configured.wrapped else "self.trainer.optimizers"
+        one = several if configured.wrapped else f"{several}[0]"
+        names = [v.name for v in configured.optimizers]
+        for place, variable in enumerate(configured.optimizers):
+            self.state.homes[variable] = one if len(names) == 1 else f"{several}[{place}]"
+            if self.read_after(variable):
+                self.state.optimizers_after.append((variable.name, place))
+            if not self.draft.automatic:
+                self.state.in_hook[(TRAINING_STEP, variable)] = variable.name
+        if configured.scheduler is not None:
+            self.state.homes[configured.scheduler] = "self.lr_schedulers()"
+            if self.read_after(configured.scheduler):
+                self.state.written_back.append((configured.scheduler.name, "lr_schedulers()"))
+        if not self.draft.automatic:
+            taken = f"{', '.join(names)} = {one if len(names) == 1 else several}"
+            self.state.prologue.setdefault(TRAINING_STEP, []).append(taken)
+
     def give_construction_values(self) -> None:
         """What the moved constructions need besides the model."""
-        own = {v.name for v in self.configured.optimizers}
-        if self.configured.scheduler is not None:
-            own.add(self.configured.scheduler.name)
+        own = {name for statement in self.configured.moved for name in flow([statement]).written}
         for statement in self.configured.moved:
-            assert isinstance(statement, ast.Assign)
-            for name in sorted(flow([statement.value]).read - own):
-                variable = self.variables.of(self.entry, name)
-                if variable is None:
-                    continue
-                role = self.role(variable)
-                if variable in self.state.homes and "self.trainer" not in self.state.homes[variable]:
-                    continue
-                if variable.is_global and role not in (Role.MODEL, Role.CRITERION):
-                    continue
-                if self.state.inside and role is not Role.MODEL:
-                    continue
-                if (
-                    role is Role.CONFIG
-                    and self.config_attributes_only(statement.value, name)
-                    and self.only_plain_attributes(variable)
-                    and not self.state.hyperparameters
-                ):
-                    self.state.homes[variable] = "self.hparams"
-                    self.state.hyperparameters = variable.name
-                    self.parameters.add(variable.name)
-                    continue
-                attribute = self.attribute_of(variable)
-                self.add_parameter(variable.name, attribute, variable.name)
-                if variable in self.state.homes:  # the Trainer knows its loader only after this hook
-                    self.state.in_hook[("configure_optimizers", variable)] = f"self.{attribute}"
-                else:
-                    self.state.homes[variable] = f"self.{attribute}"
+            for name in sorted(flow([statement]).read - own):
+                self.give_construction_value(statement, name)
 
-    def config_attributes_only(self, value: ast.expr, name: str) -> bool:
+    def give_construction_value(self, statement: ast.stmt, name: str) -> None:
+        variable = self.variables.of(self.entry, name)
+        if variable is None:
+            return
+        role = self.role(variable)
+        if variable in self.state.homes and "self.trainer" not in self.state.homes[variable]:
+            return
+        if variable.is_global and role not in (Role.MODEL, Role.CRITERION):
+            return
+        if self.state.inside and role is not Role.MODEL:
+            return
+        if (
+            role is Role.CONFIG
+            and self.config_attributes_only(statement, name)
+            and self.only_plain_attributes(variable)
+            and not self.state.hyperparameters
+        ):
+            self.state.homes[variable] = "self.hparams"
+            self.state.hyperparameters = variable.name
+            self.parameters.add(variable.name)
+            return
+        attribute = self.attribute_of(variable)
+        self.add_parameter(variable.name, attribute, variable.name)
+        if variable in self.state.homes or self.rewritten(variable):
+            # the Trainer knows its loader only after this hook, and a hook binds its own names anew
+            self.state.in_hook[("configure_optimizers", variable)] = f"self.{attribute}"
+        else:
+            self.state.homes[variable] = f"self.{attribute}"
+
+    def config_attributes_only(self, value: ast.stmt, name: str) -> bool:
         for node in walk(value):
             if isinstance(node, ast.Name) and node.id == name:
                 parent = self.draft.source.parents.get(node)

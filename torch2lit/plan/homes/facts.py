@@ -10,6 +10,7 @@ from ...recover.roles import Role
 from ...recover.state_names import is_attribute, is_whole, plain
 from ...recover.variables import Variable
 from ..afterwards import statements_after
+from ..closures import called_at_once
 from ..draft import (
     BATCH_START,
     EPOCH_START,
@@ -174,7 +175,20 @@ class Facts:
 
     def shared_global(self, variable: Variable) -> bool:
         """Whether another function of the file uses the module variable, so that it must stay one."""
-        return variable.is_global and any(variable.name in free_names(f) for f in self.remaining_functions())
+        functions = self.remaining_functions()
+        return variable.is_global and (
+            any(variable.name in free_names(f) for f in functions) or self.read_by_closure(variable) is not None
+        )
+
+    def read_by_closure(self, variable: Variable) -> ast.Lambda | None:
+        """The lambda made before the loop that reads a name of the entry scope at every call, and may be called in the loop."""
+        source = self.draft.source
+        for closure in source.all(ast.Lambda):
+            if closure.lineno < self.draft.nest.outermost.lineno and variable.name in free_names(closure):
+                key = self.draft.roles.key(source.scope_of(closure), variable.name)
+                if key == (variable.scope, variable.name) and not called_at_once(self.draft, closure):
+                    return closure
+        return None
 
     def free_attribute(self, name: str) -> str:
         if name in RESERVED:

@@ -28,7 +28,8 @@ class Outer(Promotion):
 
     def give_outer(self, variable: Variable) -> None:
         role = self.role(variable)
-        if variable in self.configured.optimizers or variable is self.configured.scheduler:
+        configured = self.configured
+        if variable in [*configured.optimizers, *configured.held] or variable is configured.scheduler:
             return
         if variable.frame is not None and variable.frame.caller is not None:
             return

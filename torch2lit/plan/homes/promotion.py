@@ -24,7 +24,7 @@ from ..draft import (
     Removal,
 )
 from ..handlers import written_in_handlers
-from ..optimizers import on_the_way
+from ..making import on_the_way
 from .facts import Facts
 from .unbound import argument_of
 
@@ -74,6 +74,9 @@ class Promotion(Facts):
                 self.draft.nest.outermost,
                 f"`{variable.name}` belongs to an enclosing function and is changed in the loop",
             )
+        if variable.frame is self.entry and (closure := self.read_by_closure(variable)) is not None:
+            message = f"`{variable.name}` is changed in the loop, and what stands here reads it at every call"
+            raise self.draft.refuse("closure-over-loop-state", closure, message)
         if (binder := self.bound_by_name(variable)) is not None:
             message = f"`{variable.name}` has to live on the module, and what binds it here takes plain names only"
             raise self.draft.refuse("output-not-valid", binder, message)

@@ -1,0 +1,153 @@
+"""Which statements make the optimizers and schedulers of a loop, and whether ``configure_optimizers`` may run them.
+
+optimizer = Adam(model.parameters())        if args.adam: optimizer = Adam(...)        scheduler = None
+scheduler = StepLR(optimizer, 10)           else: optimizer = SGD(...)                 if args.decay: scheduler = ...
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ..recover.items import only_names
+from ..recover.loops import loop_names
+from ..recover.names import flow
+from ..recover.own_classes import definition_of
+from ..recover.state_names import is_state
+from ..recover.syntax import walk, walk_scope
+from ..recover.variables import Variable
+from .draft import Draft
+from .same_parameters import SameParameters
+
+
+def on_the_way(draft: Draft, statement: ast.stmt) -> bool:
+    """Whether a statement of the entry scope surely runs before the loop, as often as the loop runs."""
+    if statement.lineno >= draft.nest.outermost.lineno:
+        return False
+    block_owner = draft.source.parents[statement]
+    chain = [draft.nest.outermost, *draft.source.ancestors(draft.nest.outermost)]
+    if block_owner not in chain:
+        return False
+    below = chain[chain.index(block_owner) - 1]
+    if below not in draft.source.block_of(statement):
+        return False
+    between = chain[: chain.index(block_owner)]
+    return not any(isinstance(a, ast.For | ast.While | ast.FunctionDef) for a in between[1:])
+
+
+def makers(draft: Draft, variable: Variable) -> list[ast.stmt] | None:
+    """The statements that make what the loop finds under a name of the entry scope, all of them on the way to it."""
+    if variable.scope is not draft.nest.entry.scope or is_state(variable.name):
+        return None
+    found: list[ast.stmt] = []
+    for statement in statements_between(draft, 0):
+        if variable.name not in (use := flow([statement])).written:
+            continue
+        if not on_the_way(draft, statement):
+            found = []
+            continue
+        fresh = variable.name in use.definite and variable.name not in use.exposed
+        found = [statement] if fresh else [*found, statement] if found else []
+    return found or None
+
+
+def statements_between(draft: Draft, line: int) -> list[ast.stmt]:
+    """The statements of the entry scope between a line and the loop, in order, whole blocks included."""
+    found: list[ast.stmt] = []
+    node: ast.AST = draft.nest.outermost
+    for ancestor in draft.source.ancestors(node):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(ancestor, name, None)
+            if isinstance(block, list) and node in block:
+                found.extend(s for s in block[: block.index(node)] if s.lineno > line)
+        if ancestor is draft.nest.entry.scope:
+            break
+        node = ancestor
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return sorted((s for s in found if not isinstance(s, definitions)), key=lambda s: s.lineno)
+
+
+@dataclass(frozen=True)
+class Making:
+    """The statements that make several variables together, and the names that they bind."""
+
+    draft: Draft
+    statements: list[ast.stmt]
+    names: frozenset[str]
+
+    def may_run_later(self) -> bool:
+        """Whether they do the same at the start of fit, after all that stands between them and the loop."""
+        return all(self._only_binds(s) and self._waits(s) for s in self.statements)
+
+    def _only_binds(self, statement: ast.stmt) -> bool:
+        """Whether a statement does no more than binding names to what calls give, whichever way its tests go."""
+        match statement:
+            case ast.Assign(targets=[target]):
+                return bool(only_names(target))
+            case ast.If(test=test, body=body, orelse=orelse):
+                quiet = not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for n in walk(test))
+                return quiet and all(self._only_binds(s) for s in [*body, *orelse])
+        return isinstance(statement, ast.Pass)
+
+    def _waits(self, statement: ast.stmt) -> bool:
+        draft, scope = self.draft, self.draft.nest.entry.scope
+        if any(isinstance(n, ast.NamedExpr | ast.Await) for n in walk(statement)):
+            return False
+        if draft.effects.draws(statement, scope):
+            return False
+        used = set(flow([statement]).read) - self.names
+        if used & self._changed_later(statement) or any(map(self._is_defined_inside, used)):
+            return False
+        passed = [s for s in statements_between(draft, statement.lineno) if s not in self.statements]
+        if _prints(draft, statement) and any(isinstance(n, ast.Call) for s in passed for n in walk(s)):
+            return False
+        same = SameParameters(draft, self.statements)
+        return all(same.after(s, used) and not _object_may_change(draft, s, used) for s in passed)
+
+    def _is_defined_inside(self, name: str) -> bool:
+        """Whether a name is a definition or an import of the entry function's own, which the module may not see."""
+        scope = self.draft.nest.entry.scope
+        key = self.draft.roles.key(scope, name)
+        inside = key is not None and not isinstance(scope, ast.Module) and key[0] is scope
+        return inside and key is not None and self.draft.variables.is_static(key)
+
+    def _changed_later(self, statement: ast.stmt) -> set[str]:
+        """What has another value in the loop: its own counters, and all that a lambda would read only then."""
+        nest = self.draft.nest
+        loops = [loop for loop in (nest.epochs, nest.batches) if loop is not None]
+        changed = {name for loop in loops for name in loop_names(loop)}
+        if any(isinstance(n, ast.Lambda) for n in walk(statement)):
+            use = self.draft.variables.sequence(self.draft.all_items())
+            changed |= {v.name for v in use.written if v.scope is nest.entry.scope}
+        return changed
+
+
+def _object_may_change(draft: Draft, statement: ast.stmt, used: Collection[str]) -> bool:
+    """Whether a statement runs methods of the script's own object that may touch what a construction reads of it."""
+    escapes = draft.roles.escapes
+    if escapes is None or not any(is_state(name) for name in used):
+        return False
+    read, written = escapes.through_calls(statement)
+    return bool((read | written) & set(used)) or escapes.touches(statement, draft.nest.entry.scope)
+
+
+def _prints(draft: Draft, statement: ast.stmt, depth: int = 3) -> bool:
+    """Whether a function of the project that a statement calls prints, which has its place among the other output."""
+    for node in walk_scope(statement):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id == "print":
+            return True
+        own = _function_called(draft, node)
+        if own is not None and depth and any(_prints(draft, s, depth - 1) for s in own.body):
+            return True
+    return False
+
+
+def _function_called(draft: Draft, call: ast.Call) -> ast.FunctionDef | None:
+    if isinstance(call.func, ast.Attribute):
+        methods = [f for f in draft.source.functions if f.name == call.func.attr]
+        return methods[0] if len(methods) == 1 and isinstance(methods[0], ast.FunctionDef) else None
+    found = definition_of(draft.roles, call.func)
+    return found if isinstance(found, ast.FunctionDef) else None

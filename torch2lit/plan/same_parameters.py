@@ -1,0 +1,155 @@
+"""Whether an optimizer that is made after a statement holds what it would have held before it.
+
+An optimizer is given the parameters themselves, not their values: moving a model or loading its weights changes nothing, another layer does.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection
+
+from ..recover.names import parameter_names
+from ..recover.own_classes import definition_of
+from ..recover.roles import Role, bound_argument
+from ..recover.state_names import is_state
+from ..recover.syntax import walk
+from .draft import Draft
+
+_SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
+"""Methods of a module that answer the module, with the parameters that it had."""
+_READING = {
+    "parameters", "named_parameters", "state_dict", "children", "named_children", "modules", "named_modules",
+    "buffers", "named_buffers", "train", "eval", "zero_grad", "__class__",
+}  # fmt: skip
+_LOOKS = {"print", "len", "sum", "id", "type", "summary", "repr", "str", "isinstance", "float", "int"}
+_COPIES = {"copy.deepcopy", "copy.copy"}
+_CHANGING = {
+    "append", "extend", "insert", "remove", "pop", "popitem", "clear", "update", "setdefault", "add", "discard", "sort",
+    "reverse",
+}  # fmt: skip
+_DEPTH = 3
+
+
+class SameParameters:
+    """Judges statements that run between the making of optimizers and the loop."""
+
+    def __init__(self, draft: Draft, making: list[ast.stmt]) -> None:
+        self.draft = draft
+        self.making = making
+        self.by_identity = all(_holds_identities(draft, s) for s in making)
+
+    def after(self, statement: ast.stmt, used: Collection[str]) -> bool:
+        """Whether the names that the making uses stand for the same after the statement."""
+        scope = self.draft.nest.entry.scope
+        for node in walk(statement):
+            if not isinstance(node, ast.Name) or node.id not in used:
+                continue
+            model = self.draft.roles.role(scope, node.id) is Role.MODEL
+            if not isinstance(node.ctx, ast.Load):
+                if not (model and self._gives_itself(statement, node.id)):
+                    return False
+            elif not self._keeps(node, _DEPTH) if model else self._is_changed(node, _DEPTH):
+                return False
+        return True
+
+    def _gives_itself(self, statement: ast.stmt, name: str) -> bool:
+        """Whether a statement is ``model = model.to(...)`` or the like."""
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
+                while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+                    if value.func.attr not in _SAME_OBJECT or self._is_own(value.func.attr):
+                        return False
+                    value = value.func.value
+                return self.by_identity and isinstance(value, ast.Name) and value.id == name
+            case ast.If(body=body, orelse=orelse):
+                stored = [s for s in [*body, *orelse] if _stores(s, name)]
+                return all(self._gives_itself(s, name) for s in stored)
+        return False
+
+    def _keeps(self, name: ast.Name, depth: int) -> bool:
+        """Whether this mention of a model leaves the set of its parameters as it is."""
+        node: ast.AST = name
+        parent = self.draft.source.parents.get(node)
+        while isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node:
+            if not isinstance(parent.ctx, ast.Load):
+                return False
+            node, parent = parent, self.draft.source.parents.get(parent)
+        if isinstance(parent, ast.Call) and parent.func is node and isinstance(node, ast.Attribute):
+            return self._method_keeps(node.attr)
+        if isinstance(node, ast.Attribute) and node.attr == "__class__":
+            return True
+        if isinstance(parent, ast.keyword):
+            node, parent = parent, self.draft.source.parents.get(parent)
+        if isinstance(parent, ast.Call):
+            return parent.func is not node and self._call_keeps(parent, name, node, depth)
+        return isinstance(parent, ast.FormattedValue | ast.Compare)
+
+    def _method_keeps(self, method: str) -> bool:
+        if method in _READING:
+            return True
+        return method in {"load_state_dict", *_SAME_OBJECT} and self.by_identity and not self._is_own(method)
+
+    def _is_own(self, method: str) -> bool:
+        source = self.draft.source
+        return any(f.name == method and source.in_class(f) is not None for f in source.functions)
+
+    def _call_keeps(self, call: ast.Call, name: ast.Name, argument: ast.AST, depth: int) -> bool:
+        full = self.draft.roles.full_name(call.func)
+        if (
+            isinstance(call.func, ast.Name)
+            and call.func.id in _LOOKS
+            and self.draft.source.function(call.func.id) is None
+        ):
+            return True
+        if full in _COPIES or (full.startswith("torch.nn.init.") and self.by_identity):
+            return True
+        if argument is name or isinstance(argument, ast.keyword):
+            inside = self._parameter_names(call, name, depth)
+            return inside is not None and all(self._keeps(n, depth - 1) for n in inside)
+        return False
+
+    def _is_changed(self, name: ast.Name, depth: int) -> bool:
+        """Whether this mention of another value surely changes what it holds: an attribute or an item of it is bound."""
+        parents = self.draft.source.parents
+        node: ast.AST = name
+        parent = parents.get(node)
+        while isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node:
+            if not isinstance(parent.ctx, ast.Load):
+                return True
+            node, parent = parent, parents.get(parent)
+        if isinstance(parent, ast.Call) and parent.func is node and isinstance(node, ast.Attribute):
+            return node.attr in _CHANGING
+        if isinstance(parent, ast.keyword):
+            parent = parents.get(parent)
+        if node is name and isinstance(parent, ast.Call) and parent.func is not node and depth:
+            inside = self._parameter_names(parent, name, depth)
+            return inside is not None and any(self._is_changed(n, depth - 1) for n in inside)
+        return False
+
+    def _parameter_names(self, call: ast.Call, given: ast.Name, depth: int) -> list[ast.Name] | None:
+        """The mentions of what a function of this file calls its argument; None for any other function, or one that binds it."""
+        function = definition_of(self.draft.roles, call.func)
+        if not depth or not isinstance(function, ast.FunctionDef) or function not in self.draft.source.functions:
+            return None
+        if is_state(given.id):
+            return None
+        for parameter in parameter_names(function):
+            if bound_argument(function, call, parameter) is given:
+                found = [n for s in function.body for n in walk(s) if isinstance(n, ast.Name) and n.id == parameter]
+                return found if all(isinstance(n.ctx, ast.Load) for n in found) else None
+        return None
+
+
+def _stores(statement: ast.stmt, name: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load) for n in walk(statement))
+
+
+def _holds_identities(draft: Draft, statement: ast.stmt) -> bool:
+    """Whether what is made surely holds the parameters alone: an optimizer of unknown kind may copy their values, and Adagrad does."""
+    calls = [n for n in walk(statement) if isinstance(n, ast.Call)]
+    made = [draft.roles.full_name(c.func) for c in calls]
+    known = ("torch.optim.", "transformers.", "filter", "list", "dict", "len", "getattr", "int", "float")
+    return not any("Adagrad" in name for name in made) and all(
+        (isinstance(c.func, ast.Attribute) and c.func.attr in _READING) or name.startswith(known)
+        for c, name in zip(calls, made, strict=True)
+    )
