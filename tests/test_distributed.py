@@ -21,10 +21,10 @@ DISTRIBUTED = [name for name in names() if case(name).processes is not None]
 MISTAKES = [(name, *mistake) for name in DISTRIBUTED for mistake in case(name).mistakes]
 
 
-def trained(name: str, text: str) -> Run:
-    """What every process does when a text runs in place of a case's raw script, in as many processes as the case says."""
+def trained(name: str, text: str, processes: int | None = None) -> Run:
+    """What every process does when a text runs in place of a case's raw script, in as many processes as the case or the test says."""
     c = case(name)
-    processes = c.processes if isinstance(c.processes, int) else None
+    processes = c.processes if isinstance(c.processes, int) else processes
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place).resolve()
         script, mirror = folder / "work" / "train.py", folder / "mirror"

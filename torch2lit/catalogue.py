@@ -456,8 +456,39 @@ averages the gradients in every backward pass. What it does with the data follow
 
 - A `DataLoader` that the Trainer runs over gets a `DistributedSampler`: every process sees its share, a step takes one batch on each device, and an epoch has so many steps
   fewer. A schedule that was made for the old number of steps is not told.
-- Anything else that the Trainer runs over, and every loop of the script's own, runs whole in every process.
-- What stands outside of `fit` runs in every process as well.
+- The validation loader gets a `DistributedSampler` of one process (`num_replicas=1`), which Lightning leaves alone, or is wrapped where that cannot be written: every
+  process validates on all data, with the first one's buffers, so that counts, averages, the best model, patience and a plateau are those of one process.
+- Where a decision hangs on a number that each process has of its own (a training loss, an evaluation outside of `validation_step`), the first process decides for all:
+  `self.trainer.strategy.broadcast(...)`.
+- Hooks print by `self.print`, and write files only where `self.trainer.is_global_zero`.
+- Anything else that the Trainer runs over, and every loop of the script's own, runs whole in every process, as does what stands outside of `fit`.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L231",
+        slug="differs-per-process",
+        severity="review",
+        why="The options ask for several processes, and something that they all need may be another value in each of them.",
+        remedy="Do what the message says: seed before anything is drawn, sort what comes from a set, or make the name once.",
+        text="""\
+Every process runs the script from its first line. What it draws without a seed (a split into training and validation data, made-up data, an order), the order of a set of strings, and names
+that are made of the time come out otherwise in each. Then one process trains on what another one validates on, one word has two numbers, or files lie in N folders.
+The weights are no matter: Lightning makes them equal when `fit` begins.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L232",
+        slug="lower-precision",
+        severity="review",
+        why="The precision that the options ask for means something else, or does not run, on the device where the script trains.",
+        remedy="On a CPU ask for `--precision bf16-mixed`; let `BCEWithLogitsLoss` take the logits, without the sigmoid before it, or switch autocast off around the loss.",
+        text="""\
+Lightning has no fp16 autocast on a CPU: there `16-mixed` is `bf16-mixed`, with fewer digits and without a scaler. CUDA's autocast refuses `BCELoss` and
+`binary_cross_entropy`, whose inputs fp16 cannot hold near 0 and 1; `BCEWithLogitsLoss` is the same loss of the logits. The finding is given where the device is a GPU, or may be one.
 """,
     )
 )

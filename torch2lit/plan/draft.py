@@ -154,6 +154,36 @@ class Reports:
     shared: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """How the validation loader stays whole: by a sampler in the call that makes it, or wrapped where the Trainer gets it.
+
+    ``attributes`` are those of the loader that hooks ask for; ``same_order``: every process surely sees the batches in one order.
+    """
+
+    call: ast.Call | None = None
+    sampler: str = ""
+    attributes: tuple[str, ...] = ()
+    same_order: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """What keeps several processes one training. ``common`` are the statements whose decision the first process takes, ``written`` and
+    ``written_after`` those that it alone runs, in hooks and after `fit`; ``shown_after`` those after `fit` that print.
+
+    ``each_writes``: files of the hooks are written by every process. ``waits``: the other processes wait after `fit` until the first one has written its files.
+    """
+
+    whole: Whole | None = None
+    common: frozenset[ast.stmt] = frozenset()
+    written: frozenset[ast.stmt] = frozenset()
+    written_after: frozenset[ast.stmt] = frozenset()
+    shown_after: frozenset[ast.stmt] = frozenset()
+    waits: bool = False
+    each_writes: bool = False
+
+
 @dataclass
 class Draft:
     """Facts and decisions of one nest. Each module of this package fills in its part.
@@ -210,6 +240,8 @@ class Draft:
     returned_name: str = ""
     """A fresh name for it when the expression must be evaluated earlier than at the end."""
     returned_at: ast.stmt | None = None
+    several: Several | None = None
+    """Set when the options ask for several processes."""
     placement: Placement | None = None
     """Where the Trainer trains, once that is asked for."""
     trainer: TrainerSpec = field(default_factory=TrainerSpec)

@@ -12,19 +12,21 @@ from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
 from .bound_elsewhere import check_bound_elsewhere
+from .differs import tell_of_differences
 from .draft import Draft
 from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
 from .held_parameters import holds_every
 from .homes import settle
 from .idioms import claim_statements
+from .lower_precision import tell_of_precision
 from .mechanisms import first_mechanism
 from .optimizers import Configured, configure
 from .outer_bar import drop_bound_bar
 from .proposals import propose
 from .reported import report_numbers
 from .sampler_epoch import leave_epoch_to_trainer
-from .several_devices import check_options, tell_of_several
+from .several_devices import check_options, plan_several, start_loaders_early, tell_of_several
 from .state import State
 from .steps import (
     gradients_may_survive,
@@ -38,6 +40,7 @@ from .validation import trained_models
 def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     """The draft with the first mechanism that holds, and all that follows from it. Raises Refused when none does."""
     draft = first_mechanism(draft)
+    start_loaders_early(draft)
     configured = configure(draft)
     _keep_carried_gradients(draft)
     _keep_first_gradients(draft)
@@ -50,9 +53,12 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     check_bound_elsewhere(draft, state, configured.optimizers)
     check_group(draft, state)
     report_numbers(draft, state)
+    plan_several(draft)
     draft.trainer = trainer_arguments(draft)
     check_options(draft)
     tell_of_several(draft)
+    tell_of_differences(draft)
+    tell_of_precision(draft)
     _look_for_troubles(draft)
     return draft, configured, state
 

@@ -344,7 +344,7 @@ class _Reporter:
 
     def _is_shared(self, place: _Place) -> bool:
         """Whether all processes of a group surely come by, so that they may log the value of all of them."""
-        if self.draft.group is None or place.hook in _STEPS or place.depth:
+        if not is_for_several(self.draft) or place.hook in _STEPS or place.depth:
             return False
         items = self.draft.hooks[place.hook]
         earlier = items[: items.index(place.item)]
@@ -359,6 +359,11 @@ def _gives_up(block: list[ast.stmt]) -> bool:
         case [ast.Expr(value=ast.Call(func=function))]:
             return ast.unparse(function) in ("sys.exit", "exit", "quit", "os._exit")
     return False
+
+
+def is_for_several(draft: Draft) -> bool:
+    """Whether numbers of several processes are logged."""
+    return draft.group is not None or draft.options.several_processes
 
 
 def _deciding(draft: Draft) -> set[object]:

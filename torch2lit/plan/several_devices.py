@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from ..lightning_values import ValueProblem, check_together
 from ..program import Mechanism
@@ -10,9 +11,13 @@ from ..recover.loops import Iterable, Loop
 from ..recover.makings import Making, is_none
 from ..recover.nest import Frame
 from ..recover.syntax import walk
-from .draft import Draft
+from .common_decisions import common_decisions
+from .draft import BATCH_START, TRAINING_STEP, Draft, Several
 from .entry_names import entry_text
 from .train_data import constructions
+from .unused_parameters import leaves_some_unused
+from .whole_evaluation import whole_evaluation
+from .written_once import is_print, only_writes, reads_files_after, surely_after, written_after, written_in_hooks
 
 SEVERAL_DEVICES = "several-devices"
 
@@ -33,6 +38,35 @@ def check_options(draft: Draft) -> None:
         ) from problem
 
 
+def start_loaders_early(draft: Draft) -> None:
+    """Lightning shares out DataLoaders only, and where several draw there is no one order of random numbers to keep."""
+    if draft.options.several_processes and draft.group is None and draft.train_data is not None:
+        draft.train_data = replace(draft.train_data, lazy=False, asks_at_end=False, asks_twice=False)
+
+
+def plan_several(draft: Draft) -> None:
+    """Decide what keeps the processes one training. A script that makes its processes itself has seen to that."""
+    if not draft.options.several_processes or draft.group is not None:
+        return
+    whole = whole_evaluation(draft)
+    same = draft.validation is not None and (whole is None or whole.same_order) and shares_buffers(draft)
+    written = written_in_hooks(draft)
+    draft.several = Several(
+        whole,
+        frozenset(common_decisions(draft, same)),
+        frozenset(written),
+        frozenset(written_after(draft)),
+        frozenset(s for s in surely_after(draft) if is_print(draft, s, draft.nest.entry.scope)),
+        bool(written) and reads_files_after(draft),
+        not written and any(only_writes(draft, item) for item in draft.all_items()),
+    )
+
+
+def shares_buffers(draft: Draft) -> bool:
+    """Whether validation begins with the same buffers everywhere: DistributedDataParallel sends those of the first process."""
+    return (draft.options.strategy or "ddp").startswith(("auto", "ddp"))
+
+
 def tell_of_several(draft: Draft) -> None:
     """The finding for options that ask for several processes; for any other nothing is said."""
     if draft.options.several_processes:
@@ -50,15 +84,22 @@ class _Told:
     def clauses(self) -> list[str]:
         """All of them, the processes first."""
         if self.number == "1":
-            return [f"{self._told()}: one process, which trains as before; `--devices` asks for more"]
-        found = [f"{self._told()}: {self.number} processes", self._training()]
+            found, self.number = [f"{self._told()}: one process as yet, N where `devices` is N"], "N"
+        else:
+            found = [f"{self._told()}: {self.number} processes"]
+        found.append(self._training())
+        if self._adds_up():
+            found.append(
+                f"what the steps add up is of that share (over the length of all data, 1/{self.number} as large)"
+            )
         if evaluation := self._evaluation():
             found.append(evaluation)
         if schedule := self._schedule():
             found.append(schedule)
         if self._normalises():
             found.append("BatchNorm takes the statistics of one device's batch (`sync_batchnorm=True`: of all of them)")
-        found.append("what stands outside of `fit` runs in every process")
+        found += [*self._unused(), *self._drawn(), *self._decisions()]
+        found.append(self._outside())
         return found
 
     def _told(self) -> str:
@@ -92,10 +133,56 @@ class _Told:
         found = self.draft.validation
         if found is not None:
             name = self._name(found.loop, found.frame)
-            return f"each process validates on its share of `{name}`, and what it counts and averages there is that of the share"
+            if (several := self.draft.several) is None:
+                return f"`{name}` is validated on as the script shares it out"
+            if several.whole is None:
+                return f"every process validates on all of `{name}`, which has no length to share out"
+            if several.whole.same_order and shares_buffers(self.draft):
+                return f"every process validates on all of `{name}`: what it counts and averages there is what one process would"
+            return f"every process validates on all of `{name}`, perhaps in another order or with statistics of its own"
         if any(f.slug == "validation-kept" for f in self.draft.findings):
             return "the evaluation that stays in the loop runs whole in every process"
         return ""
+
+    def _adds_up(self) -> bool:
+        """Whether the steps of a process add up something of their share."""
+        data = self.draft.train_data
+        shared = self.draft.mechanism in (Mechanism.AUTOMATIC, Mechanism.MANUAL) and data is not None and not data.lazy
+        return shared and any(
+            isinstance(n, ast.AugAssign) and not isinstance(n.value, ast.Constant)
+            for item in self.draft.hooks.get(TRAINING_STEP, [])
+            for n in walk(item.node)
+        )
+
+    def _unused(self) -> list[str]:
+        if self.draft.several is None or not leaves_some_unused(self.draft):
+            return []
+        return [
+            "each backward pass of a step leaves some parameters unused, which DistributedDataParallel has to look for"
+        ]
+
+    def _drawn(self) -> list[str]:
+        items = [i for hook in (BATCH_START, TRAINING_STEP) for i in self.draft.hooks.get(hook, [])]
+        calls = [n for i in items for n in walk(i.node) if isinstance(n, ast.Call)]
+        names = [self.draft.roles.full_name(c.func) for c in calls]
+        drawn = next((n for n in names if n.startswith(("torch.rand", "torch.normal", "numpy.random."))), "")
+        return [f"`{drawn}` in the step gives every process the same where the script seeds all alike"] if drawn else []
+
+    def _decisions(self) -> list[str]:
+        several = self.draft.several
+        if several is None or not several.common:
+            return []
+        lines = sorted({statement.lineno for statement in several.common})
+        place = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
+        return [f"{place}: each process has a number of its own there, and the first one's decides for all"]
+
+    def _outside(self) -> str:
+        if self.draft.several is None:
+            return "what stands outside of `fit` runs in every process"
+        once = "the hooks print once" + (" and write once" if self.draft.several.written else "")
+        if self.draft.several.each_writes:
+            once += "; files are written by every process, because the hooks read some or the strategy needs all processes for it"
+        return f"{once}; what stands outside of the hooks runs in every process"
 
     def _name(self, loop: Loop, frame: Frame) -> str:
         """What the loop runs over, as the entry point calls it when it has a name for it."""

@@ -330,6 +330,12 @@ def _has_no_length(draft: Draft, base: ast.expr) -> bool:
     return any(d is not None and _is_iterable_dataset(d) for d in datasets)
 
 
+def runs_over_iterable(made: Making) -> bool:
+    """Whether a loader's dataset surely has no length."""
+    dataset = made.argument("dataset", 0)
+    return dataset is not None and _is_iterable_dataset(dataset)
+
+
 def _is_iterable_dataset(dataset: Value) -> bool:
     classes = (made.roles.own_class_named(made.full_name) for made in makings(dataset))
     return any(

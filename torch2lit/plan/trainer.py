@@ -12,6 +12,7 @@ from .draft import Draft
 from .epoch_values import length, sequence_of
 from .own_precision import precision_argument
 from .placement import placement
+from .unused_parameters import strategy_of
 
 
 def trainer_arguments(draft: Draft) -> TrainerSpec:
@@ -40,8 +41,8 @@ def planned_arguments(draft: Draft) -> TrainerSpec:
             arguments["num_nodes"] = group.machines
     if options.num_nodes is not None:
         arguments["num_nodes"] = str(options.num_nodes)
-    if options.strategy is not None:
-        arguments["strategy"] = repr(options.strategy)
+    if (strategy := strategy_of(draft)) is not None:
+        arguments["strategy"] = repr(strategy)
     elif group is not None:
         arguments["strategy"] = group.argument(group.strategy_on(arguments["accelerator"]), '"auto"')
     if group is not None:

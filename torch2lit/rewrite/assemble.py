@@ -25,6 +25,7 @@ from .left_ranks import unused_ranks
 from .module import Names, choose_names, module_source
 from .objects import Restorer, stub_of
 from .proposed import name_imports
+from .several import every_batch_source
 
 
 def nest_edits(
@@ -46,14 +47,47 @@ def nest_edits(
     edits = [loop_edit(draft, source, entry, width, editor)]
     edits += editor.edits()
     edits = unused_devices(draft, state, editor, edits)
+    if (sampler := sampler_edit(draft, editor)) is not None:
+        edits.append(sampler)
     edits = [replace(e, text=restorer.at_entry(e.text)) for e in edits]
     edits += _class_and_functions(draft, state, removed, class_code, names)
     return unused_ranks(draft, editor, edits), names
 
 
+def sampler_edit(draft: Draft, editor: EntryEditor) -> Edit | None:
+    """The call that makes the validation loader, with a sampler that leaves every process all of it."""
+    whole = draft.several.whole if draft.several is not None else None
+    if whole is None or whole.call is None:
+        return None
+    statement = draft.source.statement_of(whole.call)
+    twin = draft.source.twins[statement]
+    node = twin.node
+    assert isinstance(node, cst.SimpleStatementLine)
+    small = node.body[twin.index]
+    assert isinstance(small, cst.Assign) and isinstance(small.value, cst.Call)
+    call = small.value
+    sampler = cst.Arg(
+        cst.parse_expression(whole.sampler),
+        cst.Name("sampler"),
+        equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace("")),
+    )
+    arguments = [a.with_changes(comma=cst.MaybeSentinel.DEFAULT) if a is call.args[-1] else a for a in call.args]
+    changed = node.deep_replace(call, call.with_changes(args=[*arguments, sampler]))
+    assert isinstance(changed, cst.SimpleStatementLine)
+    code = editor.code(statement, changed)
+    width = line_length(draft.source.lines)
+    if any(len(line) > width for line in code.splitlines()):
+        indent = code[: len(code) - len(code.lstrip())]
+        formatted = format_code(code.strip() + "\n", width - len(indent))
+        code = "".join(f"{indent}{line}\n" for line in formatted.splitlines())
+    return Edit(statement.lineno - 1, statement.end_lineno or statement.lineno, code)
+
+
 def _definitions(draft: Draft, configured: Configured, state: State, names: Names) -> str:
     """The module, and the loader that it trains on when that is one of its own."""
     module = module_source(draft, configured, state, names)
+    if draft.several is not None and (whole := draft.several.whole) is not None and whole.call is None:
+        module = f"{every_batch_source(names.every_batch, whole.attributes)}\n\n{module}"
     data = draft.train_data
     if data is None or not data.lazy:
         return module

@@ -24,7 +24,8 @@ from .formatting import format_code
 from .module import Names
 from .proposed import around_fit, filled
 from .rename import rename
-from .statements import Statement, standalone
+from .several import written_by
+from .statements import Replacement, Replacer, Statement, standalone
 
 
 def trainer_source(draft: Draft, configured: Configured, state: State, names: Names) -> str:
@@ -46,6 +47,8 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     fit = f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft, names)])})"
     test = while_condition(draft)
     lines += [fit] if test is None else [f"if {_at_start(draft, state, names, test)}:", f"    {fit}"]
+    if draft.several is not None and draft.several.waits:
+        lines.append(f"{names.trainer}.strategy.barrier()")
     lines += after
     lines += back
     lines += [f"{name} = {names.trainer}.optimizers[{place}]" for name, place in state.optimizers_after]
@@ -75,7 +78,9 @@ def _loaders(draft: Draft, names: Names) -> list[str]:
     assert draft.train_data is not None
     texts = [_train_data(draft.train_data, names)]
     if draft.validation is not None:
-        texts.append(entry_text(draft, draft.validation.loop.base, draft.validation.frame))
+        text = entry_text(draft, draft.validation.loop.base, draft.validation.frame)
+        whole = draft.several.whole if draft.several is not None else None
+        texts.append(f"{names.every_batch}({text})" if whole is not None and whole.call is None and text else text)
     assert all(texts), "a loader of the plan has no name at the entry point"
     return texts
 
@@ -194,22 +199,44 @@ class EntryEditor:
 
     def _after(self, gone: set[ast.stmt]) -> list[Edit]:
         names = {name: f"{self.names.instance}.{attribute}" for name, attribute in self.state.after.items()}
-        if not names:
-            return []
         result = []
         done: set[int] = set()
         handled = [s for h in handlers_around(self.draft) for s in h.body]
         for statement in [*statements_after(self.draft), *handled]:
             if statement in gone or statement in self.draft.nest.outermost.orelse:
                 continue
-            if not any(isinstance(n, ast.Name) and n.id in names for n in walk(statement)):
-                continue
+            if not self._is_of_first(statement):
+                if not any(isinstance(n, ast.Name) and n.id in names for n in walk(statement)):
+                    continue
             twin = self.source.twins[statement]
             if id(twin.node) in done:
                 continue
             done.add(id(twin.node))
             result.append(self.rewritten(statement, names))
         return result
+
+    def _is_of_first(self, statement: ast.stmt) -> bool:
+        """Whether one of several processes alone runs some of the statement."""
+        several = self.draft.several
+        if several is None:
+            return False
+        return statement in several.shown_after or any(
+            n in several.written_after for n in walk(statement) if isinstance(n, ast.stmt)
+        )
+
+    def _written_by_first(self, node: Statement, statement: ast.stmt) -> Statement:
+        assert self.draft.several is not None
+        guarded = [n for n in walk(statement) if isinstance(n, ast.stmt) and n in self.draft.several.written_after]
+        changes: dict[int, Replacement | None] = {}
+        for inner in guarded:
+            twin = self.source.twins[inner]
+            changes[id(twin.small if twin.small is not None else twin.node)] = written_by(self.names.trainer)
+        if not changes:
+            return node
+        holder = cst.Module([node]).visit(Replacer(changes))
+        assert isinstance(holder, cst.Module)
+        [changed] = holder.body if len(holder.body) == 1 else [node]
+        return changed
 
     def _handlers(self) -> list[Edit]:
         """Handlers around the loop: ^C is an exit there, and what the loop has reached is on the module."""
@@ -259,6 +286,11 @@ class EntryEditor:
         twin = self.source.twins[statement]
         node = twin.node
         assert isinstance(node, Statement)
+        several = self.draft.several
+        if several is not None:
+            if statement in several.shown_after:
+                names = {**names, "print": f"{self.names.trainer}.print"}
+            node = self._written_by_first(node, statement)
         renamed = rename(node, names)
         text = self.code(statement, renamed)
         return Edit(self._first_line(statement), self._last_line(statement), text)

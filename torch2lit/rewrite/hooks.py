@@ -19,7 +19,8 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import walk
 from .logged import with_reports
 from .rename import rename
-from .statements import Replacement, Replacer, Statement, standalone, without_last_return
+from .several import decided_by_first, written_by
+from .statements import Replacement, Replacer, Statement, as_lines, standalone, without_last_return
 
 _RESULT = "_result_of_the_call_"
 
@@ -45,6 +46,9 @@ class HookWriter:
                 text = variable.name
             if text is not None and text != name:
                 found[name] = text
+        if self.draft.several is not None and "print" in uses.read:
+            if self.draft.roles.key(frame.scope, "print") is None:
+                found["print"] = "self.print"
         return found
 
     def expression(self, node: ast.expr, frame: Frame, hook: str) -> cst.BaseExpression:
@@ -159,7 +163,10 @@ class HookWriter:
             return [_parse(f"{context}.__exit__(None, None, None)") for context in contexts]
         if item.kind == "stop":
             assert item.value is not None
-            return [_parse(f"if {self._negated(item.value, item.frame, hook)}:\n    self.trainer.should_stop = True\n")]
+            test = self._negated(item.value, item.frame, hook)
+            line = _parse(f"if {test}:\n    self.trainer.should_stop = True\n")
+            common = self.draft.several is not None and item.node in self.draft.several.common
+            return as_lines(decided_by_first(None)(line)) if common else [line]
         if item.kind == "result":
             return self._result(item, hook)
         twin = self.draft.source.twins[item.node]
@@ -194,6 +201,11 @@ class HookWriter:
                 changes[id(target)] = self._leave(inner, hook)
             elif isinstance(inner, ast.Global):
                 changes[id(target)] = None
+            if (several := self.draft.several) is not None and inner not in self.draft.removals:
+                if inner in several.common:
+                    changes[id(target)] = decided_by_first(changes.get(id(target)))
+                elif inner in several.written:
+                    changes[id(target)] = written_by("self.trainer", changes.get(id(target)))
             if inner in self.draft.reports and inner not in self.draft.removals:
                 changes[id(target)] = with_reports(self.draft.reports[inner], changes.get(id(target)))
         if not changes:

@@ -20,6 +20,7 @@ from ..plan.draft import (
 )
 from ..plan.optimizers import Configured, may_be_none
 from ..plan.proposals import word
+from ..plan.reported import is_for_several
 from ..plan.state import State
 from ..plan.validation import trained_models
 from ..recover.names import local_names
@@ -48,6 +49,7 @@ class Names:
     instance: str = "lit_model"
     trainer: str = "trainer"
     lazy_loader: str = "LazyLoader"
+    every_batch: str = "EveryBatch"
     taken: set[str] = field(default_factory=set)
     words: dict[str, str] = field(default_factory=dict)
     """What stands for the words in braces in the texts of accepted proposals."""
@@ -68,6 +70,9 @@ def choose_names(draft: Draft, taken: set[str]) -> Names:
     if draft.train_data is not None and draft.train_data.lazy:
         names.lazy_loader = _free("LazyLoader", taken)
         taken.add(names.lazy_loader)
+    if draft.several is not None and draft.several.whole is not None and draft.several.whole.call is None:
+        names.every_batch = _free("EveryBatch", taken)
+        taken.add(names.every_batch)
     return names
 
 
@@ -168,7 +173,7 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
         if hook == BATCH_END and draft.train_data is not None and draft.train_data.asks_at_end:
             body = [*body, cst.parse_statement(FINISH_LOADER)]
         if hook == VALIDATION_END and draft.validation_numbers:
-            body = [*body, log_line(draft.validation_numbers, draft.group is not None)]
+            body = [*body, log_line(draft.validation_numbers, is_for_several(draft))]
         if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):
             continue
         methods.append(_function(_signature(hook, state, _kept_names(draft, state, hook)), body, writer))

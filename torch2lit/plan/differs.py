@@ -1,0 +1,114 @@
+"""What may be another value in each of several processes before training starts: splits, orders, vocabularies, names of folders.
+
+random_split(data, [900, 100])       without a seed every process trains on what another one validates on
+list(set(words))                     strings are hashed with another seed in each process
+f"runs/{time.time()}"                processes start at other times
+"""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.syntax import walk
+from .draft import Draft
+
+DIFFERS = "differs-per-process"
+_TORCH = ("torch.randperm", "torch.rand", "torch.randn", "torch.randint", "torch.utils.data.random_split")
+_NUMPY = ("numpy.random.",)
+_PYTHON = ("random.shuffle", "random.sample", "random.random", "random.randint", "random.choice", "random.uniform")
+_SPLITS = ("sklearn.model_selection.train_test_split", "sklearn.model_selection.ShuffleSplit")
+_CLOCKS = (
+    "time.strftime",
+    "time.time",
+    "time.ctime",
+    "datetime.datetime.now",
+    "datetime.now",
+    "datetime.datetime.today",
+)
+_SEEDED = {
+    "torch": ("torch.manual_seed", "torch.random.manual_seed"),
+    "numpy": ("numpy.random.seed",),
+    "random": ("random.seed",),
+}
+_ORDERED_BY = ("list", "tuple", "enumerate", "iter", "zip")
+
+
+def tell_of_differences(draft: Draft) -> None:
+    """Findings for what each process may have otherwise when `fit` begins, with what makes it the same."""
+    if not draft.options.several_processes or draft.group is not None:
+        return
+    told: set[str] = set()
+    inside = {id(n) for n in walk(draft.nest.outermost)}
+    for frame in draft.nest.entered:
+        inside |= {id(n) for n in walk(frame.scope)} if frame.caller is not None else set()
+    for call in draft.source.calls:
+        if id(call) in inside:
+            continue
+        kind, message = _difference(draft, call)
+        if message and kind not in told:
+            told.add(kind)
+            draft.note(DIFFERS, call, message)
+
+
+def _difference(draft: Draft, call: ast.Call) -> tuple[str, str]:
+    """What kind of difference a call makes, and what is said of it; "" for none."""
+    name = draft.roles.full_name(call.func)
+    if (library := _library(name)) and not _is_seeded(draft, library) and not _has_own_seed(call):
+        seed = f"`{_SEEDED[library][0]}(0)`"
+        return library, f"`{name}` draws in every process by itself, and nothing seeds it: call {seed} before"
+    if name in _SPLITS and not any(k.arg == "random_state" for k in call.keywords) and not _is_seeded(draft, "numpy"):
+        return "split", f"`{name}` splits in every process by itself: give it `random_state=0`"
+    if name in _ORDERED_BY and call.args and _is_set(draft, call.args[0]):
+        text = ast.unparse(call.args[0])[:40]
+        return "set", f"the order of `{text}` is another one in every process where it holds strings: `sorted({text})`"
+    if name in _CLOCKS and _names_a_place(draft, call):
+        return "clock", f"`{name}` is another time in every process, and so is the name that is made of it"
+    return "", ""
+
+
+def _library(name: str) -> str:
+    if name in _TORCH:
+        return "torch"
+    if name.startswith(_NUMPY) and name.rpartition(".")[2] not in ("seed", "RandomState", "default_rng", "Generator"):
+        return "numpy"
+    return "random" if name in _PYTHON else ""
+
+
+def _is_seeded(draft: Draft, library: str) -> bool:
+    """Whether the file seeds a library's random numbers, or calls what is named as if it did."""
+    for call in draft.source.calls:
+        name = draft.roles.full_name(call.func)
+        last = name.rpartition(".")[2].lower()
+        if name in _SEEDED[library]:
+            return True
+        if "seed" in last and name not in {n for names in _SEEDED.values() for n in names} and not _is_of_object(call):
+            return True
+    return False
+
+
+def _is_of_object(call: ast.Call) -> bool:
+    """Whether it is a method of what another call gives, as in ``torch.Generator().manual_seed(0)``."""
+    return isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Call)
+
+
+def _has_own_seed(call: ast.Call) -> bool:
+    return any(k.arg == "generator" for k in call.keywords)
+
+
+def _is_set(draft: Draft, node: ast.expr) -> bool:
+    if isinstance(node, ast.SetComp | ast.Set):
+        return True
+    return isinstance(node, ast.Call) and draft.roles.full_name(node.func) == "set" and bool(node.args)
+
+
+def _names_a_place(draft: Draft, call: ast.Call) -> bool:
+    """Whether a time becomes part of a text."""
+    for ancestor in draft.source.ancestors(call):
+        if isinstance(ancestor, ast.JoinedStr):
+            around = next((a for a in draft.source.ancestors(ancestor) if isinstance(a, ast.Call)), None)
+            return around is None or draft.roles.full_name(around.func) != "print"
+        if isinstance(ancestor, ast.stmt):
+            break
+    return draft.roles.full_name(call.func) == "time.strftime" and isinstance(
+        draft.source.statement_of(call), ast.Assign
+    )
