@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.syntax import walk
 from .draft import Draft
 
 DIFFERS = "differs-per-process"
@@ -38,16 +37,24 @@ def tell_of_differences(draft: Draft) -> None:
     if not draft.options.several_processes or draft.group is not None:
         return
     told: set[str] = set()
-    inside = {id(n) for n in walk(draft.nest.outermost)}
-    for frame in draft.nest.entered:
-        inside |= {id(n) for n in walk(frame.scope)} if frame.caller is not None else set()
     for call in draft.source.calls:
-        if id(call) in inside:
+        if not _runs_before(draft, call):
             continue
         kind, message = _difference(draft, call)
         if message and kind not in told:
             told.add(kind)
             draft.note(DIFFERS, call, message)
+
+
+def _runs_before(draft: Draft, call: ast.Call) -> bool:
+    """Whether a call makes something that training begins with: above the loop, or a split in a function."""
+    scope = draft.source.scope_of(call)
+    if isinstance(scope, ast.Module) or scope is draft.nest.entry.scope:
+        return call.lineno < draft.nest.outermost.lineno or (
+            isinstance(scope, ast.Module) and scope is not draft.nest.entry.scope
+        )
+    last = draft.roles.full_name(call.func).rpartition(".")[2]
+    return last in ("random_split", "train_test_split", "ShuffleSplit") and not draft.source.in_class(scope)
 
 
 def _difference(draft: Draft, call: ast.Call) -> tuple[str, str]:

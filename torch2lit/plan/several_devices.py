@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
+from ..ddp.samplers import SAMPLERS
 from ..lightning_values import ValueProblem, check_together
 from ..program import Mechanism
 from ..recover.loops import Iterable, Loop
-from ..recover.makings import Making, is_none
+from ..recover.makings import Making, is_none, makings
 from ..recover.nest import Frame
 from ..recover.syntax import walk
 from .common_decisions import common_decisions
@@ -16,10 +17,12 @@ from .draft import BATCH_START, TRAINING_STEP, Draft, Several
 from .entry_names import entry_text
 from .train_data import constructions
 from .unused_parameters import leaves_some_unused
-from .whole_evaluation import whole_evaluation
+from .whole_evaluation import DATA_LOADER, whole_evaluation
 from .written_once import is_print, only_writes, reads_files_after, surely_after, written_after, written_in_hooks
 
 SEVERAL_DEVICES = "several-devices"
+_OWN_SAMPLER = "a DistributedSampler of the script stays as it is"
+_DRAWN = "of what its sampler draws, in every process: seed them alike"
 
 
 def check_options(draft: Draft) -> None:
@@ -113,14 +116,17 @@ class _Told:
         name = self._name(loop, self.nest.inner) if loop is not None else "its data"
         if self.draft.mechanism is Mechanism.EPOCHS or loop is None or self.draft.train_data is None:
             return f"every process runs over all of `{name}` itself, so that more of them do no more than one"
-        if loop.kind is not Iterable.LOADER or self.draft.train_data.lazy:
+        if loop.kind in (Iterable.RANGE, Iterable.TURNS):
             return f"every process runs over all of `{name}`: Lightning gives only a DataLoader its DistributedSampler"
         if (group := self.draft.group) is not None and not group.sharded:
             return f"`{name}` keeps the script's own sampler"
         made = constructions(self.draft, loop.base, self.nest.inner)
         shares = f"each process trains on its share of `{name}`"
-        if any((s := m.argument("sampler")) is not None and not is_none(s) for m in made):
-            shares += " (of what its sampler draws, in every process: seed them alike)"
+        if not made or not all(m.full_name == DATA_LOADER for m in made):
+            shares += " (where that is a DataLoader; on all of anything else)"
+        if samplers := [s for m in made if (s := m.argument("sampler")) is not None and not is_none(s)]:
+            own = any(one.full_name in SAMPLERS for s in samplers for one in makings(s))
+            shares += f" ({_OWN_SAMPLER if own else _DRAWN})"
         return f"{shares}, {self._batch(made)}, and an epoch has 1/{self.number} of the steps"
 
     def _batch(self, made: list[Making]) -> str:

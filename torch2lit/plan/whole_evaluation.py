@@ -21,7 +21,7 @@ from .moved import moved_functions
 from .placement import torch_name
 from .train_data import constructions, runs_over_iterable
 
-_LOADER = "torch.utils.data.DataLoader"
+DATA_LOADER = "torch.utils.data.DataLoader"
 
 
 def whole_evaluation(draft: Draft) -> Whole | None:
@@ -40,7 +40,7 @@ def whole_evaluation(draft: Draft) -> Whole | None:
 
 def _is_ordered(made: Making) -> bool:
     """Whether a loader surely gives its batches in the data's own order."""
-    if made.full_name != _LOADER or any(k.arg is None for k in made.call.keywords) or len(made.call.args) > 2:
+    if made.full_name != DATA_LOADER or any(k.arg is None for k in made.call.keywords) or len(made.call.args) > 2:
         return False
     if any((given := made.argument(n)) is not None and not is_none(given) for n in ("sampler", "batch_sampler")):
         return False
