@@ -1297,7 +1297,7 @@ SEVERAL_PROCESSES = (
         "several devices: an evaluation outside of validation_step is taken for the same in every process",
         "torch2lit/plan/common_decisions.py",
         "        return effects.model or effects.rng\n",
-        "        return effects.rng\n",
+        "        return False\n",
         _text("several-devices-and-an-evaluation-of-its-own"),
     ),
     Mutation(

@@ -102,6 +102,8 @@ class _Told:
         if self._normalises():
             found.append("BatchNorm takes the statistics of one device's batch (`sync_batchnorm=True`: of all of them)")
         found += [*self._unused(), *self._drawn(), *self._decisions()]
+        if any(name.endswith(".EarlyStopping") for p in self.draft.accepted for name in p.imports):
+            found.append("`EarlyStopping` stops all processes as soon as it would stop one")
         found.append(self._outside())
         return found
 
