@@ -30,8 +30,8 @@ def check_bound_elsewhere(draft: Draft, state: State, optimizers: list[Variable]
     for text in texts:
         names = {n.id for n in walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Name)}
         keys |= {key for name in names if (key := draft.roles.key(draft.nest.entry.scope, name)) is not None}
-    if draft.validation is not None and isinstance(draft.validation.loop.base, ast.Name):
-        loader = draft.variable(draft.validation.loop.base, draft.validation.frame)
+    for one in draft.validation.all if draft.validation is not None else []:
+        loader = draft.variable(one.loop.base, one.frame)
         keys |= {(loader.scope, loader.name)} if loader is not None else set()
     for key, function in bound.items():
         if key in keys:

@@ -43,11 +43,12 @@ class Looks:
                 part, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom | ast.Global | ast.Nonlocal | ast.Delete
             ):
                 return False
-            if isinstance(part, ast.Call) and not self._call(part):
+            if isinstance(part, ast.Call) and not self.call(part):
                 return False
         return True
 
-    def _call(self, call: ast.Call) -> bool:
+    def call(self, call: ast.Call) -> bool:
+        """Whether a call finds a value and does no more."""
         source, full = self.draft.source, self.draft.roles.full_name(call.func)
         if isinstance(call.func, ast.Name):
             if (function := source.function(call.func.id)) is not None:

@@ -34,6 +34,8 @@ def logged_numbers(draft: Draft, state: State) -> dict[str, str]:
         if variable not in of_validation and variable not in at_its_end:
             continue  # a number of the training, which is logged where the epoch's end shows it
         home = state.homes.get(variable, "")
+        if variable in state.per_loader:
+            continue
         if variable in written and variable in surely and home.startswith("self.") and home.count(".") == 1:
             if Numbers(draft).holds(variable) and not _global(draft, variable):
                 found[home.removeprefix("self.")] = home

@@ -65,7 +65,7 @@ def still_called(draft: Draft, function: ast.FunctionDef) -> bool:
     """Whether a moved statement still calls the function."""
     calls = {frame.call for frame in draft.nest.entered}
     if draft.validation is not None:
-        calls.add(draft.validation.call)
+        calls |= {one.call for one in draft.validation.all}
     entered = {id(c.func) for c in calls if c is not None}
     for item in draft.all_items():
         if any(node.id == function.name and id(node) not in entered for node, _frame in names_in(item)):

@@ -380,8 +380,8 @@ def _entered_calls(draft: Draft) -> list[ast.AST]:
     for frame in (draft.nest.inner, draft.nest.step_frame):
         if frame.call is not None:
             calls.append(frame.call)
-    if draft.validation is not None and draft.validation.call is not None:
-        calls.append(draft.validation.call)
+    if draft.validation is not None:
+        calls += [one.call for one in draft.validation.all if one.call is not None]
     return calls
 
 

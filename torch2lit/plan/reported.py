@@ -152,11 +152,16 @@ class _Reporter:
     def _places(self, hook: str) -> Iterator[_Place]:
         order = 0
         for item in self.draft.hooks.get(hook, []):
-            if item.kind != "statement":
+            if item.kind != "statement" or self._runs_per_loader(item):
                 continue
             for statement, depth in self._statements(item.node, hook, 0):
                 order += 1
                 yield _Place(item, statement, hook, depth, order)
+
+    def _runs_per_loader(self, item: Item) -> bool:
+        """Whether the item stands in the hook once for each of several loaders: one name would be logged as often."""
+        validation = self.draft.validation
+        return validation is not None and bool(validation.others) and item.frame in [v.frame for v in validation.all]
 
     def _statements(self, statement: ast.stmt, hook: str, depth: int) -> Iterator[tuple[ast.stmt, int]]:
         if statement in self.draft.removals or isinstance(

@@ -18,6 +18,8 @@ class State:
 
     homes: dict[Variable, str] = field(default_factory=dict)
     in_hook: dict[tuple[str, Variable], str] = field(default_factory=dict)
+    per_loader: set[Variable] = field(default_factory=set)
+    """Variables whose home is a list: the validation runs over several loaders, each with a value of its own."""
     prologue: dict[str, list[str]] = field(default_factory=dict)
     parameters: list[tuple[str, str, str]] = field(default_factory=list)
     """Constructor: parameter, attribute, argument at the entry point."""

@@ -11,16 +11,18 @@ from ..recover.phases import Validation, find_validation, hidden_evaluation
 from ..recover.roles import Key, Role
 from ..recover.state_names import is_attribute, is_whole
 from ..recover.syntax import Scope, walk, walk_scope
-from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
 from .afterwards import statements_after
 from .breaks import remove_break, validation_break
+from .changes import changed_names
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry, entry_text, epoch_start, written_in_loop
 from .lengths import first_change
+from .modes import mode_calls
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
+from .several_loaders import join_following, unite
 from .steps import controls, open_controls
 from .train_data import constructions, owns_generator
 
@@ -33,7 +35,8 @@ def place_after(draft: Draft) -> None:
         why = f"class `{draft.module_that_trains}` is a module, and Lightning would switch all of it"
         draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {why}")
     elif found is not None:
-        united = _unite(draft, found)
+        join_following(draft, found)
+        united = unite(draft, found) if found.others else _unite(draft, found)
         reason = _obstacle(draft, found)
         if not reason:
             _place(draft, found)
@@ -74,25 +77,17 @@ def _obstacle(draft: Draft, found: Validation) -> str:
         return "the script asks whether gradients are recorded, and in Lightning's validation they never are"
     if _other_evaluations(draft, found):
         return "its function is used in another place too"
-    base = draft.variable(found.loop.base, found.frame)
-    if base is None and not _fixed(draft, found.loop.base, found):
-        return "its loader is not a plain variable"
-    own = draft.variables.sequence([*found.leading, *found.before, *found.body]).written
-    if base is not None and (base in written_in_loop(draft) or base in own):
-        return "its loader is made anew in the loop"
-    if not entry_text(draft, found.loop.base, found.frame):
-        return "its loader is not known where the Trainer is made"
-    if owns_generator(draft, found.loop.base, found.frame):
-        return "its loader has a random generator of its own, which a loop asks once more at its end"
-    if reason := own_loader(draft, found.loop.base, found.frame):
+    if reason := next(filter(None, (_loader_obstacle(draft, found, one) for one in found.all)), ""):
         return reason
-    if first_change(draft, [found.loop.base], found.frame) is not None:
-        return "the length of its loader may change, and Lightning asks for it only once"
-    if sampler_with_epoch(constructions(draft, found.loop.base, found.frame)) is not None:
-        return "Lightning would call `set_epoch` on its sampler"
+    if found.others and (draft.group is not None or draft.options.several_processes):
+        return "its function runs over several loaders"
     if reason := graph_is_seen(draft, found):
         return reason
+    if _changes_earlier(draft, found):
+        return "its statement has read before the call what the evaluation changes"
     limited = validation_break(draft, found.body, found.loop)
+    if limited and found.others:
+        return "`break` leaves the loop"
     taken = {id(n) for n in walk(limited[0])} if limited else set()
     for item in found.body:
         for control in open_controls(draft, item.node):
@@ -116,6 +111,44 @@ def _obstacle(draft: Draft, found: Validation) -> str:
     return ""
 
 
+def _loader_obstacle(draft: Draft, found: Validation, one: Validation) -> str:
+    """Why Lightning cannot validate over the loader of one of several evaluations; "" when it can."""
+    base = draft.variable(one.loop.base, one.frame)
+    if base is None and not _fixed(draft, one.loop.base, one):
+        return "its loader is not a plain variable"
+    own = draft.variables.sequence([*found.leading, *found.before, *found.body]).written
+    if base is not None and (base in written_in_loop(draft) or base in own):
+        return "its loader is made anew in the loop"
+    if not entry_text(draft, one.loop.base, one.frame):
+        return "its loader is not known where the Trainer is made"
+    if owns_generator(draft, one.loop.base, one.frame):
+        return "its loader has a random generator of its own, which a loop asks once more at its end"
+    if reason := own_loader(draft, one.loop.base, one.frame):
+        return reason
+    if first_change(draft, [one.loop.base], one.frame) is not None:
+        return "the length of its loader may change, and Lightning asks for it only once"
+    if sampler_with_epoch(constructions(draft, one.loop.base, one.frame)) is not None:
+        return "Lightning would call `set_epoch` on its sampler"
+    return ""
+
+
+def _changes_earlier(draft: Draft, found: Validation) -> bool:
+    """Whether the evaluation changes what the statement around its call has already looked at, which it reads after it now."""
+    caller = found.frame.caller
+    if found.call is None or caller is None:
+        return False
+    earlier = [part for one in found.all for part in one.earlier]
+    looked = [part for part in earlier if not isinstance(part, ast.Name)]
+    named = {n.id for part in earlier for n in walk_scope(part) if isinstance(n, ast.Name)}
+    inside = {n.id for part in looked for n in walk_scope(part) if isinstance(n, ast.Name)}
+    arguments = {n: {x.id for x in walk(v) if isinstance(x, ast.Name)} for n, v in found.frame.arguments.items()}
+    own = [*found.before, *found.body, *(i for i in found.trailing if i.frame is not caller)]
+    written = draft.variables.sequence(own).written
+    changed = changed_names(draft, own)
+    changed |= {name for parameter in changed & arguments.keys() for name in arguments[parameter]}
+    return any(draft.variables.of(caller, name) in written for name in named) or bool(inside & changed)
+
+
 def _switches_gradients(item: Item) -> bool:
     return any(isinstance(n, ast.Call) and grad_mode(n) for n in walk_scope(item.node) if item.kind == "statement")
 
@@ -124,11 +157,12 @@ def _other_evaluations(draft: Draft, found: Validation) -> bool:
     """Whether the validation's function stays in use in the loop, so that moving it would double it."""
     if found.call is None or not isinstance(found.call.func, ast.Name):
         return False
-    others = [call for call in draft.source.calls_to(found.call.func.id) if call is not found.call]
+    mine = [one.call for one in found.all]
+    others = [call for call in draft.source.calls_to(found.call.func.id) if call not in mine]
     outermost = draft.nest.outermost
     inside = {id(n) for n in walk(outermost)}
     for frame in (draft.nest.inner, draft.nest.step_frame):
-        inside |= {id(n) for n in walk(frame.scope)} if not isinstance(frame.scope, ast.Module) else set()
+        inside |= {id(n) for n in walk(frame.scope)} if frame.scope is not draft.nest.entry.scope else set()
     return any(id(call) in inside for call in others)
 
 
@@ -287,23 +321,6 @@ def held_models(draft: Draft) -> set[Variable]:
                 if variable is not None and variable not in written:
                     found.add(variable)
     return found
-
-
-def mode_calls(draft: Draft, item: Item) -> list[tuple[Variable, str]]:
-    """The models that a statement surely switches, with ``train`` or ``eval``."""
-    if item.kind != "statement":
-        return []
-    node = item.node
-    value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-    match value:
-        case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="train" | "eval")) as call:
-            trains = mode_of(call)
-        case _:
-            return []
-    if trains is None or draft.roles.is_bare_object(name, item.frame.scope):
-        return []
-    variable = draft.variable(name, item.frame)
-    return [(variable, "train" if trains else "eval")] if variable is not None else []
 
 
 def _only_mode_call(item: Item) -> bool:

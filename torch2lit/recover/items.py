@@ -35,6 +35,13 @@ class Item:
     spread: tuple[str, ...] = ()
     parent: ast.stmt | None = None
     """The `with` or `if` that was unwrapped around it."""
+    inner: Item | None = None
+    """For a ``result``: that of an earlier call in the same statement, which is put into it, too."""
+
+    @property
+    def calls(self) -> list[ast.Call]:
+        """The calls in whose place results stand."""
+        return [*(self.inner.calls if self.inner is not None else []), *([self.call] if self.call is not None else [])]
 
     @property
     def bound(self) -> tuple[str, ...]:
@@ -63,21 +70,23 @@ def parts(item: Item) -> list[tuple[ast.AST, Frame]]:
         return [(item.value, item.frame)]
     if item.kind == "result":
         found: list[tuple[ast.AST, Frame]] = []
-        if item.value is not None and item.callee is not None:
-            found.append((item.value, item.callee))
-        found += [(part, item.frame) for part in _around(item.node, item.call)]
+        result: Item | None = item
+        while result is not None:
+            if result.value is not None and result.callee is not None:
+                found.append((result.value, result.callee))
+            result = result.inner
+        found += [(part, item.frame) for part in around(item.node, item.calls)]
         return found
     return [(item.node, item.frame)]
 
 
-def _around(node: ast.AST, call: ast.Call | None) -> list[ast.AST]:
-    """The largest parts of a statement that do not hold the call."""
-    if node is call:
+def around(node: ast.AST, calls: list[ast.Call]) -> list[ast.AST]:
+    """The largest parts of a statement that hold none of the calls."""
+    if node in calls:
         return []
-    children = list(ast.iter_child_nodes(node))
-    if call is None or not any(inner is call for inner in ast.walk(node)):
+    if not any(inner in calls for inner in ast.walk(node)):
         return [node]
-    return [part for child in children for part in _around(child, call)]
+    return [part for child in ast.iter_child_nodes(node) for part in around(child, calls)]
 
 
 def names_in(item: Item) -> Iterator[tuple[ast.Name, Frame]]:

@@ -6,7 +6,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 
-from .items import Item, callee_items, direct_calls, enter_frame, is_bar, items_of, no_grad_with
+from .items import Item, around, callee_items, direct_calls, enter_frame, is_bar, items_of, no_grad_with
 from .loops import Iterable, Loop, describe
 from .nest import Frame, Nest, last_statement
 from .roles import Role, Roles
@@ -64,6 +64,15 @@ class Validation:
     unwrapped: list[ast.stmt]
     every: ast.expr | None = None
     call: ast.Call | None = None
+    earlier: list[ast.AST] = field(default_factory=list)
+    """What the call's statement has evaluated when the call runs."""
+    others: list[Validation] = field(default_factory=list)
+    """Those by the same function that follow at once, over loaders of their own: Lightning runs over one loader after the other."""
+
+    @property
+    def all(self) -> list[Validation]:
+        """It and the others, in their order."""
+        return [self, *self.others]
 
 
 def take_apart(source: Source, roles: Roles, nest: Nest) -> Epoch:
@@ -182,7 +191,7 @@ def find_validation(source: Source, roles: Roles, nest: Nest, after: list[Item])
     for index, item in enumerate(after):
         if item.kind != "statement":
             continue
-        found = _validation_at(source, roles, item)
+        found = validation_at(source, roles, item)
         if found is not None:
             found.leading = after[:index]
             found.rest = [*found.rest, *after[index + 1 :]]
@@ -222,7 +231,8 @@ def _breaks_order(item: Item) -> bool:
     return any(isinstance(n, ast.Break | ast.Continue | ast.Return) for n in ast.walk(item.node))
 
 
-def _validation_at(source: Source, roles: Roles, item: Item) -> Validation | None:
+def validation_at(source: Source, roles: Roles, item: Item) -> Validation | None:
+    """The evaluation that a statement of an epoch is: a loop over data, a block around one, or the call of a function with one."""
     node = item.node
     if isinstance(node, ast.If) and not node.orelse:
         found = _validation_in_block(source, roles, node, item.frame)
@@ -244,7 +254,7 @@ def _validation_in_block(source: Source, roles: Roles, node: ast.If | ast.With, 
     """The validation among a block's statements; what stands around it there belongs to it."""
     inner = items_of(node.body, frame, node)
     for position, child in enumerate(inner):
-        found = _validation_at(source, roles, child)
+        found = validation_at(source, roles, child)
         if found is not None and found.every is None:
             found.before = [*inner[:position], *found.before]
             found.trailing = [*found.trailing, *found.rest, *inner[position + 1 :]]
@@ -254,11 +264,16 @@ def _validation_in_block(source: Source, roles: Roles, node: ast.If | ast.With, 
     return None
 
 
-def _validation_in_call(source: Source, roles: Roles, item: Item) -> Validation | None:
-    calls = list(direct_calls(item.node))
-    for call in calls:
+def _validation_in_call(
+    source: Source, roles: Roles, item: Item, result_before: Item | None = None
+) -> Validation | None:
+    taken = result_before.calls if result_before is not None else []
+    for call in direct_calls(item.node):
         function = source.function(dotted(call.func))
-        if function is None or not any(isinstance(n, ast.For) for n in walk_scope(function.body)):
+        if call in taken or function is None or not any(isinstance(n, ast.For) for n in walk_scope(function.body)):
+            continue
+        earlier = [rest for part in parts_before(item.node, call) for rest in around(part, taken)]
+        if any(isinstance(n, ast.Call | ast.Await) for part in earlier for n in walk_scope(part)):
             continue
         frame = enter_frame(source, call, item.frame)
         if isinstance(frame, str):
@@ -267,11 +282,13 @@ def _validation_in_call(source: Source, roles: Roles, item: Item) -> Validation 
             check_call_first(item.node, call)
         except NotStraight:
             return None
-        if len(calls) > 1 and not _only_call(item.node, call):
-            return None
         binds, body, result = callee_items(frame, item.node)
+        if result and _breaks_text(item.node, call, result[0].value):
+            return None
+        for one in result:
+            one.inner = result_before
         for position, child in enumerate(body):
-            found = _validation_at(source, roles, child)
+            found = validation_at(source, roles, child)
             if found is not None and found.every is None:
                 found.before = [*binds, *body[:position], *found.before]
                 found.trailing = [
@@ -280,17 +297,40 @@ def _validation_in_call(source: Source, roles: Roles, item: Item) -> Validation 
                 ]
                 found.rest = []
                 found.call = call
+                found.earlier = earlier
                 return found
         return None
     return None
 
 
-def _only_call(statement: ast.stmt, call: ast.Call) -> bool:
-    """Whether every other call in the statement runs after this one (it is the innermost first argument)."""
+def validation_in_result(source: Source, roles: Roles, result: Item) -> Validation | None:
+    """The evaluation by another call in a statement that uses the result of one already."""
+    return _validation_in_call(source, roles, Item(result.node, result.frame), result)
+
+
+def parts_before(statement: ast.stmt, call: ast.Call) -> list[ast.AST]:
+    """The largest parts of a statement whose value is there before the call runs."""
     value = getattr(statement, "value", None)
-    if isinstance(value, ast.Call) and value is not call:
-        return call in value.args and not any(isinstance(a, ast.Call) for a in value.args if a is not call)
-    return True
+    found: list[ast.AST] = [statement.target] if isinstance(statement, ast.AugAssign) else []
+    node: ast.AST | None = value
+    while node is not None and node is not call:
+        children = [c for c in ast.iter_child_nodes(node) if not isinstance(c, ast.expr_context | ast.operator)]
+        at = next((i for i, c in enumerate(children) if any(n is call for n in ast.walk(c))), None)
+        if at is None:
+            return found
+        found += children[:at] + (children[at + 1 :] if isinstance(node, ast.Dict) else [])
+        node = children[at]
+    return [part for part in found if not isinstance(part, ast.Constant)]
+
+
+def _breaks_text(statement: ast.stmt, call: ast.Call, value: ast.expr | None) -> bool:
+    """Whether the call stands in an f-string, in which its value could not be written."""
+    formatted = any(isinstance(n, ast.JoinedStr) and any(c is call for c in ast.walk(n)) for n in ast.walk(statement))
+    return formatted and any(
+        isinstance(n, ast.Dict | ast.Lambda | ast.JoinedStr)
+        or (isinstance(n, ast.Constant) and isinstance(n.value, str))
+        for n in ast.walk(value or call)
+    )
 
 
 def _drop_return(items: list[Item], frame: Frame) -> list[Item]:

@@ -225,12 +225,15 @@ class Variables:
             return self._from_flow(item.frame, flow([part for part, _frame in parts(item)]))
         if item.kind == "result":
             assert item.callee is not None
-            outer = flow([_without_call(item.node, item.call)])
+            outer = flow([_without_calls(item.node, item.calls)])
             exposed = self.names(item.frame, outer.exposed)
             read = self.names(item.frame, outer.read)
-            if item.value is not None:
-                inner = self.names(item.callee, flow([item.value]).read)
-                exposed, read = exposed | inner, read | inner
+            result: Item | None = item
+            while result is not None:
+                if result.value is not None and result.callee is not None:
+                    inner = self.names(result.callee, flow([result.value]).read)
+                    exposed, read = exposed | inner, read | inner
+                result = result.inner
             return Use(exposed, self.names(item.frame, outer.definite), self.names(item.frame, outer.written), read)
         found = self._from_flow(item.frame, flow([item.node], self.gone))
         if switches_itself(item.node, item.frame.scope, self.roles):
@@ -271,22 +274,20 @@ def switches_itself(node: ast.stmt, scope: Scope, roles: Roles) -> bool:
     return False
 
 
-def _without_call(node: ast.stmt, call: ast.Call | None) -> ast.AST:
-    """A copy of the statement with the call taken out."""
-    if call is None:
-        return node
-    return _copy_without(node, call)
+def _without_calls(node: ast.AST, calls: list[ast.Call]) -> ast.AST:
+    """The statement, or a copy with the calls taken out."""
+    return _copy_without(node, calls) if calls else node
 
 
-def _copy_without(node: ast.AST, call: ast.Call) -> ast.AST:
-    if node is call:
+def _copy_without(node: ast.AST, calls: list[ast.Call]) -> ast.AST:
+    if node in calls:
         return ast.Constant(None)
     fields: dict[str, object] = {}
     for name, value in ast.iter_fields(node):
         if isinstance(value, ast.AST):
-            fields[name] = _copy_without(value, call)
+            fields[name] = _copy_without(value, calls)
         elif isinstance(value, list):
-            fields[name] = [_copy_without(v, call) if isinstance(v, ast.AST) else v for v in value]
+            fields[name] = [_copy_without(v, calls) if isinstance(v, ast.AST) else v for v in value]
         else:
             fields[name] = value
     return type(node)(**fields)

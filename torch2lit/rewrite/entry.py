@@ -78,9 +78,11 @@ def _loaders(draft: Draft, names: Names) -> list[str]:
     assert draft.train_data is not None
     texts = [_train_data(draft.train_data, names)]
     if draft.validation is not None:
-        text = entry_text(draft, draft.validation.loop.base, draft.validation.frame)
         whole = draft.several.whole if draft.several is not None else None
-        texts.append(f"{names.every_batch}({text})" if whole is not None and whole.call is None and text else text)
+        loaders = [entry_text(draft, one.loop.base, one.frame) for one in draft.validation.all]
+        if whole is not None and whole.call is None:
+            loaders = [f"{names.every_batch}({text})" if text else "" for text in loaders]
+        texts.append(loaders[0] if len(loaders) == 1 else f"[{', '.join(loaders)}]" if all(loaders) else "")
     assert all(texts), "a loader of the plan has no name at the entry point"
     return texts
 

@@ -7,8 +7,17 @@ from typing import Any
 
 import libcst as cst
 
-from ..plan.draft import BATCH_START, EPOCH_END, EPOCH_START, TRAINING_STEP, Draft
+from ..plan.draft import (
+    BATCH_START,
+    EPOCH_END,
+    EPOCH_START,
+    TRAINING_STEP,
+    VALIDATION_START,
+    VALIDATION_STEP,
+    Draft,
+)
 from ..plan.last_returns import leaves_only_loop
+from ..plan.several_loaders import LOADER_INDEX, started_names
 from ..plan.state import State
 from ..plan.steps import controls
 from ..recover.backwards import object_backward
@@ -17,6 +26,7 @@ from ..recover.names import flow
 from ..recover.nest import Frame
 from ..recover.state_names import is_attribute
 from ..recover.syntax import walk
+from ..recover.variables import Variable
 from .logged import with_reports
 from .rename import rename
 from .several import decided_by_first, written_by
@@ -45,11 +55,19 @@ class HookWriter:
             if text is None and variable.name != name:
                 text = variable.name
             if text is not None and text != name:
-                found[name] = text
+                found[name] = text + self._of_loader(variable, frame, hook)
         if self.draft.several is not None and "print" in uses.read:
             if self.draft.roles.key(frame.scope, "print") is None:
                 found["print"] = "self.print"
         return found
+
+    def _of_loader(self, variable: Variable, frame: Frame, hook: str) -> str:
+        """The place of a loader's own value, where the validation runs over several."""
+        if variable not in self.state.per_loader or hook == VALIDATION_START:
+            return ""
+        if hook == VALIDATION_STEP or self.draft.validation is None:
+            return f"[{LOADER_INDEX}]"
+        return f"[{[one.frame for one in self.draft.validation.all].index(frame)}]"
 
     def expression(self, node: ast.expr, frame: Frame, hook: str) -> cst.BaseExpression:
         """An expression as it reads in a hook."""
@@ -153,6 +171,8 @@ class HookWriter:
 
     def item(self, item: Item, hook: str) -> list[Statement]:
         """One item as statements of a hook."""
+        if hook == VALIDATION_START and self.state.per_loader & self.draft.variables.use(item).written:
+            return [self._for_each_loader(item)]
         if item.kind == "bind":
             return [self._bind(item, hook)]
         if item.kind == "enter":
@@ -247,6 +267,28 @@ class HookWriter:
         apart = "," if len(item.spread) == 1 else ""
         return _parse(f"{', '.join(targets)}{apart} = {self.text(item.value, item.frame.caller, hook)}")
 
+    def _for_each_loader(self, item: Item) -> Statement:
+        """A value that a validation over several loaders starts with, once for each of them."""
+        node, count = item.node, len(self.draft.validation.all) if self.draft.validation is not None else 1
+        if item.kind == "bind":
+            pairs, frame = [(item.target, item.value)], item.frame.caller
+        else:
+            assert isinstance(node, ast.Assign)
+            values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            names = started_names(node)
+            pairs, frame = list(zip(names, values if len(names) > 1 else [node.value], strict=True)), item.frame
+        targets, lists = [], []
+        for name, value in pairs:
+            variable = self.draft.variables.of(item.frame, name)
+            assert value is not None and frame is not None and variable is not None
+            text = self.text(value, frame, VALIDATION_START)
+            targets.append(self.state.homes.get(variable, name))
+            lists.append(f"[{', '.join([text] * count)}]" if variable in self.state.per_loader else text)
+        line = _parse(f"{', '.join(targets)} = {', '.join(lists)}")
+        if item.kind == "bind":
+            return line
+        return line.with_changes(leading_lines=[c for c in _leading(self.draft.source.twins[node].node) if c.comment])  # type: ignore[arg-type]
+
     def _negated(self, test: ast.expr, frame: Frame, hook: str) -> str:
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             return self.text(test.operand, frame, hook)
@@ -268,24 +310,32 @@ class HookWriter:
         return lines
 
     def _result(self, item: Item, hook: str) -> list[Statement]:
-        assert item.callee is not None
         twin = self.draft.source.twins[item.node]
         node = standalone(twin.node, twin.index)
-        assert item.call is not None and isinstance(item.call.func, ast.Name)
-        swap = _Swap(item.call.func.id)
-        swapped = node.visit(swap)
-        assert isinstance(swapped, Statement)
-        value = cst.parse_expression("None")
-        if item.value is not None:
-            value = self.expression(item.value, item.callee, hook)
         names = self.names(item.frame, hook, item.node)
-        renamed = rename(swapped, names)
+        results: list[cst.BaseExpression] = []
+        for number, one in enumerate(_chain(item)):
+            assert one.callee is not None and one.call is not None and isinstance(one.call.func, ast.Name)
+            swap = _Swap(one.call.func.id, f"{_RESULT}{number}_")
+            swapped = node.visit(swap)
+            assert isinstance(swapped, Statement)
+            node = swapped
+            value = cst.parse_expression("None")
+            if one.value is not None:
+                value = self.expression(one.value, one.callee, hook)
+            bare = isinstance(value, cst.Tuple | cst.NamedExpr | cst.GeneratorExp) and not swap.assigned
+            if _needs_parentheses(value) and (bare or not swap.alone):
+                value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+            results.append(value)
+        renamed = rename(node, names)
         assert isinstance(renamed, Statement)
-        bare = isinstance(value, cst.Tuple | cst.NamedExpr | cst.GeneratorExp) and not swap.assigned
-        if _needs_parentheses(value) and (bare or not swap.alone):
-            value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
-        final = renamed.visit(_PutResult(value))
+        final = renamed.visit(_PutResults({f"{_RESULT}{i}_": value for i, value in enumerate(results)}))
         return self._manual(final, item.node)  # type: ignore[arg-type]
+
+
+def _chain(item: Item) -> list[Item]:
+    """A result and those that are put into the same statement before it, the earliest first."""
+    return [*(_chain(item.inner) if item.inner is not None else []), item]
 
 
 def _needs_parentheses(node: cst.BaseExpression) -> bool:
@@ -298,9 +348,10 @@ def _needs_parentheses(node: cst.BaseExpression) -> bool:
 class _Swap(cst.CSTTransformer):
     """Put a mark in place of the first call of a function."""
 
-    def __init__(self, function: str) -> None:
+    def __init__(self, function: str, mark: str) -> None:
         super().__init__()
         self.function = function
+        self.mark = mark
         self.done = False
         self.alone = False
         self.assigned = False
@@ -308,26 +359,39 @@ class _Swap(cst.CSTTransformer):
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         if not self.done and isinstance(original_node.func, cst.Name) and original_node.func.value == self.function:
             self.done = True
-            return cst.Name(_RESULT)
+            return cst.Name(self.mark)
         return updated_node
 
     def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
-        self.alone = self.assigned = isinstance(updated_node.value, cst.Name) and updated_node.value.value == _RESULT
+        self.assigned = self._is_mark(updated_node.value)
+        self.alone |= self.assigned
         return updated_node
 
     def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:
-        if isinstance(updated_node.value, cst.Name) and updated_node.value.value == _RESULT:
-            self.alone = True
+        self.alone |= self._is_mark(updated_node.value)
         return updated_node
 
+    def leave_Element(self, original_node: cst.Element, updated_node: cst.Element) -> cst.Element:
+        self.alone |= self._is_mark(updated_node.value)
+        return updated_node
 
-class _PutResult(cst.CSTTransformer):
-    def __init__(self, value: cst.BaseExpression) -> None:
+    def leave_FormattedStringExpression(
+        self, original_node: cst.FormattedStringExpression, updated_node: cst.FormattedStringExpression
+    ) -> cst.FormattedStringExpression:
+        self.alone |= self._is_mark(updated_node.expression)
+        return updated_node
+
+    def _is_mark(self, node: cst.BaseExpression) -> bool:
+        return isinstance(node, cst.Name) and node.value == self.mark
+
+
+class _PutResults(cst.CSTTransformer):
+    def __init__(self, values: dict[str, cst.BaseExpression]) -> None:
         super().__init__()
-        self.value = value
+        self.values = values
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
-        return self.value if original_node.value == _RESULT else updated_node
+        return self.values.get(original_node.value, updated_node)
 
 
 class _ManualBackward(cst.CSTTransformer):

@@ -21,6 +21,7 @@ from ..plan.draft import (
 from ..plan.optimizers import Configured, may_be_none
 from ..plan.proposals import word
 from ..plan.reported import is_for_several
+from ..plan.several_loaders import LOADER_INDEX
 from ..plan.state import State
 from ..plan.validation import trained_models
 from ..recover.names import local_names
@@ -193,6 +194,8 @@ def _in_full_precision(body: list[Statement], opening: int) -> list[Statement]:
 def _signature(hook: str, state: State, kept: set[str]) -> str:
     """A hook's head. Lightning passes by position, so a parameter may make way for a name of the script."""
     batch, index = state.aside.get("batch", "batch"), state.aside.get("batch_idx", "batch_idx")
+    if hook == VALIDATION_STEP and state.per_loader:
+        return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}, {LOADER_INDEX}):"
     if hook in _BATCH_HOOKS:
         return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}):"
     if hook == BEFORE_STEP:

@@ -132,8 +132,10 @@ class Outer(Promotion):
                 data = self.draft.train_data
                 return "self.trainer.train_dataloader" + (".loader" if data is not None and data.lazy else "")
         validation = self.draft.validation
-        if validation is not None and self.draft.variable(validation.loop.base, validation.frame) is variable:
-            return "self.trainer.val_dataloaders"
+        for index, one in enumerate(validation.all if validation is not None else []):
+            if self.draft.variable(one.loop.base, one.frame) is variable:
+                several = validation is not None and validation.others
+                return f"self.trainer.val_dataloaders[{index}]" if several else "self.trainer.val_dataloaders"
         return ""
 
     def only_plain_attributes(self, variable: Variable) -> bool:

@@ -25,6 +25,7 @@ from ..draft import (
 )
 from ..handlers import written_in_handlers
 from ..making import on_the_way
+from ..several_loaders import LOADER_INDEX
 from .facts import Facts
 from .unbound import argument_of
 
@@ -85,6 +86,22 @@ class Promotion(Facts):
         if variable.scope is self.entry.scope and variable.frame is self.entry:
             self.give_initial(variable, attribute)
             self.give_after(variable, attribute)
+
+    def divide_among_loaders(self) -> None:
+        """What a validation over several loaders starts with has a value for each of them."""
+        found = self.draft.validation
+        if found is None or not found.others:
+            return
+        if LOADER_INDEX in self.draft.source.names:
+            message = f"`{LOADER_INDEX}` of the script would be hidden by the parameter of that name"
+            raise self.draft.refuse("output-not-valid", found.loop.node, message)
+        for item in self.draft.hooks.get(VALIDATION_START, []):
+            if item.frame is found.frame and item.node not in self.draft.removals:
+                homes = self.state.homes
+                written = self.variables.use(item).written
+                self.state.per_loader |= {
+                    v for v in written if v.frame is found.frame and homes.get(v, "").startswith("self.")
+                }
 
     def bound_by_name(self, variable: Variable) -> ast.AST | None:
         """What binds a variable in the loop and cannot bind an attribute: `except ... as`, `:=`, a captured pattern."""

@@ -44,6 +44,7 @@ class _Settler(Batches):
         self.give_batches()
         self.give_static()
         self.part_locals(assigned)
+        self.divide_among_loaders()
         for variable, (value, frame) in self.fixed.items():
             self.state.homes[variable] = self.text_of(value, frame, TRAINING_STEP)
         if self.state.hyperparameters:
