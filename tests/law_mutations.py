@@ -246,6 +246,14 @@ OF_FEATURES = (
 SAME_TRAINING = (
     Mutation(
         1,
+        "an evaluation at an interval is one of every epoch",
+        VALIDATION,
+        "return isinstance(every, ast.Constant) and type(every.value) is int and every.value == 1",
+        "return isinstance(every, ast.Constant)",
+        _text(""),
+    ),
+    Mutation(
+        1,
         "two evaluations print, and what is printed between them comes after both",
         "torch2lit/plan/several_loaders.py",
         "return not (_shows(draft, moved) and _shows(draft, loop))",

@@ -35,6 +35,8 @@ def place_after(draft: Draft) -> None:
         why = f"class `{draft.module_that_trains}` is a module, and Lightning would switch all of it"
         draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {why}")
     elif found is not None:
+        if _is_every_epoch(draft, found):
+            found.every = None
         join_following(draft, found)
         united = unite(draft, found) if found.others else _unite(draft, found)
         reason = _obstacle(draft, found)
@@ -185,8 +187,8 @@ def _fixed(draft: Draft, base: ast.expr, found: Validation) -> bool:
     return True
 
 
-def _every(draft: Draft, found: Validation) -> str:
-    """The interval of ``if (epoch + 1) % k == 0``, as source at the entry; "" for any other condition."""
+def _counted(draft: Draft, found: Validation) -> tuple[int, ast.expr] | None:
+    """The ``n`` and ``k`` of ``if (epoch + n) % k == 0``; None for any other condition."""
     test = found.every
     modulo: ast.expr | None = None
     match test:
@@ -195,26 +197,39 @@ def _every(draft: Draft, found: Validation) -> str:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             modulo = operand
     if not isinstance(modulo, ast.BinOp) or not isinstance(modulo.op, ast.Mod):
-        return ""
+        return None
     offset = 0
     counter = modulo.left
     if isinstance(counter, ast.BinOp) and isinstance(counter.op, ast.Add) and isinstance(counter.right, ast.Constant):
         if not isinstance(counter.right.value, int):
-            return ""
+            return None
         offset, counter = counter.right.value, counter.left
     assert draft.nest.epochs is not None
     names = loop_names(draft.nest.epochs)
     if not isinstance(counter, ast.Name) or len(names) != 1:
-        return ""
+        return None
     entry = draft.variables.of(draft.nest.entry, names[0])
     if draft.variable(counter, found.frame if found.call else draft.nest.entry) is not entry and (
         draft.variables.of(draft.nest.entry, counter.id) is not entry
     ):
+        return None
+    return offset, modulo.right
+
+
+def _every(draft: Draft, found: Validation) -> str:
+    """The interval of ``if (epoch + 1) % k == 0``, as source at the entry; "" for any other condition."""
+    counted, start = _counted(draft, found), epoch_start(draft)
+    if counted is None or start is None or start + counted[0] != 1:
         return ""
-    start = epoch_start(draft)
-    if start is None or start + offset != 1:
-        return ""
-    return at_entry(draft, modulo.right, draft.nest.entry)
+    return at_entry(draft, counted[1], draft.nest.entry)
+
+
+def _is_every_epoch(draft: Draft, found: Validation) -> bool:
+    """Whether the condition is ``if (epoch + n) % 1 == 0``, which holds for whole numbers always."""
+    if (counted := _counted(draft, found)) is None or epoch_start(draft) is None:
+        return False
+    every = counted[1]
+    return isinstance(every, ast.Constant) and type(every.value) is int and every.value == 1
 
 
 def _place(draft: Draft, found: Validation) -> None:
