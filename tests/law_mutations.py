@@ -250,7 +250,7 @@ SAME_TRAINING = (
         VALIDATION,
         "return isinstance(every, ast.Constant) and type(every.value) is int and every.value == 1",
         "return isinstance(every, ast.Constant)",
-        _text(""),
+        _text("validation-every-second-epoch-from-the-first"),
     ),
     Mutation(
         1,
@@ -512,8 +512,8 @@ SAME_TRAINING = (
         1,
         "an interval that the Trainer does not know is taken",
         VALIDATION,
-        "if start is None or start + offset != 1:",
-        "if start is None:",
+        "if counted is None or start is None or start + counted[0] != 1:",
+        "if counted is None or start is None:",
         _trains("validation-every-second-epoch-from-the-first"),
     ),
     Mutation(
