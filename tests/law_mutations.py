@@ -1923,6 +1923,41 @@ OF_NAMES = (
     ),
 )
 
+OF_THE_SCRIPT = (
+    Mutation(
+        1,
+        "names: what a function binds anew is handed to the module as it was",
+        "torch2lit/plan/homes/script_names.py",
+        " or draft.roles.rebound_unseen(key)",
+        "",
+        _text("value-bound-anew-by-a-forward-hook"),
+    ),
+    Mutation(
+        1,
+        "names: another variable of the name is handed to the module",
+        "torch2lit/plan/homes/script_names.py",
+        "draft.roles.key(entry, variable.name) != key or ",
+        "",
+        _text("value-that-another-name-hides"),
+    ),
+    Mutation(
+        1,
+        "names: the module is handed what the script has not made yet",
+        "torch2lit/plan/homes/script_names.py",
+        "return variable.name in _bound_before_call(draft)",
+        "return True",
+        _text("value-that-comes-after-training"),
+    ),
+    Mutation(
+        1,
+        "modes: Lightning switches a loss with dropout to eval mode",
+        "torch2lit/plan/validation.py",
+        " | mode_dependent(draft, inside)",
+        "",
+        _trains("loss-with-dropout-that-validation-uses"),
+    ),
+)
+
 OF_LOGGING = (
     Mutation(
         1,
@@ -2069,6 +2104,6 @@ OF_PROGRAMS = (
 
 MUTATIONS = (
     *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
-    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
+    *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

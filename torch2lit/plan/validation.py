@@ -18,6 +18,7 @@ from .changes import changed_names
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
 from .entry_names import at_entry, entry_text, epoch_start, written_in_loop
 from .lengths import first_change
+from .mode_dependent import mode_dependent
 from .modes import mode_calls
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
@@ -275,8 +276,9 @@ def _divide_rest(draft: Draft, found: Validation) -> tuple[list[Item], list[Item
 
 
 def _mirror_modes(draft: Draft, found: Validation, trailing: list[Item], rest: list[Item]) -> None:
-    held = held_models(draft)
     start = draft.hooks[VALIDATION_START]
+    inside = [i for hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END) for i in draft.hooks.get(hook, [])]
+    held = held_models(draft) | mode_dependent(draft, inside)
     evaluated: dict[Variable, Item] = {}
     looked_at = False
     for item in start:
@@ -297,7 +299,6 @@ def _mirror_modes(draft: Draft, found: Validation, trailing: list[Item], rest: l
             draft.methods.append(_KEEP_EVAL)
         return
     draft.methods.append(_KEEP_MODE)
-    inside = [i for hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END) for i in draft.hooks.get(hook, [])]
     if evaluated or any(draft.effects_of(item).mode for item in inside):
         draft.methods.append(_KEEP_EVAL)
 

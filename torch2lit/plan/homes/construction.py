@@ -14,6 +14,7 @@ from ..draft import (
 )
 from .counters import Counters
 from .facts import DICT_METHODS
+from .script_names import may_be_handed_in
 
 
 class Construction(Counters):
@@ -71,7 +72,8 @@ class Construction(Counters):
         role = self.role(variable)
         if variable in self.state.homes and "self.trainer" not in self.state.homes[variable]:
             return
-        if variable.is_global and role not in (Role.MODEL, Role.CRITERION):
+        held = role in (Role.MODEL, Role.CRITERION)
+        if variable.is_global and not held and not may_be_handed_in(self.draft, variable):
             return
         if self.state.inside and role is not Role.MODEL:
             return

@@ -19,6 +19,7 @@ from ..draft import (
 )
 from ..epoch_values import element, sequence_of
 from .outer import Outer
+from .script_names import may_be_handed_in
 
 
 class Counters(Outer):
@@ -121,7 +122,8 @@ class Counters(Outer):
         """Give the module the values of the entry function that an expression reads."""
         for node in walk(expression):
             if isinstance(node, ast.Name) and (v := self.variables.of(self.entry, node.id)):
-                if v not in self.state.homes and not v.is_global and not self.state.inside:
+                elsewhere = v.is_global and not may_be_handed_in(self.draft, v)
+                if v not in self.state.homes and not elsewhere and not self.state.inside:
                     attribute = self.attribute_of(v)
                     self.state.homes[v] = f"self.{attribute}"
                     self.add_parameter(v.name, attribute, v.name)

@@ -17,6 +17,7 @@ from ..ranks import Ranks
 from ..settings import holds_plain_values
 from .facts import DICT_METHODS
 from .promotion import Promotion
+from .script_names import may_be_handed_in
 from .unbound import argument_of
 
 _HOOK_PARAMETERS = {"self", "batch", "batch_idx", "outputs"}
@@ -42,9 +43,7 @@ class Outer(Promotion):
         if is_state(variable.name) and not (role is Role.MODEL and self.used_in_hooks(variable)):
             return
         hidden = variable.name in _HOOK_PARAMETERS or self.is_hidden(variable)
-        if variable.is_global and not holds and not hidden:
-            return
-        if variable.is_global and not isinstance(self.entry.scope, ast.Module) and role is Role.CRITERION:
+        if variable.is_global and not hidden and not self.is_handed_in(variable):
             return
         if self.state.inside and not holds:
             return
@@ -66,6 +65,13 @@ class Outer(Promotion):
         attribute = self.attribute_of(variable)
         self.state.homes[variable] = f"self.{attribute}"
         self.add_parameter(variable.name, attribute, argument)
+
+    def is_handed_in(self, variable: Variable) -> bool:
+        """Whether the module gets a variable of the script: what it trains it always holds."""
+        role = self.role(variable)
+        if role is Role.MODEL or (role is Role.CRITERION and isinstance(self.entry.scope, ast.Module)):
+            return True
+        return may_be_handed_in(self.draft, variable)
 
     def is_hidden(self, variable: Variable) -> bool:
         """Whether a hook that reads a variable of the module binds another one of that name, which would hide it."""

@@ -28,6 +28,11 @@ def argument_of(draft: Draft, variable: Variable) -> str:
     return f'{"globals" if isinstance(scope, ast.Module) else "locals"}().get("{variable.name}")'
 
 
+def bound_on_the_way(draft: Draft) -> frozenset[str]:
+    """The names of the entry scope that may have a value when its loop begins."""
+    return flow(_before(draft, draft.nest.entry.scope.body)).written
+
+
 def _test_of_binding(before: list[ast.AST], name: str) -> ast.expr | None:
     """The test under which the variable is surely bound, when nothing binds it or changes what the test says otherwise."""
     makers = [s for s in before if name in flow([s]).written]

@@ -1,0 +1,68 @@
+"""Modules that are no model by name or use and still compute otherwise in eval mode: a loss with dropout, features of a network.
+
+The LightningModule holds them, so Lightning would switch them to eval mode for its validation, which the script does not.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from ..recover.bindings import Names
+from ..recover.items import Item
+from ..recover.makings import Making, Value, makings
+from ..recover.own_classes import class_of_call, lineage
+from ..recover.roles import Role
+from ..recover.syntax import dotted, walk
+from ..recover.variables import Variable
+from .draft import Draft
+from .may_run import may_run
+
+_MODAL = re.compile(r"drop|norm|rrelu|rnn|lstm|gru|transformer|attention|training|net|vgg|model|encoder", re.I)
+"""Names by which a class of the project shows that it may compute otherwise in eval mode."""
+_MODAL_LAYERS = re.compile(
+    r"torch\.nn\.(\w*Dropout\w*|\w*BatchNorm\w*|RReLU|LSTM|GRU|RNN|Transformer\w*|Multihead\w*)$"
+)
+_DEPTH = 4
+
+
+def mode_dependent(draft: Draft, validation: list[Item]) -> set[Variable]:
+    """The variables that the validation uses, besides models, whose modules may compute otherwise in eval mode."""
+    named = {n.id for n in may_run(draft.source, [i.node for i in validation]) if isinstance(n, ast.Name)}
+    used = draft.variables.sequence(validation).read
+    everywhere = draft.variables.sequence(draft.all_items())
+    reached = {v for v in everywhere.read if v in used or v.name in named} - everywhere.written
+    return {v for v in reached if _role(draft, v) is not Role.MODEL and _may_depend(draft, v)}
+
+
+def _role(draft: Draft, variable: Variable) -> Role | None:
+    return draft.roles.role_of((variable.scope, variable.name))
+
+
+def _may_depend(draft: Draft, variable: Variable) -> bool:
+    made = makings(Value(ast.Name(variable.name, ast.Load()), variable.scope, draft.roles))
+    return any(_is_modal(making) for making in made)
+
+
+def _is_modal(making: Making) -> bool:
+    if _MODAL_LAYERS.match(making.full_name):
+        return True
+    names = list(_names_of_class(making.roles, making.call, 0))
+    return "Module" in names and any(_MODAL.search(name) for name in names)
+
+
+def _names_of_class(roles: Names, call: ast.Call, depth: int) -> Iterator[str]:
+    """The last words of the bases of a project's class, and all names in it and in the classes that it makes objects of."""
+    definition = class_of_call(roles, call)
+    if definition is None or depth > _DEPTH:
+        return
+    for part, _file in lineage(definition, roles):
+        yield from (dotted(base).rpartition(".")[2] for base in part.bases)
+        for node in (n for statement in part.body for n in walk(statement)):
+            if isinstance(node, ast.Name):
+                yield node.id
+            elif isinstance(node, ast.Attribute):
+                yield node.attr
+            elif isinstance(node, ast.Call):
+                yield from _names_of_class(roles, node, depth + 1)
