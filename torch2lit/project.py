@@ -21,7 +21,7 @@ from .memory import looking_ahead, tree_of
 from .new_lines import true_to_text
 from .options import Options
 from .origin import origin_of_edits, sorted_ledger, told
-from .program import Cause, Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
+from .program import Cause, Conversion, Edit, Fate, LedgerEntry, Library, Mechanism, Outcome
 from .recover.framework_uses import uses_told
 from .recover.frameworks import Framework, framework_message, wrapping_framework
 from .recover.neighbours import Definition, Neighbours, imported_modules, neighbours_of, text_question
@@ -162,13 +162,13 @@ class _Program:
 
     def wrapped(self) -> ProgramConversion | None:
         """Refused with the framework's name when one wraps the training step that is reached; unchanged when it is Lightning's."""
-        by_lightning: list[Framework] = []
+        by_lightning: dict[Path, Framework] = {}
         holders = self.holders()
         for file in holders:
             source, roles = self.files.source(file)
             found = wrapping_framework(source, roles)
             if found is not None and found[0].is_lightning:
-                by_lightning.append(found[0])
+                by_lightning[file] = found[0]
             elif found is not None:
                 framework, place = found
                 call, where = self.reached[0].call, f" in {self.name(file)}:{getattr(place, 'lineno', 0)}"
@@ -178,8 +178,10 @@ class _Program:
                 refusal = finding("framework-wrapped", call.lineno, message, call.col_offset + 1)
                 text = self.source.text
                 return ProgramConversion(Conversion(self.path, Outcome.REFUSED, text, text, findings=(refusal,)))
-        if holders and len(by_lightning) == len(holders):
-            return ProgramConversion(self.by_lightning_already(holders, by_lightning[0].name))
+        extended = self.extended_by(list(by_lightning))
+        if by_lightning and all(file in by_lightning or file in extended for file in holders):
+            first = next(iter(by_lightning.values()))
+            return ProgramConversion(self.by_lightning_already(list(by_lightning), first.name))
         return None
 
     def by_lightning_already(self, holders: list[Path], framework: str) -> Conversion:
@@ -216,6 +218,7 @@ class _Program:
                 self.problems += _refusals(one, f"{self.name(file)}:")
                 return None
             conversions.append(one)
+        conversions = self.without_bases(conversions)
         if not conversions:
             return None
         line, text = self.reached[0].call.lineno, self.source.text
@@ -237,6 +240,15 @@ class _Program:
             return ProgramConversion(own, others, tuple(c.after for c in conversions))
         entry = Conversion(self.path, Outcome.CONVERTED, text, text, mechanism, tuple(sorted(set(notes))), nests=nests)
         return ProgramConversion(entry, others, tuple(c.after for c in conversions))
+
+    def without_bases(self, conversions: list[Conversion]) -> list[Conversion]:
+        """The same without files that only hold what a class extends whose object a Trainer trains now: its base goes on as it is."""
+        extended = self.extended_by([Path(c.path) for c in conversions if c.mechanism is not Mechanism.FABRIC])
+        return [c for c in conversions if c.library is not Library.CLASSES or Path(c.path) not in extended]
+
+    def extended_by(self, files: list[Path]) -> set[Path]:
+        """The files that hold what classes of these files extend."""
+        return {base.file for file in files for base in self.files.extended_by(file)}
 
     def left_for_entry(self, conversions: list[Conversion]) -> list[Reached]:
         """The calls of functions that still train as they did once the other files are converted: others call them, too."""

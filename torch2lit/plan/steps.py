@@ -131,11 +131,15 @@ def _zeroed_told(draft: Draft, items: list[Item], zero_grads: list[Item]) -> str
     return "gradients are zeroed inside a branch or a block" if inner else "gradients are not zeroed in the batch loop"
 
 
+def _clears_to_none(call: ast.Call) -> bool:
+    arguments = [*call.args, *(k.value for k in call.keywords)]
+    return all(isinstance(a, ast.Constant) and a.value in (True, None) for a in arguments)
+
+
 def _odd_zero_grad(draft: Draft, item: Item) -> Obstacle | None:
     call = zero_grad_call(item)
     assert call is not None and isinstance(call.func, ast.Attribute)
-    arguments = [*call.args, *(k.value for k in call.keywords)]
-    if arguments and not all(isinstance(a, ast.Constant) and a.value in (True, None) for a in arguments):
+    if not _clears_to_none(call):
         return Obstacle(call, "gradients are set to zero instead of None")
     if draft.role(call.func.value, item.frame) is Role.MODEL and not holds_every(draft, call.func.value, item):
         return Obstacle(call, "the module's gradients are zeroed, and the optimizer may hold other parameters")
@@ -535,6 +539,8 @@ def gradients_may_survive(draft: Draft) -> bool:
     for item in draft.epoch.batch:
         if (call := zero_grad_call(item)) is not None:
             assert isinstance(call.func, ast.Attribute)
+            if not _clears_to_none(call):
+                return True  # a parameter that gets no gradient any more is stepped with its zeros
             if not _only_named_so(draft, call.func.value, item):
                 cleared.add(ast.unparse(call.func.value))
         elif _runs_backward(draft, item):

@@ -8,11 +8,12 @@ from .makings import Value, makings
 from .names import parameter_names
 from .own_classes import has_method, own_class
 from .roles import Role, Roles
-from .state_names import is_attribute
-from .syntax import Scope, walk
+from .state_names import is_attribute, is_whole
+from .syntax import Scope, dotted, walk
 
 _OBJECTS = (Role.MODEL, Role.OPTIMIZER, Role.SCALER, Role.LOADER, Role.WRITER, Role.CONFIG)
 _OF_TENSORS = {"gradient", "retain_graph", "create_graph", "inputs"}
+_TENSORS = ("Tensor", "Parameter")
 _DEPTH = 4
 
 
@@ -21,6 +22,8 @@ def object_backward(roles: Roles, call: ast.Call, scope: Scope) -> bool:
     if not isinstance(call.func, ast.Attribute) or call.func.attr != "backward":
         return False
     receiver = call.func.value
+    if isinstance(receiver, ast.Name) and _is_own_object(roles, receiver.id, scope):
+        return True
     definition = own_class(roles, receiver, scope)
     if definition is not None:
         return has_method(definition, "backward")
@@ -28,6 +31,16 @@ def object_backward(roles: Roles, call: ast.Call, scope: Scope) -> bool:
         return True
     told = bool(call.args) or any(k.arg not in _OF_TENSORS for k in call.keywords)
     return _is_object(roles, receiver, scope, told, 0)
+
+
+def _is_own_object(roles: Roles, name: str, scope: Scope) -> bool:
+    """Whether a name is the object whose method the scope is, and that object no tensor: ``self.backward(loss)``."""
+    if is_whole(name):
+        return True
+    owner = None if isinstance(scope, ast.Module) else roles.source.in_class(scope)
+    if owner is None or isinstance(scope, ast.Module) or parameter_names(scope)[:1] != [name]:
+        return False
+    return not any(dotted(base).rpartition(".")[2] in _TENSORS for base in owner.bases)
 
 
 def _is_object(roles: Roles, node: ast.expr, scope: Scope, told: bool, depth: int) -> bool:

@@ -66,6 +66,13 @@ class ProjectFiles:
         calls = (n for n in walk(own) if isinstance(n, ast.Call)) if own is not None else ()
         return any(held_step(roles, call, source.scope_of(call))[1] for call in calls)
 
+    def extended_by(self, file: Path) -> list[Definition]:
+        """The project's classes in other files that classes of a file extend."""
+        source, roles = self.source(file)
+        neighbours = self.neighbours.beside(file)
+        bases = [roles.full_name(base) for owner in source.classes.values() for base in owner.bases]
+        return [found for base in bases if (found := neighbours.definition(base)) is not None]
+
     def called_by(self, definition: Definition) -> list[Definition]:
         """The project's own functions and classes that the code of a definition calls, and the classes that it extends."""
         source, roles = self.source(definition.file)
