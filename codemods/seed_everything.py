@@ -31,7 +31,7 @@ class SeedEverything:
 
     def proposals(self, training: Training) -> Iterable[Proposal]:
         """One proposal for each such row around the training."""
-        if training.processes:
+        if training.spread:
             return
         for row in _rows(training):
             if {training.full_name(_call(p).func) for p in row} >= _GENERATORS:

@@ -133,7 +133,11 @@ class Training(Protocol):
 
     @property
     def processes(self) -> bool:
-        """Whether several processes train together, or may."""
+        """Whether several processes train together."""
+
+    @property
+    def spread(self) -> bool:
+        """Whether several processes may train together, because of the options or of what the script imports, too."""
 
     def text(self, node: ast.AST) -> str:
         """The text of a node as it stands."""

@@ -185,10 +185,13 @@ class DraftTraining:
 
     @property
     def processes(self) -> bool:
+        return self._draft.group is not None
+
+    @property
+    def spread(self) -> bool:
         draft, options = self._draft, self._draft.options
         told = options.strategy is not None or options.devices is not None or options.num_nodes is not None
-        spread = any(full.startswith("torch.distributed") for full in draft.roles.origins.values())
-        return draft.group is not None or told or spread
+        return self.processes or told or any(o.startswith("torch.distributed") for o in draft.roles.origins.values())
 
     def text(self, node: ast.AST) -> str:
         return self._draft.source.segment(node)
