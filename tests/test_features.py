@@ -151,7 +151,7 @@ def test_order_is_said() -> None:
 
 
 def test_every_feature_is_found() -> None:
-    assert [f.name for f in features()] == ["early_stopping"]
+    assert [f.name for f in features()] == ["early_stopping", "seed_everything"]
 
 
 def test_a_plain_module_is_a_feature() -> None:
@@ -239,3 +239,41 @@ def test_a_counter_that_is_printed_stays() -> None:
     """The example of CONTRIBUTING.md."""
     epoch = (*_PATIENT[:4], "    print(bad)", *_PATIENT[4:])
     assert propose(EARLY_STOPPING, *epoch, above=_ABOVE).conflicts == (("reads", "bad"),)
+
+
+def test_one_loop() -> None:
+    """What stands above two training loops is the first one's, and is changed once."""
+    loop = "for again in range(2):\n    for x, y in loader:\n        loss = nn.functional.mse_loss(model(x), y)\n        optimizer.zero_grad()\n        loss.backward()\n        optimizer.step()"
+    tried = propose(SEED_EVERYTHING, "print(epoch)", above=_SEEDS, below=loop)
+    assert tried.text.count("seed_everything(7)") == 1 and tried.text.count("L.Trainer(") == 2
+    assert ("one loop" in {law for law, _ in tried.conflicts}) or not tried.conflicts
+
+
+SEED_EVERYTHING = next(feature for feature in features() if feature.name == "seed_everything")
+_SEEDS = "import random\nimport numpy as np\nrandom.seed(7)\nnp.random.seed(7)\ntorch.manual_seed(7)"
+
+
+def test_seed_everything() -> None:
+    tried = propose(SEED_EVERYTHING, above=_SEEDS)
+    assert "L.seed_everything(7)\n" in tried.text and "manual_seed" not in tried.text
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("torch.manual_seed(7)", "torch.manual_seed(8)"),
+        ("random.seed(7)\nnp", "random.seed()\nnp"),
+        ("np.random.seed(7)", "print(random.random())\nnp.random.seed(7)"),
+        ("np.random.seed(7)", "if True:\n    np.random.seed(7)"),
+        ("(7)", "(int(7))"),
+        ("(7)", "(-7)"),
+        ("np.random.seed(7)\n", ""),
+    ],
+)
+def test_no_seed_everything(old: str, new: str) -> None:
+    tried = propose(SEED_EVERYTHING, above=_SEEDS.replace(old, new))
+    assert not tried.accepted and "manual_seed" in tried.text
+
+
+def test_no_seed_everything_for_several_processes() -> None:
+    assert not propose(SEED_EVERYTHING, above=_SEEDS, devices="2").accepted

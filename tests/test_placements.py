@@ -1,6 +1,8 @@
 """What idioms claim trains the same under conditions, in loops and blocks and beside others of its kind, and leaves no empty block.
 
-``TORCH2LIT_PLACEMENTS`` (30) programs from ``TORCH2LIT_SEED`` (0) on are converted and run before and after.
+The same for counters that end a training, where a callback may count other epochs.
+
+``TORCH2LIT_PLACEMENTS`` (30) programs of each kind from ``TORCH2LIT_SEED`` (0) on are converted and run before and after.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from program_grammar import Grammar
+from programs_of_patience import PATIENCE
 from programs_of_placements import PLACEMENTS
 from test_generated_programs import complaints
 
@@ -35,14 +39,15 @@ def empty() -> Iterator[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("grammar", [PLACEMENTS, PATIENCE], ids=lambda g: g.name)
 @pytest.mark.parametrize("first", range(FIRST, FIRST + PROGRAMS, PER_TEST))
-def test_claims_know_where_they_stand(first: int, empty: Path) -> None:
+def test_claims_know_where_they_stand(first: int, grammar: Grammar, empty: Path) -> None:
     pytest.importorskip("lightning")
     failed = []
     for seed in range(first, min(first + PER_TEST, FIRST + PROGRAMS)):
-        choices = PLACEMENTS.draw(seed)
-        if told := _faults(PLACEMENTS.write(choices), empty):
-            failed.append(f"seed {seed}: {PLACEMENTS.described(choices)}: {'; '.join(told)}")
+        choices = grammar.draw(seed)
+        if told := _faults(grammar.write(choices), empty):
+            failed.append(f"seed {seed}: {grammar.described(choices)}: {'; '.join(told)}")
     assert not failed, "\n".join(failed)
 
 
@@ -67,3 +72,9 @@ def test_every_option_writes_python() -> None:
             for statement in PLACEMENTS.dimensions["statement"]:
                 text = PLACEMENTS.write({**PLACEMENTS.plain(), "statement": statement, name: option})
                 compile(text, f"{statement} {name}={option}", "exec")
+
+
+def test_counters_are_lightnings_and_stay() -> None:
+    """The random counters try both: those that become a callback and those that must not."""
+    texts = [convert_text(PATIENCE.write(PATIENCE.draw(seed)), "raw.py", Options()).after for seed in range(12)]
+    assert 2 < sum("EarlyStopping(" in text for text in texts) < 10

@@ -14,8 +14,9 @@ from typing import Literal, Protocol
 
 from .program import TrainerSpec
 
-BEFORE, AFTER = "before", "after"
-"""The places around the loop; every other place is a hook of the module."""
+BEFORE, AFTER, ELSEWHERE = "before", "after", "elsewhere"
+AROUND = (BEFORE, AFTER, ELSEWHERE)
+"""The places around the loop: what surely runs before it, what runs after it, all else of the file. Every other place is a hook of the module."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +105,7 @@ class Training(Protocol):
 
     @property
     def parts(self) -> Sequence[Part]:
-        """Every statement, nested ones too: before the loop, in the hooks in the order in which they run, after the loop."""
+        """Every statement, nested ones too: before the loop, in the hooks in the order in which they run, after the loop, elsewhere in the file."""
 
     def stops(self) -> Sequence[Part]:
         """The statements that end the training before its last epoch: `break`, or `return` where that means the same."""
@@ -133,6 +134,10 @@ class Training(Protocol):
     @property
     def processes(self) -> bool:
         """Whether several processes train together."""
+
+    @property
+    def spread(self) -> bool:
+        """Whether several processes may train together, because of the options or of what the script imports, too."""
 
     def text(self, node: ast.AST) -> str:
         """The text of a node as it stands."""

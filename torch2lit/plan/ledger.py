@@ -84,6 +84,11 @@ class _Writer:
         for statement, removal in self.draft.removals.items():
             self.add(statement, Fate.REPLACED, removal.target, removal.codemod, removal.reason)
             self.below(statement, Fate.REPLACED, removal.target, removal.codemod, removal.reason)
+        for proposal in self.draft.accepted:
+            for statement in proposal.replaced:
+                self.add(
+                    statement, Fate.REPLACED, proposal.target, self.draft.claimed_by.get(statement, ""), proposal.reason
+                )
         for item in self.draft.united:
             self.add(
                 item.node,

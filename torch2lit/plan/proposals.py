@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import libcst as cst
 
-from ..feature import AFTER, BEFORE, Conflict, Feature, Proposal
+from ..feature import AFTER, AROUND, Conflict, Feature, Proposal
 from ..installed import features, is_own
 from ..program import Claim, TrainerSpec
 from ..recover.syntax import walk
@@ -123,8 +123,18 @@ def _free(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     """What a proposal changes is there, nobody else has changed it, and what becomes other source has a line of its own."""
     places = {part.statement: part.place for part in training.parts}
     for statement in _changed(proposal):
-        around = statement in proposal.replaced and places.get(statement) in (BEFORE, AFTER)
+        around = statement in proposal.replaced and places.get(statement) in AROUND
         if statement not in places or (around and (places[statement] == AFTER or not training.alone(statement))):
+            return _line(statement)
+    return ""
+
+
+def _one_loop(draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
+    """What several training loops of a file may all lay claim to is the first one's."""
+    lines = [loop.lineno for loop in draft.other_loops if loop.lineno < draft.nest.outermost.lineno]  # type: ignore[attr-defined]
+    places = {part.statement: part.place for part in training.parts}
+    for statement in _changed(proposal):
+        if places[statement] in AROUND and any(statement.lineno < line for line in lines):
             return _line(statement)
     return ""
 
@@ -133,7 +143,7 @@ def _guards(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     """The Trainer does what it is told always and once: what goes runs in every epoch, but for conditions that the Trainer decides as well."""
     changed = set(_changed(proposal))
     for part in training.parts:
-        if part.statement in changed and part.place not in (BEFORE, AFTER):
+        if part.statement in changed and part.place not in AROUND:
             around = [s for s in part.within if s not in proposal.decided and s not in changed]
             if around:
                 return _line(around[0])
@@ -174,6 +184,7 @@ def _kinds(proposal: Proposal) -> list[str]:
 _LAWS: dict[str, Callable[[Draft, DraftTraining, Proposal], str]] = {
     "level": _level,
     "free": _free,
+    "one loop": _one_loop,
     "guards": _guards,
     "reads": _reads,
     "told once": _told_once,

@@ -6,7 +6,7 @@ import ast
 import functools
 from collections.abc import Iterator, Sequence
 
-from ..feature import AFTER, BEFORE, Part, Start, Value
+from ..feature import AFTER, BEFORE, ELSEWHERE, Part, Start, Value
 from ..recover.items import Item
 from ..recover.names import bound_otherwise, parameter_names
 from ..recover.state_names import is_state
@@ -15,6 +15,7 @@ from .afterwards import statements_after
 from .draft import HOOKS, Draft
 from .entry_names import at_entry
 from .last_returns import leaves_only_loop
+from .moved import moved_functions
 from .settled_numbers import SettledNumbers
 from .steps import controls, open_controls
 
@@ -32,9 +33,24 @@ class DraftTraining:
 
     @functools.cached_property
     def parts(self) -> Sequence[Part]:
-        before = [Part(s, BEFORE) for s in self._before() if s not in self._draft.removals]
+        changed = {*self._draft.removals, *self._draft.rewritten}
+        before = [Part(s, BEFORE) for s in self._before() if s not in changed]
         after = [Part(s, AFTER) for s in statements_after(self._draft) if s not in self._draft.removals]
-        return [*before, *self._in_hooks(), *after]
+        found = [*before, *self._in_hooks(), *after]
+        return [*found, *self._elsewhere({part.statement for part in found})]
+
+    def _elsewhere(self, known: set[ast.stmt]) -> Iterator[Part]:
+        """What stands in functions that stay, and in blocks that may be passed; nothing where another loop or a view may lay claim to it."""
+        if self._draft.other_loops or self._draft.source.view is not None:
+            return
+        source, moved = self._draft.source, {*moved_functions(self._draft), self._draft.nest.outermost}
+        statements = [n for n in walk(source.tree) if isinstance(n, ast.stmt)]
+        for statement in sorted(statements, key=lambda s: (s.lineno, s.col_offset)):
+            if statement in known or statement in self._draft.removals or statement in self._draft.rewritten:
+                continue
+            around = [a for a in source.ancestors(statement) if isinstance(a, ast.stmt)]
+            if statement not in moved and not moved.intersection(around):
+                yield Part(statement, ELSEWHERE, tuple(reversed(around)))
 
     def _before(self) -> list[ast.stmt]:
         """The statements that surely run before the loop, each time that it does; what stands in blocks of their own does not."""
@@ -170,6 +186,12 @@ class DraftTraining:
     @property
     def processes(self) -> bool:
         return self._draft.group is not None
+
+    @property
+    def spread(self) -> bool:
+        draft, options = self._draft, self._draft.options
+        told = options.strategy is not None or options.devices is not None or options.num_nodes is not None
+        return self.processes or told or any(o.startswith("torch.distributed") for o in draft.roles.origins.values())
 
     def text(self, node: ast.AST) -> str:
         return self._draft.source.segment(node)

@@ -161,7 +161,7 @@ class EntryEditor:
     def _rewritten(self, statement: ast.stmt, text: str) -> Edit:
         """A statement that becomes other source, with what is said at its end."""
         twin = self.source.twins[statement]
-        [line] = cst.parse_module(text).body
+        [line] = cst.parse_module(filled(self.draft, self.names, text)).body
         assert isinstance(twin.node, cst.SimpleStatementLine) and isinstance(line, cst.SimpleStatementLine)
         line = line.with_changes(trailing_whitespace=twin.node.trailing_whitespace)
         return Edit(self._first_line(statement), self._last_line(statement), self.code(statement, line))
