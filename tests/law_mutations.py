@@ -390,6 +390,14 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "the hook behind the step starts from the batch again, whatever the step has made of it",
+        FACTS,
+        "return set() if any(self.rewritten(v) for v in given) else given",
+        "return given",
+        _trains("batch-changed-in-the-step-and-read-behind-it"),
+    ),
+    Mutation(
+        1,
         "a tensor that is trained itself is no model",
         EFFECTS,
         "for name in _listed(part)",

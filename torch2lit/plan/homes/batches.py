@@ -36,7 +36,8 @@ class Batches(Construction):
         if self.in_batches() and nest.batches is not None:
             self.give_batch(nest.batches.items, nest.inner, TRAINING_STEP)
             self.give_batch(nest.batches.items, nest.inner, BATCH_START)
-            self.give_batch(nest.batches.items, nest.inner, BATCH_END)
+            if self.loop_variables(BATCH_END):
+                self.give_batch(nest.batches.items, nest.inner, BATCH_END)
         elif nest.batches is None and nest.epochs is not None:
             self.give_batch(nest.epochs.items, nest.entry, TRAINING_STEP)
         if self.draft.validation is not None:

@@ -101,7 +101,8 @@ class Facts:
             assert nest.batches is not None
             return {v for n in loop_names(nest.batches) if (v := self.variables.of(nest.inner, n))}
         if hook == BATCH_END and self.in_batches():
-            return {v for v in self.loop_variables(TRAINING_STEP) if not self.rewritten(v)}
+            given = self.loop_variables(TRAINING_STEP)
+            return set() if any(self.rewritten(v) for v in given) else given
         if hook == TRAINING_STEP and nest.batches is None and nest.epochs is not None:
             return {v for n in loop_names(nest.epochs) if (v := self.variables.of(nest.entry, n))}
         if hook == VALIDATION_STEP and self.draft.validation is not None:
