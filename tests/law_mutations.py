@@ -552,8 +552,8 @@ SAME_TRAINING = (
         1,
         "random numbers before the validation do not matter",
         VALIDATION,
-        '        if effects.rng:\n            return f"line',
-        '        if False:\n            return f"line',
+        "if effects.rng and not",
+        "if False and not",
         _trains("rng-drawn-before-validation"),
     ),
     Mutation(
