@@ -540,7 +540,7 @@ register(
         code="T2L302",
         slug="one-step-per-turn",
         severity="note",
-        why="The loop has no loader: every turn makes one step.",
+        why="The loop has no loader, and no tensors that one could hand over: every turn makes one step.",
         remedy="Nothing to do.",
         text="""\
 `fit(module, range(n))` hands the turn's number to `training_step`, and no DataLoader draws random numbers. All turns

@@ -25,6 +25,7 @@ from .loop_bars import loop_bars
 from .own_loaders import own_loader
 from .samplers import has_generator, sampler_with_epoch
 from .steps import Obstacle
+from .still_loaders import is_still
 from .told_epoch import script_tells_epoch
 
 
@@ -43,7 +44,8 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
             return Obstacle(loop.node, f"`{ast.unparse(base)[:60]}` is made anew in every epoch")
         texts.append(text)
     lazy = asks_at_end = False
-    if loop.kind is Iterable.LOADER:
+    still = all(is_still_loader(draft, base, draft.nest.inner) for base in _side_by_side(loop.base))
+    if loop.kind is Iterable.LOADER and not still:
         for base in _side_by_side(loop.base):
             if _has_no_length(draft, base):
                 reason = "its dataset has no length, so that Lightning would fetch a batch ahead"
@@ -307,7 +309,13 @@ def _value(draft: Draft, base: ast.expr, frame: Frame) -> Value:
 
 def owns_generator(draft: Draft, base: ast.expr, frame: Frame) -> bool:
     """Whether the loader or its sampler has a random generator of its own: a plain loop asks it once more at its end."""
-    return any(has_generator(made) for made in constructions(draft, base, frame))
+    return any(has_generator(made) and not is_still(made) for made in constructions(draft, base, frame))
+
+
+def is_still_loader(draft: Draft, base: ast.expr, frame: Frame) -> bool:
+    """Whether it does not matter when the loader is started."""
+    made = constructions(draft, base, frame)
+    return bool(made) and all(is_still(one) for one in made)
 
 
 def _draws_nothing(draft: Draft, base: ast.expr) -> bool:

@@ -25,7 +25,7 @@ from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
 from .several_loaders import join_following, unite
 from .steps import controls, open_controls
-from .train_data import constructions, owns_generator
+from .train_data import constructions, is_still_loader, owns_generator
 
 
 def place_after(draft: Draft) -> None:
@@ -102,7 +102,7 @@ def _obstacle(draft: Draft, found: Validation) -> str:
         if item.kind == "statement" and controls(item.node):
             return "control flow stands before it"
         effects = draft.effects_of(item)
-        if effects.rng:
+        if effects.rng and not is_still_loader(draft, found.loop.base, found.frame):
             return f"line {item.node.lineno} before it may draw random numbers or run the model"
         if effects.gradients:
             return f"line {item.node.lineno} before it touches gradients"

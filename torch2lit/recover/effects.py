@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,6 +175,8 @@ class EffectAnalysis:
                     if isinstance(node, ast.Attribute) and node.attr in ("parameters", "named_parameters"):
                         if key := self.roles.key(scope, root_name(node)):
                             found.add(key)
+                listed = [*call.args[:1], *(k.value for k in call.keywords if k.arg == "params")]
+                found |= {key for part in listed for name in _listed(part) if (key := self.roles.key(scope, name))}
         return {k for k in found if self.roles.role_of(k) in (None, Role.MODEL, Role.CRITERION)}
 
     def _carry_into_functions(self, models: set[Key], optimizers: set[Key]) -> bool:
@@ -575,6 +578,13 @@ class EffectAnalysis:
             names += [name for part in self.roles.escapes.through_calls(node) for name in sorted(part)]
         keys = (self.roles.key(scope, name) for name in names if name)
         return {key for key in keys if key}
+
+
+def _listed(node: ast.expr) -> Iterator[str]:
+    """The names in a list of tensors that are trained themselves, or of groups of such."""
+    for part in walk(node):
+        if isinstance(part, ast.List | ast.Tuple):
+            yield from (e.id for e in part.elts if isinstance(e, ast.Name))
 
 
 _MAKING = ("__init__", "__new__", "__post_init__")

@@ -202,8 +202,10 @@ def _signature(hook: str, state: State, kept: set[str]) -> str:
         return f"def {hook}(self, {_aside('optimizer', kept)}):"
     if hook == BATCH_END:
         outputs = state.aside.get("outputs", _aside("outputs", kept))
-        batch = state.aside.get("batch", _aside("batch", kept))
-        return f"def {hook}(self, {outputs}, {batch}, {index}):"
+        given = state.batch_parameter.get(hook, batch)
+        if given == batch and not state.unpacked.get(hook):
+            given = state.aside.get("batch", _aside("batch", kept))
+        return f"def {hook}(self, {outputs}, {given}, {index}):"
     return f"def {hook}(self):"
 
 

@@ -36,6 +36,8 @@ class Batches(Construction):
         if self.in_batches() and nest.batches is not None:
             self.give_batch(nest.batches.items, nest.inner, TRAINING_STEP)
             self.give_batch(nest.batches.items, nest.inner, BATCH_START)
+            if self.loop_variables(BATCH_END):
+                self.give_batch(nest.batches.items, nest.inner, BATCH_END)
         elif nest.batches is None and nest.epochs is not None:
             self.give_batch(nest.epochs.items, nest.entry, TRAINING_STEP)
         if self.draft.validation is not None:
@@ -47,6 +49,8 @@ class Batches(Construction):
         self.state.batch_parameter[hook] = batch
         if isinstance(items, ast.Name):
             variable = self.variables.of(frame, items.id)
+            if hook == BATCH_END and (variable is None or variable not in self.read.get(hook, ())):
+                return
             if variable is not None and variable in self.state.homes:
                 self.state.unpacked[hook] = f"{self.state.homes[variable]} = {batch}"
             elif items.id in ("self", self.state.aside.get("batch_idx", "batch_idx")) or is_attribute(items.id):
@@ -55,7 +59,8 @@ class Batches(Construction):
                 self.state.batch_parameter[hook] = items.id
             return
         names = {v for n in walk(items) if isinstance(n, ast.Name) and (v := self.variables.of(frame, n.id))}
-        readers = (BATCH_START,) if hook == BATCH_START else HOOKS  # what is not used is kept for no other hook
+        # What is not used is kept for no other hook.
+        readers = (hook,) if hook in (BATCH_START, BATCH_END) else HOOKS
         used: set[Variable] = set().union(*(self.read.get(h, set()) for h in readers))
         if names & used:
             for variable in sorted(names & self.counter_variables() - self.state.homes.keys(), key=lambda v: v.rank):

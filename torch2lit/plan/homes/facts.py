@@ -12,6 +12,7 @@ from ...recover.variables import Variable
 from ..afterwards import statements_after
 from ..closures import called_at_once
 from ..draft import (
+    BATCH_END,
     BATCH_START,
     EPOCH_START,
     HOOKS,
@@ -99,6 +100,9 @@ class Facts:
         if hook in (BATCH_START, TRAINING_STEP) and self.in_batches():
             assert nest.batches is not None
             return {v for n in loop_names(nest.batches) if (v := self.variables.of(nest.inner, n))}
+        if hook == BATCH_END and self.in_batches():
+            given = self.loop_variables(TRAINING_STEP)
+            return set() if any(self.rewritten(v) for v in given) else given
         if hook == TRAINING_STEP and nest.batches is None and nest.epochs is not None:
             return {v for n in loop_names(nest.epochs) if (v := self.variables.of(nest.entry, n))}
         if hook == VALIDATION_STEP and self.draft.validation is not None:

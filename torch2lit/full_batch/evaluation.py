@@ -1,0 +1,125 @@
+"""The evaluation on a whole set that follows the training in an epoch."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from ..recover.items import direct_calls, no_grad_with
+from ..recover.loops import Iterable, describe
+from ..recover.phases import NotStraight, check_call_first, has_backward
+from ..recover.stepping import STEP_METHODS
+from ..recover.syntax import dotted, walk, walk_scope
+from ..recover.torch_calls import mode_of
+from .handed import Handed
+from .part import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The statements on the one batch; ``start`` is the first of the epoch's statements that belongs to it."""
+
+    part: Part
+    start: int
+
+
+_LEAVES = (ast.Break, ast.Continue, ast.Return)
+
+
+class Evaluations:
+    """Finds it among the statements of an epoch."""
+
+    def __init__(self, handed: Handed) -> None:
+        self.roles, self.source = handed.roles, handed.source
+        self.handed = handed
+
+    def after(self, body: list[ast.stmt], step: int) -> Evaluation | None:
+        """The first one behind the step."""
+        for index in range(step + 1, len(body)):
+            part = self._at(body, index)
+            if part is not None:
+                start = index
+                while start > step + 1 and _is_mode_call(body[start - 1]):
+                    start -= 1
+                return Evaluation(part, start)
+        return None
+
+    def _at(self, body: list[ast.stmt], index: int) -> Part | None:
+        statement = body[index]
+        if isinstance(statement, ast.If) and not statement.orelse:
+            return next((p for n in range(len(statement.body)) if (p := self._at(statement.body, n))), None)
+        if no_grad_with(statement):
+            assert isinstance(statement, ast.With)
+            if not self._measures(statement):
+                return None
+            end = self._end_of_measuring(body, index + 1)
+            return self._part(body[index:end] if end > index + 1 else statement.body)
+        if self._calls_evaluation(statement):
+            end = index + 1
+            while end < len(body) and self._calls_evaluation(body[end]):
+                end += 1
+            return self._part(body[index:end])
+        if index and _switches_to_eval(body[index - 1]):
+            return self._part(body[index : self._end_of_measuring(body, index)])
+        return None
+
+    def _end_of_measuring(self, body: list[ast.stmt], start: int) -> int:
+        """Behind the last of the statements from ``start`` on that look at data."""
+        end = index = start
+        while index < len(body) and isinstance(body[index], ast.Assign | ast.With) and self._measures(body[index]):
+            index += 1
+            end = index if self.handed.names(body[index - 1 : index]) else end
+        return end
+
+    def _part(self, statements: list[ast.stmt]) -> Part | None:
+        names = self.handed.names(statements)
+        return Part(tuple(statements), tuple(names)) if names else None
+
+    def _measures(self, statement: ast.stmt, leaves: tuple[type[ast.stmt], ...] = _LEAVES) -> bool:
+        """Whether it neither trains nor runs over a loader of its own, nor leaves what is around it."""
+        return not any(
+            isinstance(n, leaves)
+            or (isinstance(n, ast.For) and self._runs_over_data(n))
+            or (isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in STEP_METHODS)
+            for n in walk_scope(statement)
+        ) and not has_backward(statement)
+
+    def _runs_over_data(self, loop: ast.For) -> bool:
+        return describe(loop, self.source.scope_of(loop), self.roles).kind is Iterable.LOADER
+
+    def _calls_evaluation(self, statement: ast.stmt) -> bool:
+        """Whether a statement calls, once, a function of the file that evaluates without a loop over a loader."""
+        for call in direct_calls(statement):
+            function = self.source.function(dotted(call.func))
+            if function is None or has_backward(function) or not _evaluates(function):
+                continue
+            if not all(self._measures(s, ()) for s in function.body):
+                continue
+            try:
+                check_call_first(statement, call)
+            except NotStraight:
+                continue
+            return True
+        return False
+
+
+def _evaluates(function: ast.FunctionDef) -> bool:
+    nodes = [*function.decorator_list, *function.body]
+    return any(isinstance(n, ast.Attribute) and n.attr in ("eval", *_MODES) for node in nodes for n in walk(node))
+
+
+_MODES = ("no_grad", "inference_mode")
+
+
+def _is_mode_call(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(value=ast.Call() as call):
+            return mode_of(call) is not None
+    return False
+
+
+def _switches_to_eval(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(value=ast.Call() as call):
+            return mode_of(call) is False
+    return False

@@ -1,0 +1,134 @@
+"""What of an epoch is the training on the one batch, and what its evaluation."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+
+from ..recover.effects import EffectAnalysis
+from ..recover.loops import Iterable
+from ..recover.nest import Nest
+from ..recover.roles import Roles
+from ..recover.syntax import dotted, walk, walk_scope
+from .evaluation import Evaluations
+from .handed import Handed
+from .part import Part
+
+_PICKS = {
+    "randint", "randperm", "choice", "choices", "sample", "permutation", "shuffle", "multinomial", "next", "get_batch",
+    "next_batch", "random_batch", "train_test_split",
+}  # fmt: skip
+"""Calls by which a loop picks its own batches: its turns are iterations and no epochs."""
+
+
+@dataclass(frozen=True, slots=True)
+class FullBatch:
+    """A loop over epochs whose every turn trains on the same whole set, and may evaluate on another one.
+
+    ``alone`` is the training when the evaluation stays as it is.
+    """
+
+    loop: ast.For
+    training: Part
+    evaluation: Part | None
+    alone: Part
+
+    def without_evaluation(self) -> FullBatch:
+        """The same with the evaluation as it is."""
+        return replace(self, training=self.alone, evaluation=None)
+
+
+def find_full_batches(nests: list[Nest], roles: Roles, path: str) -> list[FullBatch]:
+    """The loops of a program that are such."""
+    effects = EffectAnalysis(roles.source, roles, path)
+    found = [_full_batch(nest, roles, effects) for nest in nests]
+    return [one for one in found if one is not None]
+
+
+def _full_batch(nest: Nest, roles: Roles, effects: EffectAnalysis) -> FullBatch | None:
+    epochs = nest.epochs
+    if nest.batches is not None or epochs is None or epochs.kind is not Iterable.RANGE:
+        return None
+    loop = epochs.node
+    if not isinstance(loop, ast.For) or loop.orelse or loop.body[0].lineno == loop.lineno:
+        return None
+    if _picks_batches(loop, nest):
+        return None
+    owner = nest.entry.scope
+    found = _in_block(nest, loop, loop.body, Handed(roles, owner, owner, loop, effects))
+    if found is None and (function := _step_function(nest, roles)) is not None:
+        found = _in_block(nest, loop, function.body, Handed(roles, owner, function, loop, effects))
+    return found
+
+
+def _in_block(nest: Nest, loop: ast.For, body: list[ast.stmt], handed: Handed) -> FullBatch | None:
+    """The parts of an epoch among the statements of the loop, or of the function that takes its steps."""
+    steps = [n for n, statement in enumerate(body) if _steps(statement, nest)]
+    if not steps:
+        return None
+    alone = _part(_up_to_the_end(body, steps[-1]), handed)
+    if alone is None:
+        return None
+    evaluation = Evaluations(handed).after(body, steps[-1])
+    if evaluation is not None:
+        training = _part(body[: evaluation.start], handed)
+        if training is not None and not any(_leaves(s) for s in training.statements):
+            return FullBatch(loop, training, evaluation.part, alone)
+    return FullBatch(loop, alone, None, alone)
+
+
+def _step_function(nest: Nest, roles: Roles) -> ast.FunctionDef | None:
+    """The function that the loop calls for each step, when nobody else does and it reads what the loop's own scope holds."""
+    frame = nest.step_frame
+    function = frame.scope
+    if frame is nest.entry or frame.caller is not nest.entry or not isinstance(nest.entry.scope, ast.Module):
+        return None
+    if not isinstance(function, ast.FunctionDef) or function.body[0].lineno == function.lineno:
+        return None
+    mentions = [n for n in roles.source.all(ast.Name) if n.id == function.name]
+    return function if len(mentions) == 1 and roles.source.scope_of(function) is nest.entry.scope else None
+
+
+def _part(statements: list[ast.stmt], handed: Handed) -> Part | None:
+    names = handed.names(statements)
+    return Part(tuple(statements), tuple(names)) if statements and names else None
+
+
+def _steps(statement: ast.stmt, nest: Nest) -> bool:
+    """Whether a statement of the loop takes a gradient or a step, itself or in the function that it calls."""
+    sites = {id(site) for site in [*nest.sites, *nest.backwards]}
+    frame = nest.step_frame
+    while frame is not nest.entry and frame.caller is not None:
+        sites.add(id(frame.call))
+        frame = frame.caller
+    return any(id(node) in sites for node in walk(statement))
+
+
+def _picks_batches(loop: ast.For, nest: Nest) -> bool:
+    frames = [] if nest.step_frame is nest.entry else [nest.step_frame.scope]
+    calls = (node for root in [*loop.body, *frames] for node in walk(root) if isinstance(node, ast.Call))
+    return any(dotted(call.func).rpartition(".")[2] in _PICKS for call in calls)
+
+
+def _up_to_the_end(body: list[ast.stmt], last: int) -> list[ast.stmt]:
+    """The statements up to the first behind the step that may leave the loop; none when an earlier one may."""
+    for index, statement in enumerate(body):
+        if _leaves(statement):
+            skips = any(_controls(s, ast.Continue) for s in body[:index])
+            return body[:index] if index > last and not skips else []
+    return list(body)
+
+
+def _leaves(statement: ast.stmt) -> bool:
+    """Whether a `break` of the loop around it or a `return` is in a statement."""
+    return any(isinstance(n, ast.Return) for n in walk_scope(statement)) or _controls(statement, ast.Break)
+
+
+def _controls(node: ast.AST, kind: type[ast.Break] | type[ast.Continue]) -> bool:
+    """Whether a `break` or `continue` in a statement belongs to the loop around it."""
+    if isinstance(node, kind):
+        return True
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.expr):
+        return False
+    inner = node.orelse if isinstance(node, ast.For | ast.While) else ast.iter_child_nodes(node)
+    return any(_controls(child, kind) for child in inner)

@@ -1,0 +1,178 @@
+"""The same program with a loader of one batch, and with loops over it around the parts of an epoch.
+
+for epoch in range(n):                  loader = torch.utils.data.DataLoader([(x, y)], batch_size=None, generator=torch.Generator())
+    loss = f(model(x), y)               for epoch in range(n):
+    ...                         →           for q, z in loader:
+                                                loss = f(model(q), z)
+                                                ...
+
+What is handed over has another name of the same length in the loops, so that no name changes its value by them and the
+new code is laid out as it would be with the script's own names.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import io
+import itertools
+import keyword
+import re
+import string
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..files.lines import dominant_newline, split_lines
+from ..recover.syntax import Source, walk
+from ..rewrite.formatting import format_code
+from .part import Part
+from .regions import FullBatch
+
+_WORD = re.compile(r"\w+")
+_TAKEN = {
+    "L", "pl", "lightning", "batch", "batch_idx", "self", "trainer", "outputs", "args", "hparams", "torch", "log", "stop",
+    *(f"{a}{b}" for a in ("", *"rRbBfFuU") for b in ("", *"rRbBfFuU")),
+    *dir(builtins), *keyword.kwlist,
+}  # fmt: skip
+_WIDTH = 100
+_COMMENT = (
+    "# The whole set is the one batch of every epoch. A generator of its own keeps",
+    "# the loader from drawing the script's random numbers.",
+)
+
+
+@dataclass
+class Derived:
+    """The new text; for each of its lines the raw one, both counted from 1; the script's names for the new ones."""
+
+    text: str
+    lines: dict[int, int]
+    names: dict[str, str]
+    loaders: dict[str, FullBatch]
+
+
+def derived(source: Source, torch: str, found: list[FullBatch]) -> Derived:
+    """The program with the loops of ``found`` over loaders; ``torch`` is what it calls torch."""
+    return _Writer(source, torch).written(found)
+
+
+class _Writer:
+    def __init__(self, source: Source, torch: str) -> None:
+        self.source = source
+        self.torch = torch
+        self.lines = split_lines(source.text)
+        self.newline = dominant_newline(source.text)
+        self.taken = set(_WORD.findall(source.text)) | _TAKEN
+        self.strings = _lines_in_strings(source.text)
+        self.above: dict[int, list[str]] = {}
+        """New lines above the raw ones of these numbers."""
+        self.new_names: dict[str, str] = {}
+        self.loaders: dict[str, FullBatch] = {}
+
+    def written(self, found: list[FullBatch]) -> Derived:
+        for one in found:
+            self._add(one)
+        lines: list[str] = []
+        origins: dict[int, int] = {}
+        for number, line in enumerate(self.lines, start=1):
+            lines += self.above.get(number, [])
+            lines.append(line)
+            origins[len(lines)] = number
+        return Derived("".join(lines), origins, {new: name for name, new in self.new_names.items()}, self.loaders)
+
+    def _add(self, one: FullBatch) -> None:
+        indent = self._indent(one.loop)
+        unit = self._indent(one.loop.body[0]).removeprefix(indent) or "    "
+        parts = [one.training, *([one.evaluation] if one.evaluation is not None else [])]
+        above = self.above.setdefault(_first_line(one.loop), [])
+        shared = len(parts) == 2 and bool({*parts[0].names} & {*parts[1].names})
+        names = list(dict.fromkeys(name for part in parts for name in part.names))
+        loader = ""
+        for part, word in zip(parts, ("train", "val"), strict=False):
+            if not loader or not shared:
+                loader = self._free_name("loader" if shared or len(parts) == 1 else f"{word}_loader")
+                self.loaders[loader] = one
+                above += self._construction(loader, names if shared else [*part.names], indent, bool(above))
+            self._wrap(part, names if shared else [*part.names], loader, unit)
+
+    def _construction(self, loader: str, names: list[str], indent: str, is_second: bool) -> list[str]:
+        batch = f"({', '.join(names)})" if len(names) > 1 else names[0]
+        made = f"{loader} = {self.torch}.utils.data.DataLoader([{batch}], batch_size=None, generator={self.torch}.Generator())"
+        lines = format_code(made, max(40, _WIDTH - len(indent))).splitlines()
+        lines = lines if is_second else [*_COMMENT, *lines]
+        return [f"{indent}{line}{self.newline}" for line in lines]
+
+    def _wrap(self, part: Part, names: list[str], loader: str, unit: str) -> None:
+        first, last = _first_line(part.statements[0]), part.statements[-1].end_lineno or 0
+        for statement in part.statements:
+            self._rename(statement, part.names)
+        indent = self._indent(part.statements[0])
+        while first > 1 and self.lines[first - 2].startswith(indent) and self.lines[first - 2].lstrip().startswith("#"):
+            first -= 1
+        targets = ", ".join(self._new_name(name) for name in names)
+        self.above.setdefault(first, []).append(f"{indent}for {targets} in {loader}:{self.newline}")
+        for number in range(first, last + 1):
+            if number not in self.strings and self.lines[number - 1].strip():
+                self.lines[number - 1] = unit + self.lines[number - 1]
+
+    def _rename(self, statement: ast.stmt, names: tuple[str, ...]) -> None:
+        """Names in f-strings stay: their places are not known before Python 3.12, and their values are the same."""
+        inside = {id(n) for f in walk(statement) if isinstance(f, ast.JoinedStr) for n in walk(f)}
+        for node in walk(statement):
+            if isinstance(node, ast.Name) and node.id in names and id(node) not in inside:
+                line = self.lines[node.lineno - 1].encode()
+                start, end = node.col_offset, node.end_col_offset or 0
+                new = self._new_name(node.id)
+                self.lines[node.lineno - 1] = (line[:start] + new.encode() + line[end:]).decode()
+
+    def _new_name(self, name: str) -> str:
+        if name not in self.new_names:
+            new = next(n for n in _alike(name) if n not in self.taken)
+            self.taken.add(new)
+            self.new_names[name] = new
+        return self.new_names[name]
+
+    def _free_name(self, name: str) -> str:
+        several = itertools.chain([name], (f"{name}_{k}" for k in itertools.count(2)))
+        found = next(n for n in several if n not in self.source.names | self.loaders.keys())
+        self.taken.add(found)
+        return found
+
+    def _indent(self, statement: ast.stmt) -> str:
+        line = self.source.lines[statement.lineno - 1]
+        return line[: len(line) - len(line.lstrip())]
+
+
+def _first_line(statement: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(d.lineno for d in decorators)])
+
+
+def _alike(name: str) -> Iterator[str]:
+    """Names of the same length as far as there are some, made of plain letters."""
+    letters = string.ascii_lowercase + string.ascii_uppercase
+    if len(name) == 1:
+        yield from (c for c in reversed(letters) if c not in _WORDS)
+    elif name.isascii():
+        for place in range(len(name) - 1, 0, -1):
+            yield from (name[:place] + c + name[place + 1 :] for c in string.digits + letters)
+    yield from (f"one_{name}_{n}" for n in itertools.count())
+
+
+_WORDS = "aAiI"
+
+
+def _lines_in_strings(text: str) -> set[int]:
+    """The lines that begin inside a string."""
+    found: set[int] = set()
+    starts: list[int] = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        kind = tokenize.tok_name[token.type]
+        if kind == "STRING":
+            found |= {*range(token.start[0] + 1, token.end[0] + 1)}
+        elif kind == "FSTRING_START":
+            starts.append(token.start[0])
+        elif kind == "FSTRING_END":
+            found |= {*range(starts.pop() + 1, token.end[0] + 1)}
+    return found

@@ -1,0 +1,96 @@
+"""A program whose loops over epochs train on the whole set in every turn: as one with a loader that has one batch."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from ..files.edits import edits_between
+from ..full_batch.regions import FullBatch, find_full_batches
+from ..full_batch.text import Derived, derived
+from ..memory import tree_of
+from ..origin import Origin, Words
+from ..plan.placement import torch_name
+from ..program import Conversion, Mechanism, Outcome
+from .way import FULL_BATCH, UNCONVERTED, Blocked, Program, Way
+
+
+class FullBatchView:
+    """A program in which the whole set is the one batch of a loader, in each epoch."""
+
+    name = FULL_BATCH
+
+    def ways(self, program: Program) -> Iterator[Way | Blocked]:
+        """The text with such loaders: with the evaluation over them, without it, and with those loops alone that take it."""
+        torch = torch_name(program.roles)
+        if program.view is not None or program.group is not None or not torch or not program.nests:
+            return
+        found = find_full_batches(program.nests, program.roles, program.path)
+        while found:
+            new = derived(program.source, torch, found)
+            left: list[FullBatch] = []
+            yield _way(program, new, left)
+            if not left:
+                return
+            given_up = [one for one in left if one.evaluation is None]
+            found = [one.without_evaluation() if one in left else one for one in found if one not in given_up]
+
+    def without(self, program: Program, blocked: list[Blocked]) -> Program:
+        """The program as it is."""
+        return program
+
+
+def _way(program: Program, new: Derived, left: list[FullBatch]) -> Way:
+    """``left`` gets the loops that came through without a Trainer over their loader."""
+    origin = Origin(program.text, new.lines, (_words(new),))
+    lines = {raw: line for line, raw in new.lines.items()}
+    explained = program.explained
+    if explained is not None:
+        explained = tuple(replace(one, line=lines.get(one.line, one.line)) for one in explained)
+    because = program.wrapped_because
+    if because is not None:
+        because = lines.get(because[0], because[0]), because[1]
+    closed = program.closed | {FULL_BATCH}
+    seen = replace(program, text=new.text, closed=closed, explained=explained, wrapped_because=because)
+    return Way(seen, origin, partial(_finished, program, new, left))
+
+
+def _words(new: Derived) -> Words:
+    """What is handed over by the script's own names."""
+
+    def said(text: str) -> str:
+        return _back(text, new)
+
+    return Words(said, said)
+
+
+def _back(text: str, new: Derived) -> str:
+    if not new.names:
+        return text
+    pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(new.names)))})\b")
+    return pattern.sub(lambda found: new.names[found.group()], text)
+
+
+def _finished(
+    program: Program, new: Derived, left: list[FullBatch], told: Conversion, result: Conversion
+) -> Conversion | Blocked:
+    """In the script's own names, when the Trainer runs over every loader."""
+    if result.outcome is not Outcome.CONVERTED or result.mechanism is Mechanism.FABRIC:
+        left += new.loaders.values()
+        return Blocked(UNCONVERTED)
+    kept = {
+        n.iter.id for n in ast.walk(tree_of(result.after)) if isinstance(n, ast.For) and isinstance(n.iter, ast.Name)
+    }
+    left += dict.fromkeys(one for loader, one in new.loaders.items() if loader in kept)
+    if left:
+        return Blocked("loader-left")
+    after = _back(result.after, new)
+    try:
+        compile(after, program.path, "exec", dont_inherit=True)
+    except SyntaxError:  # two values of one name have met in one place
+        left += new.loaders.values()
+        return Blocked("names-met")
+    return replace(told, after=after, edits=edits_between(program.text, after))
