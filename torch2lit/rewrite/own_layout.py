@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 from ..comments import comments
-from ..recover.syntax import Source
+from ..memory import tree_of
+from ..recover.syntax import Source, walk
 
 _SIMPLE = (
     ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Assert, ast.Delete, ast.Raise, ast.Global, ast.Import, ast.ImportFrom,
@@ -37,7 +38,7 @@ def _plain(text: str) -> str:
 
 
 def _statements(code: str) -> Iterator[ast.stmt]:
-    for node in ast.walk(ast.parse(code)):
+    for node in walk(tree_of(code)):
         if isinstance(node, _SIMPLE):
             yield node
 
