@@ -1603,8 +1603,8 @@ OF_LEAVING = (
         1,
         "a run resumed behind its last epoch trains without end",
         TRAINER,
-        """    return f"len(range({', '.join(parts)}))\"""",
-        """    return f"{parts[1]} - {parts[0]}\"""",
+        'f"max({ast.unparse(ast.BinOp(stop, ast.Sub(), start))}, 0)"',
+        "ast.unparse(ast.BinOp(stop, ast.Sub(), start))",
         _text("resumed-behind-its-last-epoch"),
     ),
     Mutation(
@@ -2030,6 +2030,14 @@ OF_LOGGING = (
         "return bool(values) and all(self._returned(v, index, function, depth + 1) for v in values)",
         "return True",
         _trains("numbers-of-functions-that-give-arrays"),
+    ),
+    Mutation(
+        1,
+        "a text on several lines is shifted with its statement",
+        "torch2lit/rewrite/own_layout.py",
+        "and _meaning(own, statement.col_offset) == meaning",
+        "",
+        _text("layout-of-unchanged-statements"),
     ),
     Mutation(
         1,

@@ -165,3 +165,21 @@ RESERVED = frozenset(
         "saved_models",
     ]
 )
+
+IN_OTHER_WORDS = {
+    "cuda": "use_cuda",
+    "device": "compute_device",
+    "global_step": "step_count",
+    "hparams": "settings",
+    "log": "run_log",
+    "logger": "run_logger",
+    "loggers": "run_loggers",
+    "optimizers": "all_optimizers",
+    "lr_schedulers": "all_schedulers",
+    "parameters": "params",
+    "test_dataloader": "test_loader",
+    "train_dataloader": "train_loader",
+    "training": "is_training",
+    "val_dataloader": "val_loader",
+}
+"""What people call such a thing of their own when the name is Lightning's."""

@@ -108,7 +108,10 @@ def count_of(draft: Draft, loop: Loop) -> str:
                     return _text(draft, right)
         if (first := _whole(start)) is not None and (last := _whole(stop)) is not None:
             return str(max(0, last - first))
-    # A difference may be -1 where a run resumes behind its last epoch, and to Lightning -1 means without end.
+    if len(parts) == 2 and draft.roles.key(draft.nest.entry.scope, "max") is None:
+        # A difference may be -1 where a run resumes behind its last epoch, and to Lightning -1 means without end.
+        stop, start = base.args[1], base.args[0]
+        return f"max({ast.unparse(ast.BinOp(stop, ast.Sub(), start))}, 0)"
     return f"len(range({', '.join(parts)}))"
 
 

@@ -24,6 +24,7 @@ from .lazy_loader import lazy_loader_source
 from .left_ranks import unused_ranks
 from .module import Names, choose_names, module_source
 from .objects import Restorer, stub_of
+from .own_layout import in_own_layout
 from .proposed import name_imports
 from .several import every_batch_source
 
@@ -41,7 +42,7 @@ def nest_edits(
     # What is defined in the loop goes with it.
     removed = [f for f in moved_functions(draft) if draft.nest.outermost not in source.ancestors(f)]
     definitions = restorer.definitions(state, lambda: _definitions(draft, configured, state, names))
-    class_code = format_code(definitions, width).rstrip("\n") + "\n"
+    class_code = in_own_layout(format_code(definitions, width), restorer.raw).rstrip("\n") + "\n"
     editor = EntryEditor(draft, state, names)
     entry = restorer.at_entry(trainer_source(draft, configured, state, names))
     edits = [loop_edit(draft, source, entry, width, editor)]

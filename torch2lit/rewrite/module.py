@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import libcst as cst
 
@@ -24,6 +25,7 @@ from ..plan.reported import is_for_several
 from ..plan.several_loaders import LOADER_INDEX
 from ..plan.state import State
 from ..plan.validation import trained_models
+from ..recover.makings import Value, makings
 from ..recover.names import local_names
 from ..recover.roles import Role
 from ..recover.state_names import is_whole, plain
@@ -115,7 +117,15 @@ def _model_word(draft: Draft) -> str:
         return _camel(_class_word(draft, model) or plain(model.name)) or "Model"
     words = [_class_word(draft, model) for model in sorted(models, key=lambda v: _first_made(draft, v))]
     pair = 0 < len(words) < 3 and all(word in draft.source.classes for word in words)
-    return "".join(dict.fromkeys(map(_camel, words))) if pair else "Model"
+    return "".join(dict.fromkeys(map(_camel, words))) if pair else _program_word(draft) or "Model"
+
+
+def _program_word(draft: Draft) -> str:
+    """What the program is called, where its file says more than that it trains; "" otherwise."""
+    stem = Path(draft.path).stem
+    if not stem.isidentifier() or _SAYS_NOTHING.search(stem.lower()):
+        return ""
+    return _camel(stem)
 
 
 def _first_made(draft: Draft, variable: Variable) -> tuple[int, int]:
@@ -136,7 +146,17 @@ def _class_word(draft: Draft, model: Variable) -> str:
                     last[:1].isupper() and last not in _CONTAINERS and last.isidentifier()
                 ):
                     words.add(last)
-    return words.pop() if len(words) == 1 else ""
+    if len(words) == 1:
+        return words.pop()
+    return _made_class(draft, model) if not words else ""
+
+
+def _made_class(draft: Draft, model: Variable) -> str:
+    """The class of the project or of a package that all makings of a model call, through parameters and functions."""
+    made = makings(Value(ast.Name(model.name, ast.Load()), model.scope, draft.roles))
+    words = {ast.unparse(m.call.func).rpartition(".")[2] for m in made} - _CONTAINERS
+    word = words.pop() if len(words) == 1 else ""
+    return word if word.isidentifier() and word[:1].isupper() else ""
 
 
 def _camel(name: str) -> str:
@@ -144,6 +164,9 @@ def _camel(name: str) -> str:
     return name if name[:1].isupper() else "".join(p[:1].upper() + p[1:] for p in name.split("_"))
 
 
+_SAYS_NOTHING = re.compile(
+    r"^(?:raw|code|script|program|run|demo|test|example|notebook|untitled|stdin|tmp\w*|\w?)$|train|main|model|solver|engine|experiment"
+)
 _CONTAINERS = {
     "Sequential",
     "DataParallel",

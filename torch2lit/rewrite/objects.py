@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ..objects.restore import NoTwinError, with_object
 from ..plan.draft import Draft
-from ..plan.module_names import RESERVED
+from ..plan.module_names import IN_OTHER_WORDS, RESERVED
 from ..plan.state import State
 from ..recover.state_names import STATE, WHOLE
 from ..recover.syntax import Source
@@ -49,7 +49,7 @@ class Restorer:
         word = _word(self.view.family.leaf.name)
         given = {name for parameter, attribute, _argument in state.parameters for name in (parameter, attribute)}
         while word in RESERVED or word in given or re.search(rf"\bself\.{word}\b", text):
-            word = f"raw_{word}"
+            word = IN_OTHER_WORDS.get(word, f"own_{word}")
         state.holder = f"self.{word}"
         state.parameters.insert(0, (word, word, WHOLE))
         return self._with_object(write(), state.holder, elsewhere=True)

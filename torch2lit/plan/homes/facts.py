@@ -22,7 +22,7 @@ from ..draft import (
 )
 from ..handlers import read_in_handlers
 from ..loop_bars import loop_bars
-from ..module_names import RESERVED
+from ..module_names import IN_OTHER_WORDS, RESERVED
 from ..moved import moved_functions
 from ..optimizers import Configured
 from ..own_bars import read_as_loader
@@ -196,10 +196,11 @@ class Facts:
 
     def free_attribute(self, name: str) -> str:
         if name in RESERVED:
-            name = f"raw_{name}"
-        while name in self.attributes or name in RESERVED:
-            name += "_"
-        return name
+            name = IN_OTHER_WORDS.get(name, f"own_{name}")
+        number, free = 2, name
+        while free in self.attributes or free in RESERVED:
+            number, free = number + 1, f"{name}_{number}"
+        return free
 
     def attribute_of(self, variable: Variable) -> str:
         for name, owner in self.attributes.items():
