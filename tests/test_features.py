@@ -165,7 +165,7 @@ def test_a_fault_of_another_package_is_named_and_stops_nothing() -> None:
         name, after = "acme", ()
 
         def proposals(self, training: Training) -> Iterable[Proposal]:
-            yield Proposal("nothing", training.text(ast.Pass()))
+            raise KeyError("a fault of its own")
 
     tried = propose(Broken(), 'print("mark")')
     assert "class Lit" in tried.text and '"mark"' in tried.text
