@@ -20,7 +20,7 @@ from torch2lit.recover.syntax import source_of
 from torch2lit.recover.variables import Variables
 from torch2lit.report.analysis import render_analysis
 
-FOUND_OUT = {"findings", "obstacles"}
+FOUND_OUT = {"findings", "obstacles", "declined"}
 
 
 def _draft(text: str) -> Draft:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..memory import tree_of
 from .lines import newline_of, split_lines
 
 PYTHON_CELL_MAGICS = frozenset({"capture", "prun", "time"})
@@ -48,6 +49,7 @@ _CELL_MAGIC = re.compile(r"\s*%%(\w+)")
 _PYTHON_LINE_MAGICS = frozenset({"debug", "lprun", "memit", "mprun", "prun", "psource", "store", "time", "timeit"})
 _FILLED_IN = re.compile(r"\{[^{}]*\}|\$[A-Za-z_]\w*")
 _WORD = re.compile(r"\b[A-Za-z_]\w*")
+_SIMPLE = (ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return)
 _PLACEHOLDER = re.compile(r"^([ \t]*)(.*?)[ \t]*# t2l-magic-(\d+)[ \t]*(\r\n|\r|\n|\Z)", re.MULTILINE)
 
 
@@ -109,7 +111,7 @@ class Magics:
                 return f"{indent}# {content.strip()}{end}"
             return (content if indent == hidden.indent else indent + content.lstrip(" \t")) + end
 
-        return _PLACEHOLDER.sub(original, text)
+        return _PLACEHOLDER.sub(original, _on_one_line(text))
 
     def changed(self, text: str) -> list[str]:
         """The lines whose placeholders read other variables now than they did: what they mean is no longer sure."""
@@ -178,6 +180,24 @@ class Magics:
         before = _indent_of(line) if indent is None else indent
         self._hidden.append(_Hidden(line, before, code))
         return f"{before}{code}  # t2l-magic-{len(self._hidden) - 1}{newline}"
+
+
+def _on_one_line(text: str) -> str:
+    """The text with each placeholder that was laid out over several lines on one line again: a magic has just one."""
+    if not _PLACEHOLDER.search(text):
+        return text
+    try:
+        tree = tree_of(text)
+    except SyntaxError:
+        return text
+    lines = split_lines(text)
+    for statement in ast.walk(tree):
+        first, last = (statement.lineno, statement.end_lineno or 0) if isinstance(statement, _SIMPLE) else (0, 0)
+        if first < last and (found := _PLACEHOLDER.match(lines[last - 1])):
+            comment = lines[last - 1][found.start(3) - len("# t2l-magic-") :]
+            lines[first - 1] = f"{_indent_of(lines[first - 1])}{ast.unparse(statement)}  {comment}"
+            lines[first:last] = [""] * (last - first)
+    return "".join(lines)
 
 
 def _seen_by(line: str) -> str:
