@@ -31,15 +31,13 @@ from .cli_options import (
     trainer_options,
     wants_color,
 )
-from .terminal import json_text, plain, plain_path, put, put_bytes
+from .terminal import plain, plain_path, put, put_bytes
 
 if TYPE_CHECKING:
     from .config import Config
     from .exit_codes import Ending
-    from .options import Options
     from .program import Conversion
     from .run import Run
-    from .verify import VerifyResult
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _STDIN = "-"
@@ -144,7 +142,6 @@ class _ScriptCommand(click.Command):
 @click.argument(
     "scripts",
     nargs=-1,
-    required=True,
     metavar="SCRIPT [CONVERTED] [-- ARGS...]",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
@@ -156,7 +153,16 @@ class _ScriptCommand(click.Command):
     default=600.0,
     metavar="SECONDS",
     show_default=True,
-    help="How long each of the two runs may take.",
+    help="How long each of the two runs may take; what both did until then is compared.",
+)
+@click.option(
+    "--python", metavar="PROGRAM", help="The interpreter that has torch and lightning, when it is not torch2lit's own."
+)
+@click.option(
+    "--commands",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Verify each line of the file, such as: train.py --epochs 2",
 )
 @click.option(
     "--nproc",
@@ -178,29 +184,13 @@ def verify(context: click.Context, /, scripts: tuple[Path, ...], **given: Any) -
 
     A script that torchrun starts needs --nproc; one that spawns its processes itself does not, and each of them is
     compared. In ARGS, {rank}, {local_rank} and {world_size} stand for the numbers of each process.
-    """
-    if len(scripts) > 2:
-        raise click.UsageError(
-            "verify takes one script, or a raw and a converted one; the script's arguments follow --"
-        )
-    config = read_config(given["config"], scripts)
-    check_version(config, given)
-    options = build_options(config.at(scripts[0]), given)
-    _require_lightning()
-    check_page(given)
-    result = _compare(scripts, context.meta["script_arguments"], options, given)
-    if given["report"] is not None:
-        from .report.page import pair
-        from .run import run_files
 
-        shown = [pair(*scripts)] if len(scripts) == 2 else list(run_files(scripts, options, write=False).conversions)
-        put_page(given, shown, {one.path: result for one in shown})
-    if given["form"] == "json":
-        put(json_text(result.to_dict()))
-    else:
-        text = result.render(wants_color(given["color"], sys.stdout))
-        put(text if text.endswith("\n") else text + "\n")
-    context.exit(result.exit_code)
+    The exit code says what happened: 0 the same, 1 trains differently, 3 the raw script does not repeat itself, 4 the raw
+    script fails, 5 the converted one does, 123 there is nothing to compare.
+    """
+    from .cli_verify import prove
+
+    context.exit(prove(scripts, context.meta["script_arguments"], given))
 
 
 @main.command(short_help="Say what a finding means and what to do.")
@@ -211,29 +201,6 @@ def explain(code: str, color: bool | None) -> None:
     from .report.explanation import render_rule
 
     put(render_rule(rule_named(code, "CODE"), color=wants_color(color, sys.stdout)))
-
-
-def _compare(
-    scripts: Sequence[Path], arguments: Sequence[str], options: Options, given: dict[str, Any]
-) -> VerifyResult:
-    from .exit_codes import FAILED
-    from .verify import VerifyError
-    from .verify import verify as compare
-
-    try:
-        return compare(
-            scripts[0],
-            scripts[1] if len(scripts) == 2 else None,
-            arguments,
-            options=options,
-            steps=given["steps"],
-            fast_dev_run=given["fast_dev_run"],
-            timeout=given["timeout"],
-            processes=given["nproc"],
-        )
-    except VerifyError as error:
-        click.echo(f"Error: {plain(str(error), lines=True)}", err=True)
-        raise click.exceptions.Exit(FAILED) from error
 
 
 def _run(paths: tuple[str, ...], given: dict[str, Any], *, write: bool) -> Run:
@@ -364,12 +331,3 @@ def _convert_stdin(given: dict[str, Any]) -> int:
         put_bytes(done.read if done.result is None else done.result)
         _report_messages(shown, given, ending)
     return ending.code
-
-
-def _require_lightning() -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in ("torch", "lightning") if find_spec(name) is None]
-    if missing:
-        needed = " and ".join(missing)
-        raise click.UsageError(f"verify runs both scripts and needs {needed}: pip install torch2lit[verify]")

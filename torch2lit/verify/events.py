@@ -45,7 +45,8 @@ class Step:
     parameters after the step, ``loss_count`` the number of losses recorded before it. ``gradient_norm``
     is the 2-norm over all gradients as the optimizer saw them. ``training`` is (modules in training mode,
     modules) of the models that own the parameters. ``cleared`` counts the calls of `zero_grad` since the step before.
-    ``tensors`` is filled for the first steps only.
+    ``tensors`` is filled for the first steps only. ``seconds`` went by since the step before, without what recording that one
+    took; 0.0 for the first.
     """
 
     optimizer: str
@@ -56,6 +57,7 @@ class Step:
     training: tuple[int, int] = (0, 0)
     tensors: tuple[TensorFact, ...] = ()
     cleared: int = 0
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ from torch2lit.options import Options
 from .causes import likely_causes
 from .compare import Comparison, compare, tensor_name
 from .conversion import Unconverted, convert
+from .cut import cut, steps_in_time
 from .errors import VerifyError
 from .ground import missing_ground
+from .progress import Watch, quiet
 from .repeat import not_later, sources_of_chance, told
 from .result import VerifyResult
 from .rules import RAW_DID_NOT_STEP
@@ -40,15 +42,16 @@ def verify(
     timeout: float = 600.0,
     python: str = sys.executable,
     processes: int | None = None,
+    watch: Watch = quiet,
 ) -> VerifyResult:
     """Prove that a converted script trains as the raw one does: same losses, rates and parameters, bit for
     bit.
 
     With ``converted`` None the raw script is converted first, with ``options``. ``arguments`` are the
     command line of both, ``steps`` ends both after that many optimizer steps, ``timeout`` is in seconds and
-    per run. ``fast_dev_run`` only checks that the converted script trains, for two steps. ``python`` is the
+    per run: what both did until then is compared. ``fast_dev_run`` only checks that the converted script trains, for two steps. ``python`` is the
     interpreter that has torch and lightning. ``processes`` starts every script in that many processes, as
-    ``torchrun`` does, and compares each of them; processes that a script spawns itself are compared anyway. Scripts run in copies of their folders. Raises VerifyError
+    ``torchrun`` does, and compares each of them; processes that a script spawns itself are compared anyway. ``watch`` is told how far a run is. Scripts run in copies of their folders. Raises VerifyError
     when the proof cannot be attempted.
     """
     scripts = [path for path in (raw, converted) if path is not None]
@@ -74,7 +77,7 @@ def verify(
     second = replace(first, script=scripts[-1], content=content, others=others)
     if converted is not None and converted.resolve().parent != raw.resolve().parent:
         second = replace(second, search_after=(raw.resolve().parent,))
-    with _stage(scripts) as stage:
+    with _stage(scripts, watch) as stage:
         if fast_dev_run:
             result = _quick(stage.run("converted", replace(second, steps=_FAST_STEPS)))
         else:
@@ -101,29 +104,38 @@ class _Stage:
 
     root: Path
     scripts: Sequence[Path]
+    watch: Watch
 
     def run(self, name: str, request: Request) -> Run:
         mirror = self.root / "copy"
         if mirror.exists():
             shutil.rmtree(mirror, ignore_errors=True)
         mirror.mkdir(exist_ok=True)
-        return run_script(build(mirror, self.scripts, Path.cwd()), request, self.root / name)
+        return run_script(build(mirror, self.scripts, Path.cwd()), request, self.root / name, self.watch)
 
 
 @contextmanager
-def _stage(scripts: Sequence[Path]) -> Iterator[_Stage]:
+def _stage(scripts: Sequence[Path], watch: Watch) -> Iterator[_Stage]:
     with own_folder() as root:
-        yield _Stage(root, scripts)
+        yield _Stage(root, scripts, watch)
 
 
 def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Finding]) -> VerifyResult:
     raw = stage.run("raw", first)
+    if limit := steps_in_time(raw):
+        raw = cut(raw, limit)
+        first, second = replace(first, steps=limit), replace(second, steps=limit)
     if raw.failed:
         return VerifyResult("failed", raw=raw, problem=_why_failed("raw", raw, first))
     if not any(run.trace.steps or run.trace.backwards for run in raw.ranks):
         problem = "The raw run came to its end without an optimizer step or a backward pass."
         return VerifyResult("failed", causes=(RAW_DID_NOT_STEP,), raw=raw, problem=problem)
     converted = stage.run("converted", second)
+    # When the raw script came to its end, one that does not in the same time may well hang.
+    if limit and (fewer := steps_in_time(converted)):
+        limit = fewer
+        raw, converted = cut(raw, limit), cut(converted, limit)
+        first, second = replace(first, steps=limit), replace(second, steps=limit)
     if converted.failed:
         return VerifyResult("failed", raw=raw, converted=converted, problem=_why_failed("converted", converted, second))
     if len(raw.ranks) != len(converted.ranks):
@@ -136,7 +148,9 @@ def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Fi
     comparison = ranks[rank]
     notes = _notes(ranks, first)
     if not parted:
-        return VerifyResult("identical", comparison, raw=raw, converted=converted, notes=notes, ranks=ranks)
+        return VerifyResult(
+            "identical", comparison, raw=raw, converted=converted, notes=notes, ranks=ranks, cut_after=limit
+        )
     again = _repeated(stage, first, raw, rank)
     if again is not None and not_later(again.first, comparison.first):
         return VerifyResult(

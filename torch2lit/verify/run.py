@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 from .errors import VerifyError
 from .events import Trace, read
 from .outside import told_in
+from .progress import StepCounter, Watch, quiet
 from .ranks import rank_arguments, rank_environments
 from .workspace import Workspace
 
@@ -25,6 +26,7 @@ _CHILD = Path(__file__).with_name("child.py")
 _DIFFER = Path(__file__).with_name("differ.py")
 _LARGEST_OUTPUT = 8 * 1024**2
 _OUTSIDE = "outside"
+_EVENTS = "events.jsonl"
 _GRACE = 10.0
 """Seconds that the other processes get after one of them broke."""
 PINS = {
@@ -102,9 +104,9 @@ class Request:
     """How many processes are started with the environment of ``torchrun``; None starts one without it."""
 
 
-def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
-    """Run a script inside ``workspace``; files of the tool's own go to ``scratch``. Never raises for what
-    it does.
+def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Watch = quiet) -> Run:
+    """Run a script inside ``workspace``; files of the tool's own go to ``scratch``, by whose name ``watch`` is told how far it is.
+    Never raises for what it does.
     """
     script = workspace.place(request.script)
     for path, content in [(request.script, request.content), *request.others]:
@@ -125,7 +127,10 @@ def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
         command = [request.python, str(_CHILD), str(control), shown, *given]
         starts.append(_Start(command, _environment({**os.environ, **ranked, "PWD": str(directory)}, workspace), own))
     started = time.monotonic()
-    ends = _wait(starts, directory, request.timeout)
+    counter = StepCounter(starts[0].scratch / _EVENTS)
+    ends = _wait(
+        starts, directory, request.timeout, lambda: watch(scratch.name, counter.count(), time.monotonic() - started)
+    )
     seconds = time.monotonic() - started
     runs = [_told(start.scratch, *end, seconds, workspace) for start, end in zip(starts, ends, strict=True)]
     outside = scratch / _OUTSIDE
@@ -139,7 +144,7 @@ def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
 
 
 def _told(scratch: Path, returncode: int, timed_out: bool, seconds: float, workspace: Workspace) -> Run:
-    events = scratch / "events.jsonl"
+    events = scratch / _EVENTS
     lines = events.read_text(encoding="utf-8").splitlines() if events.exists() else []
     out, err = (_text(scratch / name, workspace) for name in ("stdout", "stderr"))
     return Run(read(lines), returncode, out, err, seconds, timed_out)
@@ -182,7 +187,7 @@ def _control(
 ) -> Mapping[str, object]:
     return {
         "script": str(script),
-        "trace": str(own / "events.jsonl"),
+        "trace": str(own / _EVENTS),
         "spawned": str(shared / "spawned-{rank}.jsonl"),
         "together": [str(shared / f"done-{number}") for number in range(request.processes or 1)],
         "rank": rank,
@@ -213,8 +218,10 @@ class _Start:
     scratch: Path
 
 
-def _wait(starts: Sequence[_Start], directory: Path, timeout: float) -> list[tuple[int, bool]]:
-    """Start all processes and wait for them: the exit status of each, and whether it took too long.
+def _wait(
+    starts: Sequence[_Start], directory: Path, timeout: float, look: Callable[[], object]
+) -> list[tuple[int, bool]]:
+    """Start all processes and wait for them: the exit status of each, and whether it took too long. ``look`` is called meanwhile.
 
     When one breaks, the others wait for it in vain; they are ended a little later.
     """
@@ -223,6 +230,7 @@ def _wait(starts: Sequence[_Start], directory: Path, timeout: float) -> list[tup
         processes = [_start(start, directory, stack) for start in starts]
         try:
             while any(p.poll() is None for p in processes):
+                look()
                 now = time.monotonic()
                 if any((p.poll() or 0) > 0 for p in processes):
                     deadline = min(deadline, now + _GRACE)

@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -115,6 +116,7 @@ class _Recorder:
         self._optimizers: dict[int, tuple[weakref.ref[Any], str, Owners]] = {}
         self._used = 0
         self._cleared = 0
+        self._left: float | None = None
         self._starts: dict[int, str] = {}
         self._set_up = SetUp(self._add, lambda: len(trace.steps))
 
@@ -253,19 +255,21 @@ class _Recorder:
     def _on_step(self, optimizer: Any, *_: Any) -> None:
         import torch
 
+        seconds = time.perf_counter() - self._left if self._left is not None else 0.0
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if all(p.grad is None for p in parameters):
             return  # Lightning steps without gradients when training_step returns None; raw loops do not
         if self.stopping:
             self._stop()
         with torch.no_grad():
-            self._add(self._step(optimizer, parameters))
+            self._add(self._step(optimizer, parameters, seconds))
             if self.dump_to is not None and len(self.trace.steps) - 1 == self.dump_step:
                 self._dump(parameters)
+        self._left = time.perf_counter()
         if self.max_steps is not None and len(self.trace.steps) >= self.max_steps:
             self._stop()
 
-    def _step(self, optimizer: Any, parameters: list[Any]) -> Step:
+    def _step(self, optimizer: Any, parameters: list[Any], seconds: float) -> Step:
         label, owners = self._known(optimizer, parameters)
         digests = [tensor_sha1(p) for p in parameters]
         detailed = len(self.trace.steps) < DETAILED_STEPS
@@ -281,6 +285,7 @@ class _Recorder:
             training=owners.training(),
             tensors=facts,
             cleared=cleared,
+            seconds=round(seconds, 6),
         )
 
     def _known(self, optimizer: Any, parameters: list[Any]) -> tuple[str, Owners]:
