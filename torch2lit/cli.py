@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,14 +205,14 @@ def explain(code: str, color: bool | None) -> None:
 
 
 def _run(paths: tuple[str, ...], given: dict[str, Any], *, write: bool) -> Run:
-    from .destinations import DestinationProblem
-    from .files.discovery import ExcludeProblem
+    from .cache import Cache, cache_folder
+    from .file_bar import file_bar
     from .run import run_files
 
     check_page(given)
     places = [Path(path) for path in paths]
     config = _configured(places, given)
-    try:
+    with file_bar(given) as tell, _usage_errors():
         return run_files(
             places,
             options_by_path(config, given),
@@ -220,7 +221,19 @@ def _run(paths: tuple[str, ...], given: dict[str, Any], *, write: bool) -> Run:
             output=given.get("output"),
             jobs=given["jobs"] or config.jobs,
             shard=given["shard"] or (1, 1),
+            cache=None if given["no_cache"] else Cache(cache_folder()),
+            tell=tell,
         )
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Paths and patterns that cannot be used are told as wrong usage."""
+    from .destinations import DestinationProblem
+    from .files.discovery import ExcludeProblem
+
+    try:
+        yield
     except FileNotFoundError as error:
         raise click.BadParameter(f"{plain_path(str(error))} does not exist", param_hint="PATH") from error
     except (ExcludeProblem, DestinationProblem) as error:

@@ -74,6 +74,7 @@ discovery_options = _stack(
         metavar="SECONDS",
         help="What one file may take before it is left as it is; 300 by default.",
     ),
+    click.option("--no-cache", is_flag=True, help="Neither use nor keep results of earlier runs."),
     click.option(
         "--shard", type=Shard(), metavar="I/N", help="Only the I-th of N parts of the files, for CI machines."
     ),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .checks import missed_names
 from .destinations import destinations, is_folder
@@ -24,6 +26,9 @@ from .process import Processed, process_file, unchanged_at_sight
 from .process_python import failed
 from .program import Cause, Conversion, Library, Outcome
 from .unchanged import already_lightning, why_unchanged
+
+if TYPE_CHECKING:
+    from .cache import Cache
 
 OptionsOf = Callable[[Path], Options]
 """The options of one file, where they are not the same for all."""
@@ -46,8 +51,12 @@ def run_files(
     output: str | None = None,
     jobs: int | None = None,
     shard: tuple[int, int] = (1, 1),
+    cache: Cache | None = None,
+    tell: Callable[[int, int], object] = lambda done, of: None,
 ) -> Run:
     """Convert files and everything below folders; of these files only one of several parts, when ``shard`` says which.
+    ``cache`` has results of earlier runs and gets those of this one; ``tell`` is called with how many of how many
+    files are done, for those that take time.
 
     Raises FileNotFoundError for a path that does not exist, ExcludeProblem for a wrong exclude and
     DestinationProblem for an output that cannot take the files. One bad file is a failed conversion and stops
@@ -56,9 +65,9 @@ def run_files(
     found = discover(paths, excludes or Excludes())
     files = in_shard(_outside_of(found.files, paths, output), *shard)
     places = destinations(files, paths, output) if write else {}
-    done = _process(files, options, jobs)
+    done = _process(files, options, jobs, cache, tell)
     if others := _not_among(files, [other for one in done for other in one.others]):
-        files, done = [*files, *others], [*done, *_process(others, options, jobs)]
+        files, done = [*files, *others], [*done, *_process(others, options, jobs, cache, tell)]
         places = destinations(files, [*paths, *sorted({other.parent for other in others})], output) if write else {}
     done = _with_names_for_others(files, _left_to_their_programs(files, done, options))
     conversions = [failed(path.as_posix(), f"cannot read: {reason}") for path, reason in found.unreadable]
@@ -67,6 +76,8 @@ def run_files(
         conversions += _write(files, done, places, kept)
     else:
         conversions += [one.conversion for one in done]
+    if cache is not None:
+        cache.sweep()
     conversions.sort(key=lambda conversion: Path(conversion.path).parts)
     return Run(tuple(conversions), tuple(kept))
 
@@ -183,7 +194,13 @@ def in_shard(files: Sequence[Path], number: int, of: int) -> list[Path]:
     return [file for file in files if zlib.crc32(os.fsencode(os.path.relpath(file))) % of == number - 1]
 
 
-def _process(files: Sequence[Path], options: Options | OptionsOf, jobs: int | None) -> list[Processed]:
+def _process(
+    files: Sequence[Path],
+    options: Options | OptionsOf,
+    jobs: int | None,
+    cache: Cache | None,
+    tell: Callable[[int, int], object],
+) -> list[Processed]:
     # Most files of a repository hold no training: they are told by their bytes, before any process starts.
     results: dict[Path, Processed] = {}
     for file in files:
@@ -193,6 +210,8 @@ def _process(files: Sequence[Path], options: Options | OptionsOf, jobs: int | No
         except OSError as error:
             results[file] = Processed(failed(file.as_posix(), f"cannot read: {reason_of(error)}"))
             continue
+        if reason is None and cache is not None and (known := cache.load(file, _of(options, file), data)) is not None:
+            results[file] = known
         if reason is not None:
             reason = why_unchanged(data, file.as_posix())
             results[file] = Processed(
@@ -200,7 +219,10 @@ def _process(files: Sequence[Path], options: Options | OptionsOf, jobs: int | No
             )
     left = [file for file in files if file not in results]
     its_options = [_of(options, file) for file in left]
-    results.update(zip(left, process_files(left, its_options, jobs), strict=True))
+    work = process_file if cache is None else cache.process
+    count = itertools.count(1)
+    done = process_files(left, its_options, jobs, work=work, tell=lambda: tell(next(count), len(left)))
+    results.update(zip(left, done, strict=True))
     return [results[file] for file in files]
 
 
