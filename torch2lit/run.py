@@ -15,7 +15,7 @@ from .destinations import destinations, is_folder
 from .files.discovery import Excludes, discover
 from .files.errors import WriteError
 from .files.git import HeldByGit
-from .files.prefilter import may_lead_to_training, mentions_skip
+from .files.prefilter import may_lead_to_training, mentions_skip, mentions_torch
 from .files.reading import read_file, reason_of
 from .files.temporary import remove_leftovers
 from .files.writing import Written, write_file
@@ -90,6 +90,8 @@ def _left_to_their_programs(
     Fabric would change it for callers that the user did not ask to convert, or that have its code by now. Whether it was named makes no
     difference: pre-commit names the files of a commit, a few at a time and in any order.
     """
+    if all(one.conversion.library is None for one in done):
+        return list(done)
     known = {os.path.realpath(file): one for file, one in zip(files, done, strict=True)}
     with_program = {os.path.realpath(other) for one in done for other in one.others}
     result = []
@@ -172,6 +174,8 @@ _STARTED_BY_NONE = (
 
 def _not_among(files: Sequence[Path], others: Sequence[Path]) -> list[Path]:
     """The other files of the programs that are no files of the run themselves, each once, sorted."""
+    if not others:
+        return []
     known = {os.path.realpath(file) for file in files}
     found = {real: other for other in others if (real := os.path.realpath(other)) not in known}
     return sorted(found.values(), key=lambda file: file.parts)
@@ -206,7 +210,8 @@ def _process(
     for file in files:
         try:
             data = read_file(file)
-            reason = None if may_lead_to_training(data) or mentions_skip(data) else unchanged_at_sight(data)
+            looked_into = mentions_skip(data) or (mentions_torch(data) and may_lead_to_training(data))
+            reason = None if looked_into else unchanged_at_sight(data)
         except OSError as error:
             results[file] = Processed(failed(file.as_posix(), f"cannot read: {reason_of(error)}"))
             continue
