@@ -23,7 +23,6 @@ from .draft import (
     TRAINING_STEP,
     VALIDATION_END,
     VALIDATION_START,
-    VALIDATION_STEP,
     Draft,
     Logged,
     Reports,
@@ -36,6 +35,7 @@ from .measured import Measured
 from .metrics import logged_numbers
 from .no_arrays import NoArrays
 from .numbers import Numbers
+from .of_validation import OfValidation
 from .shown import Shown
 from .shown_numbers import root_of, shown_numbers
 from .state import State
@@ -43,7 +43,6 @@ from .steps import open_controls
 
 _HOOKS = (TRAINING_STEP, BEFORE_STEP, BATCH_END, EPOCH_START, VALIDATION_START, VALIDATION_END, EPOCH_END)
 _STEPS = (TRAINING_STEP, BEFORE_STEP, BATCH_END)
-_OF_VALIDATION = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 _CLOCKS = ("time.", "datetime.", "psutil.")
 _BEST = ("best", "min_", "max_", "_min", "_max", "lowest", "highest", "minimum")
 
@@ -77,8 +76,7 @@ class _Reporter:
         watched = [draft.variables.of(w.item.frame, w.watch.value.id) for w in draft.watched]
         self.deciding = _deciding(draft) | {v for v in watched if v is not None}
         self.homes: set[str] = set()
-        validating = [i for hook in _OF_VALIDATION for i in draft.hooks.get(hook, [])]
-        self.validated = draft.variables.sequence(validating).written if draft.validation is not None else frozenset()
+        self.of_validation = OfValidation(draft)
 
     def run(self) -> None:
         for claim in self.draft.claims.values():
@@ -114,9 +112,12 @@ class _Reporter:
         variables = {home: variable for variable, home in self.state.homes.items()}
         names = self.taken.setdefault(VALIDATION_END, set())
         for attribute, home in logged_numbers(self.draft, self.state).items():
-            name = log_name(ast.Name(attribute, ast.Load()), "")
-            if not name or (name := of_validation(name)) in names:
+            shown = log_name(ast.Name(attribute, ast.Load()), "")
+            name = of_validation(shown) if shown else ""
+            if not name or name in names:
                 continue
+            if name != shown and variables[home] not in self.of_validation.at_its_end:
+                continue  # the training's number is logged where it is told
             names.add(name)
             self.homes.add(home)
             decides = variables[home] in self.deciding
@@ -274,16 +275,11 @@ class _Reporter:
         home = self.state.in_hook.get((place.hook, variable)) or self.state.homes.get(variable, "")
         return home in self.homes
 
-    def _is_validated(self, node: ast.expr, place: _Place) -> bool:
-        """Whether a value is made of what the validation found."""
-        names = [n.id for n in walk(node) if isinstance(n, ast.Name)]
-        return any(self.draft.variables.of(place.item.frame, name) in self.validated for name in names)
-
     def _name(self, name: str, place: _Place, node: ast.expr, value: str) -> str:
         """The name as it is logged in a hook; "" when that number or that name is logged there already."""
         if not name or (place.hook, value) in self.values:
             return ""
-        if place.hook in (VALIDATION_END, EPOCH_END) and self._is_validated(node, place):
+        if self.of_validation.value(node, place.item, place.statement):
             name = of_validation(name)
         elif place.hook not in _STEPS and any(
             name in names for hook, names in self.taken.items() if hook != place.hook

@@ -19,6 +19,7 @@ from ..plan.draft import (
     VALIDATION_STEP,
     Draft,
 )
+from ..plan.homes.unbound import may_be_missing, optimizer_of_module_level
 from ..plan.optimizers import Configured, may_be_none
 from ..plan.proposals import word
 from ..plan.reported import is_for_several
@@ -310,7 +311,7 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
     lines = ["def configure_optimizers(self):"]
     if not configured.moved:
         written = (
-            template.replace("{}", writer.text(e, draft.nest.step_frame, "configure_optimizers"))
+            template.replace("{}", _optimizer_text(draft, e, writer, state))
             for e, template in zip(configured.expressions, configured.templates, strict=True)
             if draft.roles.of(e, draft.nest.step_frame.scope) is not Role.SCALER
         )
@@ -321,12 +322,25 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
             lines.append(f'    return {{"optimizer": {texts[0]}, "lr_scheduler": {inner}}}')
         elif len(texts) == 1:
             lines.append(f"    return {texts[0]}")
-        elif any(may_be_none(draft, e) for e in configured.expressions):
+        elif any(may_be_none(draft, e) or _may_be_missing(draft, e) for e in configured.expressions):
             lines.append(f"    return [optimizer for optimizer in ({', '.join(texts)}) if optimizer is not None]")
         else:
             lines.append(f"    return [{', '.join(texts)}]")
         return "\n".join(lines) + "\n"
     return "\n".join([*lines, *_made(draft, configured, writer)]) + "\n"
+
+
+def _optimizer_text(draft: Draft, optimizer: ast.expr, writer: HookWriter, state: State) -> str:
+    """How the module reaches an optimizer that the script makes."""
+    variable = draft.variable(optimizer, draft.nest.step_frame)
+    if variable is not None and variable not in state.homes and variable.is_global:
+        return optimizer_of_module_level(draft, variable)
+    return writer.text(optimizer, draft.nest.step_frame, "configure_optimizers")
+
+
+def _may_be_missing(draft: Draft, optimizer: ast.expr) -> bool:
+    variable = draft.variable(optimizer, draft.nest.step_frame)
+    return variable is not None and may_be_missing(draft, variable)
 
 
 def _made(draft: Draft, configured: Configured, writer: HookWriter) -> list[str]:
