@@ -46,6 +46,7 @@ STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
 OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
+MODES = "torch2lit/plan/validation_modes.py"
 MIXED = "torch2lit/plan/mixed_precision.py"
 FACTS = "torch2lit/plan/homes/facts.py"
 PROMOTION = "torch2lit/plan/homes/promotion.py"
@@ -527,7 +528,7 @@ SAME_TRAINING = (
     Mutation(
         1,
         "validation switches to eval unasked",
-        VALIDATION,
+        MODES,
         "draft.methods.append(_KEEP_MODE)",
         "pass",
         _trains("validation-without-eval"),
@@ -535,10 +536,58 @@ SAME_TRAINING = (
     Mutation(
         1,
         "validation switches back to train unasked",
-        VALIDATION,
-        "if _mode_matters_after(draft, held, rest):",
-        "if False:",
+        MODES,
+        "draft.methods.append(_KEEP_EVAL)",
+        "pass",
         _trains("eval-never-back-to-train"),
+    ),
+    Mutation(
+        1,
+        "nobody sees the mode in which training leaves a model",
+        MODES,
+        "return not items_path(draft, rest, model).switches and mode_shows_after(draft, model)",
+        "return False",
+        _trains("caller-tests-in-the-mode-that-it-finds", "mode-asked-for-after-training"),
+    ),
+    Mutation(
+        1,
+        "the callers of the training do not see the mode of the model",
+        "torch2lit/plan/mode_afterwards.py",
+        "return not isinstance(scope, ast.Module) and self._in_callers(scope, models, depth)",
+        "return False",
+        _trains("caller-tests-in-the-mode-that-it-finds"),
+    ),
+    Mutation(
+        1,
+        "a switch in one branch switches a model in every case",
+        "torch2lit/recover/mode_paths.py",
+        "any(p.shows for p in paths), any(p.ends for p in paths),",
+        "any(p.shows for p in paths), all(p.ends for p in paths),",
+        _trains("caller-switches-in-one-branch-only"),
+    ),
+    Mutation(
+        1,
+        "nothing holds a model but its own names",
+        "torch2lit/plan/mode_afterwards.py",
+        "return frozenset(found - models)",
+        "return frozenset()",
+        _trains("wrapper-made-before-tests-after-training"),
+    ),
+    Mutation(
+        1,
+        "a model that the validation leaves alone is switched as well",
+        MODES,
+        "if as_it_is or (stays and not all(paths[m].switches for m in held)):",
+        "if as_it_is:",
+        _trains("helper-in-train-mode-beside-a-model-in-eval-mode"),
+    ),
+    Mutation(
+        1,
+        "the epoch loop surely has a turn",
+        MODES,
+        "return not leaving and _has_turns(draft)",
+        "return not leaving",
+        _text("tested-after-as-many-epochs-as-told"),
     ),
     Mutation(
         1,

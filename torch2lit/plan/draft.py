@@ -251,6 +251,8 @@ class Draft:
     """What else it needs: a module, and what is imported from it by name."""
     methods: list[str] = field(default_factory=list)
     """Whole extra methods of the module, as source."""
+    left_in_eval: list[str] = field(default_factory=list)
+    """The models that the script's last validation leaves in eval mode, where that is seen; Lightning puts them back."""
     exits: list[ast.ExceptHandler] = field(default_factory=list)
     """Handlers of ^C around the loop that take the exit which Lightning makes of it."""
     findings: list[Finding] = field(default_factory=list)

@@ -51,6 +51,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
         lines.append(f"{names.trainer}.strategy.barrier()")
     lines += after
     lines += back
+    lines += [f"{name}.eval()" for name in draft.left_in_eval]
     lines += [f"{name} = {names.trainer}.optimizers[{place}]" for name, place in state.optimizers_after]
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
     return "\n".join(lines) + "\n"

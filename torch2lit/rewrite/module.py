@@ -20,12 +20,12 @@ from ..plan.draft import (
     Draft,
 )
 from ..plan.homes.unbound import may_be_missing, optimizer_of_module_level
+from ..plan.held_models import trained_models
 from ..plan.optimizers import Configured, may_be_none
 from ..plan.proposals import word
 from ..plan.reported import is_for_several
 from ..plan.several_loaders import LOADER_INDEX
 from ..plan.state import State
-from ..plan.validation import trained_models
 from ..recover.makings import Value, makings
 from ..recover.names import local_names
 from ..recover.roles import Role
