@@ -59,7 +59,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
 
 def _at_start(draft: Draft, state: State, names: Names, test: ast.expr) -> str:
     """The condition of the `while` loop before its first turn: start values may live on the module by now."""
-    moved = {s.targets[0].id: attribute for attribute, s in state.initial}  # type: ignore[attr-defined]
+    moved = {name: attribute for attribute, _statement, name in state.initial}
     read = {n.id for n in walk(test) if isinstance(n, ast.Name)}
     homes = {name: f"{names.instance}.{attribute}" for name, attribute in moved.items() if name in read}
     return cst.Module([]).code_for_node(rename(cst.parse_expression(f"({draft.source.segment(test)})"), homes))[1:-1]

@@ -284,9 +284,10 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
     lines += [f"    self.{attribute} = {parameter}" for parameter, attribute, _argument in state.parameters]
     lines += [f"    self.{attribute} = {name}" for attribute, name in state.views.items()]
     text = "\n".join(lines) + "\n"
-    for attribute, statement in state.initial:
+    for statement in dict.fromkeys(statement for _attribute, statement, _name in state.initial):
         twin = draft.source.twins[statement]
-        line = rename(standalone(twin.node, twin.index), {statement.targets[0].id: f"self.{attribute}"})  # type: ignore[attr-defined]
+        starts = {name: f"self.{attribute}" for attribute, own, name in state.initial if own is statement}
+        line = rename(standalone(twin.node, twin.index), starts)
         line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])
         code = cst.Module([line]).code.replace("\r\n", "\n")
         text += "".join(f"    {part}\n" for part in code.splitlines())
