@@ -570,7 +570,7 @@ register(
         remedy="See the message for what stood in the way.",
         text="""\
 Lightning runs the validation loader after the batches, in eval mode and without gradients. An evaluation that needs
-another order, another interval or several passes stays verbatim in `on_train_epoch_end`.
+another order, a condition that is known at the end of an epoch only, or several passes stays verbatim in `on_train_epoch_end`.
 """,
     )
 )

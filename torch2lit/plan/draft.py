@@ -319,7 +319,7 @@ class Draft:
         if item.kind in ("enter", "leave"):
             assert isinstance(item.node, ast.With)
             return joined_effects([self.effects.of(i.context_expr, item.frame.scope) for i in item.node.items])
-        if item.kind == "stop":
+        if item.kind in ("stop", "validates"):
             assert item.value is not None
             return self.effects.of(item.value, item.frame.scope)
         if item.kind == "result":

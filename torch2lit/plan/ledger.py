@@ -115,6 +115,8 @@ class _Writer:
                 item.node, Fate.MOVED, hook, "spread_with", "it begins and ends around the loop that Lightning runs"
             )
             return
+        if item.kind == "validates":
+            return
         if item.kind != "statement":
             self.add(
                 item.node,

@@ -70,7 +70,8 @@ class DraftTraining:
             items = self._draft.hooks.get(hook, [])
             for item in items:
                 if item.kind == "statement":
-                    yield from self._below(item, item.node, hook, (), item is items[-1] and self._ends_epoch(hook))
+                    last = item is items[-1] and self._ends_epoch(hook)
+                    yield from self._below(item, item.node, hook, _around(item), last)
 
     def _below(
         self, item: Item, statement: ast.stmt, hook: str, within: tuple[ast.stmt, ...], last: bool
@@ -195,3 +196,9 @@ class DraftTraining:
 
     def text(self, node: ast.AST) -> str:
         return self._draft.source.segment(node)
+
+
+def _around(item: Item) -> tuple[ast.stmt, ...]:
+    """The `if` statement that decides whether the item runs, where the Trainer does not decide as it does."""
+    guard = item.guard
+    return (guard.block,) if guard is not None and guard.block is not None and not guard.counted else ()

@@ -21,7 +21,7 @@ from ..plan.several_loaders import LOADER_INDEX, started_names
 from ..plan.state import State
 from ..plan.steps import controls
 from ..recover.backwards import object_backward
-from ..recover.items import Item
+from ..recover.items import Guard, Item
 from ..recover.names import flow
 from ..recover.nest import Frame
 from ..recover.state_names import is_attribute
@@ -97,17 +97,24 @@ class HookWriter:
             lines.append(_parse(unpacking))
         start = len(lines)
         carried: list[cst.EmptyLine] = []
+        guard: Guard | None = None
         for item in items:
             if item.node in self.draft.removals and item.kind == "statement":
                 if item.node is self.draft.returned_at and self.draft.returned_name:
                     lines.append(self._returned_line())
                 carried += self._footer(item)
                 continue
-            for line in self.item(item, hook):
-                if carried:
-                    line = line.with_changes(leading_lines=[*carried, *_leading(line)])
-                    carried = []
-                lines.append(line)
+            written = self.item(item, hook)
+            if carried and written:
+                written[0] = written[0].with_changes(leading_lines=[*carried, *_leading(written[0])])
+                carried = []
+            if item.guard is None or not written:
+                lines += written
+            elif item.guard is guard:
+                lines[-1] = _longer(lines[-1], written)
+            else:
+                lines.append(self._guarded(item.guard, hook, written))
+            guard = item.guard
             carried += self._footer(item)
         if hook == TRAINING_STEP and self.draft.automatic:
             lines.append(self._return(carried))
@@ -120,6 +127,16 @@ class HookWriter:
             first = lines[start]
             lines[start] = first.with_changes(leading_lines=_without_blank_start(_leading(first)))
         return lines
+
+    def _guarded(self, guard: Guard, hook: str, lines: list[Statement]) -> Statement:
+        """The first statements of a hook that run in some of its turns only, under their condition."""
+        test = "self.trainer.is_last_batch"
+        if guard.test is not None and guard.frame is not None:
+            test = self.text(guard.test, guard.frame, hook)
+        block = _parse(f"if {test}:\n    pass\n")
+        assert isinstance(block, cst.If)
+        lines = [lines[0].with_changes(leading_lines=_without_blank_start(_leading(lines[0]))), *lines[1:]]
+        return block.with_changes(body=cst.IndentedBlock(lines))
 
     trailing: list[cst.EmptyLine] | None = None
 
@@ -187,6 +204,10 @@ class HookWriter:
             line = _parse(f"if {test}:\n    self.trainer.should_stop = True\n")
             common = self.draft.several is not None and item.node in self.draft.several.common
             return as_lines(decided_by_first(None)(line)) if common else [line]
+        if item.kind == "validates":
+            assert item.value is not None
+            test = self.text(item.value, item.frame, hook)
+            return [_parse(f"self.trainer.limit_val_batches = 1.0 if {test} else 0")]
         if item.kind == "result":
             return self._result(item, hook)
         twin = self.draft.source.twins[item.node]
@@ -414,6 +435,12 @@ class _ManualBackward(cst.CSTTransformer):
         return updated_node.with_changes(
             func=cst.Attribute(cst.Name("self"), cst.Name("manual_backward")), args=arguments
         )
+
+
+def _longer(block: Statement, lines: list[Statement]) -> Statement:
+    """An `if` statement with more statements in its block."""
+    assert isinstance(block, cst.If) and isinstance(block.body, cst.IndentedBlock)
+    return block.with_changes(body=block.body.with_changes(body=[*block.body.body, *lines]))
 
 
 def _inner(statement: ast.stmt) -> list[ast.stmt]:

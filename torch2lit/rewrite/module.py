@@ -19,8 +19,8 @@ from ..plan.draft import (
     VALIDATION_STEP,
     Draft,
 )
-from ..plan.homes.unbound import may_be_missing, optimizer_of_module_level
 from ..plan.held_models import trained_models
+from ..plan.homes.unbound import may_be_missing, optimizer_of_module_level
 from ..plan.optimizers import Configured, may_be_none
 from ..plan.proposals import word
 from ..plan.reported import is_for_several

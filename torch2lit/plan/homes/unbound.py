@@ -64,6 +64,16 @@ def _is_changed_by_functions(draft: Draft, test: ast.expr) -> bool:
     return bool(flow([test]).read & draft.roles.global_writes) or _changes([], test, inside)
 
 
+def surely_bound(draft: Draft, variable: Variable) -> bool:
+    """Whether a variable has a value where the loop begins, even if the loop itself may not ask for it."""
+    scope = draft.nest.entry.scope
+    if isinstance(variable.scope, ast.Module) and variable.scope is not scope:
+        return variable.name in flow(variable.scope.body).definite
+    if not isinstance(scope, ast.Module) and variable.name in parameter_names(scope):
+        return True
+    return variable.name in flow(_before(draft, scope.body)).definite
+
+
 def bound_on_the_way(draft: Draft) -> frozenset[str]:
     """The names of the entry scope that may have a value when its loop begins."""
     return flow(_before(draft, draft.nest.entry.scope.body)).written
