@@ -29,7 +29,7 @@ STOREYS = (
     ("legacy", "objects", "ddp", "switches", "checks"),
     ("plan",),
     ("rewrite",),
-    ("origin", "new_lines", "unchanged", "unused_skips", "full_batch"),
+    ("origin", "new_lines", "unchanged", "unused_skips", "full_batch", "batch_source"),
     ("by_trainer",),
     ("views",),
     ("search", "by_fabric"),

@@ -22,9 +22,10 @@ from ..recover.syntax import Seen, Source, source_of
 
 MODERN, SWITCHES, METHODS, INHERITED, WRAPPER = "modern", "switches", "methods", "inherited", "wrapper"
 FULL_BATCH = "full-batch"
+BATCH_SOURCE = "batch-source"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
-ALL = frozenset((MODERN, SWITCHES, METHODS, INHERITED, WRAPPER, FULL_BATCH))
+ALL = frozenset((MODERN, SWITCHES, METHODS, INHERITED, WRAPPER, FULL_BATCH, BATCH_SOURCE))
 
 
 @dataclass(frozen=True)
