@@ -29,7 +29,7 @@ STOREYS = (
     ("legacy", "objects", "ddp", "switches", "checks"),
     ("plan",),
     ("rewrite",),
-    ("origin", "new_lines", "unchanged", "unused_skips", "full_batch", "made_inside"),
+    ("origin", "new_lines", "unchanged", "unused_skips", "full_batch", "batch_source", "made_inside"),
     ("by_trainer",),
     ("views",),
     ("search", "by_fabric"),

@@ -48,7 +48,7 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
 
 
 def _convert(program: Program) -> Conversion:
-    from .by_fabric import by_fabric_alone, with_fabric
+    from .by_fabric import by_fabric_alone, where_it_acts, with_fabric
     from .search import gone_on, search
     from .views.settled import settled
 
@@ -61,7 +61,9 @@ def _convert(program: Program) -> Conversion:
         if (further := gone_on(program, result, _OVERLAP)) is None:
             break
         result = further
-    return with_fabric(program, result) if program.options.target == "auto" else result
+    if program.options.target != "auto":
+        return result
+    return where_it_acts(program, with_fabric(program, result))
 
 
 def _told_together(result: Conversion) -> Conversion:
