@@ -131,8 +131,11 @@ def test_free() -> None:
 
 def test_level() -> None:
     """What is not exact is not done, as long as nobody asks for it."""
-    tried = marks(Proposal("nothing", "nearly the same", level="native"), 'print("mark")')
+    proposal = Proposal("nothing", "nearly the same", level="native")
+    tried = marks(proposal, 'print("mark")')
     assert not tried.accepted and tried.conflicts == (("level", "native"),)
+    assert propose(Marks(proposal), 'print("mark")', level="native").accepted
+    assert propose(Marks(_GOES), 'print("mark")', level="native").accepted
 
 
 def test_lines_around_fit_use_fresh_names() -> None:

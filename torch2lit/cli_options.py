@@ -22,6 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 # Written out here so that the help needs no import; a test compares them with their homes.
 TARGETS = ("auto", "trainer", "fabric")
+LEVELS = ("exact", "native")
 FORMATS = ("text", "json", "github", "sarif", "junit")
 
 
@@ -51,6 +52,11 @@ class Shard(click.ParamType[tuple[int, int]]):
 
 trainer_options = _stack(
     click.option("--target", type=click.Choice(TARGETS), help="How far to go; auto is the best that holds."),
+    click.option(
+        "--level",
+        type=click.Choice(LEVELS),
+        help="exact: also what is written and printed stays; native: that may become Lightning's own.",
+    ),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
     click.option("--num-nodes", type=int, metavar="N", help="How many machines."),
@@ -141,10 +147,12 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
     names = ("accelerator", "devices", "num_nodes", "strategy", "precision")
     values = {name: _first(given.get(name), getattr(config, name)) for name in names}
     target = _first(given.get("target"), config.target) or "auto"
+    level = _first(given.get("level"), config.level) or "exact"
     limit = _first(given.get("time_limit"), config.time_limit)
     more = {} if limit is None else {"time_limit": limit}
     try:
-        return Options(**values, target=target, fail_on=_first(given.get("fail_on"), config.fail_on), **more)
+        fail_on = _first(given.get("fail_on"), config.fail_on)
+        return Options(**values, target=target, level=level, fail_on=fail_on, **more)
     except ValueProblem as problem:
         raise click.BadParameter(str(problem), param_hint=f"--{problem.name.replace('_', '-')}") from problem
 

@@ -46,6 +46,7 @@ STRATEGIES = (
     "xla_debug",
 )
 TARGETS = ("auto", "trainer", "fabric")
+LEVELS = ("exact", "native")
 
 _INDICES = re.compile(r"\d+(\s*,\s*\d+)*\s*,?")
 _GPU_ONLY = ("fsdp", "deepspeed")
@@ -76,6 +77,11 @@ def strategy(value: str) -> str:
 def target(value: str) -> str:
     """How far a conversion goes. Raises ValueProblem."""
     return _one_of("target", value, TARGETS)
+
+
+def level(value: str) -> str:
+    """How much of the machinery around the training becomes Lightning's. Raises ValueProblem."""
+    return _one_of("level", value, LEVELS)
 
 
 def precision(value: str) -> str:

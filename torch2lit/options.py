@@ -26,6 +26,8 @@ class Options:
     strategy: str | None = None
     precision: str | None = None
     target: str = "auto"
+    level: str = "exact"
+    """``native``: what is saved, logged and shown may become Lightning's own, with other files and prints; the steps stay the same."""
     fail_on: Severity | None = None
     time_limit: int = 300
     """Seconds that one file may take."""
@@ -43,9 +45,14 @@ class Options:
         if self.precision is not None:
             spelled(self, "precision", legal.precision(self.precision))
         spelled(self, "target", legal.target(self.target))
+        spelled(self, "level", legal.level(self.level))
         if self.fail_on is not None and self.fail_on not in SEVERITIES:
             raise legal.ValueProblem("fail_on", f"{self.fail_on!r} is none of {', '.join(SEVERITIES)}")
         legal.check_together(self.accelerator, self.devices, self.strategy, self.precision)
+
+    def wants(self, level: str) -> bool:
+        """Whether what a feature proposes at that level is asked for."""
+        return level in ("exact", self.level)
 
     @property
     def several_processes(self) -> bool:

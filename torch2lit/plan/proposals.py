@@ -114,9 +114,9 @@ def _left_out(statement: ast.stmt, text: str, proposal: Proposal) -> Iterator[as
 # ---- the laws
 
 
-def _level(_draft: Draft, _training: DraftTraining, proposal: Proposal) -> str:
+def _level(draft: Draft, _training: DraftTraining, proposal: Proposal) -> str:
     """What is not exact is not wanted, as long as nobody asks for it."""
-    return "" if proposal.level == "exact" else proposal.level
+    return "" if draft.options.wants(proposal.level) else proposal.level
 
 
 def _free(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
