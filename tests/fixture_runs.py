@@ -16,12 +16,13 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fixture_cases import OWN_FILES, Case, case
 from legacy_torch import legacy_torch
 
+from torch2lit.verify.compare import compare
 from torch2lit.verify.events import Trace
 from torch2lit.verify.trace import record
 
@@ -102,18 +103,42 @@ def plain_lines(printed: str) -> list[str]:
 
 
 def differences(raw: Run, converted: Run, most: int = 5) -> list[str]:
-    """Where two runs part, in the order in which a reader wants to know it; [] when they are identical."""
+    """Where two runs part, in the order in which a reader wants to know it; [] when they are identical.
+
+    Where Lightning saves, its checkpoints stand for the script's files: one for each, after the same step, with the same tensors.
+    """
     told = [f"{which} stopped with {r.error}" for which, r in (("raw", raw), ("converted", converted)) if r.error]
     told += _sequence("loss", _exact(raw.trace.losses), _exact(converted.trace.losses))
     for fact in ("optimizer", "learning_rates", "parameters"):
         one, other = ([str(getattr(step, fact)) for step in run.trace.steps] for run in (raw, converted))
         told += _sequence(fact, one, other)
-    told += _sequence("torch.save", list(map(str, raw.trace.saves)), list(map(str, converted.trace.saves)))
+    if any(save.by_lightning for save in converted.trace.saves):
+        told += _checkpoints(raw, converted)
+        raw, converted = _without_checkpoints(raw, raw), _without_checkpoints(converted, raw)
+    else:
+        told += _sequence("torch.save", list(map(str, raw.trace.saves)), list(map(str, converted.trace.saves)))
     told += _sequence("line of stdout", list(raw.stdout), [t for t in converted.stdout if _LIGHTNINGS not in t])
     if raw.files != converted.files:
         names = [n for n in sorted({*raw.files, *converted.files}) if raw.files.get(n) != converted.files.get(n)]
         told.append(f"files differ: {', '.join(names)}")
     return told[:most]
+
+
+def _checkpoints(raw: Run, converted: Run) -> list[str]:
+    saves = [[save.steps for save in run.trace.saves] for run in (raw, converted)]
+    told = [] if saves[0] == saves[1] else [f"saved after the steps {saves[0]} raw, {saves[1]} converted"]
+    names = {save.name for save in raw.trace.saves}
+    stems = {n.rpartition(".")[0] for n in raw.files if n.rpartition("/")[2] in names}
+    now = {n.rpartition(".")[0] for n in converted.files if n.endswith(".ckpt") or n.rpartition("/")[2] in names}
+    told += [] if stems == now else [f"saved as {sorted(stems)} raw, {sorted(now)} converted"]
+    compared = compare(raw.trace, converted.trace)
+    return [*told, *([] if compared.saves_identical else [f"saved: {compared.first}"])]
+
+
+def _without_checkpoints(run: Run, raw: Run) -> Run:
+    saved = {save.name for save in raw.trace.saves}
+    files = {n: b for n, b in run.files.items() if not n.endswith(".ckpt") and n.rpartition("/")[2] not in saved}
+    return replace(run, files=files)
 
 
 _LIGHTNINGS = "lightning.pytorch."

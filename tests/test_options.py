@@ -143,7 +143,7 @@ class TestConfig:
         config = self.load(
             folder,
             'accelerator = "gpu"\ndevices = 2\nnum-nodes = 3\nstrategy = "ddp"\nprecision = "bf16"\n'
-            'target = "fabric"\nlevel = "native"\n'
+            'target = "fabric"\nlevel = "native"\ncheckpoints = "own"\n'
             'fail-on = "review"\nexclude = "/a/"\nextend-exclude = ["/b/", "/c/"]\nforce_exclude = []\n'
             'select = ["T2L0"]\nignore = "T2L001"\njobs = 4\n',
         )
@@ -156,6 +156,7 @@ class TestConfig:
             "bf16",
             "fabric",
             "native",
+            "own",
             "review",
             ("/a/",),
             ("/b/", "/c/"),

@@ -725,3 +725,30 @@ Packages may bring features of their own by the entry-point group `torch2lit.cod
 """,
     )
 )
+register(
+    Rule(
+        code="T2L360",
+        slug="checkpoints-by-lightning",
+        severity="note",
+        why="`--checkpoints lightning` was asked for: ModelCheckpoint saves after the same epochs, the same weights, in a file of Lightning's.",
+        remedy="Nothing to do where only this script reads the file. Other programs find the weights under `state_dict`; `load_from_checkpoint` and `fit(ckpt_path=...)` take the file as it is.",
+        text="""\
+The file ends in `.ckpt` and holds a dictionary: `state_dict` with the module's weights, each behind the name of the attribute that holds the model (`model.fc.weight`), `epoch` (from 0),
+`optimizer_states`, `lr_schedulers` and what callbacks remember. The metric is logged in double, so that the best epoch is decided by the script's own number. The callback saves the first
+epoch always, also one whose metric is no number. `torch2lit verify` compares the weights in both files, tensor by tensor.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L361",
+        slug="checkpoint-kept",
+        severity="note",
+        why="`--checkpoints lightning` was asked for, and ModelCheckpoint would save something else, or at another moment, than this line does.",
+        remedy="Nothing has to be done: the script saves as it did. The message says what keeps it.",
+        text="""\
+ModelCheckpoint saves at the end of an epoch, when the Trainer has counted an optimizer step. It takes `<` and `>`, but an equal value is not better to it and it knows no least difference;
+it counts every k epochs as `(epoch + 1) % k == 0` does. What holds more than a checkpoint, or may be read by another line of the script, stays as well.
+""",
+    )
+)

@@ -23,6 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., object])
 # Written out here so that the help needs no import; a test compares them with their homes.
 TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
+CHECKPOINTS = ("own", "lightning")
 FORMATS = ("text", "json", "github", "sarif", "junit")
 
 
@@ -56,6 +57,11 @@ trainer_options = _stack(
         "--level",
         type=click.Choice(LEVELS),
         help="exact: also what is written and printed stays; native: that may become Lightning's own.",
+    ),
+    click.option(
+        "--checkpoints",
+        type=click.Choice(CHECKPOINTS),
+        help="Who saves: the script's own lines, or ModelCheckpoint (native).",
     ),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
@@ -144,7 +150,7 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
     from .lightning_values import ValueProblem
     from .options import Options
 
-    names = ("accelerator", "devices", "num_nodes", "strategy", "precision")
+    names = ("accelerator", "devices", "num_nodes", "strategy", "precision", "checkpoints")
     values = {name: _first(given.get(name), getattr(config, name)) for name in names}
     target = _first(given.get("target"), config.target) or "auto"
     level = _first(given.get("level"), config.level) or "exact"

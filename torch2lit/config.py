@@ -35,6 +35,7 @@ class Config:
     precision: str | None = None
     target: str | None = None
     level: str | None = None
+    checkpoints: str | None = None
     fail_on: str | None = None
     exclude: tuple[str, ...] | None = None
     extend_exclude: tuple[str, ...] | None = None
@@ -66,9 +67,25 @@ class Config:
 
 _NUMBERS = ("num_nodes", "jobs", "time_limit")
 _LISTS = ("exclude", "extend_exclude", "force_exclude", "select", "ignore")
-_CHOICES = {"target": legal.TARGETS, "level": legal.LEVELS, "fail_on": ("review", "refused")}
+_CHOICES = {
+    "target": legal.TARGETS,
+    "level": legal.LEVELS,
+    "checkpoints": legal.CHECKPOINTS,
+    "fail_on": ("review", "refused"),
+}
 KEYS = tuple(field.name.replace("_", "-") for field in fields(Config))
-OVERRIDDEN = ("accelerator", "devices", "num-nodes", "strategy", "precision", "target", "level", "select", "ignore")
+OVERRIDDEN = (
+    "accelerator",
+    "devices",
+    "num-nodes",
+    "strategy",
+    "precision",
+    "target",
+    "level",
+    "checkpoints",
+    "select",
+    "ignore",
+)
 
 
 def find_config(paths: Iterable[Path]) -> Path | None:

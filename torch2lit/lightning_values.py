@@ -47,6 +47,7 @@ STRATEGIES = (
 )
 TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
+CHECKPOINTS = ("own", "lightning")
 
 _INDICES = re.compile(r"\d+(\s*,\s*\d+)*\s*,?")
 _GPU_ONLY = ("fsdp", "deepspeed")
@@ -82,6 +83,11 @@ def target(value: str) -> str:
 def level(value: str) -> str:
     """How much of the machinery around the training becomes Lightning's. Raises ValueProblem."""
     return _one_of("level", value, LEVELS)
+
+
+def checkpoints(value: str) -> str:
+    """Who saves: the script or Lightning. Raises ValueProblem."""
+    return _one_of("checkpoints", value, CHECKPOINTS)
 
 
 def precision(value: str) -> str:

@@ -163,6 +163,8 @@ class TrainerSpec:
     arguments: tuple[tuple[str, str], ...] = ()
     callbacks: tuple[str, ...] = ()
     loggers: tuple[str, ...] = ()
+    defaults: tuple[str, ...] = ()
+    """Arguments that keep Lightning's default, which nobody may switch off."""
 
     def set(self, name: str, text: str) -> TrainerSpec:
         """The same with one argument more. ValueError when it is said already."""
@@ -194,6 +196,7 @@ class TrainerSpec:
             arguments=(*self.arguments, *other.arguments),
             callbacks=(*self.callbacks, *other.callbacks),
             loggers=(*self.loggers, *other.loggers),
+            defaults=(*self.defaults, *other.defaults),
         )
 
     def written(self) -> tuple[tuple[str, str], ...]:

@@ -227,7 +227,7 @@ class Draft:
     words: dict[str, str] = field(default_factory=dict)
     """What stands for the words in braces in the texts of accepted proposals."""
     rewritten: dict[ast.stmt, str] = field(default_factory=dict)
-    """Statements above the loop that become other source."""
+    """Statements around the loop that become other source."""
     united: list[Item] = field(default_factory=list)
     """Items of which nothing is left because their variables are one."""
 
