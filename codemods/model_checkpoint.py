@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..best_value import assigned_name, compared, left_of, number, rebinds
-from ..feature import AFTER, AROUND, Note, Part, Proposal, Training, Value, Watch
+from ..feature import AFTER, AROUND, Note, Part, Proposal, Training, Value, Watch, reads_as_word
 from ..program import TrainerSpec
 
 _CLASS = "lightning.pytorch.callbacks.ModelCheckpoint"
@@ -86,6 +86,8 @@ def _save(training: Training, part: Part) -> ast.Call | None:
 
 
 def _proposal(training: Training, part: Part, save: ast.Call) -> Proposal:
+    if reads_as_word(training.text(save), "checkpoint", "ModelCheckpoint", "monitor", "os", "torch"):
+        raise _Stays("the name of its file cannot be written anew")
     if save.keywords:
         raise _Stays("`torch.save` has options of its own")
     _check_moment(training, part)

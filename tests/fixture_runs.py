@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from event_files import is_event_file, points
 from fixture_cases import OWN_FILES, Case, case
 from legacy_torch import legacy_torch
 
@@ -53,7 +54,11 @@ def run_script(case: Case, text: str, max_steps: int | None = None, legacy: bool
         shutil.copytree(case.folder, work, ignore=shutil.ignore_patterns(*OWN_FILES))
         script = folder / "train.py"
         script.write_bytes(text.encode("utf-8"))
-        return _run(script, work, case.arguments, max_steps, legacy)
+        run = _run(script, work, case.arguments, max_steps, legacy)
+    if case.options.asked("logger") == "own":
+        return run
+    files = {name: content for name, content in run.files.items() if name.partition("/")[0] != _OF_LOGGERS}
+    return replace(run, files=files)
 
 
 def run_program(entry: Path) -> Run:
@@ -80,10 +85,16 @@ def _run(
         except Exception as problem:
             error = f"{type(problem).__name__}: {problem}"
     saved = {save.name for save in trace.saves}
+    written = [p for p in sorted(work.rglob("*")) if p.relative_to(work) not in given and "__pycache__" not in p.parts]
+    events = [path for path in written if is_event_file(path)]
+    folders = {path.parent for path in events}
     files = {
         path.relative_to(work).as_posix(): b"" if path.name in saved or path.is_dir() else path.read_bytes()
-        for path in sorted(work.rglob("*"))
-        if path.relative_to(work) not in given and "__pycache__" not in path.parts
+        for path in written
+        if path not in events and not (path.name == "hparams.yaml" and path.parent in folders)
+    }
+    files |= {
+        f"{folder.relative_to(work).as_posix()}/tfevents": points(folder.glob("*tfevents*")) for folder in folders
     }
     return Run(trace, tuple(plain_lines(printed.getvalue())), files, error)
 
@@ -140,6 +151,9 @@ def _without_checkpoints(run: Run, raw: Run) -> Run:
     files = {n: b for n, b in run.files.items() if not n.endswith(".ckpt") and n.rpartition("/")[2] not in saved}
     return replace(run, files=files)
 
+
+_OF_LOGGERS = "lightning_logs"
+"""Where a logger of Lightning's writes unless it is told a folder: beside the script's files, where it was asked for."""
 
 _LIGHTNINGS = "lightning.pytorch."
 """Lightning logs through the root logger too, so a script that sets one up shows lines of Lightning's own."""

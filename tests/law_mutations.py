@@ -242,6 +242,8 @@ OF_FEATURES = (
         1, "early stopping: the first value is better in any case", STOPPING,
         "    if first != open_end:", "    if False:", _trains("patience-from-a-start-value"),
     ),
+    Mutation(1, "loggers: a writer is used in ways that nobody knows", "codemods/logger.py", '            case _:\n                raise _Stays(f"line {name.lineno} uses it in a way that is not known")\n', "", _text("writer-that-a-helper-takes")),
+    Mutation(1, "loggers: a folder may be None", "codemods/logger.py", "if not _is_text(training, folder):", "if False:", _text("writer-in-a-folder-that-may-be-none")),
     Mutation(
         1, "checkpoints: equal is better", CHECKPOINT, "if operator not in (ast.Lt, ast.Gt):", "if False:",
         _text("checkpoint-of-an-equal-value"),

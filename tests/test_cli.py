@@ -446,4 +446,5 @@ def test_choices_are_those_of_their_homes() -> None:
     assert cli_options.TARGETS == lightning_values.TARGETS
     assert cli_options.LEVELS == lightning_values.LEVELS
     assert cli_options.CHECKPOINTS == lightning_values.CHECKPOINTS
+    assert cli_options.LOGGERS == lightning_values.LOGGERS
     assert cli_options.FORMATS == formats.FORMATS

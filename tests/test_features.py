@@ -154,7 +154,7 @@ def test_order_is_said() -> None:
 
 
 def test_every_feature_is_found() -> None:
-    assert [f.name for f in features()] == ["early_stopping", "model_checkpoint", "seed_everything"]
+    assert [f.name for f in features()] == ["early_stopping", "model_checkpoint", "seed_everything", "logger"]
 
 
 def test_a_plain_module_is_a_feature() -> None:
@@ -380,3 +380,85 @@ def test_a_law_that_is_broken_is_told() -> None:
     tried = _checkpoints('torch.save(model.state_dict(), "a.pt")', 'torch.save(model.state_dict(), "b.pt")')
     assert tried.text.count("torch.save(") == 1 and [law for law, _ in tried.conflicts] == ["told once"]
     assert any("the Trainer is told of" in message for message in tried.findings)
+
+
+LOGGER = next(feature for feature in features() if feature.name == "logger")
+_WRITER = "from torch.utils.tensorboard import SummaryWriter\nwriter = SummaryWriter('runs')"
+
+
+def _points(*epoch: str, above: str = _WRITER, below: str = "writer.close()", logger: str = "auto") -> Tried:
+    return propose(LOGGER, *epoch, above=above, below=below, logger=logger)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "text"),
+    [
+        (
+            ("writer.add_scalar('a', loss_now, epoch)",),
+            "self.logger.log_metrics({'a': loss_now}, step=self.current_epoch)",
+        ),
+        (
+            ("writer.add_scalar('a', global_step=epoch, scalar_value=1)",),
+            "log_metrics({'a': 1}, step=self.current_epoch)",
+        ),
+        (("writer.add_scalar('a', loss_now)",), "self.logger.experiment.add_scalar('a', loss_now)"),
+        (
+            ("writer.add_scalar('a', 1, epoch, 3.0)",),
+            "self.logger.experiment.add_scalar('a', 1, self.current_epoch, 3.0)",
+        ),
+        (
+            ("if epoch:", "    writer.add_scalars('a', {'b': 1}, epoch)"),
+            "self.logger.experiment.add_scalars('a', {'b': 1}",
+        ),
+        (
+            ("writer.add_scalar('a', 1, 2)", "writer.add_scalar('b', 3, 2)"),
+            "self.logger.log_metrics({'a': 1, 'b': 3}, step=2)",
+        ),
+        (("writer.add_scalar('a', 1, 2)", "writer.add_scalar('a', 3, 2)"), "self.logger.log_metrics({'a': 3}, step=2)"),
+        (("writer.add_scalar('a', 1, 2)", "writer.add_scalar('b', 3, 4)"), "self.logger.log_metrics({'b': 3}, step=4)"),
+        (
+            ("writer.add_scalar('a', 1, 2)", "print(epoch)", "writer.add_scalar('b', 3, 2)"),
+            "self.logger.log_metrics({'b': 3}, step=2)",
+        ),
+    ],
+)
+def test_logger(epoch: tuple[str, ...], text: str) -> None:
+    tried = _points(*epoch)
+    assert tried.accepted and text in tried.text and "riter" not in tried.text.replace("add_", ""), tried.text
+    assert "logger=logger" in tried.text and "logger=False)" in tried.text, (
+        "what the module logs itself is for callbacks"
+    )
+
+
+@pytest.mark.parametrize(
+    ("epoch", "above", "below"),
+    [
+        (("print(writer)",), _WRITER, ""),
+        (("writer.add_scalar('a', 1, epoch)", "writer.close()"), _WRITER, ""),
+        (("writer.add_hparams({}, {})",), _WRITER, ""),
+        (("x = writer.add_scalar('a', 1, epoch)",), _WRITER, ""),
+        (("writer.add_scalar('a', 1, epoch)",), f"{_WRITER}\nwriter = SummaryWriter('b')", ""),
+        (("writer.add_scalar('a', 1, epoch)",), f"{_WRITER}\nother = SummaryWriter('b')", ""),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("'runs'", "comment='x'"), ""),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("'runs'", "input()"), ""),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("'runs'", "*['a']"), ""),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("torch.utils.tensorboard", "tensorboardX"), ""),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER, "if epoch:\n    writer.close()"),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER, "print(globals())"),
+    ],
+)  # fmt: skip
+def test_a_writer_that_stays(epoch: tuple[str, ...], above: str, below: str) -> None:
+    tried = _points(*epoch, above=above, below=below)
+    assert not tried.accepted and "SummaryWriter(" in tried.text and "TensorBoardLogger" not in tried.text, tried.text
+    assert any("goes on writing to TensorBoard itself: " in message for message in tried.findings)
+
+
+def test_a_script_without_a_writer_gets_a_logger() -> None:
+    assert 'logger=CSVLogger(".")' in _points(above="", below="").text
+    assert 'logger=TensorBoardLogger(".")' in _points(above="", below="", logger="tensorboard").text
+    assert "logger=False" in _points(above="", below="", logger="own").text
+
+
+def test_a_writer_and_a_csv_logger_are_not_mixed() -> None:
+    tried = _points("writer.add_scalar('a', loss_now, epoch)", logger="csv")
+    assert not tried.accepted and "logger=False" in tried.text and "CSVLogger" not in tried.text

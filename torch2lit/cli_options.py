@@ -24,6 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., object])
 TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
 CHECKPOINTS = ("own", "lightning")
+LOGGERS = ("own", "auto", "tensorboard", "csv")
 FORMATS = ("text", "json", "github", "sarif", "junit")
 
 
@@ -62,6 +63,11 @@ trainer_options = _stack(
         "--checkpoints",
         type=click.Choice(CHECKPOINTS),
         help="Who saves: the script's own lines, or ModelCheckpoint (native).",
+    ),
+    click.option(
+        "--logger",
+        type=click.Choice(LOGGERS),
+        help="Who writes the numbers: the script's own writers, or a logger of Lightning's; auto is the one of the script's kind, else csv (native).",
     ),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
@@ -150,7 +156,7 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
     from .lightning_values import ValueProblem
     from .options import Options
 
-    names = ("accelerator", "devices", "num_nodes", "strategy", "precision", "checkpoints")
+    names = ("accelerator", "devices", "num_nodes", "strategy", "precision", "checkpoints", "logger")
     values = {name: _first(given.get(name), getattr(config, name)) for name in names}
     target = _first(given.get("target"), config.target) or "auto"
     level = _first(given.get("level"), config.level) or "exact"

@@ -36,6 +36,7 @@ class Config:
     target: str | None = None
     level: str | None = None
     checkpoints: str | None = None
+    logger: str | None = None
     fail_on: str | None = None
     exclude: tuple[str, ...] | None = None
     extend_exclude: tuple[str, ...] | None = None
@@ -71,6 +72,7 @@ _CHOICES = {
     "target": legal.TARGETS,
     "level": legal.LEVELS,
     "checkpoints": legal.CHECKPOINTS,
+    "logger": legal.LOGGERS,
     "fail_on": ("review", "refused"),
 }
 KEYS = tuple(field.name.replace("_", "-") for field in fields(Config))
@@ -83,6 +85,7 @@ OVERRIDDEN = (
     "target",
     "level",
     "checkpoints",
+    "logger",
     "select",
     "ignore",
 )

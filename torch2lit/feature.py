@@ -16,6 +16,15 @@ from .program import TrainerSpec
 
 Node = TypeVar("Node", bound=ast.AST)
 
+_ALWAYS = ("lightning", "module", "trainer")
+"""The words in braces that every text may hold."""
+
+
+def reads_as_word(text: str, *own: str) -> bool:
+    """Whether a piece of the script holds by chance, in a text with gaps, what would be filled in as one of a proposal's words."""
+    return any(f"{{{word}}}" in text for word in (*_ALWAYS, *own))
+
+
 BEFORE, AFTER, ELSEWHERE = "before", "after", "elsewhere"
 AROUND = (BEFORE, AFTER, ELSEWHERE)
 """The places around the loop: what surely runs before it, what runs after it, all else of the file. Every other place is a hook of the module."""
@@ -47,13 +56,15 @@ class Value:
     """A variable of the function that holds the loop.
 
     ``start`` is None where several statements give it one, or one that does not surely run each time before the loop.
-    ``mentions`` are all the places in the file that name it, whoever runs them; ``hidden``: it may be named in ways that nobody sees.
+    ``mentions`` are all the places in the file that name it, whoever runs them, under the names of functions in the hooks as well; ``hidden``: it may be named in ways that nobody sees.
+    ``handed`` are those that only give it to such a function, in a call of which nothing is left.
     """
 
     name: str
     start: Start | None
     mentions: tuple[ast.Name, ...]
     hidden: bool = False
+    handed: tuple[ast.Name, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,8 @@ class Proposal:
 
     ``removed`` statements go; each of ``replaced`` becomes the source given for it, in the script's own names. ``decided`` are conditions whose outcome the
     Trainer finds by itself: what they guarded may go. ``unread`` are expressions that are not evaluated any more in statements that stay.
+    ``reworded`` statements say the same in other words where they stand, under whatever condition; "" is nothing at all.
+    ``own_points``: the logger gets the numbers that the texts give it, and nothing of what the module logs.
     ``trainer`` says what the Trainer is told, ``watched`` what is logged for it, ``before_fit`` and ``after_fit`` are lines of source around the call of `fit`.
     ``imports`` are full names of what the texts use, ``fresh`` new variables. Both are written in braces, ``{EarlyStopping}``, as are ``{lightning}``, ``{module}`` and ``{trainer}``.
     ``level``: "exact" where nothing that the script trains, decides, prints or writes changes. What is "native" is asked for by the level, or by the one ``option`` named.
@@ -94,6 +107,7 @@ class Proposal:
     reason: str
     removed: tuple[ast.stmt, ...] = ()
     replaced: Mapping[ast.stmt, str] = field(default_factory=lambda: MappingProxyType({}))
+    reworded: Mapping[ast.stmt, str] = field(default_factory=lambda: MappingProxyType({}))
     decided: tuple[ast.stmt, ...] = ()
     unread: tuple[ast.expr, ...] = ()
     trainer: TrainerSpec = field(default_factory=TrainerSpec)
@@ -107,6 +121,12 @@ class Proposal:
     notes: tuple[Note, ...] = ()
     declined: Note | None = None
     key: str = ""
+    own_points: bool = False
+
+    @property
+    def texts(self) -> dict[ast.stmt, str]:
+        """What becomes of each statement that does not go altogether."""
+        return {**self.replaced, **self.reworded}
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ STRATEGIES = (
 TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
 CHECKPOINTS = ("own", "lightning")
+LOGGERS = ("own", "auto", "tensorboard", "csv")
 
 _INDICES = re.compile(r"\d+(\s*,\s*\d+)*\s*,?")
 _GPU_ONLY = ("fsdp", "deepspeed")
@@ -88,6 +89,11 @@ def level(value: str) -> str:
 def checkpoints(value: str) -> str:
     """Who saves: the script or Lightning. Raises ValueProblem."""
     return _one_of("checkpoints", value, CHECKPOINTS)
+
+
+def logger(value: str) -> str:
+    """Who writes the numbers of the training. Raises ValueProblem."""
+    return _one_of("logger", value, LOGGERS)
 
 
 def precision(value: str) -> str:

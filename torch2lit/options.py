@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from . import lightning_values as legal
 from .findings import SEVERITIES, Severity
 
-_BY_LEVEL = {"checkpoints": {"exact": "own", "native": "lightning"}}
+_BY_LEVEL = {"checkpoints": {"exact": "own", "native": "lightning"}, "logger": {"exact": "own", "native": "auto"}}
 """What single options of the machinery are by each level."""
 
 
@@ -33,6 +33,8 @@ class Options:
     """``native``: what is saved, logged and shown may become Lightning's own, with other files and prints; the steps stay the same."""
     checkpoints: str | None = None
     """``own``: the script saves its own files; ``lightning``: ModelCheckpoint saves. None leaves it to the level."""
+    logger: str | None = None
+    """``own``: the script's writers stay; ``tensorboard``, ``csv``: the Trainer has that logger; ``auto``: the one that the script writes for. None leaves it to the level."""
     fail_on: Severity | None = None
     time_limit: int = 300
     """Seconds that one file may take."""
@@ -53,6 +55,8 @@ class Options:
         spelled(self, "level", legal.level(self.level))
         if self.checkpoints is not None:
             spelled(self, "checkpoints", legal.checkpoints(self.checkpoints))
+        if self.logger is not None:
+            spelled(self, "logger", legal.logger(self.logger))
         if self.fail_on is not None and self.fail_on not in SEVERITIES:
             raise legal.ValueProblem("fail_on", f"{self.fail_on!r} is none of {', '.join(SEVERITIES)}")
         legal.check_together(self.accelerator, self.devices, self.strategy, self.precision)

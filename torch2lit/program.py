@@ -202,7 +202,12 @@ class TrainerSpec:
     def written(self) -> tuple[tuple[str, str], ...]:
         """All of it as keyword arguments of the Trainer."""
         listed = (("callbacks", self.callbacks), ("logger", self.loggers))
-        return (*self.arguments, *((name, f"[{', '.join(texts)}]") for name, texts in listed if texts))
+        lists = (
+            (name, texts[0] if name == "logger" and len(texts) == 1 else f"[{', '.join(texts)}]")
+            for name, texts in listed
+            if texts
+        )
+        return (*self.arguments, *lists)
 
     def _said(self) -> list[str]:
         return [*(name for name, _ in self.arguments), *self.callbacks, *self.loggers]

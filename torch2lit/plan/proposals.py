@@ -7,6 +7,7 @@ draft itself is left as it was, whatever comes out.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 
 import libcst as cst
@@ -80,12 +81,14 @@ def accept(draft: Draft, proposal: Proposal, feature: str) -> Draft | Conflict:
     planned.idioms += [feature] if feature not in planned.idioms else []
     for statement in proposal.removed:
         planned.removals[statement] = Removal(proposal.target, feature, proposal.reason)
-    for statement, text in proposal.replaced.items():
+    for statement, text in proposal.texts.items():
         planned.claimed_by[statement] = feature
         if training.item_of(statement) is None:
             planned.rewritten[statement] = numbered(text, proposal, number)
         else:
-            unread = (*proposal.unread, *_left_out(statement, text, proposal))
+            left = _left_out(statement, text, proposal) if statement in proposal.replaced else ()
+            unread = (*proposal.unread, *left)
+            planned.texts[statement] = text
             planned.claims[statement] = Claim(proposal.target, proposal.reason, _becomes(text), unread=unread)
     for watch in proposal.watched:
         place = training.item_of(watch.before)
@@ -127,12 +130,18 @@ def _becomes(text: str) -> Callable[[object], object]:
 
 def _left_out(statement: ast.stmt, text: str, proposal: Proposal) -> Iterator[ast.AST]:
     """The parts of a replaced statement of which nothing is left: whole statements in it, and names that neither the new text nor what is watched holds."""
-    kept = {n.id for n in walk(ast.parse(text)) if isinstance(n, ast.Name)}
+    kept = _names(text)
     watched = {id(w.value) for w in proposal.watched}
     for node in walk(statement):
         inner = isinstance(node, ast.stmt) and node is not statement
         if inner or (isinstance(node, ast.Name) and node.id not in kept and id(node) not in watched):
             yield node
+
+
+def _names(text: str) -> set[str]:
+    """The names in a text; a word in braces at its start, which is given a value, is none of the script's."""
+    text = re.sub(r"^\{[\w:]+\}(?= = )", "_", text)
+    return {n.id for n in walk(ast.parse(text)) if isinstance(n, ast.Name)}
 
 
 # ---- the laws
@@ -147,7 +156,7 @@ def _free(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     """What a proposal changes is there, nobody else has changed it, and what becomes other source has a line of its own."""
     places = {part.statement: part.place for part in training.parts}
     for statement in _changed(proposal):
-        around = statement in proposal.replaced and places.get(statement) in AROUND
+        around = statement in proposal.texts and places.get(statement) in AROUND
         if statement not in places or (around and not training.alone(statement)):
             return _line(statement)
     return ""
@@ -165,7 +174,7 @@ def _one_loop(draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
 
 def _guards(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     """The Trainer does what it is told always and once: what goes runs in every epoch, but for conditions that the Trainer decides as well."""
-    changed = set(_changed(proposal))
+    changed = {*proposal.removed, *proposal.replaced}
     for part in training.parts:
         if part.statement in changed and part.place not in AROUND:
             around = [s for s in part.within if s not in proposal.decided and s not in changed]
@@ -178,7 +187,7 @@ def _guards(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
 
 def _reads(draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     """What goes has bound nothing that anything else still names."""
-    kept = {n.id for text in proposal.replaced.values() for n in walk(ast.parse(text)) if isinstance(n, ast.Name)}
+    kept = {name for text in proposal.texts.values() for name in _names(text)}
     names = [n for s in _changed(proposal) for n in walk(s) if isinstance(n, ast.Name)]
     gone = {id(n) for n in names} | {id(n) for e in proposal.unread for n in walk(e)} | _gone_before(draft)
     for name in names:
@@ -195,7 +204,7 @@ def _gone_before(draft: Draft) -> set[int]:
     found = {id(n) for s in draft.removals for n in walk(s)}
     found |= {id(n) for claim in draft.claims.values() for part in claim.unread for n in walk(part)}
     for statement, text in draft.rewritten.items():
-        kept = {n.id for n in walk(ast.parse(text)) if isinstance(n, ast.Name)}
+        kept = _names(text)
         found |= {id(n) for n in walk(statement) if isinstance(n, ast.Name) and n.id not in kept}
     return found
 
@@ -227,7 +236,7 @@ _LAWS: dict[str, Callable[[Draft, DraftTraining, Proposal], str]] = {
 
 
 def _changed(proposal: Proposal) -> list[ast.stmt]:
-    return [*proposal.removed, *proposal.replaced]
+    return [*proposal.removed, *proposal.texts]
 
 
 def _line(statement: ast.stmt) -> str:

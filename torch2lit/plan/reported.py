@@ -78,6 +78,7 @@ class _Reporter:
         watched = [draft.variables.of(w.item.frame, w.watch.value.id) for w in draft.watched]
         self.deciding = _deciding(draft) | {v for v in watched if v is not None}
         self.homes: set[str] = set()
+        self.written = {s for p in draft.accepted if p.own_points for s in p.texts}
         validating = [i for hook in _OF_VALIDATION for i in draft.hooks.get(hook, [])]
         self.validated = draft.variables.sequence(validating).written if draft.validation is not None else frozenset()
 
@@ -182,6 +183,8 @@ class _Reporter:
                 yield from self._statements(inner, hook, depth + 1)
 
     def _report(self, place: _Place) -> None:
+        if place.statement in self.written:
+            return
         found: list[Logged] = []
         for shown in shown_numbers(self.draft.source, place.statement):
             if shown.holder and place.hook in _STEPS and self._starts_anew(place):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from ..feature import AFTER, BEFORE, ELSEWHERE, Node, Part, Start, Value
 from ..recover.items import Item
 from ..recover.names import bound_otherwise, parameter_names
+from ..recover.nest import Frame
 from ..recover.state_names import is_state
 from ..recover.syntax import Scope, blocks, root_name, walk, walk_scope
 from .afterwards import statements_after
@@ -122,7 +123,33 @@ class DraftTraining:
         mentions = tuple(
             n for n in source.all(ast.Name) if n.id == name.id and roles.key(source.scope_of(n), n.id) == key
         )
-        return Value(name.id, self._start(mentions), mentions, self._is_hidden(name.id, entry))
+        start, hidden = self._start(mentions), self._is_hidden(name.id, entry)
+        inner, handed = self._handed(name.id)
+        return Value(name.id, start, (*mentions, *inner), hidden, handed)
+
+    def _handed(self, name: str) -> tuple[tuple[ast.Name, ...], tuple[ast.Name, ...]]:
+        """Where functions in the hooks name a variable of the entry that is handed to them, and where it is."""
+        draft, inner, handed = self._draft, dict[int, ast.Name](), dict[int, ast.Name]()
+        wanted = draft.variables.of(draft.nest.entry, name)
+        for frame in self._frames():
+            for parameter, argument in frame.arguments.items():
+                if draft.variables.of(frame, parameter) is not wanted or wanted is None or frame.caller is None:
+                    continue
+                if isinstance(argument, ast.Name) and draft.variables.of(frame.caller, argument.id) is wanted:
+                    handed[id(argument)] = argument
+                    found = [n for n in walk_scope(frame.scope.body) if isinstance(n, ast.Name) and n.id == parameter]
+                    inner |= {id(n): n for n in found}
+        return tuple(inner.values()), tuple(handed.values())
+
+    def _frames(self) -> list[Frame]:
+        """The functions whose statements are in the hooks, as they are called."""
+        found: dict[int, Frame] = {}
+        for item in self._draft.all_items():
+            frame: Frame | None = item.frame
+            while frame is not None:
+                found[id(frame)] = frame
+                frame = frame.caller
+        return list(found.values())
 
     def _start(self, mentions: Sequence[ast.Name]) -> Start | None:
         inside = {id(n) for n in walk(self._draft.nest.outermost)}
