@@ -208,6 +208,7 @@ OF_METHODS = (
 
 PROPOSALS = "torch2lit/plan/proposals.py"
 STOPPING = "codemods/early_stopping.py"
+CHECKPOINT = "codemods/model_checkpoint.py"
 
 
 def _features(*names: str) -> tuple[str, ...]:
@@ -241,6 +242,24 @@ OF_FEATURES = (
     Mutation(
         1, "early stopping: the first value is better in any case", STOPPING,
         "    if first != open_end:", "    if False:", _trains("patience-from-a-start-value"),
+    ),
+    Mutation(1, "loggers: a writer is used in ways that nobody knows", "codemods/logger.py", '            case _:\n                raise _Stays(f"line {name.lineno} uses it in a way that is not known")\n', "", _text("writer-that-a-helper-takes")),
+    Mutation(1, "loggers: a folder may be None", "codemods/logger.py", "if not _is_text(training, folder):", "if False:", _text("writer-in-a-folder-that-may-be-none")),
+    Mutation(
+        1, "checkpoints: equal is better", CHECKPOINT, "if operator not in (ast.Lt, ast.Gt):", "if False:",
+        _text("checkpoint-of-an-equal-value"),
+    ),
+    Mutation(
+        1, "checkpoints: weights may change before the epoch ends", CHECKPOINT, "if not training.weights_stay(part):", "if False:",
+        _trains("checkpoint-before-weights-are-clipped"),
+    ),
+    Mutation(
+        1, "checkpoints: other state of the module is loaded as well", CHECKPOINT, "if not training.trains_nothing_else(model, behind):", "if False:",
+        _trains("checkpoint-loaded-beside-a-trained-average"),
+    ),
+    Mutation(
+        1, "checkpoints: epochs are counted from anywhere", "torch2lit/plan/whole_state.py", "            return _is_zero(first)\n", "            return True\n",
+        _trains("checkpoint-named-by-epochs-from-one"),
     ),
 )  # fmt: skip
 

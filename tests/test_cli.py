@@ -58,6 +58,7 @@ EXIT_CODES = [
     (["--num-nodes", "0"], SCRIPT, 2),
     (["--strategy", "dp"], SCRIPT, 2),
     (["--target", "jax"], SCRIPT, 2),
+    (["--level", "best"], SCRIPT, 2),
 ]
 
 
@@ -444,6 +445,9 @@ class TestStart:
 
 def test_choices_are_those_of_their_homes() -> None:
     assert cli_options.TARGETS == lightning_values.TARGETS
+    assert cli_options.LEVELS == lightning_values.LEVELS
+    assert cli_options.CHECKPOINTS == lightning_values.CHECKPOINTS
+    assert cli_options.LOGGERS == lightning_values.LOGGERS
     assert cli_options.FORMATS == formats.FORMATS
 
 

@@ -23,6 +23,7 @@ STOREYS = (
         "installed",
         "lightning_values",
     ),
+    ("best_value",),
     ("files", "codemods"),
     ("deep_stack",),
     ("recover",),

@@ -15,6 +15,7 @@ from ..recover.items import Item
 from ..recover.roles import Role
 from ..recover.state_names import is_state
 from ..recover.syntax import blocks, walk, walk_scope
+from ..recover.variables import Variable
 from .draft import (
     BATCH_END,
     BEFORE_STEP,
@@ -77,6 +78,7 @@ class _Reporter:
         self.deciding = _deciding(draft) | {v for v in watched if v is not None}
         self.homes: set[str] = set()
         self.of_validation = OfValidation(draft)
+        self.written = {s for p in draft.accepted if p.own_points for s in p.texts}
 
     def run(self) -> None:
         for claim in self.draft.claims.values():
@@ -125,14 +127,17 @@ class _Reporter:
 
     def _watch(self) -> None:
         """What the Trainer's callbacks watch is logged in double where the script decides by it, unless that is done when a validation ends."""
+        known: dict[tuple[Variable | None, ast.stmt], str] = {}
         for watched in self.draft.watched:
             value, statement = watched.watch.value, watched.watch.before
             place = _Place(watched.item, statement, watched.hook, 0, 0)
-            name = self._logged_name(value, place)
+            same = (self.draft.variables.of(watched.item.frame, value.id), statement)
+            name = known.get(same, "") or self._logged_name(value, place)
             if not name:
                 name = self._name(log_name(value, ""), place, value, value.id) or self._free_name(place)
                 reports = self.draft.reports.setdefault(statement, Reports())
                 reports.before.append(self._in_double(name, value.id))
+            known[same] = name
             self.draft.words[watched.word] = f'"{name}"'
 
     def _logged_name(self, value: ast.Name, place: _Place) -> str:
@@ -179,6 +184,8 @@ class _Reporter:
                 yield from self._statements(inner, hook, depth + 1)
 
     def _report(self, place: _Place) -> None:
+        if place.statement in self.written:
+            return
         found: list[Logged] = []
         for shown in shown_numbers(self.draft.source, place.statement):
             if shown.holder and place.hook in _STEPS and self._starts_anew(place):

@@ -164,6 +164,8 @@ class EntryEditor:
         twin = self.source.twins[statement]
         [line] = cst.parse_module(filled(self.draft, self.names, text)).body
         assert isinstance(twin.node, cst.SimpleStatementLine) and isinstance(line, cst.SimpleStatementLine)
+        if statement in statements_after(self.draft):
+            line = rename(line, {n: f"{self.names.instance}.{attribute}" for n, attribute in self.state.after.items()})
         line = line.with_changes(trailing_whitespace=twin.node.trailing_whitespace)
         return Edit(self._first_line(statement), self._last_line(statement), self.code(statement, line))
 
@@ -206,7 +208,7 @@ class EntryEditor:
         done: set[int] = set()
         handled = [s for h in handlers_around(self.draft) for s in h.body]
         for statement in [*statements_after(self.draft), *handled]:
-            if statement in gone or statement in self.draft.nest.outermost.orelse:
+            if statement in gone or statement in self.draft.nest.outermost.orelse or statement in self.draft.rewritten:
                 continue
             if not self._is_of_first(statement):
                 if not any(isinstance(n, ast.Name) and n.id in names for n in walk(statement)):

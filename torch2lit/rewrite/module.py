@@ -198,7 +198,7 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
         if hook == BATCH_END and draft.train_data is not None and draft.train_data.asks_at_end:
             body = [*body, cst.parse_statement(FINISH_LOADER)]
         if hook == VALIDATION_END and draft.validation_numbers:
-            body = [*body, log_line(draft.validation_numbers, is_for_several(draft))]
+            body = [*body, log_line(draft.validation_numbers, is_for_several(draft), draft.own_points)]
         if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):
             continue
         methods.append(_function(_signature(hook, state, _kept_names(draft, state, hook)), body, writer))

@@ -74,13 +74,22 @@ class SchedulerStep:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """One `torch.save`: the type of the object, the keys of a dict, and a digest of every tensor in it."""
+    """One `torch.save`: the type of the object, the keys of a dict, and a digest of every tensor in it.
+
+    ``parts`` are digests of the states in it, each by itself; those of a Lightning checkpoint without the name of the module's attribute.
+    """
 
     name: str
     type: str
     keys: tuple[str, ...]
     tensors: str
     steps: int
+    parts: tuple[str, ...] = ()
+
+    @property
+    def by_lightning(self) -> bool:
+        """Whether it is a checkpoint of Lightning's."""
+        return "pytorch-lightning_version" in self.keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,8 @@ class VerifyResult:
             f"learning rates {_same(c.learning_rates_identical)}",
         ]
         if c.saves[0]:
-            parts.append(f"saved files {_same(c.saves_identical)}")
+            kind = "saved files" if not c.in_checkpoints else "weights in Lightning's checkpoints"
+            parts.append(f"{kind} {_same(c.saves_identical)}")
         return " · ".join(parts)
 
     def _first_difference(self) -> list[str]:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .digest import content_sha1, joined_sha1, tensor_sha1, values_of
+from .digest import content_sha1, joined_sha1, state_sha1s, tensor_sha1, values_of
 from .events import Backward, LoaderStart, ModeChange, Save, SchedulerStep, Step, TensorFact, Trace, to_line
 from .owners import Owners
 from .set_up import SetUp
@@ -217,7 +217,8 @@ class _Recorder:
             # torch opens the file in C++, which no audit event tells
             sys.audit("torch2lit.write", os.fspath(f))
         keys = tuple(str(key) for key in obj) if isinstance(obj, dict) else ()
-        self._add(Save(str(name), type(obj).__name__, keys, content_sha1(obj), len(self.trace.steps)))
+        facts = (type(obj).__name__, keys, content_sha1(obj), len(self.trace.steps), state_sha1s(obj))
+        self._add(Save(str(name), *facts))
 
     def _on_mode(self, module: Any, mode: bool = True) -> None:
         self._add(ModeChange(type(module).__name__, bool(mode), len(self.trace.steps)))
