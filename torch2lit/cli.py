@@ -185,6 +185,9 @@ def verify(context: click.Context, /, scripts: tuple[Path, ...], **given: Any) -
     A script that torchrun starts needs --nproc; one that spawns its processes itself does not, and each of them is
     compared. In ARGS, {rank}, {local_rank} and {world_size} stand for the numbers of each process.
 
+    With --devices N (and --num-nodes) the conversion runs in N processes (gloo, CPU), which are compared with each other, and its
+    evaluations with those of one process with the same weights. The raw script is left out of that, unless it makes its processes itself.
+
     The exit code says what happened: 0 the same, 1 trains differently, 3 the raw script does not repeat itself, 4 the raw
     script fails, 5 the converted one does, 123 there is nothing to compare.
     """
