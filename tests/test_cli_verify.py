@@ -13,6 +13,7 @@ import pytest
 from conftest import SCRIPT, Invoke
 
 import torch2lit.verify
+import torch2lit.verify.several
 from torch2lit.options import Options
 from torch2lit.verify.progress import quiet
 
@@ -205,3 +206,47 @@ def test_commands_say_all_of_it(invoke: Invoke, calls: list[dict[str, Any]], fol
     (folder / "runs.txt").write_text("raw.py", encoding="utf-8")
 
     assert (invoke("verify", "--commands", "runs.txt", *more).exit_code, calls) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("given", "several"),
+    [
+        (("--devices", "2"), True),
+        (("--strategy", "ddp", "--num-nodes", "2"), True),
+        (("--devices", "1"), False),
+        (("--strategy", "ddp"), False),
+        (("--devices", "2", "--nproc", "2"), False),
+        (("--devices", "2", "--fast-dev-run"), False),
+        (("lit.py", "--devices", "2"), False),
+    ],
+)
+def test_several_devices_compare_the_processes_of_one_conversion(
+    invoke: Invoke, calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], several: bool
+) -> None:
+    made = []
+
+    def verify_several(*arguments: object, **_: object) -> Answer:
+        made.append(arguments)
+        return Answer(True, 0)
+
+    monkeypatch.setattr(torch2lit.verify.several, "verify_several", verify_several)
+    assert invoke("verify", "raw.py", *given).exit_code == 0
+    assert (len(made), len(calls)) == ((1, 0) if several else (0, 1))
+
+
+def test_a_script_that_makes_its_processes_is_compared_with_its_conversion(
+    invoke: Invoke, calls: list[dict[str, Any]], folder: Path
+) -> None:
+    (folder / "raw.py").write_text("torch.distributed.init_process_group('gloo')\n")
+    assert invoke("verify", "raw.py", "--devices", "2").exit_code == 0
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("given", [("--devices", "2", "--report", "page.html")])
+def test_processes_have_no_page(invoke: Invoke, calls: list[dict[str, Any]], given: tuple[str, ...]) -> None:
+    assert invoke("verify", "raw.py", *given).exit_code == 2
+
+
+def test_all_devices_are_no_number_of_processes(invoke: Invoke, calls: list[dict[str, Any]]) -> None:
+    result = invoke("verify", "raw.py", "--devices", "auto")
+    assert result.exit_code == 123 and "--devices 2" in result.stderr

@@ -462,6 +462,8 @@ averages the gradients in every backward pass. What it does with the data follow
   `self.trainer.strategy.broadcast(...)`.
 - Hooks print by `self.print`, and write files only where `self.trainer.is_global_zero`.
 - Anything else that the Trainer runs over, and every loop of the script's own, runs whole in every process, as does what stands outside of `fit`.
+
+`torch2lit verify SCRIPT --devices 2` runs the conversion in two processes on the CPU and says whether all of this holds.
 """,
     )
 )

@@ -32,6 +32,8 @@ from .cli_options import (
     trainer_options,
     wants_color,
 )
+from .cli_slurm import check_slurm, put_slurm
+from .exit_codes import FAILED
 from .terminal import plain, plain_path, put, put_bytes
 
 if TYPE_CHECKING:
@@ -69,6 +71,12 @@ def main() -> None:
 @click.option("--diff", is_flag=True, help="Print the change as a unified diff; write nothing.")
 @click.option("--check", is_flag=True, help="Exit 1 if something would change; write nothing.")
 @click.option("-o", "--output", metavar="PATH", help="Write there: a file, or a folder if it ends in / or exists.")
+@click.option(
+    "--slurm",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write a batch script that starts the converted script under SLURM.",
+)
 @click.option("--stdin-filename", default="<stdin>", metavar="PATH", help="What to call the text from stdin.")
 @trainer_options
 @discovery_options
@@ -83,6 +91,7 @@ def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     preview = bool(given["diff"] or given["check"])
     if given["write_baseline"] and not preview:
         raise click.UsageError("--write-baseline needs --check or --diff: it lists what stays as it is for now")
+    check_slurm(paths, given)
     if _STDIN in paths:
         if len(paths) > 1:
             raise click.UsageError("- (stdin) cannot be mixed with other paths")
@@ -91,6 +100,9 @@ def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     shown, ending = _conclude(run.conversions, given, written=not preview)
     put_page(given, shown)
     _report(shown, given, ending, kept=run.kept, named=paths)
+    if problem := put_slurm(paths[0], run.conversions, given):
+        put(f"no batch script is written to {plain_path(str(given['slurm']))}: {plain(problem)}\n", err=True)
+        context.exit(ending.code or FAILED)
     context.exit(ending.code)
 
 
@@ -185,6 +197,9 @@ def verify(context: click.Context, /, scripts: tuple[Path, ...], **given: Any) -
 
     A script that torchrun starts needs --nproc; one that spawns its processes itself does not, and each of them is
     compared. In ARGS, {rank}, {local_rank} and {world_size} stand for the numbers of each process.
+
+    With --devices N (and --num-nodes) the conversion runs in N processes (gloo, CPU), which are compared with each other, and its
+    evaluations with those of one process with the same weights. The raw script is left out of that, unless it makes its processes itself.
 
     The exit code says what happened: 0 the same, 1 trains differently, 3 the raw script does not repeat itself, 4 the raw
     script fails, 5 the converted one does, 123 there is nothing to compare.

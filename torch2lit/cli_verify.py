@@ -16,8 +16,12 @@ from .exit_codes import FAILED
 from .terminal import json_text, plain, put
 
 if TYPE_CHECKING:
+    from .options import Options
     from .verify import VerifyResult
     from .verify.commands import Command
+    from .verify.several_result import SeveralResult
+
+    AnyResult = VerifyResult | SeveralResult
 
 Result = TypeVar("Result")
 _WORST_FIRST = (1, 5, 4, 3, FAILED)
@@ -64,13 +68,13 @@ def _prove_all(scripts: Sequence[Path], arguments: Sequence[str], given: dict[st
     except (VerifyError, OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"--commands: {plain(str(error))}") from error
 
-    def one(command: Command, python: str) -> VerifyResult:
+    def one(command: Command, python: str) -> AnyResult:
         try:
             return _compare((command.script,), command.arguments, given, python, command.processes)
         except VerifyError as error:
             return VerifyResult("unconverted", problem=str(error))
 
-    def all_of_them(python: str) -> list[VerifyResult]:
+    def all_of_them(python: str) -> list[AnyResult]:
         results = []
         for command in commands:
             results.append(one(command, python))
@@ -109,13 +113,20 @@ def _checked(given: dict[str, Any], work: Callable[[str], Result], near: Sequenc
 
 def _compare(
     scripts: Sequence[Path], arguments: Sequence[str], given: dict[str, Any], python: str, processes: int | None
-) -> VerifyResult:
+) -> AnyResult:
     from .verify import verify
     from .verify.progress import Line, quiet
+    from .verify.several import verify_several
 
     options = build_options(read_config(given["config"], scripts).at(scripts[0]), given)
+    several = _asks_for_several(scripts, options, processes, given)
     on_terminal = sys.stderr is not None and sys.stderr.isatty() and _wants_line()
     with Line(sys.stderr) if on_terminal else nullcontext(quiet) as watch:
+        if several:
+            steps, timeout = given["steps"], given["timeout"]
+            return verify_several(
+                scripts[0], arguments, options=options, python=python, steps=steps, timeout=timeout, watch=watch
+            )
         return verify(
             scripts[0],
             scripts[1] if len(scripts) == 2 else None,
@@ -128,6 +139,24 @@ def _compare(
             processes=processes,
             watch=watch,
         )
+
+
+def _asks_for_several(scripts: Sequence[Path], options: Options, processes: int | None, given: dict[str, Any]) -> bool:
+    """Whether the processes of one conversion are to be compared with each other, not raw with converted.
+
+    A script that makes its processes itself is compared with its conversion, in as many processes. Raises click.UsageError.
+    """
+    from .verify.several import makes_its_processes, number_of_processes
+
+    if not options.several_processes or processes is not None or len(scripts) > 1 or makes_its_processes(scripts[0]):
+        return False
+    if given["fast_dev_run"]:
+        return False
+    if number_of_processes(options) < 2:
+        return False
+    if given["report"] is not None:
+        raise click.UsageError("--report shows raw and converted: it does not go with --devices of several processes")
+    return True
 
 
 def _wants_line() -> bool:

@@ -123,6 +123,34 @@ class Fact:
     steps: int
 
 
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """One batch of the first pass over a loader, a digest for each sample. Only recorded of several processes.
+
+    ``evaluating``: gradients were off. ``shared``: the loader's sampler gives every process a part of the data.
+    """
+
+    evaluating: bool
+    shared: bool
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One run of a Trainer's evaluation loop after ``steps`` optimizer steps, with the numbers that it left."""
+
+    steps: int
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A line that a process other than the first printed while a Trainer was fitting."""
+
+    text: str
+    steps: int
+
+
 @dataclass(slots=True)
 class Trace:
     """Everything recorded of one run, in order.
@@ -140,6 +168,9 @@ class Trace:
     loaders: list[LoaderStart] = field(default_factory=list)
     batches: list[str] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    samples: list[Samples] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    printed: list[Printed] = field(default_factory=list)
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     autocast: bool = False
     ended: End = ""
@@ -173,12 +204,18 @@ class Trace:
             self.loaders.append(event)
         elif isinstance(event, Fact):
             self.facts.append(event)
+        elif isinstance(event, Samples):
+            self.samples.append(event)
+        elif isinstance(event, Evaluation):
+            self.evaluations.append(event)
+        elif isinstance(event, Printed):
+            self.printed.append(event)
         else:
             raise TypeError(f"not an event: {type(event).__name__}")
 
 
 _DATA: dict[str, Callable[..., object]] = {
-    c.__name__: c for c in (Backward, SchedulerStep, Save, ModeChange, LoaderStart, Fact)
+    c.__name__: c for c in (Backward, SchedulerStep, Save, ModeChange, LoaderStart, Fact, Samples, Evaluation, Printed)
 }
 
 

@@ -76,8 +76,8 @@ class VerifyResult:
             "passed": self.passed,
             "problem": self.problem,
             "cut_after": self.cut_after,
-            "raw": _run_data(self.raw),
-            "converted": _run_data(self.converted),
+            "raw": run_data(self.raw),
+            "converted": run_data(self.converted),
             "seconds_per_step": [_pace(self.raw), _pace(self.converted)],
             "comparison": _comparison_data(self.comparison),
             "ranks": [_comparison_data(comparison) for comparison in self.ranks],
@@ -156,14 +156,8 @@ class VerifyResult:
         return lines
 
     def _failed_runs(self) -> list[str]:
-        lines: list[str] = []
-        for name, run in (("raw", self.raw), ("converted", self.converted)):
-            for rank, one in enumerate(run.ranks if run is not None and self.status == "failed" else ()):
-                if one.broke:
-                    of = f" of rank {rank}" if run is not None and len(run.ranks) > 1 else ""
-                    lines.append(f"last lines of the {name} run{of}:")
-                    lines += [f"  {line}" for line in one.stderr.strip().splitlines()[-_STDERR_LINES:]]
-        return lines
+        runs = (("raw", self.raw), ("converted", self.converted)) if self.status == "failed" else ()
+        return [line for name, run in runs if run is not None for line in last_lines(name, run)]
 
     def _verdict(self, color: bool) -> str:
         word, text = {
@@ -191,6 +185,17 @@ class VerifyResult:
         return first is None or first.what != "saved files"
 
 
+def last_lines(name: str, run: Run) -> list[str]:
+    """What the processes of a run that broke wrote last to stderr, by rank where there are several."""
+    lines: list[str] = []
+    for rank, one in enumerate(run.ranks):
+        if one.broke:
+            of = f" of rank {rank}" if len(run.ranks) > 1 else ""
+            lines.append(f"last lines of the {name} run{of}:")
+            lines += [f"  {line}" for line in one.stderr.strip().splitlines()[-_STDERR_LINES:]]
+    return lines
+
+
 def _same(identical: bool) -> str:
     return "identical" if identical else "differ"
 
@@ -201,7 +206,8 @@ def _pace(run: Run | None) -> float:
     return median(times) if len(times) >= _ENOUGH else 0.0
 
 
-def _run_data(run: Run | None) -> dict[str, Any] | None:
+def run_data(run: Run | None) -> dict[str, Any] | None:
+    """A run as JSON data."""
     if run is None:
         return None
     return {

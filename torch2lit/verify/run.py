@@ -102,6 +102,14 @@ class Request:
     """Where it runs; None for the workspace's own directory."""
     processes: int | None = None
     """How many processes are started with the environment of ``torchrun``; None starts one without it."""
+    nodes: int = 1
+    """On how many machines they pretend to be."""
+    apart: bool = False
+    """Whether each process has random numbers and hashes of its own, as real ones have that nothing seeds."""
+    shares: Path | None = None
+    """The folder of what evaluations begin with, see `torch2lit.verify.shared_work`; None when that is not recorded."""
+    replays: bool = False
+    lightning: tuple[str, ...] = ()
 
 
 def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Watch = quiet) -> Run:
@@ -118,14 +126,17 @@ def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Wat
     directory = workspace.place(request.directory or workspace.directory)
     shown = os.path.relpath(script, directory) if directory in script.parents else str(script)
     starts = []
-    for rank, ranked in enumerate(rank_environments(request.processes)):
+    for rank, ranked in enumerate(rank_environments(request.processes, request.nodes)):
         own = scratch / f"rank{rank}" if rank else scratch
         own.mkdir(parents=True, exist_ok=True)
         control = own / "control.json"
         control.write_text(json.dumps(_control(workspace, request, script, scratch, own, rank)), encoding="utf-8")
         given = rank_arguments(request.arguments, ranked)
         command = [request.python, str(_CHILD), str(control), shown, *given]
-        starts.append(_Start(command, _environment({**os.environ, **ranked, "PWD": str(directory)}, workspace), own))
+        environment = _environment({**os.environ, **ranked, "PWD": str(directory)}, workspace)
+        if request.apart:
+            environment["PYTHONHASHSEED"] = str(rank)
+        starts.append(_Start(command, environment, own))
     started = time.monotonic()
     counter = StepCounter(starts[0].scratch / _EVENTS)
     ends = _wait(
@@ -192,7 +203,10 @@ def _control(
         "together": [str(shared / f"done-{number}") for number in range(request.processes or 1)],
         "rank": rank,
         "steps": request.steps,
-        "seed": request.seed,
+        "seed": request.seed + (rank if request.apart else 0),
+        "shares": None if request.shares is None else str(request.shares),
+        "replays": request.replays,
+        "lightning": list(request.lightning),
         "dump_step": request.dump_step,
         "dump_to": None if request.dump_to is None or rank else str(request.dump_to),
         "mirror": str(workspace.root),
