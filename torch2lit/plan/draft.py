@@ -291,7 +291,7 @@ class Draft:
     def note(self, slug: str, node: ast.AST | int, message: str) -> None:
         """Add a finding at a node (or a line)."""
         line = node if isinstance(node, int) else getattr(node, "lineno", 0)
-        column = 1 if isinstance(node, int) else getattr(node, "col_offset", 0) + 1
+        column = 1 if isinstance(node, int) else self.source.column(node)
         found = finding(slug, line, message, column)
         if found not in self.findings:
             self.findings.append(found)
@@ -305,7 +305,7 @@ class Draft:
     def refuse(self, slug: str, node: ast.AST | int, message: str) -> Refused:
         """The exception to raise when the nest cannot be converted."""
         line = node if isinstance(node, int) else getattr(node, "lineno", 0)
-        column = 1 if isinstance(node, int) else getattr(node, "col_offset", 0) + 1
+        column = 1 if isinstance(node, int) else self.source.column(node)
         return Refused(finding(slug, line, message, column))
 
     def without_unread_constants(self, items: list[Item], readers: list[Item]) -> list[Item]:

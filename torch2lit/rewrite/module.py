@@ -322,13 +322,19 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
             inner = f'{{"scheduler": {scheduler}, "interval": "{configured.interval}"}}'
             lines.append(f'    return {{"optimizer": {texts[0]}, "lr_scheduler": {inner}}}')
         elif len(texts) == 1:
-            lines.append(f"    return {texts[0]}")
+            lines.append(f"    return {_alone(texts[0])}")
         elif any(may_be_none(draft, e) or _may_be_missing(draft, e) for e in configured.expressions):
             lines.append(f"    return [optimizer for optimizer in ({', '.join(texts)}) if optimizer is not None]")
         else:
             lines.append(f"    return [{', '.join(texts)}]")
         return "\n".join(lines) + "\n"
     return "\n".join([*lines, *_made(draft, configured, writer)]) + "\n"
+
+
+def _alone(text: str) -> str:
+    """What is returned for one expression: a list of the optimizers that a container holds."""
+    held = text.removeprefix("*")
+    return f"list({held})" if held != text and held.endswith(")") else held
 
 
 def _optimizer_text(draft: Draft, optimizer: ast.expr, writer: HookWriter, state: State) -> str:

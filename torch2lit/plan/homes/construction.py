@@ -38,6 +38,19 @@ class Construction(Counters):
             self.state.homes[variable] = f"self.{attribute}"
             if variable.scope is self.entry.scope:
                 self.add_parameter(variable.name, attribute, argument_of(self.draft, variable))
+        self.give_held_optimizers()
+
+    def give_held_optimizers(self) -> None:
+        """Those from which the loop only chooses, as far as no hook names them."""
+        for expression in self.configured.expressions:
+            variable = self.draft.variable(expression, self.draft.nest.step_frame)
+            if variable is None or variable in self.state.homes or variable.scope is not self.entry.scope:
+                continue
+            if is_attribute(variable.name):
+                continue
+            attribute = self.attribute_of(variable)
+            self.state.homes[variable] = f"self.{attribute}"
+            self.add_parameter(variable.name, attribute, argument_of(self.draft, variable))
 
     def give_made_optimizers(self) -> None:
         """The optimizers that ``configure_optimizers`` makes, as the hooks reach them, and the code after the loop."""
