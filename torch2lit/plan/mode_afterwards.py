@@ -60,7 +60,8 @@ class _Afterwards:
         if depth > _DEEPEST or any(name in self.draft.wanted_elsewhere for name in known):
             return True
         watched = any(self._is_named_in_classes(name) for name in known)
-        place = Place(self.draft.roles, scope, models, self._holders(models), watched)
+        skipped = frozenset(second.call for second in self.draft.seconds)
+        place = Place(self.draft.roles, scope, models, self._holders(models), skipped, watched)
         path = self._behind(node, place)
         if path.shows or path.switches:
             return path.shows

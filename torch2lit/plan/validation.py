@@ -17,10 +17,11 @@ from .lengths import first_change
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
+from .second_evaluation import divide_at_function, second_evaluations
 from .several_loaders import join_following, unite
 from .steps import controls, open_controls
 from .train_data import constructions, is_still_loader, owns_generator
-from .validation_modes import mirror_modes
+from .validation_modes import mirror_modes, modes_allow
 
 
 def place_after(draft: Draft) -> None:
@@ -235,9 +236,14 @@ def _place(draft: Draft, found: Validation) -> None:
         draft.trainer = draft.trainer.set("limit_val_batches", limited[1])
     own = [*found.before, *found.body, *found.trailing, *found.rest]
     found.before = draft.without_unread_constants(found.before, own)
-    trailing, rest = _divide_rest(draft, found)
     draft.hooks[VALIDATION_START] = [*found.leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
+    seconds = [] if limited else second_evaluations(draft, found)
+    trailing, rest = divide_at_function(found, seconds) if seconds else _divide_rest(draft, found)
+    if seconds and not modes_allow(draft, found, seconds, trailing, rest):
+        seconds = []
+        trailing, rest = _divide_rest(draft, found)
+    draft.seconds = seconds
     draft.hooks[VALIDATION_END] = trailing
     draft.hooks[EPOCH_END] = rest
     if found.every is not None:

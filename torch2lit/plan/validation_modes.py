@@ -15,12 +15,13 @@ from ..recover.roles import Role
 from ..recover.syntax import walk
 from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
-from .draft import VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
+from .draft import VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
 from .held_models import held_models
 from .may_run import may_run
 from .mode_afterwards import items_path, mode_shows_after
 from .mode_dependent import mode_dependent
 from .modes import mode_calls
+from .second_evaluation import between, own_items
 from .steps import open_controls
 
 _KEEP_MODE = """\
@@ -53,6 +54,21 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
         _leave_eval_to_lightning(draft, draft.hooks[VALIDATION_START], held)
     if stays:
         draft.methods.append(_KEEP_EVAL)
+
+
+def modes_allow(draft: Draft, found: Validation, seconds: list[Second], trailing: list[Item], rest: list[Item]) -> bool:
+    """Whether evaluations behind the loop run in the modes in which `trainer.validate` runs them."""
+    own = own_items(found)
+    inside = [*found.leading, *found.before, *found.body, *trailing]
+    held = held_models(draft) | mode_dependent(draft, inside)
+    later = [s for second in seconds for s in between(draft, second.statement)]
+    switched = any(draft.effects.of(s, draft.nest.entry.scope).mode for s in later)
+    if any(items_path(draft, inside, model).shows for model in held):
+        return False
+    shown = [model for model in held if items_path(draft, own, model).shows]
+    return not shown or (
+        not switched and all(_surely_left_in_eval(draft, found, model, inside, rest) for model in shown)
+    )
 
 
 def _may_be_switched(draft: Draft, inside: list[Item], model: Variable) -> bool:
