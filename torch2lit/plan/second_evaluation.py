@@ -14,19 +14,21 @@ from ..recover.loops import loop_names
 from ..recover.names import bound_names, parameter_names
 from ..recover.nest import last_statement
 from ..recover.phases import NotStraight, Validation, breaks_text, check_call_first, parts_before
-from ..recover.roles import bound_argument
+from ..recover.roles import Role, bound_argument
 from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import Draft, Second
-from .entry_names import written_in_loop
 from .looks import Looks
-from .modes import mode_calls
+from .modes import mode_calls, only_mode_call
 from .own_loaders import own_loader
 from .samplers import sampler_with_epoch
 from .state import State
 from .steps import controls
 from .train_data import constructions, owns_generator
+
+_OF_TRAINING = {Role.OPTIMIZER, Role.SCHEDULER, Role.SCALER, Role.LOADER}
+"""What the hooks ask the Trainer for, which has none when it validates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,29 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
     return [s for s in seconds if s is not None] if all(seconds) else []
 
 
-def divide_at_function(found: Validation, seconds: list[Second]) -> tuple[list[Item], list[Item]]:
-    """What stands behind the validation loop, parted: the function's own, and its result where that is kept, run again with it."""
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """The items of a validation's hooks, which run again for every evaluation, and those of the epoch's end."""
+
+    start: list[Item]
+    end: list[Item]
+    epoch_end: list[Item]
+
+
+def divide_at_function(draft: Draft, found: Validation, seconds: list[Second]) -> Divided:
+    """What stands around the validation loop, parted: the function's own runs again, and its result where that is kept.
+
+    The script's numbers of the epoch that stand before it may wait: in `trainer.validate` there is no training loader to ask.
+    """
     kept = seconds[0].kept is not None
     own = [i for i in found.trailing if (kept if i.kind == "result" else _inner(i, found))]
-    return own, [i for i in [*found.trailing, *found.rest] if i not in own]
+    before = [*found.leading, *found.before]
+    waiting = [i for i in before if not _inner(i, found) and not (mode_calls(draft, i) and only_mode_call(i))]
+    return Divided(
+        [i for i in before if i not in waiting],
+        own,
+        [*waiting, *(i for i in [*found.trailing, *found.rest] if i not in own)],
+    )
 
 
 def _may_end_validation(draft: Draft, item: Item) -> bool:
@@ -98,7 +118,7 @@ def _may_end_validation(draft: Draft, item: Item) -> bool:
 def _is_read_behind(draft: Draft, found: Validation) -> bool:
     """Whether code behind the loop reads a variable of the script that the validation's hooks write: they run once more."""
     hooks = [*found.leading, *found.before, *found.body, *(i for i in found.trailing if i.kind != "result")]
-    written = {v.name for v in draft.variables.sequence(hooks).written if v.frame is draft.nest.entry or v.is_global}
+    written = {v.name for v in draft.variables.sequence(hooks).written if _is_of_script(draft, v)}
     return bool(written & _loaded_behind(draft))
 
 
@@ -133,7 +153,7 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
         arguments.append((name, second))
     given = dict(arguments)
     names = {n.id for a in given.values() for n in walk(a) if isinstance(n, ast.Name)}
-    names |= {v.name for v in draft.variables.sequence(own.items).exposed}
+    names |= {v.name for v in draft.variables.sequence(own.items).exposed if _is_of_script(draft, v)}
     if names & _bound_meanwhile(draft, statement) or not _may_be_run(draft, given[own.loader]):
         return None
     return Second(
@@ -142,38 +162,45 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
 
 
 def _is_the_same_again(draft: Draft, found: Validation) -> bool:
-    """Whether what stands before the function's call in the hook does and gives the same when it runs once more."""
+    """Whether what stands before the function's call only finds numbers that the evaluation neither reads nor changes."""
     outer = [i for i in [*found.leading, *found.before] if not _inner(i, found)]
+    again = draft.variables.sequence([*own_items(found), *(i for i in found.trailing if i.kind == "result")])
     written = draft.variables.sequence([*found.leading, *found.before, *found.body, *found.trailing]).written
     looks = Looks(draft)
     for item in outer:
         calls = mode_calls(draft, item)
-        if isinstance(item.node, ast.Expr) and calls and all(mode == "eval" for _, mode in calls):
+        if only_mode_call(item) and calls and all(mode == "eval" for _, mode in calls):
             continue
-        value = item.node.value if isinstance(item.node, ast.Assign) else None
-        plain = (item.kind == "result" and item.value is not None) or item.kind == "statement"
-        if value is None or not plain or not all(isinstance(t, ast.Name) for t in item.node.targets):  # type: ignore[attr-defined]
+        node = item.node
+        if item.kind not in ("statement", "result") or not isinstance(node, ast.Assign):
             return False
-        read = draft.variables.use(item).read
-        frame = item.callee if item.kind == "result" and item.callee is not None else item.frame
-        seen = item.value if item.kind == "result" and item.value is not None else value
-        if read & written or (item.kind == "result" and item.node.value is not item.call):  # type: ignore[attr-defined]
+        if not all(isinstance(target, ast.Name) for target in node.targets):
             return False
-        if not looks.only(seen, frame):
+        seen, frame = node.value, item.frame
+        if item.kind == "result":
+            if item.value is None or item.callee is None or node.value is not item.call:
+                return False
+            seen, frame = item.value, item.callee
+        use = draft.variables.use(item)
+        if use.read & written or use.written & again.read or not looks.only(seen, frame):
             return False
     return True
 
 
 def _only_counts(draft: Draft, found: Validation, own: _Own) -> bool:
-    """Whether the function reads nothing that the training changes but the weights, and of its loader only the length."""
+    """Whether the function reads nothing that the training changes but the weights, and knows its loader as its parameter only."""
     use = draft.variables.sequence(own.items)
     counters: set[Variable | None] = set()
     if draft.nest.epochs is not None:
         counters = {draft.variables.of(draft.nest.entry, n) for n in loop_names(draft.nest.epochs)}
-    if use.exposed & (written_in_loop(draft) | counters):
-        return False
     loader = draft.variable(found.loop.base, found.frame)
-    asked = 0
+    last = last_statement(own.function.body)
+    given = {n.id for n in walk(last) if isinstance(n, ast.Name)} if isinstance(last, ast.Return) else set()
+    exposed = use.exposed | {v for name in given if (v := draft.variables.of(found.frame, name)) is not None}
+    exposed -= use.definite
+    used = {v for v in exposed if v is not loader and draft.roles.role_of((v.scope, v.name)) in _OF_TRAINING}
+    if used or exposed & (_rebound(draft) | counters):
+        return False
     for item in [*found.leading, *found.before, *found.body, *found.trailing]:
         if item.kind == "bind":
             continue
@@ -181,15 +208,9 @@ def _only_counts(draft: Draft, found: Validation, own: _Own) -> bool:
             frame = item.callee if item.kind == "result" and item.callee is not None else item.frame
             if not isinstance(node, ast.Name) or draft.variable(node, frame) is not loader:
                 continue
-            parent = draft.source.parents.get(node)
-            if not (isinstance(parent, ast.Call) and dotted(parent.func) == "len") or not _inner_frame(frame, found):
+            if frame is not found.frame:
                 return False
-            asked += 1
-    return asked <= 1
-
-
-def _inner_frame(frame: object, found: Validation) -> bool:
-    return frame is found.frame
+    return True
 
 
 def _looks_at_gradients(draft: Draft) -> bool:
@@ -240,7 +261,17 @@ def between(draft: Draft, statement: ast.stmt) -> Iterator[ast.stmt]:
 
 def _bound_meanwhile(draft: Draft, statement: ast.stmt) -> set[str]:
     later = bound_names(list(between(draft, statement)))
-    return set(later) | {v.name for v in written_in_loop(draft) if v.frame is draft.nest.entry or v.is_global}
+    return set(later) | {v.name for v in _rebound(draft) if _is_of_script(draft, v)}
+
+
+def _is_of_script(draft: Draft, variable: Variable) -> bool:
+    return variable.frame is draft.nest.entry or variable.is_global
+
+
+def _rebound(draft: Draft) -> set[Variable]:
+    """The variables that a turn of the loop may bind to something else: `model = model.eval()` does not."""
+    items = [i for i in draft.epoch.items if not (mode_calls(draft, i) and only_mode_call(i))]
+    return set(draft.variables.sequence(items).written)
 
 
 def _may_be_run(draft: Draft, loader: ast.expr) -> bool:

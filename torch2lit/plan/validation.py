@@ -236,14 +236,15 @@ def _place(draft: Draft, found: Validation) -> None:
         draft.trainer = draft.trainer.set("limit_val_batches", limited[1])
     own = [*found.before, *found.body, *found.trailing, *found.rest]
     found.before = draft.without_unread_constants(found.before, own)
-    draft.hooks[VALIDATION_START] = [*found.leading, *found.before]
+    start = [*found.leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
-    seconds = [] if limited else second_evaluations(draft, found)
-    trailing, rest = divide_at_function(found, seconds) if seconds else _divide_rest(draft, found)
-    if seconds and not modes_allow(draft, found, seconds, trailing, rest):
-        seconds = []
-        trailing, rest = _divide_rest(draft, found)
-    draft.seconds = seconds
+    trailing, rest = _divide_rest(draft, found)
+    if seconds := [] if limited else second_evaluations(draft, found):
+        divided = divide_at_function(draft, found, seconds)
+        if modes_allow(draft, found, seconds, divided):
+            draft.seconds = seconds
+            start, trailing, rest = divided.start, divided.end, divided.epoch_end
+    draft.hooks[VALIDATION_START] = start
     draft.hooks[VALIDATION_END] = trailing
     draft.hooks[EPOCH_END] = rest
     if found.every is not None:

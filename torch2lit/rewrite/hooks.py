@@ -12,7 +12,6 @@ from ..plan.draft import (
     EPOCH_END,
     EPOCH_START,
     TRAINING_STEP,
-    VALIDATION_END,
     VALIDATION_START,
     VALIDATION_STEP,
     Draft,
@@ -105,8 +104,6 @@ class HookWriter:
                 carried += self._footer(item)
                 continue
             for line in self.item(item, hook):
-                if self.draft.seconds and hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END):
-                    line = as_lines(line.visit(_Lengths()))[0]
                 if carried:
                     line = line.with_changes(leading_lines=[*carried, *_leading(line)])
                     carried = []
@@ -437,12 +434,3 @@ def _without_blank_start(lines: list[cst.EmptyLine]) -> list[cst.EmptyLine]:
     while lines and lines[0].comment is None:
         lines = lines[1:]
     return lines
-
-
-class _Lengths(cst.CSTTransformer):
-    """The number of validation batches: behind `fit`, `trainer.val_dataloaders` goes on naming the loader of `fit`."""
-
-    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
-        if cst.Module([]).code_for_node(updated_node) == "len(self.trainer.val_dataloaders)":
-            return cst.parse_expression("self.trainer.num_val_batches[0]")
-        return updated_node
