@@ -102,7 +102,8 @@ class Making:
         passed = [s for s in statements_between(draft, statement.lineno) if s not in self.statements]
         if _prints(draft, statement) and any(isinstance(n, ast.Call) for s in passed for n in walk(s)):
             return False
-        same = SameParameters(draft, self.statements)
+        same = SameParameters(draft.roles, scope, self.statements)
+        used |= same.used_by(statement) - self.names
         return all(same.after(s, used) and not _object_may_change(draft, s, used) for s in passed)
 
     def _is_defined_inside(self, name: str) -> bool:

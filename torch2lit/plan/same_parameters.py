@@ -8,12 +8,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
+from ..recover.makings import yields
 from ..recover.names import parameter_names
 from ..recover.own_classes import definition_of
-from ..recover.roles import Role, bound_argument
+from ..recover.roles import Role, Roles, bound_argument
 from ..recover.state_names import is_state
-from ..recover.syntax import walk
-from .draft import Draft
+from ..recover.syntax import Scope, dotted, walk
 
 _SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
 """Methods of a module that answer the module, with the parameters that it had."""
@@ -27,24 +27,54 @@ _CHANGING = {
     "append", "extend", "insert", "remove", "pop", "popitem", "clear", "update", "setdefault", "add", "discard", "sort",
     "reverse",
 }  # fmt: skip
+_LAZY = {"parameters", "named_parameters", "filter", "map", "chain", "from_iterable", "iter", "zip", "values", "items"}
 _DEPTH = 3
 
 
 class SameParameters:
     """Judges statements that run between the making of optimizers and the loop."""
 
-    def __init__(self, draft: Draft, making: list[ast.stmt]) -> None:
-        self.draft = draft
-        self.making = making
-        self.by_identity = all(_holds_identities(draft, s) for s in making)
+    def __init__(self, roles: Roles, scope: Scope, making: list[ast.stmt]) -> None:
+        self.roles = roles
+        self.source = roles.source
+        self.scope = scope
+        self.by_trainable = any(_asks_what_trains(n) for s in making for n in walk(s))
+        self.by_identity = all(_holds_identities(roles, s) for s in making)
 
-    def after(self, statement: ast.stmt, used: Collection[str]) -> bool:
+    def used_by(self, node: ast.AST) -> set[str]:
+        """The names that a making reads, with those of what it only begins to ask: an iterator is as new as its first step."""
+        found: set[str] = set()
+        open_names = _names(node)
+        while open_names:
+            found |= open_names
+            following: set[str] = set()
+            for name in open_names:
+                key = self.roles.key(self.scope, name)
+                values = [b.value for b in self.roles.bindings(key)] if key is not None else []
+                following |= {n for v in values if self._may_be_lazy(v) for n in _names(v)}
+            open_names = following - found
+        return {name for name in found if name not in self.roles.origins}
+
+    def _may_be_lazy(self, value: ast.expr) -> bool:
+        """Whether a value may be an iterator, or hold one, that asks a model only when it is looped over."""
+        for node in walk(value):
+            if isinstance(node, ast.GeneratorExp):
+                return True
+            if isinstance(node, ast.Call):
+                last = dotted(node.func).rpartition(".")[2] or getattr(node.func, "attr", "")
+                own = definition_of(self.roles, node.func)
+                if last in _LAZY or (isinstance(own, ast.FunctionDef) and yields(own)):
+                    return True
+        return False
+
+    def after(self, statement: ast.AST, used: Collection[str]) -> bool:
         """Whether the names that the making uses stand for the same after the statement."""
-        scope = self.draft.nest.entry.scope
+        if self.by_trainable and _may_freeze(statement, used):
+            return False
         for node in walk(statement):
             if not isinstance(node, ast.Name) or node.id not in used:
                 continue
-            model = self.draft.roles.role(scope, node.id) is Role.MODEL
+            model = self.roles.role(self.scope, node.id) is Role.MODEL
             if not isinstance(node.ctx, ast.Load):
                 if not (model and self._gives_itself(statement, node.id)):
                     return False
@@ -52,7 +82,7 @@ class SameParameters:
                 return False
         return True
 
-    def _gives_itself(self, statement: ast.stmt, name: str) -> bool:
+    def _gives_itself(self, statement: ast.AST, name: str) -> bool:
         """Whether a statement is ``model = model.to(...)`` or the like."""
         match statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
@@ -69,17 +99,17 @@ class SameParameters:
     def _keeps(self, name: ast.Name, depth: int) -> bool:
         """Whether this mention of a model leaves the set of its parameters as it is."""
         node: ast.AST = name
-        parent = self.draft.source.parents.get(node)
+        parent = self.source.parents.get(node)
         while isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node:
             if not isinstance(parent.ctx, ast.Load):
                 return False
-            node, parent = parent, self.draft.source.parents.get(parent)
+            node, parent = parent, self.source.parents.get(parent)
         if isinstance(parent, ast.Call) and parent.func is node and isinstance(node, ast.Attribute):
             return self._method_keeps(node.attr)
         if isinstance(node, ast.Attribute) and node.attr == "__class__":
             return True
         if isinstance(parent, ast.keyword):
-            node, parent = parent, self.draft.source.parents.get(parent)
+            node, parent = parent, self.source.parents.get(parent)
         if isinstance(parent, ast.Call):
             return parent.func is not node and self._call_keeps(parent, name, node, depth)
         return isinstance(parent, ast.FormattedValue | ast.Compare)
@@ -90,16 +120,11 @@ class SameParameters:
         return method in {"load_state_dict", *_SAME_OBJECT} and self.by_identity and not self._is_own(method)
 
     def _is_own(self, method: str) -> bool:
-        source = self.draft.source
-        return any(f.name == method and source.in_class(f) is not None for f in source.functions)
+        return any(f.name == method and self.source.in_class(f) is not None for f in self.source.functions)
 
     def _call_keeps(self, call: ast.Call, name: ast.Name, argument: ast.AST, depth: int) -> bool:
-        full = self.draft.roles.full_name(call.func)
-        if (
-            isinstance(call.func, ast.Name)
-            and call.func.id in _LOOKS
-            and self.draft.source.function(call.func.id) is None
-        ):
+        full = self.roles.full_name(call.func)
+        if isinstance(call.func, ast.Name) and call.func.id in _LOOKS and self.source.function(call.func.id) is None:
             return True
         if full in _COPIES or (full.startswith("torch.nn.init.") and self.by_identity):
             return True
@@ -110,7 +135,7 @@ class SameParameters:
 
     def _is_changed(self, name: ast.Name, depth: int) -> bool:
         """Whether this mention of another value surely changes what it holds: an attribute or an item of it is bound."""
-        parents = self.draft.source.parents
+        parents = self.source.parents
         node: ast.AST = name
         parent = parents.get(node)
         while isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node:
@@ -128,8 +153,8 @@ class SameParameters:
 
     def _parameter_names(self, call: ast.Call, given: ast.Name, depth: int) -> list[ast.Name] | None:
         """The mentions of what a function of this file calls its argument; None for any other function, or one that binds it."""
-        function = definition_of(self.draft.roles, call.func)
-        if not depth or not isinstance(function, ast.FunctionDef) or function not in self.draft.source.functions:
+        function = definition_of(self.roles, call.func)
+        if not depth or not isinstance(function, ast.FunctionDef) or function not in self.source.functions:
             return None
         if is_state(given.id):
             return None
@@ -140,14 +165,35 @@ class SameParameters:
         return None
 
 
+def _names(node: ast.AST) -> set[str]:
+    return {n.id for n in walk(node) if isinstance(n, ast.Name)}
+
+
+def _asks_what_trains(node: ast.AST) -> bool:
+    return (isinstance(node, ast.Attribute) and node.attr == "requires_grad") or (
+        isinstance(node, ast.Constant) and node.value == "requires_grad"
+    )
+
+
+def _may_freeze(statement: ast.AST, used: Collection[str]) -> bool:
+    """Whether a statement may change what parameters of the used models are trained: it says so, or hands the model to a call."""
+    for node in walk(statement):
+        if isinstance(node, ast.Attribute) and node.attr in ("requires_grad", "requires_grad_"):
+            return True
+        if isinstance(node, ast.Call) and any(_names(a) & {*used} for a in (*node.args, *node.keywords)):
+            if not (isinstance(node.func, ast.Name) and node.func.id in _LOOKS):
+                return True
+    return False
+
+
 def _stores(statement: ast.stmt, name: str) -> bool:
     return any(isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load) for n in walk(statement))
 
 
-def _holds_identities(draft: Draft, statement: ast.stmt) -> bool:
+def _holds_identities(roles: Roles, statement: ast.stmt) -> bool:
     """Whether what is made surely holds the parameters alone: an optimizer of unknown kind may copy their values, and Adagrad does."""
     calls = [n for n in walk(statement) if isinstance(n, ast.Call)]
-    made = [draft.roles.full_name(c.func) for c in calls]
+    made = [roles.full_name(c.func) for c in calls]
     known = ("torch.optim.", "transformers.", "filter", "list", "dict", "len", "getattr", "int", "float")
     return not any("Adagrad" in name for name in made) and all(
         (isinstance(c.func, ast.Attribute) and c.func.attr in _READING) or name.startswith(known)

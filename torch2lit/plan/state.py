@@ -27,8 +27,8 @@ class State:
     """The configuration whose values become ``self.hparams``, as the entry point calls it."""
     compared: list[str] = field(default_factory=list)
     """Constructor parameters that cannot be compared with those values, as Lightning would."""
-    initial: list[tuple[str, ast.stmt]] = field(default_factory=list)
-    """Attributes that start with the value of a raw statement, which moves into the constructor."""
+    initial: list[tuple[str, ast.stmt, str]] = field(default_factory=list)
+    """Attributes that start with the value of a raw statement, which moves into the constructor, and the names that it binds there."""
     global_names: dict[str, set[str]] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
     """Names of the entry scope that are attributes after training."""

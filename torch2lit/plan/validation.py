@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
-from ..recover.items import Item, grad_mode
-from ..recover.loops import Iterable, loop_names
+from ..recover.items import Guard, Item, grad_mode
+from ..recover.loops import Iterable
 from ..recover.phases import Validation, find_validation, hidden_evaluation
 from ..recover.state_names import is_whole
 from ..recover.syntax import walk, walk_scope
 from .breaks import remove_break, validation_break
 from .changes import changed_names
-from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
-from .entry_names import at_entry, entry_text, epoch_start, written_in_loop
+from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
+from .entry_names import entry_text, written_in_loop
 from .lengths import first_change
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
@@ -21,6 +22,7 @@ from .second_evaluation import divide_at_function, second_evaluations
 from .several_loaders import join_following, unite
 from .steps import controls, open_controls
 from .train_data import constructions, is_still_loader, owns_generator
+from .validation_epochs import epochs_obstacle, guard_of, is_every_epoch, tell_epochs
 from .validation_modes import mirror_modes, modes_allow
 
 
@@ -32,7 +34,7 @@ def place_after(draft: Draft) -> None:
         why = f"class `{draft.module_that_trains}` is a module, and Lightning would switch all of it"
         draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {why}")
     elif found is not None:
-        if _is_every_epoch(draft, found):
+        if is_every_epoch(draft, found):
             found.every = None
         join_following(draft, found)
         united = unite(draft, found) if found.others else _unite(draft, found)
@@ -104,10 +106,7 @@ def _obstacle(draft: Draft, found: Validation) -> str:
             return f"line {item.node.lineno} before it touches gradients"
         if _switches_gradients(item):
             return "gradients are switched by hand"
-    if found.every is not None:
-        if found.leading or not _every(draft, found):
-            return f"`if {ast.unparse(found.every)}` is no interval that the Trainer knows"
-    return ""
+    return epochs_obstacle(draft, found, limited is not None)
 
 
 def _loader_obstacle(draft: Draft, found: Validation, one: Validation) -> str:
@@ -184,51 +183,6 @@ def _fixed(draft: Draft, base: ast.expr, found: Validation) -> bool:
     return True
 
 
-def _counted(draft: Draft, found: Validation) -> tuple[int, ast.expr] | None:
-    """The ``n`` and ``k`` of ``if (epoch + n) % k == 0``; None for any other condition."""
-    test = found.every
-    modulo: ast.expr | None = None
-    match test:
-        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[ast.Constant(value=0)]):
-            modulo = left
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            modulo = operand
-    if not isinstance(modulo, ast.BinOp) or not isinstance(modulo.op, ast.Mod):
-        return None
-    offset = 0
-    counter = modulo.left
-    if isinstance(counter, ast.BinOp) and isinstance(counter.op, ast.Add) and isinstance(counter.right, ast.Constant):
-        if not isinstance(counter.right.value, int):
-            return None
-        offset, counter = counter.right.value, counter.left
-    assert draft.nest.epochs is not None
-    names = loop_names(draft.nest.epochs)
-    if not isinstance(counter, ast.Name) or len(names) != 1:
-        return None
-    entry = draft.variables.of(draft.nest.entry, names[0])
-    if draft.variable(counter, found.frame if found.call else draft.nest.entry) is not entry and (
-        draft.variables.of(draft.nest.entry, counter.id) is not entry
-    ):
-        return None
-    return offset, modulo.right
-
-
-def _every(draft: Draft, found: Validation) -> str:
-    """The interval of ``if (epoch + 1) % k == 0``, as source at the entry; "" for any other condition."""
-    counted, start = _counted(draft, found), epoch_start(draft)
-    if counted is None or start is None or start + counted[0] != 1:
-        return ""
-    return at_entry(draft, counted[1], draft.nest.entry)
-
-
-def _is_every_epoch(draft: Draft, found: Validation) -> bool:
-    """Whether the condition is ``if (epoch + n) % 1 == 0``, which holds for whole numbers always."""
-    if (counted := _counted(draft, found)) is None or epoch_start(draft) is None:
-        return False
-    every = counted[1]
-    return isinstance(every, ast.Constant) and type(every.value) is int and every.value == 1
-
-
 def _place(draft: Draft, found: Validation) -> None:
     draft.validation = found
     if limited := validation_break(draft, found.body, found.loop):
@@ -236,7 +190,12 @@ def _place(draft: Draft, found: Validation) -> None:
         draft.trainer = draft.trainer.set("limit_val_batches", limited[1])
     own = [*found.before, *found.body, *found.trailing, *found.rest]
     found.before = draft.without_unread_constants(found.before, own)
-    start = [*found.leading, *found.before]
+    leading = found.leading
+    if found.every is not None and leading:
+        guard = Guard()
+        draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), *(replace(i, guard=guard) for i in leading)]
+        leading = []
+    start = [*leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
     trailing, rest = _divide_rest(draft, found)
     if seconds := [] if limited else second_evaluations(draft, found):
@@ -247,8 +206,8 @@ def _place(draft: Draft, found: Validation) -> None:
     draft.hooks[VALIDATION_START] = start
     draft.hooks[VALIDATION_END] = trailing
     draft.hooks[EPOCH_END] = rest
-    if found.every is not None:
-        draft.trainer = draft.trainer.set("check_val_every_n_epoch", _every(draft, found))
+    if (told := tell_epochs(draft, found)) is not None:
+        draft.hooks[EPOCH_START] = [*draft.hooks.get(EPOCH_START, []), told]
     mirror_modes(draft, found, rest)
 
 
@@ -271,4 +230,6 @@ def _divide_rest(draft: Draft, found: Validation) -> tuple[list[Item], list[Item
         if len(trailing) >= own and effects.model:
             break
         trailing.append(rest.pop(0))
-    return trailing, rest
+    guard = guard_of(draft, found)
+    left = max(0, own - len(trailing))
+    return trailing, [*(replace(i, guard=guard) for i in rest[:left]), *rest[left:]]

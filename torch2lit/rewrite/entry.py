@@ -60,7 +60,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
 
 def _at_start(draft: Draft, state: State, names: Names, test: ast.expr) -> str:
     """The condition of the `while` loop before its first turn: start values may live on the module by now."""
-    moved = {s.targets[0].id: attribute for attribute, s in state.initial}  # type: ignore[attr-defined]
+    moved = {name: attribute for attribute, _statement, name in state.initial}
     read = {n.id for n in walk(test) if isinstance(n, ast.Name)}
     homes = {name: f"{names.instance}.{attribute}" for name, attribute in moved.items() if name in read}
     return cst.Module([]).code_for_node(rename(cst.parse_expression(f"({draft.source.segment(test)})"), homes))[1:-1]
@@ -165,6 +165,8 @@ class EntryEditor:
         twin = self.source.twins[statement]
         [line] = cst.parse_module(filled(self.draft, self.names, text)).body
         assert isinstance(twin.node, cst.SimpleStatementLine) and isinstance(line, cst.SimpleStatementLine)
+        if statement in statements_after(self.draft):
+            line = rename(line, {n: f"{self.names.instance}.{attribute}" for n, attribute in self.state.after.items()})
         line = line.with_changes(trailing_whitespace=twin.node.trailing_whitespace)
         return Edit(self._first_line(statement), self._last_line(statement), self.code(statement, line))
 
@@ -207,7 +209,7 @@ class EntryEditor:
         done: set[int] = set()
         handled = [s for h in handlers_around(self.draft) for s in h.body]
         for statement in [*statements_after(self.draft), *handled]:
-            if statement in gone or statement in self.draft.nest.outermost.orelse:
+            if statement in gone or statement in self.draft.nest.outermost.orelse or statement in self.draft.rewritten:
                 continue
             if not self._is_of_first(statement):
                 if not any(isinstance(n, ast.Name) and n.id in names for n in walk(statement)):

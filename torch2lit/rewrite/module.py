@@ -20,6 +20,7 @@ from ..plan.draft import (
     Draft,
 )
 from ..plan.held_models import trained_models
+from ..plan.homes.unbound import may_be_missing, optimizer_of_module_level
 from ..plan.optimizers import Configured, may_be_none
 from ..plan.proposals import word
 from ..plan.reported import is_for_several
@@ -197,7 +198,7 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
         if hook == BATCH_END and draft.train_data is not None and draft.train_data.asks_at_end:
             body = [*body, cst.parse_statement(FINISH_LOADER)]
         if hook == VALIDATION_END and draft.validation_numbers:
-            body = [*body, log_line(draft.validation_numbers, is_for_several(draft))]
+            body = [*body, log_line(draft.validation_numbers, is_for_several(draft), draft.own_points)]
         if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):
             continue
         methods.append(_function(_signature(hook, state, _kept_names(draft, state, hook)), body, writer))
@@ -283,9 +284,10 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
     lines += [f"    self.{attribute} = {parameter}" for parameter, attribute, _argument in state.parameters]
     lines += [f"    self.{attribute} = {name}" for attribute, name in state.views.items()]
     text = "\n".join(lines) + "\n"
-    for attribute, statement in state.initial:
+    for statement in dict.fromkeys(statement for _attribute, statement, _name in state.initial):
         twin = draft.source.twins[statement]
-        line = rename(standalone(twin.node, twin.index), {statement.targets[0].id: f"self.{attribute}"})  # type: ignore[attr-defined]
+        starts = {name: f"self.{attribute}" for attribute, own, name in state.initial if own is statement}
+        line = rename(standalone(twin.node, twin.index), starts)
         line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])
         code = cst.Module([line]).code.replace("\r\n", "\n")
         text += "".join(f"    {part}\n" for part in code.splitlines())
@@ -310,7 +312,7 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
     lines = ["def configure_optimizers(self):"]
     if not configured.moved:
         written = (
-            template.replace("{}", writer.text(e, draft.nest.step_frame, "configure_optimizers"))
+            template.replace("{}", _optimizer_text(draft, e, writer, state))
             for e, template in zip(configured.expressions, configured.templates, strict=True)
             if draft.roles.of(e, draft.nest.step_frame.scope) is not Role.SCALER
         )
@@ -321,12 +323,25 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
             lines.append(f'    return {{"optimizer": {texts[0]}, "lr_scheduler": {inner}}}')
         elif len(texts) == 1:
             lines.append(f"    return {texts[0]}")
-        elif any(may_be_none(draft, e) for e in configured.expressions):
+        elif any(may_be_none(draft, e) or _may_be_missing(draft, e) for e in configured.expressions):
             lines.append(f"    return [optimizer for optimizer in ({', '.join(texts)}) if optimizer is not None]")
         else:
             lines.append(f"    return [{', '.join(texts)}]")
         return "\n".join(lines) + "\n"
     return "\n".join([*lines, *_made(draft, configured, writer)]) + "\n"
+
+
+def _optimizer_text(draft: Draft, optimizer: ast.expr, writer: HookWriter, state: State) -> str:
+    """How the module reaches an optimizer that the script makes."""
+    variable = draft.variable(optimizer, draft.nest.step_frame)
+    if variable is not None and variable not in state.homes and variable.is_global:
+        return optimizer_of_module_level(draft, variable)
+    return writer.text(optimizer, draft.nest.step_frame, "configure_optimizers")
+
+
+def _may_be_missing(draft: Draft, optimizer: ast.expr) -> bool:
+    variable = draft.variable(optimizer, draft.nest.step_frame)
+    return variable is not None and may_be_missing(draft, variable)
 
 
 def _made(draft: Draft, configured: Configured, writer: HookWriter) -> list[str]:
