@@ -46,6 +46,7 @@ STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
 OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
+SECOND = "torch2lit/plan/second_evaluation.py"
 MODES = "torch2lit/plan/validation_modes.py"
 MIXED = "torch2lit/plan/mixed_precision.py"
 FACTS = "torch2lit/plan/homes/facts.py"
@@ -631,6 +632,46 @@ SAME_TRAINING = (
         "if as_it_is or (stays and not all(paths[m].switches for m in held)):",
         "if as_it_is:",
         _trains("helper-in-train-mode-beside-a-model-in-eval-mode"),
+    ),
+    Mutation(
+        1,
+        "a second evaluation may run in any mode",
+        MODES,
+        "return not shown or (left and not switched)",
+        "return True",
+        _trains("accuracy-printed-in-train-mode-after-training"),
+    ),
+    Mutation(
+        1,
+        "a second evaluation takes the validation's arguments",
+        SECOND,
+        "if name != own.loader and ast.dump(first) != ast.dump(second):",
+        "if False:",
+        _trains("tested-by-it-with-another-criterion"),
+    ),
+    Mutation(
+        1,
+        "a second evaluation may run on what its names stood for before",
+        SECOND,
+        "if names & _bound_meanwhile(draft, statement) or not",
+        "if not",
+        _trains("tested-by-it-on-another-model"),
+    ),
+    Mutation(
+        1,
+        "numbers of the epoch are found again in a second evaluation",
+        SECOND,
+        "if not _inner(i, found) and not (mode_calls(draft, i) and only_mode_call(i))]",
+        "if False]",
+        _trains("tested-by-it-with-the-training-loss-before"),
+    ),
+    Mutation(
+        1,
+        "the gradients live on through a second evaluation",
+        SECOND,
+        "or _looks_at_gradients(draft):",
+        "or False:",
+        _trains("tested-by-it-with-gradients-read-afterwards"),
     ),
     Mutation(
         1,

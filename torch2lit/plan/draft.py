@@ -184,6 +184,23 @@ class Several:
     each_writes: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Second:
+    """A call of the validation's function behind the loop, which `trainer.validate` makes over ``loader``.
+
+    ``value`` is what the function returns, read in ``frame``; ``arguments`` are the function's, as the call gives them; ``kept`` is the
+    variable of the loop in which the hooks keep the result, if they do.
+    """
+
+    call: ast.Call
+    statement: ast.stmt
+    loader: ast.expr
+    value: ast.expr | None
+    arguments: tuple[tuple[str, ast.expr], ...]
+    kept: Variable | None
+    frame: Frame
+
+
 @dataclass
 class Draft:
     """Facts and decisions of one nest. Each module of this package fills in its part.
@@ -253,6 +270,8 @@ class Draft:
     """What else it needs: a module, and what is imported from it by name."""
     methods: list[str] = field(default_factory=list)
     """Whole extra methods of the module, as source."""
+    seconds: list[Second] = field(default_factory=list)
+    """The evaluations behind the loop that run through the validation's hooks, too."""
     left_in_eval: list[str] = field(default_factory=list)
     """The models that the script's last validation leaves in eval mode, where that is seen; Lightning puts them back."""
     exits: list[ast.ExceptHandler] = field(default_factory=list)

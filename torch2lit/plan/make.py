@@ -27,6 +27,7 @@ from .outer_bar import drop_bound_bar
 from .proposals import propose
 from .reported import report_numbers
 from .sampler_epoch import leave_epoch_to_trainer
+from .second_evaluation import can_be_asked
 from .several_devices import check_options, plan_several, start_loaders_early, tell_of_several
 from .state import State
 from .steps import (
@@ -50,6 +51,9 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     drop_bound_bar(draft)
     draft.variables.gone = {*draft.removals, *(part for claim in draft.claims.values() for part in claim.unread)}
     state = settle(draft, configured)
+    if not all(can_be_asked(draft, state, second) for second in draft.seconds):
+        draft.seconds = []
+        state = settle(draft, configured)
     check_bound_elsewhere(draft, state, configured.optimizers)
     check_group(draft, state)
     report_numbers(draft, state)

@@ -43,6 +43,8 @@ def items_path(draft: Draft, items: list[Item], model: Variable) -> Path:
             keys = {draft.roles.key(frame.scope, n) for n in own} | {(model.scope, model.name)}
             place = Place(draft.roles, frame.scope, frozenset(k for k in keys if k is not None))
             path = statement_path(part, place) if isinstance(part, ast.stmt) else code_path(part, place)
+            if item.guard is not None:  # it runs in some epochs only
+                path = replace(path, ends=True)
             if path.shows or path.switches:
                 return Path(path.shows, path.ends, leaves)
             leaves |= path.leaves
@@ -60,7 +62,8 @@ class _Afterwards:
         if depth > _DEEPEST or any(name in self.draft.wanted_elsewhere for name in known):
             return True
         watched = any(self._is_named_in_classes(name) for name in known)
-        place = Place(self.draft.roles, scope, models, self._holders(models), watched)
+        skipped = frozenset(second.call for second in self.draft.seconds)
+        place = Place(self.draft.roles, scope, models, self._holders(models), skipped, watched)
         path = self._behind(node, place)
         if path.shows or path.switches:
             return path.shows

@@ -25,3 +25,14 @@ def mode_calls(draft: Draft, item: Item) -> list[tuple[Variable, str]]:
         return []
     variable = draft.variable(name, item.frame)
     return [(variable, "train" if trains else "eval")] if variable is not None else []
+
+
+def only_mode_call(item: Item) -> bool:
+    """Whether an item with such a call does no more: ``model.eval()``, ``model = model.eval()``."""
+    node = item.node
+    if isinstance(node, ast.Expr):
+        return True
+    match node:
+        case ast.Assign(targets=[ast.Name(id=target)], value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
+            return target == name
+    return False

@@ -20,15 +20,15 @@ _ANYWHERE = {"state_dict", "load_state_dict", "eval", "train", "zero_grad", "req
 NO_HOLDERS = {Role.OPTIMIZER, Role.SCHEDULER, Role.LOADER, Role.WRITER, Role.BAR, Role.DEVICE}
 
 
-def moved_back(draft: Draft, trainer: str) -> list[str]:
-    """The moves of used models to the script's own device, as statements behind ``fit``."""
+def moved_back(draft: Draft, trainer: str, behind: ast.stmt | None = None) -> list[str]:
+    """The moves of used models to the script's own device, as statements behind ``fit``, or behind an evaluation by the Trainer."""
     place = draft.placement
     if place is None or place.of_script == '"cpu"':
         return []
     return [
         f"{model.name}.to({_target(place, trainer)})"
         for model in sorted(held_models(draft), key=lambda v: v.rank)
-        if not is_whole(model.name) and _is_used(draft, model)
+        if not is_whole(model.name) and _is_used(draft, model, behind)
     ]
 
 
@@ -38,7 +38,7 @@ def _target(place: Placement, trainer: str) -> str:
     return f"{trainer}.strategy.root_device" if place.measured else place.of_script
 
 
-def _is_used(draft: Draft, model: Variable) -> bool:
+def _is_used(draft: Draft, model: Variable, behind: ast.stmt | None) -> bool:
     entry, roles = draft.nest.entry.scope, draft.roles
     if is_attribute(model.name):
         return True  # whoever has the object may go on using it
@@ -46,6 +46,8 @@ def _is_used(draft: Draft, model: Variable) -> bool:
     if roles.key(entry, model.name) != key:
         return False
     after = statements_after(draft)
+    if behind is not None:
+        after = [s for s in after if s.lineno > behind.lineno]
     if (used := _used_in_order(draft, after, key)) is not None:
         return used
     if isinstance(model.scope, ast.Module):
@@ -110,7 +112,8 @@ def _names_whole(draft: Draft, value: ast.expr, names: set[tuple[Scope, str]]) -
 
 def _uses(draft: Draft, nodes: Iterable[ast.AST], names: set[tuple[Scope, str]]) -> bool:
     """Whether nodes use one of some models otherwise than in a way that any device knows."""
-    for node in (n for root in nodes for n in walk(root)):
+    gone = {id(n) for second in draft.seconds for n in walk(second.call)}
+    for node in (n for root in nodes for n in walk(root) if id(n) not in gone):
         if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
             continue
         if draft.roles.key(draft.source.scope_of(node), node.id) not in names:
@@ -127,7 +130,8 @@ def _reaches(draft: Draft, statement: ast.stmt, key: tuple[Scope, str]) -> bool:
     nodes: list[ast.AST] = [statement]
     while nodes:
         node = nodes.pop()
-        for name in {n.id for n in walk(node) if isinstance(n, ast.Name)}:
+        gone = {id(second.call.func) for second in draft.seconds}
+        for name in {n.id for n in walk(node) if isinstance(n, ast.Name) and id(n) not in gone}:
             function = draft.source.function(name)
             if function is not None and function not in seen:
                 seen.add(function)

@@ -18,11 +18,12 @@ from .lengths import first_change
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
+from .second_evaluation import divide_at_function, second_evaluations
 from .several_loaders import join_following, unite
 from .steps import controls, open_controls
 from .train_data import constructions, is_still_loader, owns_generator
 from .validation_epochs import epochs_obstacle, guard_of, is_every_epoch, tell_epochs
-from .validation_modes import mirror_modes
+from .validation_modes import mirror_modes, modes_allow
 
 
 def place_after(draft: Draft) -> None:
@@ -189,14 +190,20 @@ def _place(draft: Draft, found: Validation) -> None:
         draft.trainer = draft.trainer.set("limit_val_batches", limited[1])
     own = [*found.before, *found.body, *found.trailing, *found.rest]
     found.before = draft.without_unread_constants(found.before, own)
-    trailing, rest = _divide_rest(draft, found)
     leading = found.leading
     if found.every is not None and leading:
         guard = Guard()
         draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), *(replace(i, guard=guard) for i in leading)]
         leading = []
-    draft.hooks[VALIDATION_START] = [*leading, *found.before]
+    start = [*leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
+    trailing, rest = _divide_rest(draft, found)
+    if seconds := [] if limited else second_evaluations(draft, found):
+        divided = divide_at_function(draft, found, seconds)
+        if modes_allow(draft, found, seconds, divided):
+            draft.seconds = seconds
+            start, trailing, rest = divided.start, divided.end, divided.epoch_end
+    draft.hooks[VALIDATION_START] = start
     draft.hooks[VALIDATION_END] = trailing
     draft.hooks[EPOCH_END] = rest
     if (told := tell_epochs(draft, found)) is not None:

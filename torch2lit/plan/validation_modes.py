@@ -15,12 +15,13 @@ from ..recover.roles import Role
 from ..recover.syntax import walk
 from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
-from .draft import VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
+from .draft import VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
 from .held_models import held_models
 from .may_run import may_run
 from .mode_afterwards import items_path, mode_shows_after
 from .mode_dependent import mode_dependent
-from .modes import mode_calls
+from .modes import mode_calls, only_mode_call
+from .second_evaluation import Divided, between, own_items
 from .steps import open_controls
 
 _KEEP_MODE = """\
@@ -55,6 +56,20 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
         draft.methods.append(_KEEP_EVAL)
 
 
+def modes_allow(draft: Draft, found: Validation, seconds: list[Second], divided: Divided) -> bool:
+    """Whether evaluations behind the loop run in the modes in which `trainer.validate` runs them."""
+    own = own_items(found)
+    inside, rest = [*divided.start, *found.body, *divided.end], divided.epoch_end
+    held = held_models(draft) | mode_dependent(draft, inside)
+    later = [s for second in seconds for s in between(draft, second.statement)]
+    switched = any(draft.effects.of(s, draft.nest.entry.scope).mode for s in later)
+    if any(items_path(draft, inside, model).shows for model in held):
+        return False
+    shown = [model for model in held if items_path(draft, own, model).shows]
+    left = all(_surely_left_in_eval(draft, found, model, inside, rest) for model in shown)
+    return not shown or (left and not switched)
+
+
 def _may_be_switched(draft: Draft, inside: list[Item], model: Variable) -> bool:
     """Whether code of the validation may switch a model: it has its name, and switches something or calls what may."""
     if not any(draft.effects_of(item).mode for item in inside) and not _is_handed_on(draft, inside):
@@ -72,21 +87,11 @@ def _leave_eval_to_lightning(draft: Draft, start: list[Item], held: set[Variable
         calls = mode_calls(draft, item)
         if (not calls and draft.effects_of(item).mode) or any(mode != "eval" for _, mode in calls):
             break
-        if calls and all(model in held for model, _ in calls) and _only_mode_call(item):
+        if calls and all(model in held for model, _ in calls) and only_mode_call(item):
             draft.removals[item.node] = Removal(
                 "validation", "eval_mode", "Lightning switches the module to eval mode for validation"
             )
     draft.hooks[VALIDATION_START] = [i for i in start if i.node not in draft.removals]
-
-
-def _only_mode_call(item: Item) -> bool:
-    node = item.node
-    if isinstance(node, ast.Expr):
-        return True
-    match node:
-        case ast.Assign(targets=[ast.Name(id=target)], value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
-            return target == name
-    return False
 
 
 def _shows_in_epoch(draft: Draft, found: Validation, model: Variable, rest: list[Item]) -> bool:

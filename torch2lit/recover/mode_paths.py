@@ -51,6 +51,8 @@ class Place:
     scope: Scope
     models: frozenset[Key]
     holders: frozenset[Key] = frozenset()
+    skipped: frozenset[ast.Call] = frozenset()
+    """Calls that leave every mode as it is."""
     watched: bool = False
     """Whether methods of the file's classes know the model by its global name, so that any call may use it."""
     depth: int = 0
@@ -195,6 +197,8 @@ class _Walk:
         return self.place.is_model(node)
 
     def _call(self, node: ast.Call, sure: bool) -> None:
+        if node in self.place.skipped:
+            return
         function = node.func
         if isinstance(function, ast.Attribute):
             owner = self._itself(function.value)

@@ -24,6 +24,7 @@ from .formatting import format_code
 from .module import Names
 from .proposed import around_fit, filled
 from .rename import rename
+from .second import evaluated
 from .several import written_by
 from .statements import Replacement, Replacer, Statement, standalone
 
@@ -221,7 +222,9 @@ class EntryEditor:
         return result
 
     def _is_of_first(self, statement: ast.stmt) -> bool:
-        """Whether one of several processes alone runs some of the statement."""
+        """Whether the statement changes whatever it reads: one of several processes alone runs some of it, or the Trainer evaluates."""
+        if any(s.statement in set(walk(statement)) for s in self.draft.seconds):
+            return True
         several = self.draft.several
         if several is None:
             return False
@@ -297,6 +300,11 @@ class EntryEditor:
                 names = {**names, "print": f"{self.names.trainer}.print"}
             node = self._written_by_first(node, statement)
         renamed = rename(node, names)
+        seconds = [s for s in self.draft.seconds if s.statement in set(walk(statement))]
+        if seconds:
+            lines = evaluated(self.draft, self.state, self.names, node, seconds)
+            text = "".join(self.code(statement, rename(line, names)) for line in lines)
+            return Edit(self._first_line(statement), self._last_line(statement), text)
         text = self.code(statement, renamed)
         return Edit(self._first_line(statement), self._last_line(statement), text)
 
