@@ -6,7 +6,7 @@ An optimizer is given the parameters themselves, not their values: moving a mode
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from ..recover.makings import yields
 from ..recover.names import parameter_names
@@ -15,6 +15,7 @@ from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
 from ..recover.state_names import is_state
 from ..recover.syntax import Scope, dotted, walk
+from .may_run import may_run
 
 _SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
 """Methods of a module that answer the module, with the parameters that it had."""
@@ -85,9 +86,26 @@ class SameParameters:
             if not isinstance(node.ctx, ast.Load):
                 if not (model and self._gives_itself(statement, node.id)):
                     return False
-            elif not self._keeps(node, _DEPTH) if model else self._is_changed(node, _DEPTH):
+            elif not self._stays(node):
                 return False
-        return True
+        return all(self._stays(node) for node in self._behind(statement, used))
+
+    def _stays(self, name: ast.Name) -> bool:
+        """Whether this mention of a name leaves its value as the making would find it."""
+        if self.roles.role(self.scope, name.id) is Role.MODEL:
+            return self._keeps(name, _DEPTH)
+        return not self._is_changed(name, _DEPTH)
+
+    def _behind(self, statement: ast.AST, used: Collection[str]) -> Iterator[ast.Name]:
+        """The mentions of the same variables in functions that the statement may run."""
+        if not any(isinstance(n, ast.Call) for n in walk(statement)):
+            return
+        own = {id(n) for n in walk(statement)}
+        for node in may_run(self.source, [statement]):
+            if isinstance(node, ast.Name) and node.id in used and id(node) not in own:
+                key = self.roles.key(self.source.scope_of(node), node.id)
+                if key is not None and key == self.roles.key(self.scope, node.id):
+                    yield node
 
     def _gives_itself(self, statement: ast.AST, name: str) -> bool:
         """Whether a statement is ``model = model.to(...)`` or the like."""
