@@ -26,6 +26,7 @@ from .reworded import reworded
 
 _MAKES_ALSO = ("torch.optim.Adagrad", "torch.optim.swa_utils.")
 """What copies values or shapes of the parameters, wherever they are at the time."""
+_REPEATING = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
 _STEPPED = (Role.OPTIMIZER, Role.SCHEDULER)
 
 
@@ -175,6 +176,8 @@ class _Search:
         """The last statement that binds the name on the way to the call, and what runs between them."""
         passed: list[ast.AST] = []
         node: ast.stmt = self.source.statement_of(call)
+        if isinstance(node, ast.While) or any(isinstance(a, _REPEATING) for a in self._around(call, node)):
+            return None
         while True:
             parent = self.source.parents[node]
             block = self.source.block_of(node)
@@ -258,7 +261,7 @@ class _Search:
             for n in mentions
         )
 
-    def _around(self, node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    def _around(self, node: ast.AST, scope: ast.AST) -> Iterator[ast.AST]:
         for ancestor in self.source.ancestors(node):
             if ancestor is scope:
                 return
