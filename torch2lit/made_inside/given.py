@@ -185,7 +185,8 @@ class _Search:
                 match statement:
                     case ast.Assign(targets=[ast.Name(id=bound)]) if bound == name:
                         return statement, passed
-                passed.append(statement)
+                if not isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                    passed.append(statement)
             match parent:
                 case ast.If(test=test):
                     passed.append(test)

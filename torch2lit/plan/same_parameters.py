@@ -6,6 +6,7 @@ An optimizer is given the parameters themselves, not their values: moving a mode
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator
 
 from ..recover.makings import yields
@@ -35,6 +36,8 @@ _PLAIN = {
 }  # fmt: skip
 """What hands parameters on as they are, or has nothing to do with them."""
 _LAZY = {"parameters", "named_parameters", "filter", "map", "chain", "from_iterable", "iter", "zip", "values", "items"}
+_SIZE = re.compile(r"(num|n)_\w+|\w+_(size|dim)|(in|out)_(features|channels)")
+"""What layers call how many or how large they are."""
 _DEPTH = 3
 
 
@@ -103,7 +106,10 @@ class SameParameters:
         own = {id(n) for n in walk(statement)}
         for node in may_run(self.source, [statement]):
             if isinstance(node, ast.Name) and node.id in used and id(node) not in own:
-                key = self.roles.key(self.source.scope_of(node), node.id)
+                scope = self.source.scope_of(node)
+                if scope is self.scope:
+                    continue  # what else the function does is no part of the statement
+                key = self.roles.key(scope, node.id)
                 if key is not None and key == self.roles.key(self.scope, node.id):
                     yield node
 
@@ -138,8 +144,15 @@ class SameParameters:
         if isinstance(parent, ast.keyword):
             node, parent = parent, self.source.parents.get(parent)
         if isinstance(parent, ast.Call):
+            if self._is_shape(parent, node.value if isinstance(node, ast.keyword) else node):
+                return True
             return parent.func is not node and self._call_keeps(parent, name, node, depth)
         return isinstance(parent, ast.FormattedValue | ast.Compare)
+
+    def _is_shape(self, call: ast.Call, argument: ast.AST) -> bool:
+        """Whether a number of a layer (``model.lstm.hidden_size``) is all that a function of torch is told."""
+        named = isinstance(argument, ast.Attribute) and _SIZE.fullmatch(argument.attr) is not None
+        return named and re.fullmatch(r"torch\.\w+", self.roles.full_name(call.func)) is not None
 
     def _method_keeps(self, method: str) -> bool:
         if method in _READING:

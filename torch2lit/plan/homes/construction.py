@@ -15,6 +15,7 @@ from ..draft import (
 from .counters import Counters
 from .facts import DICT_METHODS
 from .script_names import may_be_handed_in
+from .unbound import argument_of
 
 
 class Construction(Counters):
@@ -36,7 +37,7 @@ class Construction(Counters):
             attribute = self.attribute_of(variable)
             self.state.homes[variable] = f"self.{attribute}"
             if variable.scope is self.entry.scope:
-                self.add_parameter(variable.name, attribute, variable.name)
+                self.add_parameter(variable.name, attribute, argument_of(self.draft, variable))
 
     def give_made_optimizers(self) -> None:
         """The optimizers that ``configure_optimizers`` makes, as the hooks reach them, and the code after the loop."""
