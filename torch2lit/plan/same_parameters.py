@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from ..recover.makings import yields
-from ..recover.names import parameter_names
+from ..recover.names import local_names, parameter_names
 from ..recover.own_classes import definition_of
 from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
@@ -68,15 +68,28 @@ class SameParameters:
 
     def _may_be_lazy(self, value: ast.expr) -> bool:
         """Whether a value may be an iterator, or hold one, that asks a model only when it is looped over."""
-        for node in walk(value):
-            if isinstance(node, ast.GeneratorExp):
+        match value:
+            case ast.GeneratorExp():
                 return True
-            if isinstance(node, ast.Call):
-                last = dotted(node.func).rpartition(".")[2] or getattr(node.func, "attr", "")
-                own = definition_of(self.roles, node.func)
+            case ast.ListComp(elt=element) | ast.SetComp(elt=element) | ast.DictComp(value=element):
+                return self._may_be_lazy(element)
+            case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts) | ast.Dict(values=parts):
+                return any(map(self._may_be_lazy, parts))
+            case ast.BinOp(left=left, right=right):
+                return self._may_be_lazy(left) or self._may_be_lazy(right)
+            case ast.Call(func=ast.Name(id="list" | "tuple" | "set" | "sorted" as name)) if name not in local_names(
+                self.source.tree
+            ):
+                return False
+            case ast.Call(func=function, args=args, keywords=keywords):
+                last = dotted(function).rpartition(".")[2] or getattr(function, "attr", "")
+                own = definition_of(self.roles, function)
                 if last in _LAZY or (isinstance(own, ast.FunctionDef) and yields(own)):
                     return True
-        return False
+                return any(map(self._may_be_lazy, [*args, *(k.value for k in keywords)]))
+        return any(isinstance(n, ast.GeneratorExp | ast.Call) for n in walk(value)) and not isinstance(
+            value, ast.Compare
+        )
 
     def after(self, statement: ast.AST, used: Collection[str]) -> bool:
         """Whether the names that the making uses stand for the same after the statement."""
