@@ -28,7 +28,12 @@ def test_what_stood_on_a_failed_answer_is_forgotten() -> None:
 
 
 def test_what_does_not_stand_on_it_is_kept() -> None:
-    proofs, asked = Proofs(), []
+    proofs, asked = Proofs(), list[str]()
+
+    def ask() -> bool:
+        asked.append("loss")
+        return False
+
     assert proofs.holds("loss", lambda: True)
-    assert not proofs.holds("last", lambda: proofs.holds("loss", lambda: bool(asked.append("loss"))) and False)
-    assert proofs.holds("loss", lambda: bool(asked.append("loss"))) and not asked
+    assert not proofs.holds("last", lambda: proofs.holds("loss", ask) and False)
+    assert proofs.holds("loss", ask) and not asked

@@ -18,7 +18,6 @@ import itertools
 import keyword
 import re
 import string
-import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Which parameters of training functions may be made at the start of the function instead, because each call is given one made for it.
 
+So may an optimizer of the module's that the function alone reads.
+
 def train(model, loader, optimizer): ...          def train(model, loader, lr):
                                                        optimizer = Adam(model.parameters(), lr=lr)
 optimizer = Adam(net.parameters(), lr=args.lr)         ...
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 
 from ..plan.same_parameters import SameParameters
 from ..recover.makings import yields
-from ..recover.names import local_names, parameter_names
+from ..recover.names import free_names, local_names, parameter_names
 from ..recover.nest import Nest
 from ..recover.roles import Key, Role, Roles
 from ..recover.syntax import Scope, Source, dotted, walk
@@ -24,6 +26,7 @@ from .reworded import reworded
 
 _MAKES_ALSO = ("torch.optim.Adagrad", "torch.optim.swa_utils.")
 """What copies values or shapes of the parameters, wherever they are at the time."""
+_REPEATING = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
 _STEPPED = (Role.OPTIMIZER, Role.SCHEDULER)
 
 
@@ -32,7 +35,7 @@ class Handed:
     """One call of the function, what it passes for the parameter, and the statement above that makes it."""
 
     call: ast.Call
-    argument: ast.Name
+    argument: ast.Name | None
     made: ast.Assign
     values: tuple[ast.expr, ...]
     """What the call passes for the new parameters."""
@@ -40,10 +43,14 @@ class Handed:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A parameter that the function may make itself: the calls, its new parameters, and what its making is made of."""
+    """A parameter that the function may make itself: the calls, its new parameters, and what its making is made of.
+
+    ``parameter`` is None for what the function reads by its name in the module.
+    """
 
     function: ast.FunctionDef
-    parameter: ast.arg
+    name: str
+    parameter: ast.arg | None
     calls: tuple[Handed, ...]
     new: tuple[str, ...]
     words: dict[ast.expr, str]
@@ -78,7 +85,12 @@ class _Search:
         for role in (Role.SCHEDULER, Role.OPTIMIZER):
             for parameter in given:
                 if self.roles.role(self.function, parameter.arg) is role and not self._has_default(parameter):
-                    if (one := self._of(parameter)) is not None:
+                    if (one := self._of(parameter.arg, parameter)) is not None:
+                        return one
+            for name in sorted(free_names(self.function)):
+                key = self.roles.key(self.function, name)
+                if key == (self.source.tree, name) and self.roles.role_of(key) is role and name not in self.wanted:
+                    if (one := self._of(name, None)) is not None:
                         return one
         return None
 
@@ -108,18 +120,19 @@ class _Search:
             return args.kw_defaults[args.kwonlyargs.index(parameter)] is not None
         return args.args.index(parameter) >= len(args.args) - len(args.defaults)
 
-    def _of(self, parameter: ast.arg) -> Given | None:
-        stored = (n for n in self.source.all(ast.Global) if parameter.arg in n.names)
-        if any(stored):
+    def _of(self, name: str, parameter: ast.arg | None) -> Given | None:
+        if any(name in n.names for n in self.source.all(ast.Global)):
             return None
-        handed: list[tuple[ast.Call, ast.Name, ast.Assign]] = []
+        handed: list[tuple[ast.Call, ast.Name | None, ast.Assign]] = []
         for call in self.source.calls_to(self.function.name):
-            argument = self._argument(call, parameter.arg)
-            made = self._made_for(call, argument) if argument is not None else None
-            if argument is None or made is None or any(made is other for _, _, other in handed):
+            argument = self._argument(call, name) if parameter is not None else None
+            if parameter is not None and argument is None:
+                return None
+            made = self._made_for(call, name if argument is None else argument.id, argument)
+            if made is None or any(made is other for _, _, other in handed):
                 return None
             handed.append((call, argument, made))
-        return self._alike(parameter, handed) if handed else None
+        return self._alike(name, parameter, handed) if handed else None
 
     def _argument(self, call: ast.Call, parameter: str) -> ast.Name | None:
         """The bare name that a call passes for the parameter, when all of its arguments are plain to see."""
@@ -133,15 +146,15 @@ class _Search:
 
     # ---- one call
 
-    def _made_for(self, call: ast.Call, argument: ast.Name) -> ast.Assign | None:
+    def _made_for(self, call: ast.Call, name: str, argument: ast.Name | None) -> ast.Assign | None:
         """The statement that makes what the call is given, when nothing else gets it and it may as well be made in the call."""
         scope = self.source.scope_of(call)
-        key = self.roles.key(scope, argument.id)
+        key = self.roles.key(scope, name)
         if key is None or key[0] is not scope or self.roles.rebound_unseen(key) or scope is self.function:
             return None
-        if isinstance(scope, ast.Module) and argument.id in self.wanted:
+        if isinstance(scope, ast.Module) and name in self.wanted:
             return None
-        way = self._way_to(call, argument.id)
+        way = self._way_to(call, name)
         if way is None:
             return None
         made, passed = way
@@ -163,6 +176,8 @@ class _Search:
         """The last statement that binds the name on the way to the call, and what runs between them."""
         passed: list[ast.AST] = []
         node: ast.stmt = self.source.statement_of(call)
+        if isinstance(node, ast.While) or any(isinstance(a, _REPEATING) for a in self._around(call, node)):
+            return None
         while True:
             parent = self.source.parents[node]
             block = self.source.block_of(node)
@@ -170,7 +185,8 @@ class _Search:
                 match statement:
                     case ast.Assign(targets=[ast.Name(id=bound)]) if bound == name:
                         return statement, passed
-                passed.append(statement)
+                if not isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                    passed.append(statement)
             match parent:
                 case ast.If(test=test):
                     passed.append(test)
@@ -205,13 +221,15 @@ class _Search:
                 return self.source.function(name) is None
         return False
 
-    def _reaches_no_more(self, key: Key, made: ast.Assign, argument: ast.Name) -> bool:
+    def _reaches_no_more(self, key: Key, made: ast.Assign, argument: ast.Name | None) -> bool:
         """Whether the call is all that is ever given what the statement makes."""
         scope, name = key
         mentions = [
             n for n in self.source.all(ast.Name) if n.id == name and n is not argument and n not in made.targets
         ]
         mentions = [n for n in mentions if self.roles.key(self.source.scope_of(n), name) == key]
+        if argument is None:
+            mentions = [n for n in mentions if self.source.scope_of(n) is not self.function]
         block = self.source.block_of(made)
         later = block[block.index(made) + 1 :]
         anew = next((s for s in later if isinstance(s, ast.Assign) and _binds(s, name)), None)
@@ -237,13 +255,14 @@ class _Search:
         for other in self.source.all(ast.Assign):
             if isinstance(other.value, ast.Call) and self.roles.full_name(other.value.func).startswith("torch.optim."):
                 given |= {id(n) for n in walk(other.value)}
+        given |= {id(n) for n in walk(self.function) if self.source.scope_of(n) is self.function}
         mentions = (n for n in self.source.all(ast.Name) if n.id in names and isinstance(n.ctx, ast.Load))
         return all(
             id(n) in given or self.roles.key(self.source.scope_of(n), n.id) != self.roles.key(scope, n.id)
             for n in mentions
         )
 
-    def _around(self, node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    def _around(self, node: ast.AST, scope: ast.AST) -> Iterator[ast.AST]:
         for ancestor in self.source.ancestors(node):
             if ancestor is scope:
                 return
@@ -254,7 +273,9 @@ class _Search:
 
     # ---- all calls together
 
-    def _alike(self, parameter: ast.arg, handed: list[tuple[ast.Call, ast.Name, ast.Assign]]) -> Given | None:
+    def _alike(
+        self, itself: str, parameter: ast.arg | None, handed: list[tuple[ast.Call, ast.Name | None, ast.Assign]]
+    ) -> Given | None:
         """The parameter as it may be made inside, when all calls are given the same thing but for values that can be passed."""
         parts = [_parts_of(made.value) for _, _, made in handed]
         first = parts[0]
@@ -265,7 +286,7 @@ class _Search:
         values: list[list[ast.expr]] = [[] for _ in handed]
         for place, (label, expression) in enumerate(first):
             told = [
-                self._inside(call, p[place][1], argument.id)
+                self._inside(call, p[place][1], argument.id if argument is not None else "", parameter is None)
                 for (call, argument, _), p in zip(handed, parts, strict=True)
             ]
             texts = {None if t is None else t[0] for t in told}
@@ -273,9 +294,13 @@ class _Search:
                 words |= told[0][1]
                 continue
             own = [p[place][1] for p in parts]
-            if label == "()" or any(self._holds_model(call, e) for (call, _, _), e in zip(handed, own, strict=True)):
+            if (
+                label == "()"
+                or parameter is None
+                or any(self._holds_model(call, e) for (call, _, _), e in zip(handed, own, strict=True))
+            ):
                 return None
-            name = self._new_name(label, expression, new, parameter.arg)
+            name = self._new_name(label, expression, new, itself)
             if not name or not all(_only_looks(e) for e in own):
                 return None
             new.append(name)
@@ -283,9 +308,11 @@ class _Search:
             for passed, value in zip(values, own, strict=True):
                 passed.append(value)
         calls = tuple(Handed(*one, tuple(v)) for one, v in zip(handed, values, strict=True))
-        return Given(self.function, parameter, calls, tuple(new), words)
+        return Given(self.function, itself, parameter, calls, tuple(new), words)
 
-    def _inside(self, call: ast.Call, expression: ast.expr, itself: str) -> tuple[str, dict[ast.expr, str]] | None:
+    def _inside(
+        self, call: ast.Call, expression: ast.expr, itself: str, by_name: bool
+    ) -> tuple[str, dict[ast.expr, str]] | None:
         """The expression as the function may write it, and how it calls the names; None when it knows some of them not."""
         scope = self.source.scope_of(call)
         bound = {n.id for n in walk(expression) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
@@ -301,7 +328,7 @@ class _Search:
             key = self.roles.key(scope, node.id)
             if node.id != itself and key is not None and node.id in passed:
                 words[node] = passed[node.id]
-            elif not self._is_known(node.id, key):
+            elif not self._is_known(node.id, key, by_name):
                 return None
         text = f"({reworded(self.source, expression, words)})"
         return ast.dump(ast.parse(text, mode="eval")), words
@@ -312,8 +339,8 @@ class _Search:
         pairs += [(k.arg, k.value) for k in call.keywords if k.arg is not None]
         return {value.id: parameter for parameter, value in reversed(pairs) if isinstance(value, ast.Name)}
 
-    def _is_known(self, name: str, key: Key | None) -> bool:
-        """Whether a name means the same in the function and never anything else: a definition, an import, a written-out number."""
+    def _is_known(self, name: str, key: Key | None, by_name: bool) -> bool:
+        """Whether a name means the same in the function: a definition, an import, a written-out number, or whatever it reads ``by_name``."""
         if self.roles.key(self.function, name) != key:
             return False
         if key is None:
@@ -321,6 +348,8 @@ class _Search:
         if not isinstance(key[0], ast.Module) or self.roles.rebound_unseen(key):
             return False
         bindings = self.roles.bindings(key)
+        if by_name and bindings:
+            return True
         if not bindings:
             return name in self.roles.origins
         return len(bindings) == 1 and bindings[0].index is None and isinstance(bindings[0].value, ast.Constant)

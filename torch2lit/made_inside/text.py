@@ -60,13 +60,17 @@ class _Writer:
         given = self.given
         making = self._making()
         parameters: list[ast.AST] = [*given.function.args.args, *given.function.args.kwonlyargs]
-        found = [making, self._listed(parameters, given.parameter, list(given.new))]
+        found = [making, *(self._without(one.made) for one in given.calls)]
+        if given.parameter is not None:
+            found.append(self._listed(parameters, given.parameter, list(given.new)))
         for one in given.calls:
+            if one.argument is None:
+                continue
             passed: list[ast.AST] = [*one.call.args, *one.call.keywords]
             itself = next(p for p in passed if one.argument in (p, getattr(p, "value", None)))
             name = "{}={}" if isinstance(itself, ast.keyword) else "{1}"
             values = [name.format(n, self.source.segment(v)) for n, v in zip(given.new, one.values, strict=True)]
-            found += [self._listed(passed, itself, values), self._without(one.made)]
+            found.append(self._listed(passed, itself, values))
         pieces = [piece for piece in found if piece is not None]
         return pieces if len(pieces) == len(found) else None
 
@@ -93,13 +97,20 @@ class _Writer:
     def _without(self, made: ast.Assign) -> _Piece | None:
         """The whole lines of a statement, when nothing else stands on them."""
         last = made.end_lineno or made.lineno
-        start, end = self._span(made)
+        start, _ = self._span(made)
         first = self._with_comments(made) if made is self.given.calls[0].made else made.lineno
-        if self.raw[self.starts[made.lineno - 1] : start].strip() or self.raw[end : self.starts[last]].strip():
+        if self.raw[self.starts[made.lineno - 1] : start].strip() or self._behind(made).startswith((";", "\\")):
+            return None
+        if self._behind(made) not in ("", self._behind(self.given.calls[0].made)):
             return None
         if not self._line(first - 1) and not self._line(last + 1) and last < len(self.source.lines) - 1:
             last += 1
         return _Piece(self.starts[first - 1], self.starts[last], "")
+
+    def _behind(self, made: ast.Assign) -> str:
+        """What stands behind a statement on its last line."""
+        last = made.end_lineno or made.lineno
+        return self.raw[self._span(made)[1] : self.starts[last]].decode().strip()
 
     def _with_comments(self, made: ast.Assign) -> int:
         """The first line of a statement with the comments that speak of nothing but it."""
@@ -124,7 +135,9 @@ class _Writer:
         own = self.source.lines[made.lineno - 1][: made.col_offset]
         above = self._with_comments(made)
         lines = [line.strip() for line in self.source.lines[above - 1 : made.lineno - 1]]
-        lines += f"{given.parameter.arg} = {value}".replace("\r\n", "\n").split("\n")
+        lines += f"{given.name} = {value}".replace("\r\n", "\n").split("\n")
+        if behind := self._behind(made):
+            lines[-1] += f"  {behind}"
         text = "".join(f"{indent}{line.removeprefix(own)}{newline}" for line in lines)
         while not has_docstring and self._line(first.lineno - 1 - head).startswith("#"):
             head += 1

@@ -24,6 +24,7 @@ from .draft import (
 )
 from .handlers import read_in_handlers
 from .held_optimizers import Held, held_in, taken_out_of
+from .loaded_states import Loaded, loaded_states, state_of
 from .making import Making, makers
 from .moved import moved_functions
 from .steps import controls, is_scheduler_step, optimizer_names
@@ -47,6 +48,8 @@ class Configured:
     """Schedulers that are made there, too, and that the script's own statements step: attributes of the module."""
     wrapped: bool = True
     """Whether ``self.optimizers()`` offers all that the loop asks of them; torch's own objects are with the Trainer."""
+    loaded: list[Loaded] = field(default_factory=list)
+    """States that are loaded where the objects are made."""
     templates: list[str] = field(default_factory=list)
     """How each expression is written, ``{}`` being itself: the script may take optimizers out of what it holds (``*{}``)."""
 
@@ -289,8 +292,15 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
         return
     if not making.may_run_later():
         return
-    if not all(_is_reached_by_the_loop_alone(draft, v, statements) for v in variables):
+    loaded = loaded_states(draft, variables, statements)
+    loads: list[ast.stmt] = [s for one in loaded for s in one.statements]
+    if not all(_is_reached_by_the_loop_alone(draft, v, statements, loads) for v in variables):
         return
+    configured.loaded = loaded
+    for one in loaded:
+        draft.rewritten[one.made] = f"{one.name} = None\n"
+        for load in one.statements:
+            draft.rewritten[load] = f"{one.name} = {draft.source.segment(state_of(load))}\n"
     configured.moved, configured.held = statements, held
     configured.wrapped = all(_only_steps(draft, v) for v in configured.optimizers)
     for statement in statements:
@@ -306,7 +316,9 @@ def _all_calls(statements: list[ast.stmt], name: str) -> bool:
     return all(isinstance(v, ast.Call) for v in values)
 
 
-def _is_reached_by_the_loop_alone(draft: Draft, variable: Variable, statements: list[ast.stmt]) -> bool:
+def _is_reached_by_the_loop_alone(
+    draft: Draft, variable: Variable, statements: list[ast.stmt], loads: list[ast.stmt]
+) -> bool:
     """Whether the loop, and what surely comes after it, are all that reads the object under its name."""
     if variable.name in read_in_handlers(draft):
         return False
@@ -316,6 +328,7 @@ def _is_reached_by_the_loop_alone(draft: Draft, variable: Variable, statements: 
     inside = {id(n) for n in walk(outermost)} - {id(n) for s in outermost.orelse for n in walk(s)}
     moved: list[ast.AST] = [
         *statements,
+        *loads,
         *(i.node for i in draft.united),
         *moved_functions(draft),
         *_entered_calls(draft),

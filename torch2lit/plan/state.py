@@ -35,6 +35,8 @@ class State:
     written_back: list[tuple[str, str]] = field(default_factory=list)
     optimizers_after: list[tuple[str, int]] = field(default_factory=list)
     """Names of optimizers that the code after the training goes on using, and their places in the Trainer's list."""
+    loaded: dict[str, str] = field(default_factory=dict)
+    """States that ``configure_optimizers`` loads, by their names at the entry point, as the module holds them."""
     views: dict[str, str] = field(default_factory=dict)
     """Attributes that hold models of the object whose methods train, with the attribute's name in the plain view."""
     holder: str = ""

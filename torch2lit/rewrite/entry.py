@@ -127,6 +127,7 @@ class EntryEditor:
     def edits(self) -> list[Edit]:
         """All of them, one per statement or line."""
         gone = self._gone()
+        gone = [s for s in gone if s not in self.draft.rewritten]
         result = [self._remove(s) for s in gone if self.alone(s)]
         result += self._shared_lines(gone)
         result += [self._rewritten(s, text) for s, text in self.draft.rewritten.items()]
@@ -168,7 +169,10 @@ class EntryEditor:
         if statement in statements_after(self.draft):
             line = rename(line, {n: f"{self.names.instance}.{attribute}" for n, attribute in self.state.after.items()})
         line = line.with_changes(trailing_whitespace=twin.node.trailing_whitespace)
-        return Edit(self._first_line(statement), self._last_line(statement), self.code(statement, line))
+        start = self._first_line(statement)
+        while start > 0 and self.source.lines[start - 1].lstrip().startswith("#") and self._travels(statement):
+            start -= 1
+        return Edit(start, self._last_line(statement), self.code(statement, line))
 
     def _travels(self, statement: ast.stmt) -> bool:
         """Whether the comments above a statement go where the statement goes."""

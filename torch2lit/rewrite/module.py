@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -328,7 +329,7 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
         else:
             lines.append(f"    return [{', '.join(texts)}]")
         return "\n".join(lines) + "\n"
-    return "\n".join([*lines, *_made(draft, configured, writer)]) + "\n"
+    return "\n".join([*lines, *_made(draft, configured, state, writer)]) + "\n"
 
 
 def _alone(text: str) -> str:
@@ -350,11 +351,32 @@ def _may_be_missing(draft: Draft, optimizer: ast.expr) -> bool:
     return variable is not None and may_be_missing(draft, variable)
 
 
-def _made(draft: Draft, configured: Configured, writer: HookWriter) -> list[str]:
+def _loaded_here(configured: Configured, state: State, statement: ast.stmt, names: Mapping[str, str]) -> Iterator[str]:
+    """The lines that load what the script has loaded between this moved statement and the next one."""
+    following = [s.lineno for s in configured.moved if s.lineno > statement.lineno]
+    for one in configured.loaded:
+        first = one.statements[0].lineno
+        if statement.lineno < first and not any(line < first for line in following):
+            held = state.loaded[one.name]
+            own = (
+                names.get(one.variable.name, one.variable.name)
+                if one.variable in configured.held
+                else one.variable.name
+            )
+            yield f"    if {held} is not None:"
+            yield f"        {own}.load_state_dict({held})"
+
+
+def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> list[str]:
     """The raw statements that make optimizers and schedulers, and what Lightning gets of them."""
     claimed = [] if configured.scheduler is None else [configured.scheduler]
     own = {v.name for v in [*configured.optimizers, *claimed]}
-    single = len(configured.moved) == 1 and not claimed and isinstance(configured.moved[0], ast.Assign)
+    single = (
+        len(configured.moved) == 1
+        and not claimed
+        and not configured.loaded
+        and isinstance(configured.moved[0], ast.Assign)
+    )
     lines: list[str] = []
     for statement in configured.moved:
         found = writer.names(draft.nest.entry, "configure_optimizers", statement)
@@ -367,6 +389,7 @@ def _made(draft: Draft, configured: Configured, writer: HookWriter) -> list[str]
             code, found_once = re.subn(rf"^{re.escape(target)}\s*=\s*", "return ", code, count=1, flags=re.M)
             single = bool(found_once)
         lines += [f"    {part}" if part else "" for part in code.splitlines()]
+        lines += _loaded_here(configured, state, statement, found)
     if single:
         return lines
     optimizers = [v.name for v in configured.optimizers]

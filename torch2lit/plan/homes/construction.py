@@ -30,6 +30,11 @@ class Construction(Counters):
                 self.state.homes[variable] = f"self.{attribute}"
                 self.give_after(variable, attribute)
             self.give_construction_values()
+            for one in configured.loaded:
+                attribute = self.free_attribute(one.name)
+                self.attributes[attribute] = None
+                self.state.loaded[one.name] = f"self.{attribute}"
+                self.add_parameter(one.name, attribute, one.name)
             return
         for variable in [*configured.optimizers, *([configured.scheduler] if configured.scheduler else [])]:
             if variable.is_global and (not isinstance(self.entry.scope, ast.Module) or is_attribute(variable.name)):

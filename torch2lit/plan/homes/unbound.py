@@ -17,6 +17,7 @@ from ...recover.names import flow, parameter_names
 from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import Draft
+from ..surely_read import surely_read
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -26,7 +27,7 @@ def argument_of(draft: Draft, variable: Variable, read_at_once: Sequence[ast.stm
 
     ``read_at_once``: what the module surely runs besides the loop.
     """
-    if not _may_be_unbound(draft, variable) or _surely_read(list(read_at_once), variable.name):
+    if not _may_be_unbound(draft, variable) or surely_read(list(read_at_once), variable.name):
         return variable.name
     scope = draft.nest.entry.scope
     if (test := _test_of_binding(_before(draft, scope.body), variable.name)) is not None:
@@ -124,11 +125,11 @@ def _may_be_unbound(draft: Draft, variable: Variable) -> bool:
 
 def _loop_surely_reads(draft: Draft, variable: Variable) -> bool:
     """Whether the loop reads the variable in every batch, in a function that runs there, too."""
-    if variable.scope is draft.nest.entry.scope and _surely_read([draft.nest.outermost], variable.name):
+    if variable.scope is draft.nest.entry.scope and surely_read([draft.nest.outermost], variable.name):
         return True
     for item in (i for i in draft.epoch.items if i.kind == "statement"):
         names = [n for n in flow([item.node]).read if draft.variables.of(item.frame, n) is variable]
-        if any(_surely_read([item.node], name) for name in names):
+        if any(surely_read([item.node], name) for name in names):
             return True
     return False
 
@@ -153,49 +154,3 @@ def _before(draft: Draft, body: list[ast.stmt]) -> list[ast.AST]:
                     return [*found, *_before(draft, inner)]
         break
     return found
-
-
-def _surely_read(body: list[ast.stmt], name: str) -> bool:
-    """Whether running a block once reads the name whatever happens; every loop is taken to turn at least once."""
-    for statement in body:
-        match statement:
-            case ast.If(test=test) | ast.While(test=test):
-                parts: list[ast.AST] = [test]
-                inner = statement.body if isinstance(statement, ast.While) else []
-                both = isinstance(statement, ast.If) and all(
-                    _surely_read(b, name) for b in (statement.body, statement.orelse)
-                )
-            case ast.For(iter=looped):
-                parts, inner, both = [looped], statement.body, False
-            case ast.With(items=items):
-                parts, inner, both = [*items], statement.body, False
-            case ast.Try():
-                parts, inner, both = [], statement.body, False
-            case ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
-                continue
-            case _:
-                parts, inner, both = [statement], [], False
-        if both or any(name in flow([p]).read and _always(p, name) for p in parts) or _surely_read(inner, name):
-            return True
-    return False
-
-
-def _always(node: ast.AST, name: str) -> bool:
-    """Whether evaluating an expression or a plain statement reads the name whatever comes of its parts."""
-    match node:
-        case ast.Name(id=own):
-            return own == name
-        case ast.Lambda():
-            return False
-        case ast.IfExp(test=test):
-            return _always(test, name)
-        case ast.BoolOp(values=values):
-            return _always(values[0], name)
-        case (
-            ast.ListComp(generators=generators)
-            | ast.SetComp(generators=generators)
-            | ast.GeneratorExp(generators=generators)
-            | ast.DictComp(generators=generators)
-        ):
-            return _always(generators[0].iter, name)
-    return any(_always(child, name) for child in ast.iter_child_nodes(node))
