@@ -29,7 +29,7 @@ from .draft import (
 from .entry_names import entry_text, written_in_loop
 from .lengths import first_change
 from .mode_dependent import mode_dependent
-from .modes import mode_calls
+from .modes import first_evaluated, mode_calls
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
@@ -258,19 +258,41 @@ def _mirror_modes(draft: Draft, found: Validation, trailing: list[Item], rest: l
                 evaluated[model] = item
             else:
                 evaluated.pop(model, None)
-    if held and held <= set(evaluated) and not looked_at:
+    inner = _evaluated_in_step(draft) if not looked_at and held else set()
+    if held and held <= {*evaluated, *inner} and not looked_at:
         for model, item in evaluated.items():
             if model in held and _only_mode_call(item):
                 draft.removals[item.node] = Removal(
                     "validation", "eval_mode", "Lightning switches the module to eval mode for validation"
                 )
         draft.hooks[VALIDATION_START] = [i for i in start if i.node not in draft.removals]
-        if _mode_matters_after(draft, held, rest):
+        if _mode_matters_after(draft, held, rest) or (not held <= set(evaluated) and not _train_before(draft, held)):
             draft.methods.append(_KEEP_EVAL)
         return
     draft.methods.append(_KEEP_MODE)
     if evaluated or any(draft.effects_of(item).mode for item in inside):
         draft.methods.append(_KEEP_EVAL)
+
+
+def _evaluated_in_step(draft: Draft) -> set[Variable]:
+    """The models that every batch of the validation switches to eval mode before it looks at any."""
+    found: set[Variable] = set()
+    for item in draft.hooks[VALIDATION_STEP]:
+        found |= {model for model, mode in mode_calls(draft, item) if mode == "eval"} | first_evaluated(draft, item)
+        if not mode_calls(draft, item) and _sees_mode(draft, item):
+            break
+    return found
+
+
+def _train_before(draft: Draft, held: set[Variable]) -> bool:
+    """Whether the models are surely in train mode, all of them as a whole, when the validation begins."""
+    state: dict[Variable, str] = {}
+    for item in [*draft.epoch.before, *draft.epoch.batch, *(draft.validation.leading if draft.validation else [])]:
+        if called := mode_calls(draft, item):
+            state.update(called)
+        elif draft.effects_of(item).mode:
+            return False
+    return all(state.get(model) == "train" for model in held)
 
 
 _KEEP_MODE = """\

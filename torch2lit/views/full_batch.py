@@ -35,7 +35,7 @@ class FullBatchView:
             yield _way(program, new, left)
             if not left:
                 return
-            given_up = [one for one in left if one.evaluation is None]
+            given_up = [one for one in left if one.evaluation is None or one.alone is None]
             found = [one.without_evaluation() if one in left else one for one in found if one not in given_up]
 
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
