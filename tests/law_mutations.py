@@ -326,6 +326,22 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "every loader of a validation ends with the last batch of the last one",
+        "torch2lit/plan/several_loaders.py",
+        "    if after.exposed & batch:",
+        "    if False:",
+        _text("validation-loaders-whose-last-index-counts"),
+    ),
+    Mutation(
+        1,
+        "an object that an evaluation asks and changes is given to all loaders at once",
+        "torch2lit/plan/several_loaders.py",
+        "& (reached - inside | _given(one, reached))",
+        "& (reached - inside)",
+        _text("validation-loaders-with-a-judge-in-the-loop"),
+    ),
+    Mutation(
+        1,
         "a use of the model touches nothing",
         EFFECTS,
         'elif harmless.get(node) != "value":\n                        model = True',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..recover.items import direct_calls, no_grad_with
@@ -78,12 +79,15 @@ class Evaluations:
         return bool(self.handed.names([statement])) or self.handed.effects_of(statement).model
 
     def _up_to_last_look(self, body: list[ast.stmt]) -> list[ast.stmt]:
-        """A block without the statements at its end that only show or keep what was measured."""
+        """A block without the statements at its end that only show or keep what was measured; nothing of one that only shows."""
         looks = [n for n, statement in enumerate(body) if self._looks(statement)]
-        return body[: looks[-1] + 1] if looks else body
+        found = body[: looks[-1] + 1] if looks else []
+        return found if any(isinstance(s, _MEASURING) or self._calls_evaluation(s) for s in found) else []
 
     def _part(self, statements: list[ast.stmt]) -> Part | None:
-        return Part(tuple(statements), tuple(self.handed.names(statements))) if statements else None
+        read = {n.id for s in statements for n in _outside_texts(s) if isinstance(n, ast.Name)}
+        names = tuple(name for name in self.handed.names(statements) if name in read)
+        return Part(tuple(statements), names) if statements else None
 
     def _measures(self, statement: ast.stmt, leaves: tuple[type[ast.stmt], ...] = _LEAVES) -> bool:
         """Whether it neither trains nor runs over a loader of its own, nor leaves what is around it."""
@@ -116,6 +120,14 @@ class Evaluations:
                 continue
             return True
         return False
+
+
+def _outside_texts(node: ast.AST) -> Iterator[ast.AST]:
+    """What is below a node, f-strings left out: their names stay as they are."""
+    if not isinstance(node, ast.JoinedStr):
+        yield node
+        for child in ast.iter_child_nodes(node):
+            yield from _outside_texts(child)
 
 
 def _evaluates(function: ast.FunctionDef) -> bool:

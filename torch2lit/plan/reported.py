@@ -77,7 +77,8 @@ class _Reporter:
         watched = [draft.variables.of(w.item.frame, w.watch.value.id) for w in draft.watched]
         self.deciding = _deciding(draft) | {v for v in watched if v is not None}
         self.homes: set[str] = set()
-        validating = [i for hook in _OF_VALIDATION for i in draft.hooks.get(hook, [])]
+        leading = draft.validation.leading if draft.validation is not None else []
+        validating = [i for hook in _OF_VALIDATION for i in draft.hooks.get(hook, []) if i not in leading]
         self.validated = draft.variables.sequence(validating).written if draft.validation is not None else frozenset()
 
     def run(self) -> None:

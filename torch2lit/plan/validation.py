@@ -259,14 +259,16 @@ def _mirror_modes(draft: Draft, found: Validation, trailing: list[Item], rest: l
             else:
                 evaluated.pop(model, None)
     inner = _evaluated_in_step(draft) if not looked_at and held else set()
-    if held and held <= {*evaluated, *inner} and not looked_at:
+    held |= {*evaluated, *inner}
+    used = {model for model in held if any(_names_model(draft, item, {model}) for item in inside)} or held
+    if held and used <= {*evaluated, *inner} and not looked_at:
         for model, item in evaluated.items():
             if model in held and _only_mode_call(item):
                 draft.removals[item.node] = Removal(
                     "validation", "eval_mode", "Lightning switches the module to eval mode for validation"
                 )
         draft.hooks[VALIDATION_START] = [i for i in start if i.node not in draft.removals]
-        if _mode_matters_after(draft, held, rest) or (not held <= set(evaluated) and not _train_before(draft, held)):
+        if _mode_matters_after(draft, held, rest) or (not used <= set(evaluated) and not _train_before(draft, used)):
             draft.methods.append(_KEEP_EVAL)
         return
     draft.methods.append(_KEEP_MODE)

@@ -15,6 +15,7 @@ from ..memory import tree_of
 from ..origin import Origin, Words
 from ..plan.placement import torch_name
 from ..program import Conversion, Mechanism, Outcome
+from ..recover.syntax import dotted
 from .way import FULL_BATCH, UNCONVERTED, Blocked, Program, Way
 
 
@@ -81,9 +82,8 @@ def _finished(
     if result.outcome is not Outcome.CONVERTED or result.mechanism is Mechanism.FABRIC:
         left += new.loaders.values()
         return Blocked(UNCONVERTED)
-    kept = {
-        n.iter.id for n in ast.walk(tree_of(result.after)) if isinstance(n, ast.For) and isinstance(n.iter, ast.Name)
-    }
+    looped = [n.iter for n in ast.walk(tree_of(result.after)) if isinstance(n, ast.For)]
+    kept = {dotted(over).rpartition(".")[2] for over in looped}
     left += dict.fromkeys(one for loader, one in new.loaders.items() if loader in kept)
     if left:
         return Blocked("loader-left")
