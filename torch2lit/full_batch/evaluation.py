@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..recover.items import direct_calls, no_grad_with
 from ..recover.loops import Iterable, describe
 from ..recover.phases import NotStraight, check_call_first, has_backward
+from ..recover.role import Role
 from ..recover.stepping import STEP_METHODS
 from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.torch_calls import mode_of
@@ -23,6 +25,7 @@ class Evaluation:
     start: int
 
 
+_MEASURING = (ast.Assign, ast.AugAssign, ast.With, ast.For)
 _LEAVES = (ast.Break, ast.Continue, ast.Return)
 
 
@@ -53,7 +56,7 @@ class Evaluations:
             if not self._measures(statement):
                 return None
             end = self._end_of_measuring(body, index + 1)
-            return self._part(body[index:end] if end > index + 1 else statement.body)
+            return self._part(body[index:end] if end > index + 1 else self._up_to_last_look(statement.body))
         if self._calls_evaluation(statement):
             end = index + 1
             while end < len(body) and self._calls_evaluation(body[end]):
@@ -64,28 +67,44 @@ class Evaluations:
         return None
 
     def _end_of_measuring(self, body: list[ast.stmt], start: int) -> int:
-        """Behind the last of the statements from ``start`` on that look at data."""
+        """Behind the last of the statements from ``start`` on that look at data or run a model."""
         end = index = start
-        while index < len(body) and isinstance(body[index], ast.Assign | ast.With) and self._measures(body[index]):
+        while index < len(body) and isinstance(body[index], _MEASURING) and self._measures(body[index]):
             index += 1
-            end = index if self.handed.names(body[index - 1 : index]) else end
+            end = index if self._looks(body[index - 1]) else end
         return end
 
+    def _looks(self, statement: ast.stmt) -> bool:
+        """Whether a statement looks at data, or at a model's parameters."""
+        return bool(self.handed.names([statement])) or self.handed.effects_of(statement).model
+
+    def _up_to_last_look(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        """A block without the statements at its end that only show or keep what was measured; nothing of one that only shows."""
+        looks = [n for n, statement in enumerate(body) if self._looks(statement)]
+        found = body[: looks[-1] + 1] if looks else []
+        return found if any(isinstance(s, _MEASURING) or self._calls_evaluation(s) for s in found) else []
+
     def _part(self, statements: list[ast.stmt]) -> Part | None:
-        names = self.handed.names(statements)
-        return Part(tuple(statements), tuple(names)) if names else None
+        read = {n.id for s in statements for n in _outside_texts(s) if isinstance(n, ast.Name)}
+        names = tuple(name for name in self.handed.names(statements) if name in read)
+        return Part(tuple(statements), names) if statements else None
 
     def _measures(self, statement: ast.stmt, leaves: tuple[type[ast.stmt], ...] = _LEAVES) -> bool:
         """Whether it neither trains nor runs over a loader of its own, nor leaves what is around it."""
         return not any(
             isinstance(n, leaves)
             or (isinstance(n, ast.For) and self._runs_over_data(n))
+            or (isinstance(n, ast.comprehension) and self._is_loader(n.iter, statement))
             or (isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in STEP_METHODS)
             for n in walk_scope(statement)
         ) and not has_backward(statement)
 
     def _runs_over_data(self, loop: ast.For) -> bool:
         return describe(loop, self.source.scope_of(loop), self.roles).kind is Iterable.LOADER
+
+    def _is_loader(self, looped: ast.expr, statement: ast.stmt) -> bool:
+        parts = [n for n in walk(looped) if isinstance(n, ast.expr)]
+        return any(self.roles.of(part, self.source.scope_of(statement)) is Role.LOADER for part in parts)
 
     def _calls_evaluation(self, statement: ast.stmt) -> bool:
         """Whether a statement calls, once, a function of the file that evaluates without a loop over a loader."""
@@ -101,6 +120,14 @@ class Evaluations:
                 continue
             return True
         return False
+
+
+def _outside_texts(node: ast.AST) -> Iterator[ast.AST]:
+    """What is below a node, f-strings left out: their names stay as they are."""
+    if not isinstance(node, ast.JoinedStr):
+        yield node
+        for child in ast.iter_child_nodes(node):
+            yield from _outside_texts(child)
 
 
 def _evaluates(function: ast.FunctionDef) -> bool:

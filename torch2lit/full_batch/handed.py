@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from ..recover.bindings import Names
-from ..recover.effects import EffectAnalysis
+from ..recover.effects import EffectAnalysis, Effects
 from ..recover.makings import Value, makings
 from ..recover.names import parameter_names
 from ..recover.own_classes import method_of
@@ -27,10 +27,15 @@ class Handed:
         self.roots = [*loop.body, *(scope.body if scope is not owner else [])]
         where = {**dict.fromkeys(scope.body, scope), **dict.fromkeys(loop.body, owner)}
         self.changed = frozenset[Key]().union(*(effects.of(root, where[root]).mutates for root in self.roots))
+        self.effects = effects
         self.optimized = self._optimized()
         self.asked: dict[str, bool] = {}
         self.tensors = Tensors(roles)
         self.on_gpu = may_use_gpu(self.source.tree)
+
+    def effects_of(self, statement: ast.stmt) -> Effects:
+        """What a statement of the loop touches."""
+        return self.effects.of(statement, self.source.scope_of(statement))
 
     def names(self, statements: list[ast.stmt]) -> list[str]:
         """The names of such values among some statements of the loop, in the order in which they are read."""

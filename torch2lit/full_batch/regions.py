@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ..recover.effects import EffectAnalysis
 from ..recover.loops import Iterable
 from ..recover.nest import Nest
+from ..recover.phases import NotStraight, find_validation, take_apart
 from ..recover.roles import Roles
 from ..recover.syntax import dotted, walk, walk_scope
 from .evaluation import Evaluations
@@ -25,13 +26,13 @@ _PICKS = {
 class FullBatch:
     """A loop over epochs whose every turn trains on the same whole set, and may evaluate on another one.
 
-    ``alone`` is the training when the evaluation stays as it is.
+    ``alone`` is the training when the evaluation stays as it is. Where the loop trains on batches of a loader there is an evaluation only.
     """
 
     loop: ast.For
-    training: Part
+    training: Part | None
     evaluation: Part | None
-    alone: Part
+    alone: Part | None
 
     def without_evaluation(self) -> FullBatch:
         """The same with the evaluation as it is."""
@@ -47,8 +48,10 @@ def find_full_batches(nests: list[Nest], roles: Roles, path: str) -> list[FullBa
 
 def _full_batch(nest: Nest, roles: Roles, effects: EffectAnalysis) -> FullBatch | None:
     epochs = nest.epochs
-    if nest.batches is not None or epochs is None or epochs.kind is not Iterable.RANGE:
+    if epochs is None or epochs.kind is not Iterable.RANGE:
         return None
+    if nest.batches is not None:
+        return _evaluation_alone(nest, roles, effects)
     loop = epochs.node
     if not isinstance(loop, ast.For) or loop.orelse or loop.body[0].lineno == loop.lineno:
         return None
@@ -59,6 +62,25 @@ def _full_batch(nest: Nest, roles: Roles, effects: EffectAnalysis) -> FullBatch 
     if found is None and (function := _step_function(nest, roles)) is not None:
         found = _in_block(nest, loop, function.body, Handed(roles, owner, function, loop, effects))
     return found
+
+
+def _evaluation_alone(nest: Nest, roles: Roles, effects: EffectAnalysis) -> FullBatch | None:
+    """The evaluation on a whole set behind batches of a loader, where no evaluation over a loader follows them."""
+    assert nest.epochs is not None and nest.batches is not None
+    loop, owner = nest.epochs.node, nest.entry.scope
+    if not isinstance(loop, ast.For) or loop.orelse or loop.body[0].lineno == loop.lineno:
+        return None
+    calls = [f.call for f in (*nest.between, nest.inner) if f is not nest.entry]
+    trained = {id(nest.batches.node), *map(id, calls)}
+    steps = [n for n, statement in enumerate(loop.body) if any(id(node) in trained for node in walk(statement))]
+    try:
+        after = take_apart(roles.source, roles, nest).after
+    except NotStraight:
+        return None
+    if not steps or find_validation(roles.source, roles, nest, after) is not None:
+        return None
+    evaluation = Evaluations(Handed(roles, owner, owner, loop, effects)).after(loop.body, steps[-1])
+    return FullBatch(loop, None, evaluation.part, None) if evaluation is not None else None
 
 
 def _in_block(nest: Nest, loop: ast.For, body: list[ast.stmt], handed: Handed) -> FullBatch | None:

@@ -40,6 +40,11 @@ _COMMENT = (
     "# the loader from drawing the script's random numbers.",
 )
 
+_OF_EVALUATION = (
+    "# The script evaluates in one go: a validation has one batch. A generator of its own",
+    "# keeps the loader from drawing the script's random numbers.",
+)
+
 
 @dataclass
 class Derived:
@@ -83,24 +88,25 @@ class _Writer:
     def _add(self, one: FullBatch) -> None:
         indent = self._indent(one.loop)
         unit = self._indent(one.loop.body[0]).removeprefix(indent) or "    "
-        parts = [one.training, *([one.evaluation] if one.evaluation is not None else [])]
+        parts = [part for part in (one.training, one.evaluation) if part is not None]
         above = self.above.setdefault(_first_line(one.loop), [])
         shared = len(parts) == 2 and bool({*parts[0].names} & {*parts[1].names})
         names = list(dict.fromkeys(name for part in parts for name in part.names))
         loader = ""
-        for part, word in zip(parts, ("train", "val"), strict=False):
+        for part in parts:
             if not loader or not shared:
-                loader = self._free_name("loader" if shared or len(parts) == 1 else f"{word}_loader")
+                plain = shared or (len(parts) == 1 and part is one.training)
+                loader = self._free_name("loader" if plain else f"{'train' if part is one.training else 'val'}_loader")
                 self.loaders[loader] = one
-                above += self._construction(loader, names if shared else [*part.names], indent, bool(above))
+                comment = [] if above else _COMMENT if one.training is not None else _OF_EVALUATION
+                above += self._construction(loader, names if shared else [*part.names], indent, comment)
             self._wrap(part, names if shared else [*part.names], loader, unit)
 
-    def _construction(self, loader: str, names: list[str], indent: str, is_second: bool) -> list[str]:
-        batch = f"({', '.join(names)})" if len(names) > 1 else names[0]
+    def _construction(self, loader: str, names: list[str], indent: str, comment: Sequence[str]) -> list[str]:
+        batch = f"({', '.join(names)})" if len(names) > 1 else "".join(names) or "0"
         made = f"{loader} = {self.torch}.utils.data.DataLoader([{batch}], batch_size=None, generator={self.torch}.Generator())"
         lines = format_code(made, max(40, _WIDTH - len(indent))).splitlines()
-        lines = lines if is_second else [*_COMMENT, *lines]
-        return [f"{indent}{line}{self.newline}" for line in lines]
+        return [f"{indent}{line}{self.newline}" for line in (*comment, *lines)]
 
     def _wrap(self, part: Part, names: list[str], loader: str, unit: str) -> None:
         first, last = _first_line(part.statements[0]), part.statements[-1].end_lineno or 0
@@ -108,7 +114,7 @@ class _Writer:
         indent = self._indent(part.statements[0])
         while first > 1 and self.lines[first - 2].startswith(indent) and self.lines[first - 2].lstrip().startswith("#"):
             first -= 1
-        targets = ", ".join(self._new_name(name) for name in names)
+        targets = ", ".join(self._new_name(name) for name in names) or self._free_name("batch")
         self.above.setdefault(first, []).append(f"{indent}for {targets} in {loader}:{self.newline}")
         for number in range(first, last + 1):
             if number not in self.strings and self.lines[number - 1].strip():

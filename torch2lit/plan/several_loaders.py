@@ -16,6 +16,7 @@ from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Use, Variable
 from .changes import changed_names, reached_names
 from .draft import Draft
+from .looks import Looks
 from .modes import mode_calls
 from .steps import controls
 
@@ -171,12 +172,31 @@ def _change_each_other(draft: Draft, moved: list[Item], use: Use, one: Validatio
         changed |= {n.id for n in ast.walk(one.frame.arguments[name]) if isinstance(n, ast.Name)}
     if (changed - inside | changed & _given(one)) & {v.name for v in use.read | use.written if v.scope is not own}:
         return True
-    return bool(changed_names(draft, moved) & (reached_names(draft, loop) - inside | _given(one)))
+    looks = Looks(draft)
+    doing = [item for item in moved if not _only_looks(looks, item)]
+    reached = reached_names(draft, [i for i in loop if i.kind != "bind" or not isinstance(i.value, ast.Name)])
+    return bool(changed_names(draft, doing) & (reached - inside | _given(one, reached)))
 
 
-def _given(one: Validation) -> set[str]:
-    """The caller's names in the arguments of a call."""
-    return {n.id for value in one.frame.arguments.values() for n in ast.walk(value) if isinstance(n, ast.Name)}
+def _only_looks(looks: Looks, item: Item) -> bool:
+    """Whether an item finds a value, and does nothing but to bind it."""
+    for part, frame in parts(item):
+        value = part.value if isinstance(part, ast.Assign | ast.Expr) else part
+        bound = part.targets if isinstance(part, ast.Assign) else [part]
+        if isinstance(part, ast.Name | ast.Tuple) and isinstance(part.ctx, ast.Store):
+            continue
+        plain = all(isinstance(n, ast.Name | ast.Tuple | ast.expr_context) for b in bound for n in ast.walk(b))
+        if isinstance(part, ast.Assign) and not plain:
+            return False
+        if not isinstance(value, ast.expr) or not looks.only(value, frame):
+            return False
+    return True
+
+
+def _given(one: Validation, read: set[str] | None = None) -> set[str]:
+    """The caller's names in the arguments of a call, or in those of the parameters that are read."""
+    values = [value for name, value in one.frame.arguments.items() if read is None or name in read]
+    return {n.id for value in values for n in ast.walk(value) if isinstance(n, ast.Name)}
 
 
 def _asks_model(draft: Draft, item: Item) -> bool:
@@ -254,6 +274,8 @@ def _starts_plainly(draft: Draft, first: Validation) -> bool:
     own, _ = _divide(first)
     after = draft.variables.sequence(own)
     lives = {v for v in body.exposed | after.exposed if v.frame is first.frame}
+    if after.exposed & batch:  # the last batch of the last loader, for all of them
+        return False
     return lives <= started | given | batch and not (started | batch | body.written) & given
 
 

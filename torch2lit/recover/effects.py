@@ -168,7 +168,11 @@ class EffectAnalysis:
         for call in self.source.calls:
             scope = self.source.scope_of(call)
             if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
-                if call.func.attr in _MODULE_ONLY and (key := self.roles.key(scope, call.func.value.id)):
+                if (
+                    call.func.attr in _MODULE_ONLY
+                    and fits_torch(call)
+                    and (key := self.roles.key(scope, call.func.value.id))
+                ):
                     found.add(key)
             if self.roles.of(call, scope) is Role.OPTIMIZER:
                 for node in walk(call):
@@ -389,6 +393,8 @@ class EffectAnalysis:
             return False
         if (known := self._neighbour_draws(full)) is not None:
             return known
+        if full.startswith("torchmetrics.functional."):
+            return False
         if full.startswith("."):
             return True
         return root not in sys.stdlib_module_names and root not in NO_TORCH_RNG and root not in ("torch", "torchvision")

@@ -15,6 +15,7 @@ from ..memory import tree_of
 from ..origin import Origin, Words
 from ..plan.placement import torch_name
 from ..program import Conversion, Mechanism, Outcome
+from ..recover.syntax import dotted
 from .way import FULL_BATCH, UNCONVERTED, Blocked, Program, Way
 
 
@@ -35,7 +36,7 @@ class FullBatchView:
             yield _way(program, new, left)
             if not left:
                 return
-            given_up = [one for one in left if one.evaluation is None]
+            given_up = [one for one in left if one.evaluation is None or one.alone is None]
             found = [one.without_evaluation() if one in left else one for one in found if one not in given_up]
 
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
@@ -81,9 +82,8 @@ def _finished(
     if result.outcome is not Outcome.CONVERTED or result.mechanism is Mechanism.FABRIC:
         left += new.loaders.values()
         return Blocked(UNCONVERTED)
-    kept = {
-        n.iter.id for n in ast.walk(tree_of(result.after)) if isinstance(n, ast.For) and isinstance(n.iter, ast.Name)
-    }
+    looped = [n.iter for n in ast.walk(tree_of(result.after)) if isinstance(n, ast.For)]
+    kept = {dotted(over).rpartition(".")[2] for over in looped}
     left += dict.fromkeys(one for loader, one in new.loaders.items() if loader in kept)
     if left:
         return Blocked("loader-left")
