@@ -48,8 +48,6 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
     sides = _side_by_side(loop.base)
     still = all(is_still_loader(draft, base, draft.nest.inner) for base in sides)
     sources_alone = all(source_makings(_value(draft, base, draft.nest.inner)) for base in sides)
-    if sources_alone and (change := first_change(draft, sides, draft.nest.inner)) is not None:
-        return _changed_length(draft, change)
     if loop.kind is Iterable.LOADER and not still and not sources_alone:
         for base in _side_by_side(loop.base):
             if _has_no_length(draft, base):
@@ -59,7 +57,8 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
                 return Obstacle(loop.node, reason)
             asks_at_end |= owns_generator(draft, base, draft.nest.inner)
         if (change := first_change(draft, _side_by_side(loop.base), draft.nest.inner)) is not None:
-            return _changed_length(draft, change)
+            text = ast.unparse(draft.source.statement_of(change)).splitlines()[0][:60]
+            return Obstacle(change, f"`{text}` may change the loader's length, which Lightning asks for only once")
         asks_at_end |= len(texts) > 1 and not all(_draws_nothing(draft, b) for b in _side_by_side(loop.base))
         drawing, changing = _draws_before(draft), _changes_started_loader(draft)
         told = _would_be_told(draft)
@@ -83,11 +82,6 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
             draft.note("loader-changed-at-epoch-start", changing.node, message)
             lazy = False
     return TrainData(tuple(texts), lazy, asks_at_end, loop.asks_twice)
-
-
-def _changed_length(draft: Draft, change: ast.AST) -> Obstacle:
-    text = ast.unparse(draft.source.statement_of(change)).splitlines()[0][:60]
-    return Obstacle(change, f"`{text}` may change the loader's length, which Lightning asks for only once")
 
 
 _DRAWN_BEFORE = (
