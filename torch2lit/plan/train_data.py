@@ -13,7 +13,7 @@ import ast
 from ..recover.batch_sources import counted_places, source_makings
 from ..recover.circles import ends_in_a_circle
 from ..recover.items import Item, names_in, parts
-from ..recover.loops import Iterable, loop_names
+from ..recover.loops import DATA_LOADERS, Iterable, loop_names
 from ..recover.makings import Making, Value, is_none, makings, sources
 from ..recover.nest import Frame
 from ..recover.own_classes import lineage
@@ -505,4 +505,24 @@ def _has_length(draft: Draft, base: ast.expr) -> bool:
 def _is_data_loader(made: Making, torchs: bool = False) -> bool:
     """Whether it is a DataLoader; with ``torchs`` only torch's own, of which it is known what its start does."""
     package, _, name = made.full_name.rpartition(".")
-    return name == "DataLoader" and (not torchs or not package or package.partition(".")[0] == "torch")
+    if name == "DataLoader":
+        return not torchs or not package or package.partition(".")[0] == "torch"
+    return not torchs and (made.full_name in _WITH_LENGTH or _is_partial(made))
+
+
+_WITH_LENGTH = {"dgl.dataloading.GraphDataLoader", "torch_geometric.loader.NeighborLoader"}
+
+
+_PLAIN = {"batch_size", "shuffle", "drop_last", "num_workers", "pin_memory"}
+
+
+def _is_partial(made: Making) -> bool:
+    """Whether a loader's class is called through the one ``partial(DataLoader, ...)`` that the name stands for."""
+    function = made.call.func
+    key = made.roles.key(made.scope, function.id) if isinstance(function, ast.Name) else None
+    match [b.value for b in made.roles.bindings(key)] if key is not None else []:
+        case [ast.Call(func=partial, args=[ast.Name() | ast.Attribute() as called], keywords=given)]:
+            full = made.roles.full_name(called)
+            plain = all(k.arg in _PLAIN for k in given)
+            return made.roles.full_name(partial) == "functools.partial" and full in DATA_LOADERS and plain
+    return False
