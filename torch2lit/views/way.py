@@ -23,9 +23,10 @@ from ..recover.syntax import Seen, Source, source_of
 MODERN, SWITCHES, METHODS, INHERITED, WRAPPER = "modern", "switches", "methods", "inherited", "wrapper"
 FULL_BATCH = "full-batch"
 BATCH_SOURCE = "batch-source"
+COUNTED = "counted"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
-ALL = frozenset((MODERN, SWITCHES, METHODS, INHERITED, WRAPPER, FULL_BATCH, BATCH_SOURCE))
+ALL = frozenset((MODERN, SWITCHES, METHODS, INHERITED, WRAPPER, FULL_BATCH, BATCH_SOURCE, COUNTED))
 
 
 @dataclass(frozen=True)
