@@ -2307,8 +2307,35 @@ OF_PROGRAMS = (
     ),
 )
 
+OF_BATCH_SOURCES = (
+    Mutation(
+        1,
+        "batch source: a list that the turn adds to goes through the Trainer's hands, as a copy",
+        "torch2lit/batch_source/kept.py",
+        "if any(self._is_changed(use) for use in uses):",
+        "if False:",
+        _trains("batch-that-the-turn-adds-to"),
+    ),
+    Mutation(
+        1,
+        "batch source: an order is drawn with the first batch though the epoch draws something else before",
+        "torch2lit/batch_source/found.py",
+        "return head if all(self._lets_pass(s, read) for s in between) else None",
+        "return head",
+        _trains("batches-by-an-order-drawn-before-a-draw"),
+    ),
+    Mutation(
+        1,
+        "train data: the Trainer runs over a range as long as a list was before the training",
+        "torch2lit/plan/train_data.py",
+        'dotted(base.func) != "range" or _counts_what_changes(draft, base, frame)',
+        'dotted(base.func) != "range"',
+        _trains("batches-of-a-list-that-grows"),
+    ),
+)
+
 MUTATIONS = (
-    *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
+    *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

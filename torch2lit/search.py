@@ -10,6 +10,7 @@ from .files.edits import edits_between
 from .origin import after_one_another, origin_of_edits, told
 from .program import Conversion, Mechanism, Outcome
 from .views.batch_source import BatchSourceView
+from .views.counted import CountedView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
 from .views.made_inside import MadeInsideView
@@ -25,6 +26,7 @@ VIEWS: tuple[View, ...] = (
     MadeInsideView(),
     MethodsView(),
     WrapperView(),
+    CountedView(),
     FullBatchView(),
     BatchSourceView(),
 )

@@ -59,7 +59,7 @@ class Kept:
             uses = [n for n in reads if n.id == name]
             if name in changed or any(self._is_changed(use, 1) for use in uses):
                 return False
-            if self.on_gpu and not any(self._is_moved(use, 1) for use in uses):
+            if self.on_gpu and not self._surely(function.body, {use for use in uses if self._is_moved(use, 1)}):
                 return False
         return bool(names)
 
@@ -75,7 +75,7 @@ class Kept:
         uses = [u for u in self.uses if u.id == name and self.roles.key(self.source.scope_of(u), name) == key]
         if any(self._is_changed(use) for use in uses):
             return False
-        return not self.on_gpu or self._is_placed(name) or any(self._is_moved(use) for use in uses)
+        return not self.on_gpu or self._is_placed(name) or self._surely(rest, {u for u in uses if self._is_moved(u)})
 
     def _is_changed(self, use: ast.Name, depth: int = 0) -> bool:
         """Whether the object itself is changed, or compared with another: it may be a copy by then."""
@@ -131,10 +131,8 @@ class Kept:
     def _is_moved(self, use: ast.Name, depth: int = 0) -> bool:
         """Whether the rest of the turn moves it, or gives it to the network, which takes nothing that is elsewhere."""
         match self.source.parents[use]:
-            case ast.Attribute(value=value, attr=attribute) if value is use:
-                return attribute in _DEVICE
-        if any(isinstance(above, ast.If | ast.While | ast.Try) for above in self._up_to_the_loop(use)):
-            return False
+            case ast.Attribute(value=value, attr=attribute) if value is use and attribute in _DEVICE:
+                return True
         node = self._seen_from(use)
         match self.source.parents[node]:
             case ast.Call(func=function, args=arguments) if node in arguments:
@@ -144,7 +142,10 @@ class Kept:
                     return True
                 call = self.source.parents[node]
                 assert isinstance(call, ast.Call)
-                return any(self._is_moved(inner, depth + 1) for inner in self._uses_inside(call, node, depth))
+                called = self.source.function(dotted(call.func))
+                inner = self._uses_inside(call, node, depth)
+                moved = {one for one in inner if self._is_moved(one, depth + 1)}
+                return called is not None and self._surely(called.body, moved)
         return False
 
     def _seen_from(self, use: ast.Name) -> ast.expr:
@@ -162,13 +163,18 @@ class Kept:
                 return node
             node = call
 
-    def _up_to_the_loop(self, use: ast.Name) -> list[ast.AST]:
-        found: list[ast.AST] = []
-        for above in self.source.ancestors(use):
-            if above is self.loop or isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef):
-                return found
-            found.append(above)
-        return found
+    def _surely(self, block: list[ast.stmt], uses: set[ast.Name]) -> bool:
+        """Whether one of the uses runs whenever the block does."""
+        for statement in block:
+            if isinstance(statement, ast.If):
+                if self._surely(statement.body, uses) and self._surely(statement.orelse, uses):
+                    return True
+            elif isinstance(statement, ast.For | ast.With):
+                if self._surely(statement.body, uses):
+                    return True
+            elif not isinstance(statement, ast.While | ast.Try) and any(n in uses for n in walk(statement)):
+                return True
+        return False
 
 
 def _pairs(assignment: ast.Assign) -> list[tuple[str, ast.expr]]:

@@ -13,7 +13,7 @@ import ast
 from ..recover.batch_sources import counted_places, source_makings
 from ..recover.circles import ends_in_a_circle
 from ..recover.items import Item, names_in, parts
-from ..recover.loops import Iterable, loop_names
+from ..recover.loops import DATA_LOADERS, Iterable, loop_names
 from ..recover.makings import Making, Value, is_none, makings, sources
 from ..recover.nest import Frame
 from ..recover.own_classes import lineage
@@ -48,8 +48,6 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
     sides = _side_by_side(loop.base)
     still = all(is_still_loader(draft, base, draft.nest.inner) for base in sides)
     sources_alone = all(source_makings(_value(draft, base, draft.nest.inner)) for base in sides)
-    if sources_alone and (change := first_change(draft, sides, draft.nest.inner)) is not None:
-        return _changed_length(draft, change)
     if loop.kind is Iterable.LOADER and not still and not sources_alone:
         for base in _side_by_side(loop.base):
             if _has_no_length(draft, base):
@@ -59,7 +57,8 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
                 return Obstacle(loop.node, reason)
             asks_at_end |= owns_generator(draft, base, draft.nest.inner)
         if (change := first_change(draft, _side_by_side(loop.base), draft.nest.inner)) is not None:
-            return _changed_length(draft, change)
+            text = ast.unparse(draft.source.statement_of(change)).splitlines()[0][:60]
+            return Obstacle(change, f"`{text}` may change the loader's length, which Lightning asks for only once")
         asks_at_end |= len(texts) > 1 and not all(_draws_nothing(draft, b) for b in _side_by_side(loop.base))
         drawing, changing = _draws_before(draft), _changes_started_loader(draft)
         told = _would_be_told(draft)
@@ -83,11 +82,6 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
             draft.note("loader-changed-at-epoch-start", changing.node, message)
             lazy = False
     return TrainData(tuple(texts), lazy, asks_at_end, loop.asks_twice)
-
-
-def _changed_length(draft: Draft, change: ast.AST) -> Obstacle:
-    text = ast.unparse(draft.source.statement_of(change)).splitlines()[0][:60]
-    return Obstacle(change, f"`{text}` may change the loader's length, which Lightning asks for only once")
 
 
 _DRAWN_BEFORE = (
@@ -511,4 +505,24 @@ def _has_length(draft: Draft, base: ast.expr) -> bool:
 def _is_data_loader(made: Making, torchs: bool = False) -> bool:
     """Whether it is a DataLoader; with ``torchs`` only torch's own, of which it is known what its start does."""
     package, _, name = made.full_name.rpartition(".")
-    return name == "DataLoader" and (not torchs or not package or package.partition(".")[0] == "torch")
+    if name == "DataLoader":
+        return not torchs or not package or package.partition(".")[0] == "torch"
+    return not torchs and (made.full_name in _WITH_LENGTH or _is_partial(made))
+
+
+_WITH_LENGTH = {"dgl.dataloading.GraphDataLoader", "torch_geometric.loader.NeighborLoader"}
+
+
+_PLAIN = {"batch_size", "shuffle", "drop_last", "num_workers", "pin_memory"}
+
+
+def _is_partial(made: Making) -> bool:
+    """Whether a loader's class is called through the one ``partial(DataLoader, ...)`` that the name stands for."""
+    function = made.call.func
+    key = made.roles.key(made.scope, function.id) if isinstance(function, ast.Name) else None
+    match [b.value for b in made.roles.bindings(key)] if key is not None else []:
+        case [ast.Call(func=partial, args=[ast.Name() | ast.Attribute() as called], keywords=given)]:
+            full = made.roles.full_name(called)
+            plain = all(k.arg in _PLAIN for k in given)
+            return made.roles.full_name(partial) == "functools.partial" and full in DATA_LOADERS and plain
+    return False

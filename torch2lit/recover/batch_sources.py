@@ -57,7 +57,13 @@ def counted_places(made: Making) -> list[int]:
 
 def _makes_source(roles: Names, call: ast.Call) -> bool:
     own = roles.own_class_named(roles.full_name(call.func))
-    return own is not None and is_batch_source(own[0])
+    if own is None or not is_batch_source(own[0]):
+        return False
+    inside = {id(n) for n in walk(own[0])}
+    steps = _counted(next(s for s in own[0].body if isinstance(s, ast.FunctionDef) and s.name == "__len__"))
+    files = {id(names.source): names.source for names in (roles, own[1])}.values()
+    stored = (n for file in files for n in file.all(ast.Attribute) if not isinstance(n.ctx, ast.Load))
+    return not any(n.attr == steps and id(n) not in inside for n in stored)
 
 
 def _counted(length: ast.FunctionDef) -> str:
