@@ -351,7 +351,9 @@ def test_no_model_checkpoint(epoch: tuple[str, ...]) -> None:
 
 def test_the_best_weights_are_loaded_from_the_checkpoint() -> None:
     tried = _checkpoints(*_BEST, below=_LOAD)
-    assert 'lit_linear.load_state_dict(torch.load(checkpoint.best_model_path)["state_dict"])' in tried.text, tried.text
+    assert 'lit_linear.load_state_dict(torch.load(model_checkpoint.best_model_path)["state_dict"])' in tried.text, (
+        tried.text
+    )
 
 
 @pytest.mark.parametrize(
