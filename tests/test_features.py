@@ -461,6 +461,12 @@ def test_a_script_without_a_writer_gets_a_logger() -> None:
     assert "logger=False" in _points(above="", below="", logger="own").text
 
 
+def test_a_writer_of_the_file_itself() -> None:
+    above = f"{_WRITER}\ndef log(step):\n    writer.add_scalar('a', step, step)"
+    tried = _points("log(epoch)", above=above)
+    assert "    logger.log_metrics({'a': step}, step=step)" in tried.text and "logger=logger" in tried.text, tried.text
+
+
 def test_a_writer_and_a_csv_logger_are_not_mixed() -> None:
     tried = _points("writer.add_scalar('a', loss_now, epoch)", logger="csv")
     assert not tried.accepted and "logger=False" in tried.text and "CSVLogger" not in tried.text
