@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from ..best_value import assigned_name, compared, left_of, number, rebinds
-from ..feature import AFTER, AROUND, Note, Part, Proposal, Training, Value, Watch, reads_as_word
+from ..feature import AFTER, AROUND, ELSEWHERE, Note, Part, Proposal, Training, Value, Watch, reads_as_word
 from ..program import TrainerSpec
 
 _CLASS = "lightning.pytorch.callbacks.ModelCheckpoint"
@@ -47,7 +47,10 @@ class ModelCheckpoint:
         """One proposal for each save that is understood, and a note on each other one."""
         if training.asked(_OPTION) != "lightning":
             return
+        saving = _functions_that_save(training)
         for part in training.parts:
+            if name := next((n for n in saving if part.place not in AROUND and _calls(part.statement, n)), ""):
+                yield Note(_KEPT, part.statement, f"the script goes on saving this itself: `{name}` does it")
             if (save := _save(training, part)) is not None:
                 try:
                     yield _proposal(training, save)
@@ -106,6 +109,28 @@ def _save(training: Training, part: Part) -> _Save | None:
             put = _put_together(training, part, saved) if isinstance(saved, ast.Name) else None
             return _Save(part, call, saved) if put is None else _Save(part, call, put.value, (put,))
     return None
+
+
+def _functions_that_save(training: Training) -> list[str]:
+    """The functions of the file, apart from the training's own, in which `torch.save` is called."""
+    found = dict[str, None]()
+    for part in training.parts:
+        if part.place == ELSEWHERE and any(
+            training.full_name(c.func) == "torch.save" for c in _own_calls(part.statement)
+        ):
+            found.update(dict.fromkeys(s.name for s in part.within if isinstance(s, ast.FunctionDef)))
+    return list(found)
+
+
+def _calls(statement: ast.stmt, name: str) -> bool:
+    return any(isinstance(c.func, ast.Name) and c.func.id == name for c in _own_calls(statement))
+
+
+def _own_calls(statement: ast.stmt) -> Iterator[ast.Call]:
+    """The calls of a statement that are in no statement of its blocks."""
+    for child in ast.iter_child_nodes(statement):
+        if not isinstance(child, ast.stmt):
+            yield from (n for n in ast.walk(child) if isinstance(n, ast.Call))
 
 
 def _put_together(training: Training, part: Part, name: ast.Name) -> ast.Assign | None:

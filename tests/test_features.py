@@ -349,6 +349,12 @@ def test_no_model_checkpoint(epoch: tuple[str, ...]) -> None:
     assert any("goes on saving this itself: " in message for message in tried.findings)
 
 
+def test_a_function_that_saves_is_named() -> None:
+    above = "best = 1.0\ndef keep(what):\n    torch.save(what, 'best.pth')"
+    tried = _checkpoints(_BEST[0], _BEST[1], "    keep(model.state_dict())", above=above)
+    assert "keep(" in tried.text and any("goes on saving this itself: `keep` does it" in m for m in tried.findings)
+
+
 def test_the_best_weights_are_loaded_from_the_checkpoint() -> None:
     tried = _checkpoints(*_BEST, below=_LOAD)
     assert 'lit_linear.load_state_dict(torch.load(model_checkpoint.best_model_path)["state_dict"])' in tried.text, (
