@@ -18,7 +18,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..feature import AFTER, AROUND, BEFORE, Note, Part, Proposal, Training, Value, reads_as_word
+from ..feature import AFTER, AROUND, BEFORE, ELSEWHERE, Note, Part, Proposal, Training, Value, reads_as_word
 from ..program import TrainerSpec
 
 _OPTION, _NOW, _KEPT, _NUMBERS = "logger", "points-by-lightning", "writer-kept", "numbers-to-a-logger"
@@ -112,7 +112,7 @@ def _points(training: Training, made: Part) -> Proposal:
     reworded, removed = {made.statement: start}, list[ast.stmt]()
     uses = _uses(training, value, made)
     behind = [p for p, method in uses.values() if p.place not in (BEFORE, AFTER) or method not in _ENDS]
-    writes_after = any(p.place == AFTER or p.place == "elsewhere" for p in behind)
+    writes_after = any(p.place == AFTER or p.place == ELSEWHERE for p in behind)
     for part, method in uses.values():
         if method in _ENDS and part.place == AFTER and not writes_after:
             removed.append(part.statement)
@@ -143,16 +143,20 @@ def _points(training: Training, made: Part) -> Proposal:
 
 def _variable(training: Training, made: Part) -> Value:
     match made.statement:
-        case ast.Assign(targets=[ast.Name() as name]) if made.place == BEFORE:
+        case ast.Assign(targets=[ast.Name() as name]) if made.place == BEFORE or _is_of_file(made):
             value = training.value(name)
-            if (
-                value is not None
-                and not value.hidden
-                and value.start is not None
-                and value.start.statement is made.statement
-            ):
+            if value is not None and not value.hidden and _bound(value) == [name]:
                 return value
     raise _Stays("the writer is not made once, above the training, under a name of its own")
+
+
+def _is_of_file(made: Part) -> bool:
+    """Whether a statement stands in the file itself, in no function, loop or other block but an `if`."""
+    return made.place == ELSEWHERE and all(isinstance(s, ast.If) for s in made.within)
+
+
+def _bound(value: Value) -> list[ast.Name]:
+    return [n for n in value.mentions if not isinstance(n.ctx, ast.Load)]
 
 
 def _logger(training: Training, call: ast.Call) -> tuple[str, str]:
@@ -202,14 +206,10 @@ def _is_text(training: Training, node: ast.expr) -> bool:
             return training.full_name(function) in ("os.path.join", "str", "pathlib.Path")
         case ast.Name():
             value = training.value(node)
-            bound = [n for n in value.mentions if not isinstance(n.ctx, ast.Load)] if value is not None else []
-            return (
-                value is not None
-                and not value.hidden
-                and value.start is not None
-                and len(bound) == 1
-                and _is_text(training, value.start.value)
-            )
+            if value is None or value.hidden or len(_bound(value)) != 1:
+                return False
+            given = (a.value for a in training.all(ast.Assign) if a.targets == _bound(value))
+            return any(_is_text(training, one) for one in given)
         case ast.Attribute(attr=attribute):
             return _is_text_option(training, attribute)
     return False
@@ -251,7 +251,7 @@ def _uses(training: Training, value: Value, made: Part) -> dict[ast.stmt, tuple[
                 nested = part.place not in (BEFORE, AFTER) and after.intersection(part.within)
                 if part.statement in found or nested or not (method.startswith("add_") or method in _ENDS):
                     raise _Stays(f"line {name.lineno} uses it in a way that is not known")
-                if method in ("add_hparams", "close") and part.place != AFTER:
+                if method == "add_hparams" or (method == "close" and part.place != AFTER and not _is_of_file(part)):
                     raise _Stays(f"line {name.lineno} makes or ends a file of its own")
                 found[part.statement] = part, method
             case _:

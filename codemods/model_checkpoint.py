@@ -2,9 +2,9 @@
 
     if val_loss < best_loss:                                     →   self.log("val_loss", torch.tensor(self.val_loss, dtype=torch.float64))
         best_loss = val_loss
-        torch.save(model.state_dict(), "best.pth")               →   checkpoint = ModelCheckpoint(".", filename="best", monitor="val_loss", enable_version_counter=False)
+        torch.save(model.state_dict(), "best.pth")               →   model_checkpoint = ModelCheckpoint(".", filename="best", monitor="val_loss", enable_version_counter=False)
     ...
-    model.load_state_dict(torch.load("best.pth"))                →   lit_net.load_state_dict(torch.load(checkpoint.best_model_path)["state_dict"])
+    model.load_state_dict(torch.load("best.pth"))                →   lit_net.load_state_dict(torch.load(model_checkpoint.best_model_path)["state_dict"])
 
 The callback saves after the same epochs, and the same weights; the file is Lightning's. Equal is not better to it, and it knows no least difference. It saves at the end of the
 epoch, when the Trainer has stepped. So what is saved at other moments, holds more than a checkpoint does, or may be read by something else of the script, stays.
@@ -16,11 +16,13 @@ from __future__ import annotations
 import ast
 import math
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import libcst as cst
+
 from ..best_value import assigned_name, compared, left_of, number, rebinds
-from ..feature import AFTER, AROUND, Note, Part, Proposal, Training, Value, Watch, reads_as_word
+from ..feature import AFTER, AROUND, ELSEWHERE, Note, Part, Proposal, Training, Value, Watch, reads_as_word
 from ..program import TrainerSpec
 
 _CLASS = "lightning.pytorch.callbacks.ModelCheckpoint"
@@ -45,12 +47,33 @@ class ModelCheckpoint:
         """One proposal for each save that is understood, and a note on each other one."""
         if training.asked(_OPTION) != "lightning":
             return
+        saving = _functions_that_save(training)
         for part in training.parts:
+            if name := next((n for n in saving if part.place not in AROUND and _calls(part.statement, n)), ""):
+                yield Note(_KEPT, part.statement, f"the script goes on saving this itself: `{name}` does it")
             if (save := _save(training, part)) is not None:
                 try:
-                    yield _proposal(training, part, save)
+                    yield _proposal(training, save)
                 except _Stays as reason:
                     yield Note(_KEPT, part.statement, f"the script goes on saving this itself: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Save:
+    """A `torch.save` of an epoch: what it saves, where, and the statement above it that only puts that together."""
+
+    part: Part
+    call: ast.Call
+    saved: ast.expr
+    put_together: tuple[ast.stmt, ...] = ()
+
+    @property
+    def path(self) -> ast.expr:
+        return self.call.args[1]
+
+    @property
+    def statements(self) -> tuple[ast.stmt, ...]:
+        return (*self.put_together, self.part.statement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,31 +100,69 @@ class _When:
     numbers: tuple[str, ...] = ()
 
 
-def _save(training: Training, part: Part) -> ast.Call | None:
-    """The call of `torch.save` that a statement of an epoch is."""
+def _save(training: Training, part: Part) -> _Save | None:
+    """What a statement of an epoch saves."""
     match part.statement:
-        case ast.Expr(value=ast.Call(func=function, args=[_, _]) as call) if part.place not in AROUND:
-            return call if training.full_name(function) == "torch.save" else None
+        case ast.Expr(value=ast.Call(func=function, args=[saved, _]) as call) if part.place not in AROUND:
+            if training.full_name(function) != "torch.save":
+                return None
+            put = _put_together(training, part, saved) if isinstance(saved, ast.Name) else None
+            return _Save(part, call, saved) if put is None else _Save(part, call, put.value, (put,))
     return None
 
 
-def _proposal(training: Training, part: Part, save: ast.Call) -> Proposal:
-    if reads_as_word(training.text(save), "checkpoint", "ModelCheckpoint", "monitor", "os", "torch"):
+def _functions_that_save(training: Training) -> list[str]:
+    """The functions of the file, apart from the training's own, in which `torch.save` is called."""
+    found = dict[str, None]()
+    for part in training.parts:
+        if part.place == ELSEWHERE and any(
+            training.full_name(c.func) == "torch.save" for c in _own_calls(part.statement)
+        ):
+            found.update(dict.fromkeys(s.name for s in part.within if isinstance(s, ast.FunctionDef)))
+    return list(found)
+
+
+def _calls(statement: ast.stmt, name: str) -> bool:
+    return any(isinstance(c.func, ast.Name) and c.func.id == name for c in _own_calls(statement))
+
+
+def _own_calls(statement: ast.stmt) -> Iterator[ast.Call]:
+    """The calls of a statement that are in no statement of its blocks."""
+    for child in ast.iter_child_nodes(statement):
+        if not isinstance(child, ast.stmt):
+            yield from (n for n in ast.walk(child) if isinstance(n, ast.Call))
+
+
+def _put_together(training: Training, part: Part, name: ast.Name) -> ast.Assign | None:
+    """The statement above in the same block that makes the dictionary, which only that line reads."""
+    value = training.value(name)
+    if value is None or value.hidden or len(value.mentions) != len((name, "its making")):
+        return None
+    for other in training.parts:
+        match other.statement:
+            case ast.Assign(targets=[ast.Name() as target], value=ast.Dict()) as made if target in value.mentions:
+                return made if (other.place, other.within) == (part.place, part.within) else None
+    return None
+
+
+def _proposal(training: Training, save: _Save) -> Proposal:
+    part = save.part
+    if reads_as_word(training.text(save.call), "model_checkpoint", "ModelCheckpoint", "monitor", "os", "torch"):
         raise _Stays("the name of its file cannot be written anew")
-    if save.keywords:
+    if save.call.keywords:
         raise _Stays("`torch.save` has options of its own")
     _check_moment(training, part)
     when = _when(training, part)
-    _check_content(training, part, save.args[0], when)
-    file = _file(training, part, save.args[1])
-    loads = _loads(training, part, save)
+    _check_content(training, part, save.saved, when)
+    file = _file(training, part, save.path)
+    loads = _loads(training, save)
     if (loads or when.best) and file.of_epoch:
         raise _Stays("its file has another name in every epoch")
     keep = ["save_top_k=-1"] if file.of_epoch else []
     named = ["auto_insert_metric_name=False"] if file.of_epoch else []
     arguments = [file.folder, f"filename={file.name}", *named, *when.arguments, *keep, "enable_version_counter=False"]
     made = f"{{ModelCheckpoint}}({', '.join(arguments)})"
-    removed, replaced = _changes(training, part, when)
+    removed, replaced = _changes(training, save, when)
     replaced |= loads
     return Proposal(
         target="ModelCheckpoint",
@@ -109,11 +170,11 @@ def _proposal(training: Training, part: Part, save: ast.Call) -> Proposal:
         removed=removed,
         replaced=replaced,
         decided=(when.test,) if when.test is not None else (),
-        trainer=TrainerSpec(callbacks=("{checkpoint}" if loads else made,), defaults=("enable_checkpointing",)),
+        trainer=TrainerSpec(callbacks=("{model_checkpoint}" if loads else made,), defaults=("enable_checkpointing",)),
         watched=when.watched,
-        before_fit=(f"{{checkpoint}} = {made}",) if loads else (),
+        before_fit=(f"{{model_checkpoint}} = {made}",) if loads else (),
         imports=(_CLASS, *file.imports, *(["torch"] if loads else [])),
-        fresh=("checkpoint",) if loads else (),
+        fresh=("model_checkpoint",) if loads else (),
         level="native",
         option=_OPTION,
         notes=(Note(_NOW, part.statement, _told(training, save, file, when)),),
@@ -122,8 +183,8 @@ def _proposal(training: Training, part: Part, save: ast.Call) -> Proposal:
     )
 
 
-def _told(training: Training, save: ast.Call, file: _File, when: _When) -> str:
-    text = f"ModelCheckpoint saves {file.shown} in place of `{training.text(save)}`: the weights are under its key `state_dict`, behind the name of the module's attribute"
+def _told(training: Training, save: _Save, file: _File, when: _When) -> str:
+    text = f"ModelCheckpoint saves {file.shown} in place of `{training.text(save.call)}`: the weights are under its key `state_dict`, behind the name of the module's attribute"
     return text + (f"; {when.start}" if when.start else "")
 
 
@@ -132,12 +193,12 @@ def _told(training: Training, save: ast.Call, file: _File, when: _When) -> str:
 
 def _check_moment(training: Training, part: Part) -> None:
     """The callback acts at the end of an epoch, and only when the Trainer has counted a step."""
-    if part.place not in _AT_END:
-        raise _Stays("it is saved in the middle of an epoch")
     if not training.automatic:
         raise _Stays(
             "the Trainer does not count the script's own optimizer steps, and saves only when it has counted one"
         )
+    if part.place not in _AT_END:
+        raise _Stays("it is saved in the middle of an epoch")
     if training.spread:
         raise _Stays("several processes may train")
     if training.told("check_val_every_n_epoch"):
@@ -250,11 +311,16 @@ def _is_in_checkpoint(training: Training, part: Part, node: ast.expr, when: _Whe
             return True
         case ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr="state_dict"), args=[], keywords=[]):
             return training.steps(owner, part)
+        case ast.Name(id=name) if name in when.numbers:
+            return True
+    return _is_epoch(training, part, node)
+
+
+def _is_epoch(training: Training, part: Part, node: ast.expr) -> bool:
+    match node:
         case ast.BinOp(left=epoch, op=ast.Add(), right=ast.Constant(value=1)):
             return training.counts_epochs(epoch, part)
-        case ast.Name(id=name):
-            return name in when.numbers or training.counts_epochs(node, part)
-    return False
+    return training.counts_epochs(node, part)
 
 
 # ---- where
@@ -323,31 +389,39 @@ def _of_epoch(training: Training, part: Part, pieces: Sequence[ast.expr]) -> _Fi
 # ---- who reads it
 
 
-def _loads(training: Training, part: Part, save: ast.Call) -> dict[ast.stmt, str]:
-    """What becomes of the statements behind the training that load the weights; whatever else may read the file lets it stay."""
-    path, found = save.args[1], dict[ast.stmt, str]()
-    known = {id(n) for n in ast.walk(part.statement)}
-    for call in training.all(ast.Call):
-        if training.full_name(call.func) != "torch.load" or not call.args:
-            continue
-        if _are_others(path, call.args[0]):
-            continue
-        behind = next((p for p in training.parts if p.place == AFTER and _loads_weights(p.statement) is call), None)
-        if behind is None or ast.dump(call.args[0]) != ast.dump(path) or not isinstance(save.args[0], ast.Call):
-            raise _Stays(f"`torch.load` in line {call.lineno} may read its file")
-        model = behind.statement.value.func.value  # type: ignore[attr-defined]
-        if not training.trains(model, behind):
-            raise _Stays(f"line {call.lineno} loads its file into another model")
-        if not training.trains_nothing_else(model, behind):
-            raise _Stays(f"line {call.lineno} loads the file, and the module may hold more state than the model's")
-        found[behind.statement] = _loading(training, call)
-        known |= {id(n) for n in ast.walk(behind.statement)}
+def _loads(training: Training, save: _Save) -> dict[ast.stmt, str]:
+    """What becomes of the statements behind the training that load the file; whatever else may read it lets it stay."""
+    path, found = save.path, dict[ast.stmt, str]()
+    known = {id(n) for n in ast.walk(save.part.statement)}
+    behind = [p for p in training.parts if p.place == AFTER]
     for call in training.all(ast.Call):
         if training.full_name(call.func) in _MAKE_FOLDERS:
             known |= {id(n) for n in ast.walk(call)}
+        if training.full_name(call.func) != "torch.load" or not call.args or _are_others(path, call.args[0]):
+            continue
+        part = next((p for p in behind if call in (_loads_weights(p.statement), _held(p.statement))), None)
+        if part is None or ast.dump(call.args[0]) != ast.dump(path):
+            raise _Stays(f"`torch.load` in line {call.lineno} may read its file")
+        if _held(part.statement) is call:
+            found |= _uses(training, save, part, behind)
+        elif isinstance(save.saved, ast.Call):
+            _check_model(training, part)
+            found[part.statement] = f'{{module}}.load_state_dict({_loading(training, call)}["state_dict"])\n'
+        else:
+            raise _Stays(f"`torch.load` in line {call.lineno} may read its file")
+        known |= {id(n) for n in ast.walk(part.statement)}
     for node in _mentions(training, path, known):
         raise _Stays(f"line {node.lineno} names its file as well")  # type: ignore[attr-defined]
     return found
+
+
+def _check_model(training: Training, part: Part) -> None:
+    """What loads weights into the one model may load the module's as well, as long as that has no other state."""
+    model, line = part.statement.value.func.value, part.statement.lineno  # type: ignore[attr-defined]
+    if not training.trains(model, part):
+        raise _Stays(f"line {line} loads its file into another model")
+    if not training.trains_nothing_else(model, part):
+        raise _Stays(f"line {line} loads the file, and the module may hold more state than the model's")
 
 
 def _are_others(path: ast.expr, other: ast.expr) -> bool:
@@ -355,14 +429,21 @@ def _are_others(path: ast.expr, other: ast.expr) -> bool:
     return both and path.value != other.value  # type: ignore[attr-defined]
 
 
-def _loads_weights(statement: ast.stmt) -> ast.Call | None:
+def _loads_weights(statement: ast.stmt) -> ast.expr | None:
+    """What is loaded as weights by a statement that does only that."""
     match statement:
         case ast.Expr(
-            value=ast.Call(
-                func=ast.Attribute(value=ast.Name(), attr="load_state_dict"), args=[ast.Call() as load], keywords=[]
-            )
+            value=ast.Call(func=ast.Attribute(value=ast.Name(), attr="load_state_dict"), args=[it], keywords=[])
         ):
-            return load
+            return it
+    return None
+
+
+def _held(statement: ast.stmt) -> ast.expr | None:
+    """What a statement gives a name of its own."""
+    match statement:
+        case ast.Assign(targets=[ast.Name()], value=value):
+            return value
     return None
 
 
@@ -371,8 +452,81 @@ def _loading(training: Training, load: ast.Call) -> str:
     if not any(k.arg == "weights_only" for k in load.keywords) and not _has_plain_options(training):
         more.append("weights_only=False")
     more += [training.text(a) for a in load.args[1:]]
-    arguments = ", ".join(["{checkpoint}.best_model_path", *more])
-    return f'{{module}}.load_state_dict({{torch}}.load({arguments})["state_dict"])\n'
+    return f"{{torch}}.load({', '.join(['{model_checkpoint}.best_model_path', *more])})"
+
+
+def _uses(training: Training, save: _Save, loads: Part, behind: Sequence[Part]) -> dict[ast.stmt, str]:
+    """What becomes of a dictionary that is loaded, and of all that reads it: its weights and its epoch are known in Lightning's, too."""
+    assert isinstance(loads.statement, ast.Assign) and isinstance(loads.statement.value, ast.Call)
+    [target] = loads.statement.targets
+    assert isinstance(target, ast.Name)
+    line, value = loads.statement.lineno, training.value(target)
+    if value is None or value.hidden or _bindings(value) != 1 or not isinstance(save.saved, ast.Dict):
+        raise _Stays(f"what line {line} loads is not only read as what was saved")
+    found: dict[ast.stmt, str] = {loads.statement: f"{target.id} = {_loading(training, loads.statement.value)}\n"}
+    left = {id(n): n for n in value.mentions if n is not target}
+    for part in behind:
+        names = [n for n in ast.walk(part.statement) if id(n) in left]
+        if names and not isinstance(part.statement, ast.Expr | ast.Assign):
+            raise _Stays(f"what line {line} loads is read in line {part.statement.lineno} under a condition")
+        if names:
+            found[part.statement] = _rewritten(training, save, part, target.id, len(names))
+            left = {key: n for key, n in left.items() if n not in names}
+    for name in left.values():
+        raise _Stays(f"what line {line} loads is read in line {name.lineno}")
+    return found
+
+
+def _rewritten(training: Training, save: _Save, part: Part, name: str, count: int) -> str:
+    """A statement that reads what was loaded, with the keys of Lightning's file."""
+    assert isinstance(save.saved, ast.Dict)
+    saved = {k.value: v for k, v in zip(save.saved.keys, save.saved.values, strict=True) if isinstance(k, ast.Constant)}
+    match _loads_weights(part.statement):
+        case ast.Subscript(value=ast.Name(id=held), slice=ast.Constant(value=key)) if held == name and count == 1:
+            if key in saved and _is_weights(training, save.part, saved[key]):
+                _check_model(training, part)
+                return f'{{module}}.load_state_dict({name}["state_dict"])\n'
+    epochs = {
+        k: isinstance(v, ast.BinOp)
+        for k, v in saved.items()
+        if isinstance(k, str) and _is_epoch(training, save.part, v)
+    }
+    reader = _EpochReader(name, epochs)
+    text = cst.parse_module(training.text(part.statement)).visit(reader).code
+    if reader.found != count or reads_as_word(text, "model_checkpoint", "ModelCheckpoint", "monitor", "os", "torch"):
+        raise _Stays(f"line {part.statement.lineno} reads more of the file than its weights and its epoch")
+    return f"{text}\n"
+
+
+class _EpochReader(cst.CSTTransformer):
+    """Reads the epoch of Lightning's file, which counts from 0, in place of the script's; ``epochs`` says of each key whether it counts from 1."""
+
+    def __init__(self, name: str, epochs: Mapping[str, bool]) -> None:
+        super().__init__()
+        self.name, self.epochs, self.found = name, epochs, 0
+
+    def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
+        match original_node:
+            case cst.Subscript(
+                value=cst.Name(value=held), slice=[cst.SubscriptElement(cst.Index(cst.SimpleString() as key))]
+            ) if held == self.name and key.evaluated_value in self.epochs:
+                self.found += 1
+                epoch = updated_node.deep_replace(key, key.with_changes(value=f"{key.quote}epoch{key.quote}"))
+                assert isinstance(epoch, cst.Subscript)
+                if not self.epochs[str(key.evaluated_value)]:
+                    return epoch
+                return cst.BinaryOperation(
+                    epoch, cst.Add(), cst.Integer("1"), lpar=[cst.LeftParen()], rpar=[cst.RightParen()]
+                )
+        return updated_node
+
+    def leave_FormattedStringExpression(
+        self, original_node: cst.FormattedStringExpression, updated_node: cst.FormattedStringExpression
+    ) -> cst.FormattedStringExpression:
+        inner = updated_node.expression
+        if isinstance(inner, cst.BinaryOperation) and not isinstance(original_node.expression, cst.BinaryOperation):
+            return updated_node.with_changes(expression=inner.with_changes(lpar=[], rpar=[]))
+        return updated_node
 
 
 def _has_plain_options(training: Training) -> bool:
@@ -422,20 +576,20 @@ def _mentions(training: Training, path: ast.expr, known: set[int]) -> Iterator[a
 # ---- what goes
 
 
-def _changes(training: Training, part: Part, when: _When) -> tuple[tuple[ast.stmt, ...], dict[ast.stmt, str]]:
+def _changes(training: Training, save: _Save, when: _When) -> tuple[tuple[ast.stmt, ...], dict[ast.stmt, str]]:
     """The statements that go, and those that become others: the whole test where nothing else stands under it or needs its value."""
     test, held = when.test, when.best
     if test is None:
-        return (part.statement,), {}
-    others = [s for s in (*test.body, *test.orelse) if s is not part.statement and not training.is_gone(s)]
+        return save.statements, {}
+    others = [s for s in (*test.body, *test.orelse) if s not in save.statements and not training.is_gone(s)]
     if held is None:
-        return ((), {test: ""}) if not others else ((part.statement,), {})
+        return ((), {test: ""}) if not others else (save.statements, {})
     assert held.start is not None
     inside = {id(n) for n in (*ast.walk(test), *ast.walk(held.start.statement))}
     seen = {p.statement for p in training.parts}
     only_for_it = all(s in seen and assigned_name(s, held.name) for s in others)
     if not only_for_it or any(id(n) not in inside for n in held.mentions):
-        return (part.statement,), {}
+        return save.statements, {}
     start = left_of(training, held.start.statement, {held.name})
     return ((held.start.statement,), {test: ""}) if start is None else ((), {test: "", held.start.statement: start})
 

@@ -349,9 +349,17 @@ def test_no_model_checkpoint(epoch: tuple[str, ...]) -> None:
     assert any("goes on saving this itself: " in message for message in tried.findings)
 
 
+def test_a_function_that_saves_is_named() -> None:
+    above = "best = 1.0\ndef keep(what):\n    torch.save(what, 'best.pth')"
+    tried = _checkpoints(_BEST[0], _BEST[1], "    keep(model.state_dict())", above=above)
+    assert "keep(" in tried.text and any("goes on saving this itself: `keep` does it" in m for m in tried.findings)
+
+
 def test_the_best_weights_are_loaded_from_the_checkpoint() -> None:
     tried = _checkpoints(*_BEST, below=_LOAD)
-    assert 'lit_linear.load_state_dict(torch.load(checkpoint.best_model_path)["state_dict"])' in tried.text, tried.text
+    assert 'lit_linear.load_state_dict(torch.load(model_checkpoint.best_model_path)["state_dict"])' in tried.text, (
+        tried.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -457,6 +465,12 @@ def test_a_script_without_a_writer_gets_a_logger() -> None:
     assert 'logger=CSVLogger(".")' in _points(above="", below="").text
     assert 'logger=TensorBoardLogger(".")' in _points(above="", below="", logger="tensorboard").text
     assert "logger=False" in _points(above="", below="", logger="own").text
+
+
+def test_a_writer_of_the_file_itself() -> None:
+    above = f"{_WRITER}\ndef log(step):\n    writer.add_scalar('a', step, step)"
+    tried = _points("log(epoch)", above=above)
+    assert "    logger.log_metrics({'a': step}, step=step)" in tried.text and "logger=logger" in tried.text, tried.text
 
 
 def test_a_writer_and_a_csv_logger_are_not_mixed() -> None:

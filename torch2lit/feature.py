@@ -53,7 +53,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A variable of the function that holds the loop.
+    """A variable of the function that holds the loop, or of the file, which has no ``start`` where the loop is in a function.
 
     ``start`` is None where several statements give it one, or one that does not surely run each time before the loop.
     ``mentions`` are all the places in the file that name it, whoever runs them, under the names of functions in the hooks as well; ``hidden``: it may be named in ways that nobody sees.
@@ -157,7 +157,7 @@ class Training(Protocol):
         """The statements that end the training before its last epoch: `break`, or `return` where that means the same."""
 
     def value(self, name: ast.Name) -> Value | None:
-        """The variable that a name stands for; None for what is none of the function that holds the loop."""
+        """The variable that a name stands for; None for what is neither the file's own nor of the function that holds the loop."""
 
     def full_name(self, node: ast.expr) -> str:
         """The dotted name with import aliases resolved, a builtin as it is; "" for what the script binds itself."""

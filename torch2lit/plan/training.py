@@ -119,12 +119,15 @@ class DraftTraining:
     def value(self, name: ast.Name) -> Value | None:
         entry, source, roles = self._draft.nest.entry.scope, self._draft.source, self._draft.roles
         key = roles.key(source.scope_of(name), name.id)
-        if key is None or key[0] is not entry or is_state(name.id) or self._draft.module_that_trains:
+        if key is None or key[0] not in (entry, source.tree) or is_state(name.id) or self._draft.module_that_trains:
             return None
         mentions = tuple(
             n for n in source.all(ast.Name) if n.id == name.id and roles.key(source.scope_of(n), n.id) == key
         )
-        start, hidden = self._start(mentions), self._is_hidden(name.id, entry)
+        hidden = self._is_hidden(name.id, key[0])
+        if key[0] is not entry:
+            return Value(name.id, None, mentions, hidden)
+        start = self._start(mentions)
         inner, handed = self._handed(name.id)
         return Value(name.id, start, (*mentions, *inner), hidden, handed)
 

@@ -91,7 +91,12 @@ def _looped(draft: Draft) -> set[Variable]:
 
 def _holds_no_model(draft: Draft, variable: Variable) -> bool:
     key = draft.roles.key(variable.scope, variable.name)
-    return key is None or (key not in draft.effects.models and draft.roles.role(*key) is not Role.MODEL)
+    if key is None:
+        return True
+    bindings = draft.roles.bindings(key)
+    if bindings and all(isinstance(b.value, ast.Dict | ast.List | ast.Constant) for b in bindings):
+        return True
+    return key not in draft.effects.models and draft.roles.role(*key) is not Role.MODEL
 
 
 def _keeps_state(draft: Draft, variable: Variable) -> bool:
