@@ -108,7 +108,9 @@ class _Told:
         return found
 
     def _told(self) -> str:
-        given = dict(self.draft.trainer.written())
+        given = {
+            name: text.replace("{lightning}.pytorch.strategies.", "") for name, text in self.draft.trainer.written()
+        }
         return ", ".join(f"{name}={given[name]}" for name in ("devices", "num_nodes", "strategy") if name in given)
 
     def _training(self) -> str:
