@@ -56,7 +56,7 @@ def plan_several(draft: Draft) -> None:
     written = written_in_hooks(draft)
     draft.several = Several(
         whole,
-        frozenset(common_decisions(draft, same)),
+        common_decisions(draft, same),
         frozenset(written),
         frozenset(written_after(draft)),
         frozenset(s for s in surely_after(draft) if is_print(draft, s, draft.nest.entry.scope)),
