@@ -318,12 +318,13 @@ register(
         code="T2L131",
         slug="options-do-not-fit",
         severity="refused",
-        why="The script trains on a device on which Lightning does not take the options that were given.",
+        why="The script trains on a device, or in a way, in which Lightning does not take the options that were given.",
         remedy="Give `--accelerator` as well, or leave out the option that the message names.",
         text="""\
 `--strategy`, `--devices` and `--precision` are checked together with each other before any file is read, and together with the device that
 the script names when its Trainer is planned: `fsdp` and `deepspeed` need CUDA GPUs, a CPU takes a count of processes and no
-indices, MPS is one device. The Trainer would raise where it is made.
+indices, MPS is one device. The Trainer would raise where it is made. And they are checked with the way in which the loop is converted: FSDP cannot run a backward
+pass inside of `training_step`, DeepSpeed takes one optimizer and clips by the norm.
 """,
     )
 )
@@ -491,6 +492,20 @@ register(
         text="""\
 Lightning has no fp16 autocast on a CPU: there `16-mixed` is `bf16-mixed`, with fewer digits and without a scaler. CUDA's autocast refuses `BCELoss` and
 `binary_cross_entropy`, whose inputs fp16 cannot hold near 0 and 1; `BCEWithLogitsLoss` is the same loss of the logits. The finding is given where the device is a GPU, or may be one.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L233",
+        slug="sharded-weights",
+        severity="review",
+        why="The strategy that the options ask for gives every process a part of the weights and gradients, and this line takes it for the whole.",
+        remedy="Save with `trainer.save_checkpoint(...)` and load that in one process; let the Trainer clip.",
+        text="""\
+FSDP and DeepSpeed's third stage keep the weights in parts, one in each process, and put them together only while Lightning runs `training_step` and
+`validation_step`. What the script itself saves, counts or computes with the model at other times sees the part of one process. A norm of gradients over such a part
+is another number in every process; where the Trainer clips (`gradient_clip_val`), the conversion for FSDP brings a `configure_gradient_clipping` that takes the norm over all of them.
 """,
     )
 )

@@ -176,7 +176,7 @@ class Several:
     """
 
     whole: Whole | None = None
-    common: frozenset[ast.stmt] = frozenset()
+    common: dict[ast.stmt, tuple[int, ...]] = field(default_factory=dict)
     written: frozenset[ast.stmt] = frozenset()
     written_after: frozenset[ast.stmt] = frozenset()
     shown_after: frozenset[ast.stmt] = frozenset()

@@ -29,6 +29,7 @@ from .reported import report_numbers
 from .sampler_epoch import leave_epoch_to_trainer
 from .second_evaluation import can_be_asked
 from .several_devices import check_options, plan_several, start_loaders_early, tell_of_several
+from .sharded import check_sharded, tell_of_shards
 from .state import State
 from .steps import (
     gradients_may_survive,
@@ -58,11 +59,13 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     check_group(draft, state)
     report_numbers(draft, state)
     plan_several(draft)
+    check_sharded(draft)
     draft.trainer = trainer_arguments(draft)
     check_options(draft)
     tell_of_several(draft)
     tell_of_differences(draft)
     tell_of_precision(draft)
+    tell_of_shards(draft)
     _look_for_troubles(draft)
     return draft, configured, state
 

@@ -12,6 +12,7 @@ from .draft import Draft
 from .epoch_values import length, sequence_of
 from .own_precision import precision_argument
 from .placement import placement
+from .sharded import strategy_argument
 from .unused_parameters import strategy_of
 
 
@@ -42,7 +43,7 @@ def planned_arguments(draft: Draft) -> TrainerSpec:
     if options.num_nodes is not None:
         arguments["num_nodes"] = str(options.num_nodes)
     if (strategy := strategy_of(draft)) is not None:
-        arguments["strategy"] = repr(strategy)
+        arguments["strategy"] = strategy_argument(draft, strategy)
     elif group is not None:
         arguments["strategy"] = group.argument(group.strategy_on(arguments["accelerator"]), '"auto"')
     if group is not None:

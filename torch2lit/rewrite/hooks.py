@@ -250,7 +250,7 @@ class HookWriter:
                 changes[id(target)] = None
             if (several := self.draft.several) is not None and inner not in self.draft.removals:
                 if inner in several.common:
-                    changes[id(target)] = decided_by_first(changes.get(id(target)))
+                    changes[id(target)] = decided_by_first(changes.get(id(target)), several.common[inner])
                 elif inner in several.written:
                     changes[id(target)] = written_by("self.trainer", changes.get(id(target)))
             if inner in self.draft.reports and inner not in self.draft.removals:
