@@ -43,13 +43,16 @@ def makers(draft: Draft, variable: Variable) -> list[ast.stmt] | None:
     if variable.scope is not draft.nest.entry.scope or is_state(variable.name):
         return None
     found: list[ast.stmt] = []
+    had_value = False
     for statement in statements_between(draft, 0):
         if variable.name not in (use := flow([statement])).written:
             continue
+        before, had_value = had_value, True
         if not on_the_way(draft, statement):
             found = []
             continue
-        definite = variable.name in use.definite or _chosen_where_read(draft, statement, variable.name)
+        chosen = not before and _chosen_where_read(draft, statement, variable.name)
+        definite = variable.name in use.definite or chosen
         fresh = definite and variable.name not in use.exposed
         found = [statement] if fresh else [*found, statement] if found else []
     return found or None
