@@ -495,7 +495,7 @@ SAME_TRAINING = (
         TRAIN_DATA,
         "if isinstance(node, ast.Name) and draft.variables.of(frame, node.id) in written:",
         "if False:",
-        _trains("loader-rebuilt-every-epoch"),
+        _trains("loader-of-a-dictionary-made-every-epoch"),
     ),
     Mutation(
         1,
@@ -956,7 +956,14 @@ SAME_TRAINING = (
 )
 
 NOTHING_UNSAID = (
-    Mutation(2, "the loops are missing from the ledger", LEDGER, "        self.loops()\n", "", _text("module-level")),
+    Mutation(
+        2,
+        "the loops are missing from the ledger",
+        LEDGER,
+        "        self.loops()\n",
+        "",
+        (LAWS + "test_the_ledger_says_who_runs_the_loops",),
+    ),
     Mutation(
         2,
         "the functions are missing from the ledger",
@@ -1874,10 +1881,50 @@ OF_ARGUMENTS = (
     Mutation(
         1,
         "a dictionary of optimizers is handed to Lightning",
-        "torch2lit/plan/optimizers.py",
-        "_taken_out_of(draft, name, written) or (",
-        "None or (",
-        _trains("optimizers-taken-out-of-a-dictionary"),
+        "torch2lit/plan/held_optimizers.py",
+        '            return "*{}.values()"',
+        '            return "*{}"',
+        _trains("optimizers-of-a-dictionary-by-key"),
+    ),
+    Mutation(
+        1,
+        "an optimizer that the loop chooses anew is Lightning's",
+        STEPS,
+        "    if _is_chosen_anew(draft, optimizer):",
+        "    if False:",
+        _trains("optimizer-chosen-anew-in-the-loop"),
+    ),
+    Mutation(
+        1,
+        "an optimizer that exists under a test is taken to exist",
+        "torch2lit/plan/homes/unbound.py",
+        "{argument_of(draft, variable), optimizer_of_module_level(draft, variable)} != {variable.name}",
+        "False",
+        _trains("second-optimizer-only-under-a-test"),
+    ),
+    Mutation(
+        1,
+        "what is proven of something that fails is kept",
+        "torch2lit/plan/proofs.py",
+        "for other in self._proven[mark:]:",
+        "for other in self._proven[mark : mark + 1]:",
+        ("tests/test_proofs.py",),
+    ),
+    Mutation(
+        1,
+        "a loss made by what a function is handed goes to eval mode",
+        "torch2lit/plan/mode_dependent.py",
+        " or _calls_unnamed(making, depth)",
+        "",
+        _trains("loss-with-dropout-by-its-name"),
+    ),
+    Mutation(
+        1,
+        "a number of the training that is told after the validation is called the validation's",
+        "torch2lit/plan/reported.py",
+        "if self.of_validation.value(node, place.item, place.statement):",
+        "if place.hook in (VALIDATION_END, EPOCH_END):",
+        _text("training-loss-told-beside-validation"),
     ),
     Mutation(
         1,
@@ -2242,7 +2289,7 @@ OF_LOGGING = (
         "torch2lit/plan/reported.py",
         "self._in_double(name, value)\n        return",
         "Logged(name, value)\n        return",
-        _text("numbers-printed-per-epoch"),
+        _text("best-number-printed-before-it-decides"),
     ),
     Mutation(
         1,

@@ -159,6 +159,13 @@ def test_every_ledger_entry_says_where_and_why() -> None:
         assert entry.fate is Fate.KEPT or (entry.target and entry.codemod), entry
 
 
+def test_the_ledger_says_who_runs_the_loops() -> None:
+    result = api.convert_source(SCRIPT)
+
+    loops = [e.target for e in result.ledger if e.source.startswith("for ") and e.codemod == "trainer_entry"]
+    assert loops == ["Trainer(max_epochs=...)", "Trainer.fit"]
+
+
 @pytest.mark.parametrize(
     ("extra", "problem"),
     [

@@ -28,12 +28,8 @@ def test_what_stood_on_a_failed_answer_is_forgotten() -> None:
 
 
 def test_what_does_not_stand_on_it_is_kept() -> None:
-    proofs, asked = Proofs(), list[str]()
-
-    def ask() -> bool:
-        asked.append("loss")
-        return False
-
-    assert proofs.holds("loss", lambda: True)
-    assert not proofs.holds("last", lambda: proofs.holds("loss", ask) and False)
-    assert proofs.holds("loss", ask) and not asked
+    proofs = Proofs()
+    rests_on: dict[str, list[str]] = {"loss": []}
+    assert _asked(proofs, rests_on, "loss")
+    assert not _asked(proofs, {"last": ["loss", "array"]}, "last")
+    assert _asked(proofs, {}, "loss")

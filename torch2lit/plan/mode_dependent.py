@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from ..recover.bindings import Names
+from ..recover.callees import callees, is_named
 from ..recover.items import Item
 from ..recover.makings import Making, Value, makings
 from ..recover.own_classes import class_of_call, lineage
@@ -41,8 +42,27 @@ def _role(draft: Draft, variable: Variable) -> Role | None:
 
 
 def _may_depend(draft: Draft, variable: Variable) -> bool:
-    made = makings(Value(ast.Name(variable.name, ast.Load()), variable.scope, draft.roles))
-    return any(_is_modal(making) for making in made)
+    return _is_made_modal(Value(ast.Name(variable.name, ast.Load()), variable.scope, draft.roles), 0)
+
+
+def _is_made_modal(value: Value, depth: int) -> bool:
+    return any(_is_modal(making) or _calls_unnamed(making, depth) for making in makings(value))
+
+
+def _calls_unnamed(making: Making, depth: int) -> bool:
+    """Whether a call of a variable may make such a module: what it calls was handed on, or is found in a table."""
+    called = making.call.func
+    if isinstance(called, ast.Attribute) or is_named(called, making.roles):
+        return False
+    if isinstance(called, ast.Name) and making.roles.key(making.scope, called.id) is None:
+        return False  # of Python itself
+    for one in callees(Value(called, making.scope, making.roles)):
+        if one is None or depth > _DEPTH:
+            return True
+        made = one.node.body if isinstance(one.node, ast.Lambda) else ast.Call(one.node, [], [])
+        if _is_made_modal(Value(made, one.scope, one.roles), depth + 1):
+            return True
+    return False
 
 
 def _is_modal(making: Making) -> bool:

@@ -38,6 +38,8 @@ def optimizer_step(roles: Roles, call: ast.Call, scope: Scope) -> bool | None:
         return False
     if not _may_be_given(roles, call, scope):
         return False
+    if any(_is_optimizer(roles, a, scope) for a in call.args):
+        return True  # whatever scales the gradients, it is told to step that one
     return True if _is_used_as_one(roles, receiver) else None
 
 
@@ -68,7 +70,11 @@ def _may_be_given(roles: Roles, call: ast.Call, scope: Scope) -> bool:
     if not fits_torch(call):
         return False
     given = [*call.args, *(k.value for k in call.keywords if k.arg not in ("closure", "loss"))]
-    return all(_is_closure(roles, a, scope) or roles.of(a, scope) is Role.OPTIMIZER for a in given)
+    return all(_is_closure(roles, a, scope) or _is_optimizer(roles, a, scope) for a in given)
+
+
+def _is_optimizer(roles: Roles, node: ast.expr, scope: Scope) -> bool:
+    return (roles.of(node, scope) or _made_role(roles, node, scope)) is Role.OPTIMIZER
 
 
 def _is_closure(roles: Roles, node: ast.expr, scope: Scope) -> bool:
