@@ -2122,9 +2122,9 @@ OF_CHANGES = (
     Mutation(
         1,
         "the mode that the script leaves its model in is forgotten",
-        "torch2lit/plan/validation.py",
-        'parent.attr in ("training", "modules", "named_modules")',
-        'parent.attr in ("modules",)',
+        "torch2lit/recover/mode_paths.py",
+        "self.shows = node.attr not in _TENSORS",
+        'self.shows = node.attr not in {*_TENSORS, "training"}',
         _trains("mode-asked-for-after-training"),
     ),
     Mutation(
@@ -2251,9 +2251,9 @@ OF_THE_SCRIPT = (
     Mutation(
         1,
         "modes: Lightning switches a loss with dropout to eval mode",
-        "torch2lit/plan/validation.py",
-        " | mode_dependent(draft, inside)",
-        "",
+        MODES,
+        "return held_models(draft) | mode_dependent(draft, inside)",
+        "return held_models(draft)",
         _trains("loss-with-dropout-that-validation-uses"),
     ),
 )

@@ -10,10 +10,10 @@ from ..recover.roles import Role
 from ..recover.state_names import is_attribute
 from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
-from .afterwards import statements_after
 from .bound_elsewhere import check_bound_elsewhere
 from .differs import tell_of_differences
 from .draft import Draft
+from .gradients_afterwards import gradients_used_after
 from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
 from .held_models import trained_models
@@ -144,7 +144,7 @@ def _keep_carried_gradients(draft: Draft) -> None:
     if draft.validation is None:
         return
     outside = [*draft.epoch.before, *draft.epoch.after]
-    reads = any(draft.effects_of(i).gradients for i in outside) or _gradients_after(draft)
+    reads = any(draft.effects_of(i).gradients for i in outside) or gradients_used_after(draft)
     if reads or _gradients_matter(draft):
         draft.methods.append(
             "def on_validation_model_zero_grad(self):\n    pass  # the script does not clear them here\n"
@@ -168,12 +168,6 @@ def _zeroed(draft: Draft, model: Variable) -> bool:
         return False
     name, item = ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, frame)
     return any(holds_every(draft, name, item, optimizer) for optimizer in optimizer_names(draft))
-
-
-def _gradients_after(draft: Draft) -> bool:
-    """Whether code after the loop looks at gradients."""
-    scope = draft.nest.entry.scope
-    return any(draft.effects.of(s, scope).gradients for s in statements_after(draft))
 
 
 def role_summary(draft: Draft) -> tuple[tuple[str, str], ...]:

@@ -554,11 +554,20 @@ def gradients_may_survive(draft: Draft) -> bool:
             assert isinstance(call.func, ast.Attribute)
             if not _clears_to_none(call):
                 return True  # a parameter that gets no gradient any more is stepped with its zeros
-            if not _only_named_so(draft, call.func.value, item):
+            if not _only_named_so(draft, call.func.value, item) and not _is_not_stepped(draft, call.func.value, item):
                 cleared.add(ast.unparse(call.func.value))
         elif _runs_backward(draft, item):
             break
     return len(cleared) < max(1, len(optimizer_names(draft)))
+
+
+def _is_not_stepped(draft: Draft, receiver: ast.expr, item: Item) -> bool:
+    """Whether the receiver is an optimizer that the batch clears and does not step, so that it may clear other gradients."""
+    own = draft.variable(receiver, item.frame)
+    if own is None or draft.role(receiver, item.frame) is not Role.OPTIMIZER:
+        return False
+    stepped = [draft.variable(name, draft.nest.step_frame) for name in optimizer_names(draft)]
+    return None not in stepped and own not in stepped
 
 
 def _runs_backward(draft: Draft, item: Item) -> bool:

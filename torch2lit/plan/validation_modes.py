@@ -37,7 +37,7 @@ def on_validation_model_train(self):
 def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
     """Leave to Lightning what it switches as the script does, and switch off what it would do otherwise."""
     inside = [i for hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END) for i in draft.hooks.get(hook, [])]
-    held = held_models(draft) | mode_dependent(draft, inside)
+    held = _held(draft, inside)
     paths = {model: items_path(draft, inside, model) for model in held}
     changed = [m for m in sorted(held, key=lambda v: v.rank) if paths[m].switches or _may_be_switched(draft, inside, m)]
     told = [m for m in changed if _shows_in_epoch(draft, found, m, rest)]
@@ -56,11 +56,16 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
         draft.methods.append(_KEEP_EVAL)
 
 
+def _held(draft: Draft, inside: list[Item]) -> set[Variable]:
+    """What the module holds and Lightning switches: models, and what else computes otherwise in eval mode."""
+    return held_models(draft) | mode_dependent(draft, inside)
+
+
 def modes_allow(draft: Draft, found: Validation, seconds: list[Second], divided: Divided) -> bool:
     """Whether evaluations behind the loop run in the modes in which `trainer.validate` runs them."""
     own = own_items(found)
     inside, rest = [*divided.start, *found.body, *divided.end], divided.epoch_end
-    held = held_models(draft) | mode_dependent(draft, inside)
+    held = _held(draft, inside)
     later = [s for second in seconds for s in between(draft, second.statement)]
     switched = any(draft.effects.of(s, draft.nest.entry.scope).mode for s in later)
     if any(items_path(draft, inside, model).shows for model in held):

@@ -480,7 +480,7 @@ class EffectAnalysis:
     def _function_gradients(self, function: ast.FunctionDef) -> bool:
         if function not in self._grad:
             self._grad[function] = False  # guards against recursion
-            self._grad[function] = any(_touches_gradients(n) for n in walk(function)) or any(
+            self._grad[function] = any(touches_gradients(n) for n in walk(function)) or any(
                 isinstance(n, ast.Call)
                 and isinstance(n.func, ast.Name)
                 and (inner := self.source.function(n.func.id)) is not None
@@ -511,7 +511,7 @@ class EffectAnalysis:
         mode = model = gradients = optimizer = learning_rate = False
         mutated: set[Key] = set()
         for node in walk(statement):
-            gradients |= _touches_gradients(node)
+            gradients |= touches_gradients(node)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 inner = self.source.function(node.func.id)
                 gradients |= inner is not None and self._function_gradients(inner)
@@ -608,7 +608,7 @@ def _methods(definition: ast.ClassDef) -> list[ast.FunctionDef]:
     return [m for m in definition.body if isinstance(m, ast.FunctionDef)]
 
 
-def _touches_gradients(node: ast.AST) -> bool:
+def touches_gradients(node: ast.AST) -> bool:
     match node:
         case ast.Attribute(attr="grad" | "backward" | "zero_grad" | "register_hook" | "retain_grad"):
             return not isinstance(node.value, ast.Attribute) or node.attr != "grad" or node.value.attr != "autograd"
