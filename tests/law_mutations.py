@@ -46,6 +46,7 @@ STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
 OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
+MODES = "torch2lit/plan/validation_modes.py"
 MIXED = "torch2lit/plan/mixed_precision.py"
 FACTS = "torch2lit/plan/homes/facts.py"
 PROMOTION = "torch2lit/plan/homes/promotion.py"
@@ -207,6 +208,7 @@ OF_METHODS = (
 
 PROPOSALS = "torch2lit/plan/proposals.py"
 STOPPING = "codemods/early_stopping.py"
+CHECKPOINT = "codemods/model_checkpoint.py"
 
 
 def _features(*names: str) -> tuple[str, ...]:
@@ -241,13 +243,31 @@ OF_FEATURES = (
         1, "early stopping: the first value is better in any case", STOPPING,
         "    if first != open_end:", "    if False:", _trains("patience-from-a-start-value"),
     ),
+    Mutation(1, "loggers: a writer is used in ways that nobody knows", "codemods/logger.py", '            case _:\n                raise _Stays(f"line {name.lineno} uses it in a way that is not known")\n', "", _text("writer-that-a-helper-takes")),
+    Mutation(1, "loggers: a folder may be None", "codemods/logger.py", "if not _is_text(training, folder):", "if False:", _text("writer-in-a-folder-that-may-be-none")),
+    Mutation(
+        1, "checkpoints: equal is better", CHECKPOINT, "if operator not in (ast.Lt, ast.Gt):", "if False:",
+        _text("checkpoint-of-an-equal-value"),
+    ),
+    Mutation(
+        1, "checkpoints: weights may change before the epoch ends", CHECKPOINT, "if not training.weights_stay(part):", "if False:",
+        _trains("checkpoint-before-weights-are-clipped"),
+    ),
+    Mutation(
+        1, "checkpoints: other state of the module is loaded as well", CHECKPOINT, "if not training.trains_nothing_else(model, behind):", "if False:",
+        _trains("checkpoint-loaded-beside-a-trained-average"),
+    ),
+    Mutation(
+        1, "checkpoints: epochs are counted from anywhere", "torch2lit/plan/whole_state.py", "            return _is_zero(first)\n", "            return True\n",
+        _trains("checkpoint-named-by-epochs-from-one"),
+    ),
 )  # fmt: skip
 
 SAME_TRAINING = (
     Mutation(
         1,
         "an evaluation at an interval is one of every epoch",
-        VALIDATION,
+        "torch2lit/plan/validation_epochs.py",
         "return isinstance(every, ast.Constant) and type(every.value) is int and every.value == 1",
         "return isinstance(every, ast.Constant)",
         _text("validation-every-second-epoch-from-the-first"),
@@ -283,6 +303,38 @@ SAME_TRAINING = (
         "    if _changes_earlier(draft, found):",
         "    if False:",
         _text("evaluation-that-changes-what-was-read"),
+    ),
+    Mutation(
+        1,
+        "an epoch's start decides about a validation by what its batches bind",
+        "torch2lit/plan/validation_epochs.py",
+        "    if not is_steady(draft, _with_numbers(found.every, counting), found.asked, written):\n        return False\n",
+        "",
+        _text("validation-where-the-loss-says-so", "validation-where-a-flag-that-falls-says-so"),
+    ),
+    Mutation(
+        1,
+        "the Trainer is handed a validation loader that may not be there",
+        "torch2lit/plan/validation_epochs.py",
+        "all(v is not None and surely_bound(draft, v) for v in loaders)",
+        "True",
+        _text("validation-over-a-loader-that-a-flag-makes"),
+    ),
+    Mutation(
+        1,
+        "what belongs to some epochs' validations runs in every epoch",
+        "torch2lit/plan/validation.py",
+        "*(replace(i, guard=guard) for i in rest[:left])",
+        "*rest[:left]",
+        _text("validation-every-k-epochs-that-may-be-the-last"),
+    ),
+    Mutation(
+        1,
+        "what stands before some epochs' validations waits for a last batch that may be left out",
+        "torch2lit/plan/validation_epochs.py",
+        "    if found.leading and not runs_last_batch(draft):",
+        "    if False:",
+        _text("validation-every-k-epochs-after-a-print-and-a-skipped-batch"),
     ),
     Mutation(
         1,
@@ -527,7 +579,7 @@ SAME_TRAINING = (
     Mutation(
         1,
         "validation switches to eval unasked",
-        VALIDATION,
+        MODES,
         "draft.methods.append(_KEEP_MODE)",
         "pass",
         _trains("validation-without-eval"),
@@ -535,15 +587,63 @@ SAME_TRAINING = (
     Mutation(
         1,
         "validation switches back to train unasked",
-        VALIDATION,
-        "if _mode_matters_after(draft, held, rest):",
-        "if False:",
+        MODES,
+        "draft.methods.append(_KEEP_EVAL)",
+        "pass",
         _trains("eval-never-back-to-train"),
     ),
     Mutation(
         1,
+        "nobody sees the mode in which training leaves a model",
+        MODES,
+        "return not items_path(draft, rest, model).switches and mode_shows_after(draft, model)",
+        "return False",
+        _trains("caller-tests-in-the-mode-that-it-finds", "mode-asked-for-after-training"),
+    ),
+    Mutation(
+        1,
+        "the callers of the training do not see the mode of the model",
+        "torch2lit/plan/mode_afterwards.py",
+        "return not isinstance(scope, ast.Module) and self._in_callers(scope, models, depth)",
+        "return False",
+        _trains("caller-tests-in-the-mode-that-it-finds"),
+    ),
+    Mutation(
+        1,
+        "a switch in one branch switches a model in every case",
+        "torch2lit/recover/mode_paths.py",
+        "any(p.shows for p in paths), any(p.ends for p in paths),",
+        "any(p.shows for p in paths), all(p.ends for p in paths),",
+        _trains("caller-switches-in-one-branch-only"),
+    ),
+    Mutation(
+        1,
+        "nothing holds a model but its own names",
+        "torch2lit/plan/mode_afterwards.py",
+        "return frozenset(found - models)",
+        "return frozenset()",
+        _trains("wrapper-made-before-tests-after-training"),
+    ),
+    Mutation(
+        1,
+        "a model that the validation leaves alone is switched as well",
+        MODES,
+        "if as_it_is or (stays and not all(paths[m].switches for m in held)):",
+        "if as_it_is:",
+        _trains("helper-in-train-mode-beside-a-model-in-eval-mode"),
+    ),
+    Mutation(
+        1,
+        "the epoch loop surely has a turn",
+        MODES,
+        "return not leaving and _has_turns(draft)",
+        "return not leaving",
+        _text("tested-after-as-many-epochs-as-told"),
+    ),
+    Mutation(
+        1,
         "an interval that the Trainer does not know is taken",
-        VALIDATION,
+        "torch2lit/plan/validation_epochs.py",
         "if counted is None or start is None or start + counted[0] != 1:",
         "if counted is None or start is None:",
         _trains("validation-every-second-epoch-from-the-first"),

@@ -462,6 +462,8 @@ averages the gradients in every backward pass. What it does with the data follow
   `self.trainer.strategy.broadcast(...)`.
 - Hooks print by `self.print`, and write files only where `self.trainer.is_global_zero`.
 - Anything else that the Trainer runs over, and every loop of the script's own, runs whole in every process, as does what stands outside of `fit`.
+
+`torch2lit verify SCRIPT --devices 2` runs the conversion in two processes on the CPU and says whether all of this holds.
 """,
     )
 )
@@ -570,7 +572,7 @@ register(
         remedy="See the message for what stood in the way.",
         text="""\
 Lightning runs the validation loader after the batches, in eval mode and without gradients. An evaluation that needs
-another order, another interval or several passes stays verbatim in `on_train_epoch_end`.
+another order, a condition that is known at the end of an epoch only, or several passes stays verbatim in `on_train_epoch_end`.
 """,
     )
 )
@@ -722,6 +724,70 @@ register(
         remedy="Nothing has to be done: the conversion is right without it. Tell the package's author what the message says.",
         text="""\
 Packages may bring features of their own by the entry-point group `torch2lit.codemods`. A fault of theirs stops no conversion. `torch2lit.testing` helps to find it.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L360",
+        slug="checkpoints-by-lightning",
+        severity="note",
+        why="`--checkpoints lightning` was asked for: ModelCheckpoint saves after the same epochs, the same weights, in a file of Lightning's.",
+        remedy="Nothing to do where only this script reads the file. Other programs find the weights under `state_dict`; `load_from_checkpoint` and `fit(ckpt_path=...)` take the file as it is.",
+        text="""\
+The file ends in `.ckpt` and holds a dictionary: `state_dict` with the module's weights, each behind the name of the attribute that holds the model (`model.fc.weight`), `epoch` (from 0),
+`optimizer_states`, `lr_schedulers` and what callbacks remember. The metric is logged in double, so that the best epoch is decided by the script's own number. The callback saves the first
+epoch always, also one whose metric is no number. `torch2lit verify` compares the weights in both files, tensor by tensor.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L361",
+        slug="checkpoint-kept",
+        severity="note",
+        why="`--checkpoints lightning` was asked for, and ModelCheckpoint would save something else, or at another moment, than this line does.",
+        remedy="Nothing has to be done: the script saves as it did. The message says what keeps it.",
+        text="""\
+ModelCheckpoint saves at the end of an epoch, when the Trainer has counted an optimizer step. It takes `<` and `>`, but an equal value is not better to it and it knows no least difference;
+it counts every k epochs as `(epoch + 1) % k == 0` does. What holds more than a checkpoint, or may be read by another line of the script, stays as well.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L362",
+        slug="points-by-lightning",
+        severity="note",
+        why="`--logger` was asked for: TensorBoardLogger writes what the script's SummaryWriter wrote, the same tags, steps and values.",
+        remedy="Nothing to do. The message says where the files are.",
+        text="""\
+Scalars go through `self.logger.log_metrics({tag: value}, step=step)`, everything else through `self.logger.experiment`, which is the SummaryWriter that the logger has made. `self.log` with
+`logger=False` beside them is for callbacks: to the logger it would put the same numbers at steps of the Trainer's, and a tag `epoch` beside them. The Trainer closes the writer when `fit` ends.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L363",
+        slug="writer-kept",
+        severity="note",
+        why="`--logger` was asked for, and the script's own writer is used in a way that a logger would not write the same.",
+        remedy="Nothing has to be done: the script writes as it did. The message says what keeps it.",
+        text="""\
+All uses of a writer change or none does: half of the points would be in another file. A writer changes when it is made once, above the training, and every use is a call of one of its `add_` methods.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L364",
+        slug="numbers-to-a-logger",
+        severity="note",
+        why="`--logger` was asked for: the numbers that the script reports are written by a logger of Lightning's as well.",
+        remedy="Nothing to do. `log_every_n_steps` of the Trainer says how often numbers of single steps are written.",
+        text="""\
+The module logs each number where the script reports it (prints it, keeps it in a history, decides by it); the Trainer's logger writes them to a folder of its own for each run. What the script prints and writes itself stays.
 """,
     )
 )

@@ -9,6 +9,7 @@ from .ddp.group import Unfoldable
 from .files.edits import edits_between
 from .origin import after_one_another, origin_of_edits, told
 from .program import Conversion, Mechanism, Outcome
+from .views.batch_source import BatchSourceView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
 from .views.made_inside import MadeInsideView
@@ -25,6 +26,7 @@ VIEWS: tuple[View, ...] = (
     MethodsView(),
     WrapperView(),
     FullBatchView(),
+    BatchSourceView(),
 )
 """In the order in which they are asked; each sees the program as those before it have left it."""
 _GOOD = (Mechanism.AUTOMATIC, Mechanism.ITERATIONS, Mechanism.MANUAL)

@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import ast
 import builtins
-import io
 import itertools
 import keyword
 import re
 import string
-import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..files.lines import dominant_newline, split_lines
+from ..recover.lines_in_strings import lines_in_strings
 from ..recover.syntax import Source, walk
 from ..rewrite.formatting import format_code
 from .part import Part
@@ -64,7 +63,7 @@ class _Writer:
         self.lines = split_lines(source.text)
         self.newline = dominant_newline(source.text)
         self.taken = set(_WORD.findall(source.text)) | _TAKEN
-        self.strings = _lines_in_strings(source.text)
+        self.strings = lines_in_strings(source.text)
         self.above: dict[int, list[str]] = {}
         """New lines above the raw ones of these numbers."""
         self.new_names: dict[str, str] = {}
@@ -161,18 +160,3 @@ def _alike(name: str) -> Iterator[str]:
 
 
 _WORDS = "aAiI"
-
-
-def _lines_in_strings(text: str) -> set[int]:
-    """The lines that begin inside a string."""
-    found: set[int] = set()
-    starts: list[int] = []
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        kind = tokenize.tok_name[token.type]
-        if kind == "STRING":
-            found |= {*range(token.start[0] + 1, token.end[0] + 1)}
-        elif kind == "FSTRING_START":
-            starts.append(token.start[0])
-        elif kind == "FSTRING_END":
-            found |= {*range(starts.pop() + 1, token.end[0] + 1)}
-    return found

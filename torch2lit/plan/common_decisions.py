@@ -2,6 +2,7 @@
 
     if val_loss < best_loss:           →    if self.trainer.strategy.broadcast(self.val_loss < self.best_loss):
     scheduler.step(val_loss)           →    self.lr_schedulers().step(self.trainer.strategy.broadcast(self.val_loss))
+    group["lr"] = rate(train_loss)     →    group["lr"] = self.trainer.strategy.broadcast(rate(self.train_loss))
 
 A process that stops, or schedules, by itself leaves the others waiting for its gradients, or trains another model than they do.
 Numbers that come of all data in every process are the same in all, and stay.
@@ -36,6 +37,7 @@ from .written_once import only_shows
 
 _BATCH = (BATCH_START, TRAINING_STEP, BEFORE_STEP, BATCH_END)
 _ORDER = (EPOCH_START, *_BATCH, VALIDATION_START, VALIDATION_STEP, VALIDATION_END, EPOCH_END)
+_SETTINGS = ("lr", "momentum", "weight_decay", "betas", "eps", "alpha", "dampening")
 _SAME = (Role.MODEL, Role.OPTIMIZER, Role.SCHEDULER, Role.LOADER, Role.CRITERION, Role.DEVICE, Role.CONFIG)
 """What is the same in every process as long as all decisions are."""
 
@@ -98,7 +100,15 @@ class _Decisions:
                     inner = self._statement(statement, frame, hook, inner)
                 branches.append(inner)
             return branches[1] | branches[2]
-        if (given := self._scheduled(node, frame)) is not None and self._expression_differs(given, frame, hook, own):
+        if isinstance(node, ast.For) and self._over_groups(node, frame):
+            inner, before = set(own), None
+            while inner != before:
+                before = set(inner)
+                for statement in node.body:
+                    inner |= self._statement(statement, frame, hook, inner)
+            return inner | self._after(Item(node, frame), hook, own)
+        given = self._scheduled(node, frame) or _set_in_group(node)
+        if given is not None and self._expression_differs(given, frame, hook, own):
             self.found.add(node)
         return self._after(Item(node, frame), hook, own)
 
@@ -157,12 +167,32 @@ class _Decisions:
                     return given
         return None
 
+    def _over_groups(self, node: ast.For, frame: Frame) -> bool:
+        """Whether a loop runs over the groups of an optimizer: as often in every process."""
+        match node.iter:
+            case ast.Attribute(value=optimizer, attr="param_groups") if not node.orelse:
+                return self.draft.role(optimizer, frame) is Role.OPTIMIZER
+            case ast.Call(func=ast.Name(id="enumerate"), args=[ast.Attribute(value=optimizer, attr="param_groups")]):
+                return self.draft.role(optimizer, frame) is Role.OPTIMIZER
+        return False
+
     def _matters(self, node: ast.If, hook: str) -> bool:
         """Whether what a condition decides is more than what the first process shows or writes."""
         if hook in _BATCH and self.batchwise:
             calls = [n.func.attr for n in walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
             return bool(controls(node)) or any(name in ("step", "backward", "zero_grad") for name in calls)
         return not all(only_shows(self.draft, s) for s in (*node.body, *node.orelse))
+
+
+def _set_in_group(node: ast.stmt) -> ast.expr | None:
+    """What a statement makes a setting of an optimizer's group: ``group["lr"] = value``."""
+    match node:
+        case (
+            ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value=key))], value=value)
+            | ast.AugAssign(target=ast.Subscript(slice=ast.Constant(value=key)), value=value)
+        ) if key in _SETTINGS:
+            return value
+    return None
 
 
 def _counts(item: Item) -> bool:

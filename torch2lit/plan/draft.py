@@ -226,8 +226,10 @@ class Draft:
     watched: list[Watched] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
     """What stands for the words in braces in the texts of accepted proposals."""
+    texts: dict[ast.stmt, str] = field(default_factory=dict)
+    """What becomes of statements of hooks, in the script's names."""
     rewritten: dict[ast.stmt, str] = field(default_factory=dict)
-    """Statements above the loop that become other source."""
+    """Statements around the loop that become other source."""
     united: list[Item] = field(default_factory=list)
     """Items of which nothing is left because their variables are one."""
 
@@ -251,6 +253,8 @@ class Draft:
     """What else it needs: a module, and what is imported from it by name."""
     methods: list[str] = field(default_factory=list)
     """Whole extra methods of the module, as source."""
+    left_in_eval: list[str] = field(default_factory=list)
+    """The models that the script's last validation leaves in eval mode, where that is seen; Lightning puts them back."""
     exits: list[ast.ExceptHandler] = field(default_factory=list)
     """Handlers of ^C around the loop that take the exit which Lightning makes of it."""
     findings: list[Finding] = field(default_factory=list)
@@ -262,6 +266,11 @@ class Draft:
     def wanted_elsewhere(self) -> frozenset[str]:
         """The names that other files of the project take from this one."""
         return frozenset(wanted_elsewhere(self.path))
+
+    @property
+    def own_points(self) -> bool:
+        """Whether the logger gets the script's own points alone."""
+        return any(proposal.own_points for proposal in self.accepted)
 
     def fork(self) -> Draft:
         """The same draft with decisions of its own. What is found out on either stays known to both."""
@@ -317,7 +326,7 @@ class Draft:
         if item.kind in ("enter", "leave"):
             assert isinstance(item.node, ast.With)
             return joined_effects([self.effects.of(i.context_expr, item.frame.scope) for i in item.node.items])
-        if item.kind == "stop":
+        if item.kind in ("stop", "validates"):
             assert item.value is not None
             return self.effects.of(item.value, item.frame.scope)
         if item.kind == "result":

@@ -16,6 +16,7 @@ from .differs import tell_of_differences
 from .draft import Draft
 from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
+from .held_models import trained_models
 from .held_parameters import holds_every
 from .homes import settle
 from .idioms import claim_statements
@@ -34,7 +35,6 @@ from .steps import (
     reads_gradients,
 )
 from .trainer import trainer_arguments
-from .validation import trained_models
 
 
 def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:

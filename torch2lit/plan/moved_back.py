@@ -12,12 +12,12 @@ from ..recover.syntax import Scope, dotted, walk
 from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import Draft, Placement
+from .held_models import held_models
 from .moved import moved_functions
-from .validation import held_models
 
 _ANYWHERE = {"state_dict", "load_state_dict", "eval", "train", "zero_grad", "requires_grad_", "training", "__class__"}
 """What a model does on any device."""
-_NO_HOLDERS = {Role.OPTIMIZER, Role.SCHEDULER, Role.LOADER, Role.WRITER, Role.BAR, Role.DEVICE}
+NO_HOLDERS = {Role.OPTIMIZER, Role.SCHEDULER, Role.LOADER, Role.WRITER, Role.BAR, Role.DEVICE}
 
 
 def moved_back(draft: Draft, trainer: str) -> list[str]:
@@ -55,7 +55,7 @@ def _is_used(draft: Draft, model: Variable) -> bool:
 
 def _used_in_order(draft: Draft, after: list[ast.stmt], key: tuple[Scope, str]) -> bool | None:
     """Whether what follows the loop uses a model before it moves it itself; None when nothing there names it."""
-    names = _holders(draft, key)
+    names = made_of(draft, key)
     for statement in after:
         if any(_is_moved(n, key[1]) for n in walk(statement)):
             return False
@@ -71,14 +71,14 @@ def _is_moved(node: ast.AST, name: str) -> bool:
     return False
 
 
-def _holders(draft: Draft, key: tuple[Scope, str]) -> set[tuple[Scope, str]]:
+def made_of(draft: Draft, key: tuple[Scope, str]) -> set[tuple[Scope, str]]:
     """A model and the variables of its scope that are made of it: wrappers, agents, lists."""
     found, before = {key}, 0
     while len(found) > before:
         before = len(found)
         for name in draft.roles.locals(key[0]):
             own = (key[0], name)
-            if own in found or draft.roles.role_of(own) in _NO_HOLDERS:
+            if own in found or draft.roles.role_of(own) in NO_HOLDERS:
                 continue
             for binding in draft.roles.bindings(own):
                 if isinstance(binding.value, ast.Call) and not _keeps(draft, binding.value, own):
@@ -146,7 +146,7 @@ def _used_outside(draft: Draft, key: tuple[Scope, str], entry: Scope) -> bool:
             continue
         if isinstance(statement, ast.FunctionDef | ast.ClassDef) or (statement.end_lineno or 0) > first:
             later.append(statement)
-    return _uses(draft, later, _holders(draft, key))
+    return _uses(draft, later, made_of(draft, key))
 
 
 def _used_by_callers(draft: Draft, model: Variable) -> bool:
@@ -166,7 +166,7 @@ def _used_by_callers(draft: Draft, model: Variable) -> bool:
             return True
         body = draft.source.tree.body if isinstance(scope, ast.Module) else scope.body
         later = [n for s in body for n in walk(s) if getattr(n, "lineno", 0) > (call.end_lineno or call.lineno)]
-        if _uses(draft, [n for n in later if isinstance(n, ast.Name)], _holders(draft, key)):
+        if _uses(draft, [n for n in later if isinstance(n, ast.Name)], made_of(draft, key)):
             return True
         if isinstance(key[0], ast.Module) and any(_reaches(draft, s, key) for s in later if isinstance(s, ast.stmt)):
             return True

@@ -184,7 +184,9 @@ def _claimable_step(draft: Draft, optimizers: list[Variable]) -> tuple[Variable,
     if step.node.value.args or step.node.value.keywords:
         return None
     batch_end = draft.hooks.get(BATCH_END, [])
-    if step in batch_end:
+    if step.guard is not None and step.guard.test is not None:
+        return None
+    if step in batch_end and step.guard is None:
         if batch_end[0] is not step or any(i.kind != "statement" for i in batch_end[:1]):
             return None
         if any(controls(i.node) for i in draft.hooks[TRAINING_STEP] if i.kind == "statement") or draft.epoch.leaving:
@@ -193,6 +195,7 @@ def _claimable_step(draft: Draft, optimizers: list[Variable]) -> tuple[Variable,
             return None  # Lightning would step it on the last batch of each window only
         return variable, step, "step"
     if step in [
+        *batch_end,
         *draft.hooks.get(VALIDATION_START, []),
         *draft.hooks.get(VALIDATION_END, []),
         *draft.hooks.get(EPOCH_END, []),
@@ -202,7 +205,7 @@ def _claimable_step(draft: Draft, optimizers: list[Variable]) -> tuple[Variable,
         if (
             draft.validation is not None
             and draft.validation.every is not None
-            and step not in draft.hooks.get(EPOCH_END, [])
+            and step not in [*batch_end, *draft.hooks.get(EPOCH_END, [])]
         ):
             return None
         if not _nothing_sees_rate(draft, step):

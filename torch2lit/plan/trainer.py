@@ -18,7 +18,7 @@ from .unused_parameters import strategy_of
 def trainer_arguments(draft: Draft) -> TrainerSpec:
     """All that the Trainer is told, in the order in which it is written; what nobody asked for is switched off."""
     said = planned_arguments(draft).joined(draft.trainer)
-    told = {name for name, _ in said.written()}
+    told = {*said.defaults, *(name for name, _ in said.written())}
     off = [("logger", "False"), ("enable_checkpointing", "False"), ("enable_progress_bar", str(has_bar(draft)))]
     if not has_bar(draft):
         off.append(("enable_model_summary", "False"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .names import free_names, parameter_names, target_names
 from .nest import Frame, inline_problem, last_statement
@@ -12,6 +12,19 @@ from .roles import bound_argument, spread_argument
 from .syntax import Source, dotted, walk, walk_scope
 
 _GRAD_MODES = {"no_grad", "inference_mode", "enable_grad"}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Guard:
+    """When alone some items of a hook run: where ``test`` holds, read in ``frame``; behind an epoch's last batch, where there is none.
+
+    ``counted``: Lightning itself validates in just the epochs in which the test holds.
+    """
+
+    test: ast.expr | None = None
+    frame: Frame | None = None
+    block: ast.stmt | None = None
+    counted: bool = False
 
 
 @dataclass(eq=False)
@@ -22,7 +35,8 @@ class Item:
     ``spread`` take it apart); ``result``: the
     caller's statement ``node`` with its ``call`` replaced by ``value``, read in the frame ``callee``; ``enter`` and
     ``leave``: the `with` statement ``node`` begins, and ends, around a loop that Lightning runs; ``stop``: training ends when
-    ``value``, the condition of the `while` loop ``node``, does not hold any more.
+    ``value``, the condition of the `while` loop ``node``, does not hold any more; ``validates``: Lightning validates in this
+    epoch if ``value``, the condition of the `if` statement ``node``, holds.
     """
 
     node: ast.stmt
@@ -37,6 +51,8 @@ class Item:
     """The `with` or `if` that was unwrapped around it."""
     inner: Item | None = None
     """For a ``result``: that of an earlier call in the same statement, which is put into it, too."""
+    guard: Guard | None = None
+    """Set where the hook runs more often than the item."""
 
     @property
     def calls(self) -> list[ast.Call]:
@@ -57,6 +73,9 @@ def parts(item: Item) -> list[tuple[ast.AST, Frame]]:
 
     What a call's result item hands to the called function is not among it: the parameters are items of their own.
     """
+    guard = item.guard
+    if guard is not None and guard.test is not None and guard.frame is not None:
+        return [(guard.test, guard.frame), *parts(replace(item, guard=None))]
     if item.kind == "bind":
         assert item.value is not None and item.frame.caller is not None
         return [(item.value, item.frame.caller)]
@@ -65,7 +84,7 @@ def parts(item: Item) -> list[tuple[ast.AST, Frame]]:
         return [(part, item.frame) for i in item.node.items for part in (i.context_expr, i.optional_vars) if part]
     if item.kind == "leave":
         return []
-    if item.kind == "stop":
+    if item.kind in ("stop", "validates"):
         assert item.value is not None
         return [(item.value, item.frame)]
     if item.kind == "result":

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from enum import Enum
 
+from .batch_sources import source_makings
 from .makings import Value, sources, yields
 from .names import bound_names, target_names
 from .roles import Role, Roles
@@ -280,7 +281,8 @@ def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
         )
     if isinstance(base, ast.Call) and roles.of(base, scope) is Role.LOADER:
         return Iterable.LOADER
-    return Iterable.LOADER if _is_made_as_loader(base, scope, roles) else Iterable.UNKNOWN
+    made = _is_made_as_loader(base, scope, roles) or source_makings(Value(base, scope, roles))
+    return Iterable.LOADER if made else Iterable.UNKNOWN
 
 
 def _is_made_as_loader(base: ast.expr, scope: Scope, roles: Roles) -> bool:

@@ -63,6 +63,9 @@ class Validation:
     rest: list[Item]
     unwrapped: list[ast.stmt]
     every: ast.expr | None = None
+    """The condition of the `if` statement ``block``, read in the frame ``asked``, under which it runs."""
+    asked: Frame | None = None
+    block: ast.If | None = None
     call: ast.Call | None = None
     earlier: list[ast.AST] = field(default_factory=list)
     """What the call's statement has evaluated when the call runs."""
@@ -237,7 +240,7 @@ def validation_at(source: Source, roles: Roles, item: Item) -> Validation | None
     if isinstance(node, ast.If) and not node.orelse:
         found = _validation_in_block(source, roles, node, item.frame)
         if found is not None:
-            found.every = node.test
+            found.every, found.asked, found.block = node.test, item.frame, node
         return found
     if isinstance(node, ast.For):
         loop = describe(node, item.frame.scope, roles)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .items import Item, only_names, parts
 from .names import Flow, bound_names, declared, flow
@@ -215,13 +215,17 @@ class Variables:
         return frozenset(v for item in items for v in self._use(item).written)
 
     def _use(self, item: Item) -> Use:
+        guard = item.guard
+        if guard is not None and guard.test is not None and guard.frame is not None:
+            test, found = self.names(guard.frame, flow([guard.test]).read), self._use(replace(item, guard=None))
+            return Use(found.exposed | test, frozenset(), found.written, found.read | test)
         if item.kind == "bind":
             assert item.frame.caller is not None and item.value is not None
             value = flow([item.value])
             read = self.names(item.frame.caller, value.read)
             bound = self.names(item.frame, frozenset(item.bound))
             return Use(read, bound, bound, read)
-        if item.kind in ("enter", "leave", "stop"):
+        if item.kind in ("enter", "leave", "stop", "validates"):
             return self._from_flow(item.frame, flow([part for part, _frame in parts(item)]))
         if item.kind == "result":
             assert item.callee is not None
@@ -254,10 +258,14 @@ class Variables:
         definite: set[Variable] = set()
         written: set[Variable] = set()
         read: set[Variable] = set()
+        guard, inside = None, set[Variable]()
         for item in items:
             use = self.use(item)
-            exposed |= use.exposed - definite
+            guard, inside = item.guard, inside if item.guard is guard else set()
+            exposed |= use.exposed - definite - inside
             definite |= use.definite
+            if guard is not None:
+                inside |= self.use(replace(item, guard=None)).definite
             written |= use.written
             read |= use.read
         return Use(frozenset(exposed), frozenset(definite), frozenset(written), frozenset(read))

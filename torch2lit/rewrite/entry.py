@@ -51,6 +51,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
         lines.append(f"{names.trainer}.strategy.barrier()")
     lines += after
     lines += back
+    lines += [f"{name}.eval()" for name in draft.left_in_eval]
     lines += [f"{name} = {names.trainer}.optimizers[{place}]" for name, place in state.optimizers_after]
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
     return "\n".join(lines) + "\n"
@@ -164,6 +165,8 @@ class EntryEditor:
         twin = self.source.twins[statement]
         [line] = cst.parse_module(filled(self.draft, self.names, text)).body
         assert isinstance(twin.node, cst.SimpleStatementLine) and isinstance(line, cst.SimpleStatementLine)
+        if statement in statements_after(self.draft):
+            line = rename(line, {n: f"{self.names.instance}.{attribute}" for n, attribute in self.state.after.items()})
         line = line.with_changes(trailing_whitespace=twin.node.trailing_whitespace)
         start = self._first_line(statement)
         while start > 0 and self.source.lines[start - 1].lstrip().startswith("#") and self._travels(statement):
@@ -209,7 +212,7 @@ class EntryEditor:
         done: set[int] = set()
         handled = [s for h in handlers_around(self.draft) for s in h.body]
         for statement in [*statements_after(self.draft), *handled]:
-            if statement in gone or statement in self.draft.nest.outermost.orelse:
+            if statement in gone or statement in self.draft.nest.outermost.orelse or statement in self.draft.rewritten:
                 continue
             if not self._is_of_first(statement):
                 if not any(isinstance(n, ast.Name) and n.id in names for n in walk(statement)):

@@ -21,7 +21,7 @@ from ..plan.several_loaders import LOADER_INDEX, started_names
 from ..plan.state import State
 from ..plan.steps import controls
 from ..recover.backwards import object_backward
-from ..recover.items import Item
+from ..recover.items import Guard, Item
 from ..recover.names import flow
 from ..recover.nest import Frame
 from ..recover.state_names import is_attribute
@@ -97,17 +97,24 @@ class HookWriter:
             lines.append(_parse(unpacking))
         start = len(lines)
         carried: list[cst.EmptyLine] = []
+        guard: Guard | None = None
         for item in items:
             if item.node in self.draft.removals and item.kind == "statement":
                 if item.node is self.draft.returned_at and self.draft.returned_name:
                     lines.append(self._returned_line())
                 carried += self._footer(item)
                 continue
-            for line in self.item(item, hook):
-                if carried:
-                    line = line.with_changes(leading_lines=[*carried, *_leading(line)])
-                    carried = []
-                lines.append(line)
+            written = self.item(item, hook)
+            if carried and written:
+                written[0] = written[0].with_changes(leading_lines=[*carried, *_leading(written[0])])
+                carried = []
+            if item.guard is None or not written:
+                lines += written
+            elif item.guard is guard:
+                lines[-1] = _longer(lines[-1], written)
+            else:
+                lines.append(self._guarded(item.guard, hook, written))
+            guard = item.guard
             carried += self._footer(item)
         if hook == TRAINING_STEP and self.draft.automatic:
             lines.append(self._return(carried))
@@ -120,6 +127,16 @@ class HookWriter:
             first = lines[start]
             lines[start] = first.with_changes(leading_lines=_without_blank_start(_leading(first)))
         return lines
+
+    def _guarded(self, guard: Guard, hook: str, lines: list[Statement]) -> Statement:
+        """The first statements of a hook that run in some of its turns only, under their condition."""
+        test = "self.trainer.is_last_batch"
+        if guard.test is not None and guard.frame is not None:
+            test = self.text(guard.test, guard.frame, hook)
+        block = _parse(f"if {test}:\n    pass\n")
+        assert isinstance(block, cst.If)
+        lines = [lines[0].with_changes(leading_lines=_without_blank_start(_leading(lines[0]))), *lines[1:]]
+        return block.with_changes(body=cst.IndentedBlock(lines))
 
     trailing: list[cst.EmptyLine] | None = None
 
@@ -187,6 +204,10 @@ class HookWriter:
             line = _parse(f"if {test}:\n    self.trainer.should_stop = True\n")
             common = self.draft.several is not None and item.node in self.draft.several.common
             return as_lines(decided_by_first(None)(line)) if common else [line]
+        if item.kind == "validates":
+            assert item.value is not None
+            test = self.text(item.value, item.frame, hook)
+            return [_parse(f"self.trainer.limit_val_batches = 1.0 if {test} else 0")]
         if item.kind == "result":
             return self._result(item, hook)
         twin = self.draft.source.twins[item.node]
@@ -194,8 +215,14 @@ class HookWriter:
         changed = self._replaced(node, item.node, hook)
         if changed and (above := self._above(item)):
             changed[0] = changed[0].with_changes(leading_lines=[*above, *_leading(changed[0])])
-        names = self.names(item.frame, hook, item.node)
+        names = self.names(item.frame, hook, item.node) | self._names_of_texts(item, hook)
         return [rename(line, names) for line in changed]
+
+    def _names_of_texts(self, item: Item, hook: str) -> dict[str, str]:
+        """What the names in texts of accepted proposals stand for: they may be of a statement beside it."""
+        texts = [t for s in _inner(item.node) if (t := self.draft.texts.get(s))]
+        found = {n: home for t in texts for n, home in self.names(item.frame, hook, ast.parse(t)).items()}
+        return {name: home for name, home in found.items() if name != "self"}
 
     def _above(self, item: Item) -> list[cst.EmptyLine]:
         """What stands above the autocast block whose first statement this is, when the Trainer takes its place."""
@@ -227,7 +254,9 @@ class HookWriter:
                 elif inner in several.written:
                     changes[id(target)] = written_by("self.trainer", changes.get(id(target)))
             if inner in self.draft.reports and inner not in self.draft.removals:
-                changes[id(target)] = with_reports(self.draft.reports[inner], changes.get(id(target)))
+                changes[id(target)] = with_reports(
+                    self.draft.reports[inner], changes.get(id(target)), self.draft.own_points
+                )
         if not changes:
             return self._manual(node, statement)
         holder = cst.Module([node]).visit(Replacer(changes))
@@ -414,6 +443,12 @@ class _ManualBackward(cst.CSTTransformer):
         return updated_node.with_changes(
             func=cst.Attribute(cst.Name("self"), cst.Name("manual_backward")), args=arguments
         )
+
+
+def _longer(block: Statement, lines: list[Statement]) -> Statement:
+    """An `if` statement with more statements in its block."""
+    assert isinstance(block, cst.If) and isinstance(block.body, cst.IndentedBlock)
+    return block.with_changes(body=block.body.with_changes(body=[*block.body.body, *lines]))
 
 
 def _inner(statement: ast.stmt) -> list[ast.stmt]:

@@ -20,12 +20,13 @@ from ..plan.draft import (
     VALIDATION_STEP,
     Draft,
 )
+from ..plan.held_models import trained_models
+from ..plan.homes.unbound import may_be_missing, optimizer_of_module_level
 from ..plan.optimizers import Configured, may_be_none
 from ..plan.proposals import word
 from ..plan.reported import is_for_several
 from ..plan.several_loaders import LOADER_INDEX
 from ..plan.state import State
-from ..plan.validation import trained_models
 from ..recover.makings import Value, makings
 from ..recover.names import local_names
 from ..recover.roles import Role
@@ -198,7 +199,7 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
         if hook == BATCH_END and draft.train_data is not None and draft.train_data.asks_at_end:
             body = [*body, cst.parse_statement(FINISH_LOADER)]
         if hook == VALIDATION_END and draft.validation_numbers:
-            body = [*body, log_line(draft.validation_numbers, is_for_several(draft))]
+            body = [*body, log_line(draft.validation_numbers, is_for_several(draft), draft.own_points)]
         if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):
             continue
         methods.append(_function(_signature(hook, state, _kept_names(draft, state, hook)), body, writer))
@@ -312,7 +313,7 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
     lines = ["def configure_optimizers(self):"]
     if not configured.moved:
         written = (
-            template.replace("{}", writer.text(e, draft.nest.step_frame, "configure_optimizers"))
+            template.replace("{}", _optimizer_text(draft, e, writer, state))
             for e, template in zip(configured.expressions, configured.templates, strict=True)
             if draft.roles.of(e, draft.nest.step_frame.scope) is not Role.SCALER
         )
@@ -323,7 +324,7 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
             lines.append(f'    return {{"optimizer": {texts[0]}, "lr_scheduler": {inner}}}')
         elif len(texts) == 1:
             lines.append(f"    return {texts[0]}")
-        elif any(may_be_none(draft, e) for e in configured.expressions):
+        elif any(may_be_none(draft, e) or _may_be_missing(draft, e) for e in configured.expressions):
             lines.append(f"    return [optimizer for optimizer in ({', '.join(texts)}) if optimizer is not None]")
         else:
             lines.append(f"    return [{', '.join(texts)}]")
@@ -345,6 +346,19 @@ def _loaded_here(configured: Configured, state: State, statement: ast.stmt, name
             )
             yield f"    if {held} is not None:"
             yield f"        {own}.load_state_dict({held})"
+
+
+def _optimizer_text(draft: Draft, optimizer: ast.expr, writer: HookWriter, state: State) -> str:
+    """How the module reaches an optimizer that the script makes."""
+    variable = draft.variable(optimizer, draft.nest.step_frame)
+    if variable is not None and variable not in state.homes and variable.is_global:
+        return optimizer_of_module_level(draft, variable)
+    return writer.text(optimizer, draft.nest.step_frame, "configure_optimizers")
+
+
+def _may_be_missing(draft: Draft, optimizer: ast.expr) -> bool:
+    variable = draft.variable(optimizer, draft.nest.step_frame)
+    return variable is not None and may_be_missing(draft, variable)
 
 
 def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> list[str]:

@@ -30,7 +30,7 @@ def every_batch_source(name: str, attributes: tuple[str, ...]) -> str:
 
 
 def decided_by_first(replacement: Replacement | None) -> Replacement:
-    """An `if` whose test, or a call whose argument, is what the first process says."""
+    """An `if` whose test, a call whose argument, or a setting whose value is what the first process says."""
 
     def apply(node: Any) -> Any:
         lines = as_lines(node if replacement is None else replacement(node))
@@ -60,6 +60,8 @@ def _decided(line: Statement) -> Statement:
         case cst.SimpleStatementLine(body=[cst.Expr(cst.Call(args=[argument]) as call) as expression]):
             given = argument.with_changes(value=_of_first(argument.value))
             return line.with_changes(body=[expression.with_changes(value=call.with_changes(args=[given]))])
+        case cst.SimpleStatementLine(body=[cst.Assign() | cst.AugAssign() as setting]):
+            return line.with_changes(body=[setting.with_changes(value=_of_first(setting.value))])
     return line
 
 

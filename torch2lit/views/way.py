@@ -21,10 +21,10 @@ from ..recover.roles import Roles, roles_of
 from ..recover.syntax import Seen, Source, source_of
 
 MODERN, SWITCHES, METHODS, INHERITED, WRAPPER = "modern", "switches", "methods", "inherited", "wrapper"
-FULL_BATCH, MADE_INSIDE = "full-batch", "made-inside"
+FULL_BATCH, BATCH_SOURCE, MADE_INSIDE = "full-batch", "batch-source", "made-inside"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
-ALL = frozenset((MODERN, SWITCHES, METHODS, INHERITED, WRAPPER, FULL_BATCH, MADE_INSIDE))
+ALL = frozenset((MODERN, SWITCHES, METHODS, INHERITED, WRAPPER, FULL_BATCH, BATCH_SOURCE, MADE_INSIDE))
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Construction(Counters):
             self.parameters.add(variable.name)
             return
         attribute = self.attribute_of(variable)
-        self.add_parameter(variable.name, attribute, variable.name)
+        self.add_parameter(variable.name, attribute, argument_of(self.draft, variable, self.configured.moved))
         if variable in self.state.homes or self.rewritten(variable):
             # the Trainer knows its loader only after this hook, and a hook binds its own names anew
             self.state.in_hook[("configure_optimizers", variable)] = f"self.{attribute}"

@@ -13,6 +13,7 @@ import ast
 
 from ...recover.items import Item
 from ...recover.names import flow
+from ...recover.nest import Frame
 from ...recover.syntax import dotted, walk
 from ...recover.variables import Variable
 from ..draft import Draft
@@ -25,6 +26,8 @@ _PLAIN = (
     ast.UnaryOp,
     ast.BoolOp,
     ast.Subscript,
+    ast.BinOp,
+    ast.operator,
     ast.expr_context,
     ast.boolop,
     ast.unaryop,
@@ -68,52 +71,55 @@ def _reads_in_body_only(draft: Draft, item: Item, variable: Variable) -> bool:
 def _test(draft: Draft, item: Item, written: frozenset[Variable]) -> tuple[int, str] | None:
     """The test of an `if`, by its frame and text, when it says the same as long as the hook runs."""
     node = item.node
-    if (
-        item.kind != "statement"
-        or not isinstance(node, ast.If)
-        or not all(isinstance(n, _PLAIN) for n in walk(node.test))
-    ):
+    if item.kind != "statement" or not isinstance(node, ast.If) or not is_steady(draft, node.test, item.frame, written):
         return None
-    names = flow([node.test]).read
-    if draft.variables.names(item.frame, names) & written or names & draft.roles.global_writes:
-        return None
-    if _may_be_changed(draft, item, node.test):
-        return None
-    attributes = {n.attr for n in walk(node.test) if isinstance(n, ast.Attribute)}
-    places = {ast.dump(n.slice) for n in walk(node.test) if isinstance(n, ast.Subscript)}
+    return id(item.frame), ast.unparse(node.test)
+
+
+def is_steady(draft: Draft, test: ast.expr, frame: Frame, written: frozenset[Variable]) -> bool:
+    """Whether a test only looks, and says the same as long as nothing but ``written`` is bound."""
+    if not all(isinstance(n, _PLAIN) for n in walk(test)):
+        return False
+    names = flow([test]).read
+    if draft.variables.names(frame, names) & written or names & draft.roles.global_writes:
+        return False
+    if _may_be_changed(draft, frame, test):
+        return False
+    attributes = {n.attr for n in walk(test) if isinstance(n, ast.Attribute)}
+    places = {ast.dump(n.slice) for n in walk(test) if isinstance(n, ast.Subscript)}
     stored = (n for n in draft.source.all(ast.Attribute) if not isinstance(n.ctx, ast.Load) and n.attr in attributes)
     placed = (
         n for n in draft.source.all(ast.Subscript) if not isinstance(n.ctx, ast.Load) and ast.dump(n.slice) in places
     )
     if not all(_runs_outside(draft, n) for n in (*stored, *placed)):
-        return None
+        return False
     calls = (c for c in draft.source.calls if isinstance(c.func, ast.Name) and c.func.id in ("setattr", "exec"))
-    if (attributes or places) and not all(_runs_outside(draft, c) for c in calls):
-        return None
-    return id(item.frame), ast.unparse(node.test)
+    return not (attributes or places) or all(_runs_outside(draft, c) for c in calls)
 
 
-def _may_be_changed(draft: Draft, item: Item, test: ast.expr) -> bool:
+def _may_be_changed(draft: Draft, frame: Frame, test: ast.expr) -> bool:
     """Whether the truth of the test may change while the names and attributes in it keep their values: a list gets longer."""
     match test:
         case ast.BoolOp(values=values):
-            return any(_may_be_changed(draft, item, value) for value in values)
+            return any(_may_be_changed(draft, frame, value) for value in values)
         case ast.UnaryOp(operand=operand):
-            return _may_be_changed(draft, item, operand)
-        case ast.Constant():
+            return _may_be_changed(draft, frame, operand)
+        case ast.Constant() | ast.BinOp(op=ast.Mod() | ast.FloorDiv()):
+            return False
+        case ast.Compare(left=ast.Constant() | ast.BinOp(op=ast.Mod() | ast.FloorDiv()), ops=[ast.Eq() | ast.NotEq()]):
             return False
         case ast.Compare(ops=[ast.Is() | ast.IsNot() | ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()]):
             return False
         case ast.Compare(ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant()]):
             return False
         case ast.Name() | ast.Attribute() | ast.Subscript():
-            return not _is_switch(draft, item, test) and _is_handed_on(draft, test)
+            return not _is_switch(draft, frame, test) and _is_handed_on(draft, test)
     return True
 
 
-def _is_switch(draft: Draft, item: Item, test: ast.expr) -> bool:
+def _is_switch(draft: Draft, frame: Frame, test: ast.expr) -> bool:
     """Whether a variable only ever holds a truth value."""
-    variable = draft.variable(test, item.frame)
+    variable = draft.variable(test, frame)
     made = draft.roles.bindings((variable.scope, variable.name)) if variable is not None else []
     return bool(made) and all(b.index is None and _is_truth(b.value) for b in made)
 
