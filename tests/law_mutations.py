@@ -1992,7 +1992,7 @@ OF_MAKING = (
         "torch2lit/made_inside/given.py",
         "if not self._reaches_no_more(key, made, argument):",
         "if False:",
-        _trains("optimizer-given-in-a-loop-of-its-own"),
+        _text("optimizer-given-and-saved-after-training"),
     ),
     Mutation(
         1,
@@ -2032,7 +2032,7 @@ OF_MAKING = (
         "torch2lit/plan/same_parameters.py",
         "if self.by_trainable and _may_freeze(statement, used):",
         "if False:",
-        _trains("optimizer-of-what-may-be-trained"),
+        _text("optimizer-of-what-may-be-trained"),
     ),
     Mutation(
         1,
@@ -2040,7 +2040,7 @@ OF_MAKING = (
         "torch2lit/plan/homes/starts.py",
         "return statement if self.is_first_seen_by_loop(variable, statement) else None",
         "return statement",
-        _trains("start-value-filled-before"),
+        _text("start-value-that-another-name-has"),
     ),
     Mutation(
         1,
