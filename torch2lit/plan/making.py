@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..recover.items import only_names
 from ..recover.loops import loop_names
-from ..recover.names import flow
+from ..recover.names import flow, parameter_names
 from ..recover.own_classes import definition_of
 from ..recover.roles import Role
 from ..recover.state_names import is_state
@@ -43,16 +43,16 @@ def makers(draft: Draft, variable: Variable) -> list[ast.stmt] | None:
     if variable.scope is not draft.nest.entry.scope or is_state(variable.name):
         return None
     found: list[ast.stmt] = []
-    had_value = False
+    scope = variable.scope
+    bound = not isinstance(scope, ast.Module) and variable.name in parameter_names(scope)
     for statement in statements_between(draft, 0):
         if variable.name not in (use := flow([statement])).written:
             continue
-        before, had_value = had_value, True
+        first, bound = not bound, True
         if not on_the_way(draft, statement):
             found = []
             continue
-        chosen = not before and _chosen_where_read(draft, statement, variable.name)
-        definite = variable.name in use.definite or chosen
+        definite = variable.name in use.definite or (first and _chosen_where_read(draft, statement, variable.name))
         fresh = definite and variable.name not in use.exposed
         found = [statement] if fresh else [*found, statement] if found else []
     return found or None
