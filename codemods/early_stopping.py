@@ -22,12 +22,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ..best_value import assigned_name, compared, left_of, number, pairs, rebinds
 from ..feature import Part, Proposal, Training, Value, Watch
 from ..program import TrainerSpec
 
 _CLASS = "lightning.pytorch.callbacks.EarlyStopping"
-_INFINITE = {"math.inf", "numpy.inf", "numpy.Inf", "numpy.infty", "torch.inf"}
-_OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE, ast.Eq: ast.Eq}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def _counter(training: Training, stop: Part) -> _Counter | None:
     test = stop.within[-1] if stop.within else None
     if not isinstance(test, ast.If) or test.orelse or not isinstance(stop.statement, ast.Break) or not stop.last:
         return None
-    for name, operator, patience in _compared(test.test):
+    for name, operator, patience in compared(test.test):
         value = training.value(name) if isinstance(name, ast.Name) else None
         if value is None or value.start is None or not _is(value.start.value, 0):
             continue
@@ -94,7 +93,7 @@ def _proposal(training: Training, counter: _Counter) -> Iterator[Proposal]:
     best = training.value(counter.better.best)
     if not patience or lines is None or best is None or best.start is None:
         return
-    first = _number(training, best.start.value)
+    first = number(training, best.start.value)
     open_end = math.inf if counter.better.mode == "min" else -math.inf
     if first is None or first == -open_end or not _follows(counter.better, best):
         return
@@ -143,7 +142,7 @@ def _changes(training: Training, counter: _Counter, best: Value) -> dict[ast.stm
     whole = _is_only_for(counter, best)
     if whole:
         without.setdefault(best.start.statement, set()).add(best.name)
-    found = {s: _left_of(training, s, names) for s, names in without.items()}
+    found = {s: left_of(training, s, names) for s, names in without.items()}
     found[counter.test] = None
     if whole:
         found = {s: text for s, text in found.items() if not _is_inside(s, test)} | {test: ""}
@@ -156,7 +155,7 @@ def _is_only_for(counter: _Counter, best: Value) -> bool:
     test = counter.better.test
     known = {id(n) for part in (test, best.start.statement) for n in ast.walk(part)}
     ours = {counter.test, *counter.resets, *counter.counts}
-    others = [s for s in (*test.body, *test.orelse) if s not in ours and not _assigned_name(s, best.name)]
+    others = [s for s in (*test.body, *test.orelse) if s not in ours and not assigned_name(s, best.name)]
     return not others and all(id(n) in known for n in best.mentions)
 
 
@@ -165,14 +164,6 @@ def _is_inside(statement: ast.stmt, outer: ast.stmt) -> bool:
 
 
 # ---- what is understood
-
-
-def _compared(test: ast.expr) -> Iterator[tuple[ast.expr, type[ast.cmpop], ast.expr]]:
-    """A comparison as it stands, and from its other side."""
-    match test:
-        case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _OPPOSITE:
-            yield left, type(operator), right
-            yield right, _OPPOSITE[type(operator)], left
 
 
 def _better(training: Training, place: str, resets: Sequence[ast.stmt]) -> _Better | None:
@@ -186,12 +177,12 @@ def _better(training: Training, place: str, resets: Sequence[ast.stmt]) -> _Bett
             or not any(s in test.body for s in resets)
         ):
             continue
-        for left, operator, right in _compared(test.test):
+        for left, operator, right in compared(test.test):
             if operator not in (ast.Lt, ast.Gt) or not isinstance(right, ast.Name):
                 continue
             value, delta = _with_delta(training, left, operator)
             if isinstance(value, ast.Name) and delta is not None and training.number(value, part):
-                if any(_assigned_name(s, right.id) == value.id for s in test.body) and not _rebinds(test, value.id):
+                if any(assigned_name(s, right.id) == value.id for s in test.body) and not rebinds(test, value.id):
                     return _Better(test, value, right, "min" if operator is ast.Lt else "max", delta)
     return None
 
@@ -210,7 +201,7 @@ def _follows(better: _Better, best: Value) -> bool:
     """Whether the best value is the callback's: the one statement of the loop that binds it stands right under the test."""
     assert best.start is not None
     bound = [n for n in best.mentions if not isinstance(n.ctx, ast.Load)]
-    inside = [s for s in better.test.body if _assigned_name(s, best.name)]
+    inside = [s for s in better.test.body if assigned_name(s, best.name)]
     return not best.hidden and len(bound) == 2 and len(inside) == 1
 
 
@@ -285,24 +276,8 @@ def _is(node: ast.expr, number: int) -> bool:
     return isinstance(node, ast.Constant) and type(node.value) is int and node.value == number
 
 
-def _pairs(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr]]:
-    """Each target of a plain assignment with its value, of ``a, b = 1, 2`` too."""
-    match statement:
-        case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)) if len(targets) == len(values):
-            return list(zip(targets, values, strict=True))
-        case ast.Assign(targets=[target], value=value):
-            return [(target, value)]
-    return []
-
-
 def _assigned(statement: ast.stmt, name: str, number: int) -> bool:
-    return any(isinstance(t, ast.Name) and t.id == name and _is(v, number) for t, v in _pairs(statement))
-
-
-def _assigned_name(statement: ast.stmt, name: str) -> str:
-    """The name whose value a statement gives another one."""
-    values = [v for t, v in _pairs(statement) if isinstance(t, ast.Name) and t.id == name]
-    return values[0].id if len(values) == 1 and isinstance(values[0], ast.Name) else ""
+    return any(isinstance(t, ast.Name) and t.id == name and _is(v, number) for t, v in pairs(statement))
 
 
 def _counts(statement: ast.stmt, name: str) -> bool:
@@ -321,35 +296,6 @@ def _binds(statement: ast.stmt, name: str) -> bool:
     own = [n for n in ast.iter_child_nodes(statement) if not isinstance(n, ast.stmt)]
     found = (n for part in own for n in ast.walk(part) if isinstance(n, ast.Name))
     return any(n.id == name and not isinstance(n.ctx, ast.Load) for n in found)
-
-
-def _rebinds(test: ast.If, name: str) -> bool:
-    return any(isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load) for n in ast.walk(test))
-
-
-def _number(training: Training, node: ast.expr) -> float | None:
-    """The number that an expression is, an infinite one too."""
-    match node:
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            found = _number(training, inner)
-            return None if found is None else -found
-        case ast.Call(func=ast.Name() as function, args=[ast.Constant(value=str(text))], keywords=[]):
-            if training.full_name(function) == "float" and text.strip().lower().lstrip("+-") in ("inf", "infinity"):
-                return float(text)
-        case ast.Attribute() if training.full_name(node) in _INFINITE:
-            return math.inf
-        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-            return float(number) if abs(number) < 2**53 else None
-    return None
-
-
-def _left_of(training: Training, statement: ast.stmt, names: set[str]) -> str | None:
-    """An assignment without some of its targets; None when that was all."""
-    left = [(t, v) for t, v in _pairs(statement) if not (isinstance(t, ast.Name) and t.id in names)]
-    if not left:
-        return None
-    targets, values = (", ".join(training.text(pair[side]) for pair in left) for side in (0, 1))
-    return f"{targets} = {values}\n"
 
 
 FEATURE = EarlyStopping()

@@ -26,6 +26,10 @@ from torch2lit.program import (
     Outcome,
 )
 
+os.environ["TORCH2LIT_CACHE_DIR"] = os.path.join(
+    os.devnull, "none"
+)  # no folder can be made there: no test sees another's results
+
 SCRIPT = """\
 import torch
 

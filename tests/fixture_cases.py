@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from dataclasses import fields as fields_of
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ KEYS = {
     "legacy",
     "today",
     "processes",
+    "needs",
 }
 OWN_FILES = {"raw.py", "converted.py", "findings.txt", "case.toml"}
 
@@ -53,7 +55,7 @@ class Case:
 
     ``legacy``: raw.py runs on an older torch, and here under tests/legacy_torch.py. ``today`` are edits (old, new), made by
     a person, for what no emulation makes Python again. ``processes``: how many torchrun starts, or "own" for a script that
-    starts them itself; such a case is run by tests/test_distributed.py alone.
+    starts them itself; such a case is run by tests/test_distributed.py alone. ``run`` is False where a package is missing that the case ``needs``.
     """
 
     name: str
@@ -111,7 +113,7 @@ def load(name: str) -> Case:
         name=name,
         raw=read(folder / "raw.py"),
         options=Options(**data.get("options", {})),
-        run=data.get("run", "processes" not in data),
+        run=data.get("run", "processes" not in data) and all(map(find_spec, data.get("needs", ()))),
         arguments=tuple(data.get("arguments", ())),
         verify=_known(settings, "verify", data.get("verify", "identical"), {"identical", "flagged"}).pop(),
         outcomes=frozenset(_known(settings, "outcome", data.get("outcome", "converted"), {o.value for o in Outcome})),

@@ -16,12 +16,14 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from event_files import is_event_file, points
 from fixture_cases import OWN_FILES, Case, case
 from legacy_torch import legacy_torch
 
+from torch2lit.verify.compare import compare
 from torch2lit.verify.events import Trace
 from torch2lit.verify.trace import record
 
@@ -52,7 +54,11 @@ def run_script(case: Case, text: str, max_steps: int | None = None, legacy: bool
         shutil.copytree(case.folder, work, ignore=shutil.ignore_patterns(*OWN_FILES))
         script = folder / "train.py"
         script.write_bytes(text.encode("utf-8"))
-        return _run(script, work, case.arguments, max_steps, legacy)
+        run = _run(script, work, case.arguments, max_steps, legacy)
+    if case.options.asked("logger") == "own":
+        return run
+    files = {name: content for name, content in run.files.items() if name.partition("/")[0] != _OF_LOGGERS}
+    return replace(run, files=files)
 
 
 def run_program(entry: Path) -> Run:
@@ -79,10 +85,16 @@ def _run(
         except Exception as problem:
             error = f"{type(problem).__name__}: {problem}"
     saved = {save.name for save in trace.saves}
+    written = [p for p in sorted(work.rglob("*")) if p.relative_to(work) not in given and "__pycache__" not in p.parts]
+    events = [path for path in written if is_event_file(path)]
+    folders = {path.parent for path in events}
     files = {
         path.relative_to(work).as_posix(): b"" if path.name in saved or path.is_dir() else path.read_bytes()
-        for path in sorted(work.rglob("*"))
-        if path.relative_to(work) not in given and "__pycache__" not in path.parts
+        for path in written
+        if path not in events and not (path.name == "hparams.yaml" and path.parent in folders)
+    }
+    files |= {
+        f"{folder.relative_to(work).as_posix()}/tfevents": points(folder.glob("*tfevents*")) for folder in folders
     }
     return Run(trace, tuple(plain_lines(printed.getvalue())), files, error)
 
@@ -102,19 +114,46 @@ def plain_lines(printed: str) -> list[str]:
 
 
 def differences(raw: Run, converted: Run, most: int = 5) -> list[str]:
-    """Where two runs part, in the order in which a reader wants to know it; [] when they are identical."""
+    """Where two runs part, in the order in which a reader wants to know it; [] when they are identical.
+
+    Where Lightning saves, its checkpoints stand for the script's files: one for each, after the same step, with the same tensors.
+    """
     told = [f"{which} stopped with {r.error}" for which, r in (("raw", raw), ("converted", converted)) if r.error]
     told += _sequence("loss", _exact(raw.trace.losses), _exact(converted.trace.losses))
     for fact in ("optimizer", "learning_rates", "parameters"):
         one, other = ([str(getattr(step, fact)) for step in run.trace.steps] for run in (raw, converted))
         told += _sequence(fact, one, other)
-    told += _sequence("torch.save", list(map(str, raw.trace.saves)), list(map(str, converted.trace.saves)))
+    if any(save.by_lightning for save in converted.trace.saves):
+        told += _checkpoints(raw, converted)
+        raw, converted = _without_checkpoints(raw, raw), _without_checkpoints(converted, raw)
+    else:
+        told += _sequence("torch.save", list(map(str, raw.trace.saves)), list(map(str, converted.trace.saves)))
     told += _sequence("line of stdout", list(raw.stdout), [t for t in converted.stdout if _LIGHTNINGS not in t])
     if raw.files != converted.files:
         names = [n for n in sorted({*raw.files, *converted.files}) if raw.files.get(n) != converted.files.get(n)]
         told.append(f"files differ: {', '.join(names)}")
     return told[:most]
 
+
+def _checkpoints(raw: Run, converted: Run) -> list[str]:
+    saves = [[save.steps for save in run.trace.saves] for run in (raw, converted)]
+    told = [] if saves[0] == saves[1] else [f"saved after the steps {saves[0]} raw, {saves[1]} converted"]
+    names = {save.name for save in raw.trace.saves}
+    stems = {n.rpartition(".")[0] for n in raw.files if n.rpartition("/")[2] in names}
+    now = {n.rpartition(".")[0] for n in converted.files if n.endswith(".ckpt") or n.rpartition("/")[2] in names}
+    told += [] if stems == now else [f"saved as {sorted(stems)} raw, {sorted(now)} converted"]
+    compared = compare(raw.trace, converted.trace)
+    return [*told, *([] if compared.saves_identical else [f"saved: {compared.first}"])]
+
+
+def _without_checkpoints(run: Run, raw: Run) -> Run:
+    saved = {save.name for save in raw.trace.saves}
+    files = {n: b for n, b in run.files.items() if not n.endswith(".ckpt") and n.rpartition("/")[2] not in saved}
+    return replace(run, files=files)
+
+
+_OF_LOGGERS = "lightning_logs"
+"""Where a logger of Lightning's writes unless it is told a folder: beside the script's files, where it was asked for."""
 
 _LIGHTNINGS = "lightning.pytorch."
 """Lightning logs through the root logger too, so a script that sets one up shows lines of Lightning's own."""

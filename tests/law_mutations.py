@@ -46,6 +46,8 @@ STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
 OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
+SECOND = "torch2lit/plan/second_evaluation.py"
+MODES = "torch2lit/plan/validation_modes.py"
 MIXED = "torch2lit/plan/mixed_precision.py"
 FACTS = "torch2lit/plan/homes/facts.py"
 PROMOTION = "torch2lit/plan/homes/promotion.py"
@@ -207,6 +209,7 @@ OF_METHODS = (
 
 PROPOSALS = "torch2lit/plan/proposals.py"
 STOPPING = "codemods/early_stopping.py"
+CHECKPOINT = "codemods/model_checkpoint.py"
 
 
 def _features(*names: str) -> tuple[str, ...]:
@@ -240,6 +243,24 @@ OF_FEATURES = (
     Mutation(
         1, "early stopping: the first value is better in any case", STOPPING,
         "    if first != open_end:", "    if False:", _trains("patience-from-a-start-value"),
+    ),
+    Mutation(1, "loggers: a writer is used in ways that nobody knows", "codemods/logger.py", '            case _:\n                raise _Stays(f"line {name.lineno} uses it in a way that is not known")\n', "", _text("writer-that-a-helper-takes")),
+    Mutation(1, "loggers: a folder may be None", "codemods/logger.py", "if not _is_text(training, folder):", "if False:", _text("writer-in-a-folder-that-may-be-none")),
+    Mutation(
+        1, "checkpoints: equal is better", CHECKPOINT, "if operator not in (ast.Lt, ast.Gt):", "if False:",
+        _text("checkpoint-of-an-equal-value"),
+    ),
+    Mutation(
+        1, "checkpoints: weights may change before the epoch ends", CHECKPOINT, "if not training.weights_stay(part):", "if False:",
+        _trains("checkpoint-before-weights-are-clipped"),
+    ),
+    Mutation(
+        1, "checkpoints: other state of the module is loaded as well", CHECKPOINT, "if not training.trains_nothing_else(model, behind):", "if False:",
+        _trains("checkpoint-loaded-beside-a-trained-average"),
+    ),
+    Mutation(
+        1, "checkpoints: epochs are counted from anywhere", "torch2lit/plan/whole_state.py", "            return _is_zero(first)\n", "            return True\n",
+        _trains("checkpoint-named-by-epochs-from-one"),
     ),
 )  # fmt: skip
 
@@ -591,7 +612,7 @@ SAME_TRAINING = (
     Mutation(
         1,
         "validation switches to eval unasked",
-        VALIDATION,
+        MODES,
         "draft.methods.append(_KEEP_MODE)",
         "pass",
         _trains("validation-without-eval"),
@@ -599,10 +620,98 @@ SAME_TRAINING = (
     Mutation(
         1,
         "validation switches back to train unasked",
-        VALIDATION,
-        "if _mode_matters_after(draft, held, rest) or",
-        "if",
+        MODES,
+        "draft.methods.append(_KEEP_EVAL)",
+        "pass",
         _trains("eval-never-back-to-train"),
+    ),
+    Mutation(
+        1,
+        "nobody sees the mode in which training leaves a model",
+        MODES,
+        "return not items_path(draft, rest, model).switches and mode_shows_after(draft, model)",
+        "return False",
+        _trains("caller-tests-in-the-mode-that-it-finds", "mode-asked-for-after-training"),
+    ),
+    Mutation(
+        1,
+        "the callers of the training do not see the mode of the model",
+        "torch2lit/plan/mode_afterwards.py",
+        "return not isinstance(scope, ast.Module) and self._in_callers(scope, models, depth)",
+        "return False",
+        _trains("caller-tests-in-the-mode-that-it-finds"),
+    ),
+    Mutation(
+        1,
+        "a switch in one branch switches a model in every case",
+        "torch2lit/recover/mode_paths.py",
+        "any(p.shows for p in paths), any(p.ends for p in paths),",
+        "any(p.shows for p in paths), all(p.ends for p in paths),",
+        _trains("caller-switches-in-one-branch-only"),
+    ),
+    Mutation(
+        1,
+        "nothing holds a model but its own names",
+        "torch2lit/plan/mode_afterwards.py",
+        "return frozenset(found - models)",
+        "return frozenset()",
+        _trains("wrapper-made-before-tests-after-training"),
+    ),
+    Mutation(
+        1,
+        "a model that the validation leaves alone is switched as well",
+        MODES,
+        "if as_it_is or (stays and not all(paths[m].switches for m in held)):",
+        "if as_it_is:",
+        _trains("helper-in-train-mode-beside-a-model-in-eval-mode"),
+    ),
+    Mutation(
+        1,
+        "a second evaluation may run in any mode",
+        MODES,
+        "return not shown or (left and not switched)",
+        "return True",
+        _trains("accuracy-printed-in-train-mode-after-training"),
+    ),
+    Mutation(
+        1,
+        "a second evaluation takes the validation's arguments",
+        SECOND,
+        "if name != own.loader and ast.dump(first) != ast.dump(second):",
+        "if False:",
+        _trains("tested-by-it-with-another-criterion"),
+    ),
+    Mutation(
+        1,
+        "a second evaluation may run on what its names stood for before",
+        SECOND,
+        "if names & _bound_meanwhile(draft, statement) or not",
+        "if not",
+        _trains("tested-by-it-on-another-model"),
+    ),
+    Mutation(
+        1,
+        "numbers of the epoch are found again in a second evaluation",
+        SECOND,
+        "if not _inner(i, found) and not (mode_calls(draft, i) and only_mode_call(i))]",
+        "if False]",
+        _trains("tested-by-it-with-the-training-loss-before"),
+    ),
+    Mutation(
+        1,
+        "the gradients live on through a second evaluation",
+        SECOND,
+        "or _looks_at_gradients(draft):",
+        "or False:",
+        _trains("tested-by-it-with-gradients-read-afterwards"),
+    ),
+    Mutation(
+        1,
+        "the epoch loop surely has a turn",
+        MODES,
+        "return not leaving and _has_turns(draft)",
+        "return not leaving",
+        _text("tested-after-as-many-epochs-as-told"),
     ),
     Mutation(
         1,
@@ -1455,10 +1564,66 @@ SEVERAL_PROCESSES = (
     Mutation(
         1,
         "several devices: a split without a seed is not told of",
-        "torch2lit/plan/differs.py",
-        'if "seed" in last and',
-        "if",
+        "torch2lit/plan/seeding.py",
+        'return "seed" in name.rpartition(".")[2].lower() and',
+        "return",
         _text("several-devices-without-a-seed"),
+    ),
+    Mutation(
+        1,
+        "several devices: a seed that comes after the draw is one in time",
+        "torch2lit/plan/seeding.py",
+        "return after and all(",
+        "return all(",
+        _text("several-devices-without-a-seed-in-time"),
+    ),
+    Mutation(
+        1,
+        "several devices: what is seeded under a condition is seeded",
+        "torch2lit/plan/seeding.py",
+        "a in around or",
+        "True or",
+        _text("several-devices-without-a-seed-perhaps"),
+    ),
+    Mutation(
+        1,
+        "several devices: each process sets rates by its own loss where a function of the script does it",
+        "torch2lit/plan/common_decisions.py",
+        "if function is None or depth == 0:",
+        "if True:",
+        _text("several-devices-and-rates-of-each-batch"),
+    ),
+    Mutation(
+        1,
+        "several devices: each process decides by its own loss whether rates are set in a batch",
+        "torch2lit/plan/common_decisions.py",
+        "return sets or bool(",
+        "return bool(",
+        _text("several-devices-and-rates-of-each-batch"),
+    ),
+    Mutation(
+        1,
+        "FSDP runs a backward pass inside of training_step",
+        "torch2lit/plan/sharded.py",
+        "if not draft.automatic:",
+        "if False:",
+        _text("sharded-refused-two-backward-passes"),
+    ),
+    Mutation(
+        1,
+        "FSDP gets weights that are tied across its units",
+        "torch2lit/plan/blocks.py",
+        "if any(map(_ties,",
+        "if False and any(map(_ties,",
+        _text("sharded-tied-weights"),
+    ),
+    Mutation(
+        1,
+        "FSDP clips by the norm of each process's part",
+        "torch2lit/plan/sharded.py",
+        "draft.methods.append(_CLIP)",
+        "pass",
+        _text("sharded-blocks"),
     ),
     Mutation(
         1,
@@ -2206,8 +2371,35 @@ OF_PROGRAMS = (
     ),
 )
 
+OF_BATCH_SOURCES = (
+    Mutation(
+        1,
+        "batch source: a list that the turn adds to goes through the Trainer's hands, as a copy",
+        "torch2lit/batch_source/kept.py",
+        "if any(self._is_changed(use) for use in uses):",
+        "if False:",
+        _trains("batch-that-the-turn-adds-to"),
+    ),
+    Mutation(
+        1,
+        "batch source: an order is drawn with the first batch though the epoch draws something else before",
+        "torch2lit/batch_source/found.py",
+        "return head if all(self._lets_pass(s, read) for s in between) else None",
+        "return head",
+        _trains("batches-by-an-order-drawn-before-a-draw"),
+    ),
+    Mutation(
+        1,
+        "train data: the Trainer runs over a range as long as a list was before the training",
+        "torch2lit/plan/train_data.py",
+        'dotted(base.func) != "range" or _counts_what_changes(draft, base, frame)',
+        'dotted(base.func) != "range"',
+        _trains("batches-of-a-list-that-grows"),
+    ),
+)
+
 MUTATIONS = (
-    *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
+    *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

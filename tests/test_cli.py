@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -57,6 +58,7 @@ EXIT_CODES = [
     (["--num-nodes", "0"], SCRIPT, 2),
     (["--strategy", "dp"], SCRIPT, 2),
     (["--target", "jax"], SCRIPT, 2),
+    (["--level", "best"], SCRIPT, 2),
 ]
 
 
@@ -443,4 +445,28 @@ class TestStart:
 
 def test_choices_are_those_of_their_homes() -> None:
     assert cli_options.TARGETS == lightning_values.TARGETS
+    assert cli_options.LEVELS == lightning_values.LEVELS
+    assert cli_options.CHECKPOINTS == lightning_values.CHECKPOINTS
+    assert cli_options.LOGGERS == lightning_values.LOGGERS
     assert cli_options.FORMATS == formats.FORMATS
+
+
+def test_a_terminal_sees_how_far_a_long_run_is(folder: Path) -> None:
+    """On stderr alone, nothing with --quiet, and nothing of it is left."""
+    for number in range(21):
+        (folder / f"train{number}.py").write_text(SCRIPT)
+    pty = pytest.importorskip("pty")
+    for quiet in ([], ["--quiet"]):
+        master, slave = pty.openpty()
+        command = [sys.executable, "-m", "torch2lit", "convert", "--check", "--no-color", *quiet, "."]
+        environment = {**os.environ, "TERM": "xterm"}
+        out = subprocess.run(command, stdout=subprocess.PIPE, stderr=slave, env=environment, check=False).stdout
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError):
+            while part := os.read(master, 65536):
+                shown += part
+        os.close(master)
+        assert (b"21/21" in shown) is not bool(quiet)
+        assert b"\033[?25l" not in shown or shown.rindex(b"\033[?25h") > shown.rindex(b"\033[?25l")
+        assert b"\033" not in out

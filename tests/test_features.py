@@ -131,8 +131,11 @@ def test_free() -> None:
 
 def test_level() -> None:
     """What is not exact is not done, as long as nobody asks for it."""
-    tried = marks(Proposal("nothing", "nearly the same", level="native"), 'print("mark")')
+    proposal = Proposal("nothing", "nearly the same", level="native")
+    tried = marks(proposal, 'print("mark")')
     assert not tried.accepted and tried.conflicts == (("level", "native"),)
+    assert propose(Marks(proposal), 'print("mark")', level="native").accepted
+    assert propose(Marks(_GOES), 'print("mark")', level="native").accepted
 
 
 def test_lines_around_fit_use_fresh_names() -> None:
@@ -151,7 +154,7 @@ def test_order_is_said() -> None:
 
 
 def test_every_feature_is_found() -> None:
-    assert [f.name for f in features()] == ["early_stopping", "seed_everything"]
+    assert [f.name for f in features()] == ["early_stopping", "model_checkpoint", "seed_everything", "logger"]
 
 
 def test_a_plain_module_is_a_feature() -> None:
@@ -277,3 +280,199 @@ def test_no_seed_everything(old: str, new: str) -> None:
 
 def test_no_seed_everything_for_several_processes() -> None:
     assert not propose(SEED_EVERYTHING, above=_SEEDS, devices="2").accepted
+
+
+MODEL_CHECKPOINT = next(feature for feature in features() if feature.name == "model_checkpoint")
+_BEST = ("if loss_now < best:", "    best = loss_now", '    torch.save(model.state_dict(), "best.pth")')
+_LOAD = 'model.load_state_dict(torch.load("best.pth"))'
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split()).replace("( ", "(").replace(" )", ")")
+
+
+def _checkpoints(*epoch: str, above: str = "best = float('inf')", below: str = "") -> Tried:
+    return propose(MODEL_CHECKPOINT, *epoch, above=above, below=below, checkpoints="lightning")
+
+
+@pytest.mark.parametrize(
+    ("epoch", "above", "text"),
+    [
+        (
+            _BEST,
+            "best = float('inf')",
+            'ModelCheckpoint(".", filename="best", monitor="loss_now", enable_version_counter=False)',
+        ),
+        (("if best > loss_now:", *_BEST[1:]), "best = 100", 'monitor="loss_now", enable'),
+        (("if loss_now > best:", *_BEST[1:]), "best = 0", 'monitor="loss_now", mode="max"'),
+        ((*_BEST, "print(best)"), "best = 1e9", 'filename="best"'),
+        (('torch.save(model.state_dict(), "a/b/last.pt")',), "", 'ModelCheckpoint("a/b", filename="last", enable'),
+        (
+            ('torch.save({"w": model.state_dict(), "e": epoch + 1}, "x")',),
+            "",
+            'ModelCheckpoint(".", filename="x", enable',
+        ),
+        (('torch.save(model.state_dict(), f"m{epoch}.pt")',), "", 'filename="m{epoch}", auto_insert_metric_name=False'),
+        (("if (epoch + 1) % 3 == 0:", '    torch.save(model.state_dict(), "m.pt")'), "", "every_n_epochs=3"),
+    ],
+)
+def test_model_checkpoint(epoch: tuple[str, ...], above: str, text: str) -> None:
+    tried = _checkpoints(*epoch, above=above)
+    assert tried.accepted and text in _on_one_line(tried.text), tried.text
+    assert "torch.save" not in tried.text and "enable_checkpointing" not in tried.text
+    assert any("`state_dict`" in message for message in tried.findings)
+
+
+@pytest.mark.parametrize(
+    "epoch",
+    [
+        ("if loss_now <= best:", *_BEST[1:]),
+        ("if loss_now + 0.1 < best:", *_BEST[1:]),
+        ("if loss_now < best and epoch > 2:", *_BEST[1:]),
+        ("if epoch > 2:", *(f"    {line}" for line in _BEST)),
+        ("if loss < best:", "    best = loss", _BEST[2]),
+        (*_BEST[:1], "    best = loss_now * 1.0", _BEST[2]),
+        (*_BEST, "best = min(best, 3.0)"),
+        (_BEST[0], _BEST[1], '    torch.save(model, "best.pth")'),
+        (_BEST[0], _BEST[1], '    torch.save(nn.Linear(2, 2).state_dict(), "best.pth")'),
+        (_BEST[0], _BEST[1], '    torch.save({"w": model.state_dict(), "loss": total}, "best.pth")'),
+        (_BEST[0], _BEST[1], '    torch.save(model.state_dict(), f"best{loss_now:.2f}.pth")'),
+        (_BEST[0], _BEST[1], '    torch.save(model.state_dict(), f"best{epoch}.pth")'),
+        (*_BEST, "model.weight.data.mul_(0.9)"),
+        (*_BEST, "print(open('best.pth', 'rb'))"),
+        ("if epoch == 3:", "    continue", *_BEST),
+    ],
+)
+def test_no_model_checkpoint(epoch: tuple[str, ...]) -> None:
+    tried = _checkpoints(*epoch)
+    assert not tried.accepted and "torch.save(" in tried.text and "import ModelCheckpoint" not in tried.text, tried.text
+    assert any("goes on saving this itself: " in message for message in tried.findings)
+
+
+def test_a_function_that_saves_is_named() -> None:
+    above = "best = 1.0\ndef keep(what):\n    torch.save(what, 'best.pth')"
+    tried = _checkpoints(_BEST[0], _BEST[1], "    keep(model.state_dict())", above=above)
+    assert "keep(" in tried.text and any("goes on saving this itself: `keep` does it" in m for m in tried.findings)
+
+
+def test_the_best_weights_are_loaded_from_the_checkpoint() -> None:
+    tried = _checkpoints(*_BEST, below=_LOAD)
+    assert 'lit_linear.load_state_dict(torch.load(model_checkpoint.best_model_path)["state_dict"])' in tried.text, (
+        tried.text
+    )
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "nn.Linear(4, 1).load_state_dict(torch.load('best.pth'))",
+        f"other = nn.Linear(4, 1)\n{_LOAD.replace('model.', 'other.', 1)}",
+        f"def again():\n    {_LOAD}\nagain()",
+        f"if epoch:\n    {_LOAD}",
+        "import os\nprint(os.path.getsize('best.pth'))",
+        "torch.load(input())",
+    ],
+)
+def test_a_file_that_something_else_reads_stays(below: str) -> None:
+    assert not _checkpoints(*_BEST, below=below).accepted
+
+
+def test_checkpoints_stay_the_scripts_own_where_nobody_asks() -> None:
+    assert not propose(MODEL_CHECKPOINT, *_BEST, above="best = 1.0").accepted
+    assert propose(MODEL_CHECKPOINT, *_BEST, above="best = 1.0", level="native").accepted
+    assert not propose(MODEL_CHECKPOINT, *_BEST, above="best = 1.0", level="native", checkpoints="own").accepted
+
+
+def test_a_law_that_is_broken_is_told() -> None:
+    """Two callbacks of one class with one key would be one to a checkpoint."""
+    tried = _checkpoints('torch.save(model.state_dict(), "a.pt")', 'torch.save(model.state_dict(), "b.pt")')
+    assert tried.text.count("torch.save(") == 1 and [law for law, _ in tried.conflicts] == ["told once"]
+    assert any("the Trainer is told of" in message for message in tried.findings)
+
+
+LOGGER = next(feature for feature in features() if feature.name == "logger")
+_WRITER = "from torch.utils.tensorboard import SummaryWriter\nwriter = SummaryWriter('runs')"
+
+
+def _points(*epoch: str, above: str = _WRITER, below: str = "writer.close()", logger: str = "auto") -> Tried:
+    return propose(LOGGER, *epoch, above=above, below=below, logger=logger)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "text"),
+    [
+        (
+            ("writer.add_scalar('a', loss_now, epoch)",),
+            "self.logger.log_metrics({'a': loss_now}, step=self.current_epoch)",
+        ),
+        (
+            ("writer.add_scalar('a', global_step=epoch, scalar_value=1)",),
+            "log_metrics({'a': 1}, step=self.current_epoch)",
+        ),
+        (("writer.add_scalar('a', loss_now)",), "self.logger.experiment.add_scalar('a', loss_now)"),
+        (
+            ("writer.add_scalar('a', 1, epoch, 3.0)",),
+            "self.logger.experiment.add_scalar('a', 1, self.current_epoch, 3.0)",
+        ),
+        (
+            ("if epoch:", "    writer.add_scalars('a', {'b': 1}, epoch)"),
+            "self.logger.experiment.add_scalars('a', {'b': 1}",
+        ),
+        (
+            ("writer.add_scalar('a', 1, 2)", "writer.add_scalar('b', 3, 2)"),
+            "self.logger.log_metrics({'a': 1, 'b': 3}, step=2)",
+        ),
+        (("writer.add_scalar('a', 1, 2)", "writer.add_scalar('a', 3, 2)"), "self.logger.log_metrics({'a': 3}, step=2)"),
+        (("writer.add_scalar('a', 1, 2)", "writer.add_scalar('b', 3, 4)"), "self.logger.log_metrics({'b': 3}, step=4)"),
+        (
+            ("writer.add_scalar('a', 1, 2)", "print(epoch)", "writer.add_scalar('b', 3, 2)"),
+            "self.logger.log_metrics({'b': 3}, step=2)",
+        ),
+    ],
+)
+def test_logger(epoch: tuple[str, ...], text: str) -> None:
+    tried = _points(*epoch)
+    assert tried.accepted and text in tried.text and "riter" not in tried.text.replace("add_", ""), tried.text
+    assert "logger=logger" in tried.text and "logger=False)" in tried.text, (
+        "what the module logs itself is for callbacks"
+    )
+
+
+@pytest.mark.parametrize(
+    ("epoch", "above", "below"),
+    [
+        (("print(writer)",), _WRITER, ""),
+        (("writer.add_scalar('a', 1, epoch)", "writer.close()"), _WRITER, ""),
+        (("writer.add_hparams({}, {})",), _WRITER, ""),
+        (("x = writer.add_scalar('a', 1, epoch)",), _WRITER, ""),
+        (("writer.add_scalar('a', 1, epoch)",), f"{_WRITER}\nwriter = SummaryWriter('b')", ""),
+        (("writer.add_scalar('a', 1, epoch)",), f"{_WRITER}\nother = SummaryWriter('b')", ""),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("'runs'", "comment='x'"), ""),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("'runs'", "input()"), ""),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("'runs'", "*['a']"), ""),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("torch.utils.tensorboard", "tensorboardX"), ""),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER, "if epoch:\n    writer.close()"),
+        (("writer.add_scalar('a', 1, epoch)",), _WRITER, "print(globals())"),
+    ],
+)  # fmt: skip
+def test_a_writer_that_stays(epoch: tuple[str, ...], above: str, below: str) -> None:
+    tried = _points(*epoch, above=above, below=below)
+    assert not tried.accepted and "SummaryWriter(" in tried.text and "TensorBoardLogger" not in tried.text, tried.text
+    assert any("goes on writing to TensorBoard itself: " in message for message in tried.findings)
+
+
+def test_a_script_without_a_writer_gets_a_logger() -> None:
+    assert 'logger=CSVLogger(".")' in _points(above="", below="").text
+    assert 'logger=TensorBoardLogger(".")' in _points(above="", below="", logger="tensorboard").text
+    assert "logger=False" in _points(above="", below="", logger="own").text
+
+
+def test_a_writer_of_the_file_itself() -> None:
+    above = f"{_WRITER}\ndef log(step):\n    writer.add_scalar('a', step, step)"
+    tried = _points("log(epoch)", above=above)
+    assert "    logger.log_metrics({'a': step}, step=step)" in tried.text and "logger=logger" in tried.text, tried.text
+
+
+def test_a_writer_and_a_csv_logger_are_not_mixed() -> None:
+    tried = _points("writer.add_scalar('a', loss_now, epoch)", logger="csv")
+    assert not tried.accepted and "logger=False" in tried.text and "CSVLogger" not in tried.text

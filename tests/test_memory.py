@@ -69,3 +69,8 @@ def test_outside_of_a_run_nothing_is_kept() -> None:
     assert source_of("a = 1\n") is not source_of("a = 1\n")
     assert isinstance(once("question", lambda: Source("b = 2\n")), Source)
     assert memory._KEPT.get() is None
+
+
+def test_columns_count_characters() -> None:
+    second = source_of('é = "ü"; x = 1\n').tree.body[1]
+    assert (second.col_offset, source_of('é = "ü"; x = 1\n').column(second)) == (11, 10)

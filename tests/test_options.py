@@ -143,7 +143,7 @@ class TestConfig:
         config = self.load(
             folder,
             'accelerator = "gpu"\ndevices = 2\nnum-nodes = 3\nstrategy = "ddp"\nprecision = "bf16"\n'
-            'target = "fabric"\n'
+            'target = "fabric"\nlevel = "native"\ncheckpoints = "own"\nlogger = "csv"\n'
             'fail-on = "review"\nexclude = "/a/"\nextend-exclude = ["/b/", "/c/"]\nforce_exclude = []\n'
             'select = ["T2L0"]\nignore = "T2L001"\njobs = 4\n',
         )
@@ -155,6 +155,9 @@ class TestConfig:
             "ddp",
             "bf16",
             "fabric",
+            "native",
+            "own",
+            "csv",
             "review",
             ("/a/",),
             ("/b/", "/c/"),

@@ -96,6 +96,27 @@ def test_a_loss_after_the_last_step_counts() -> None:
     assert (first.what, first.step) == ("losses", 4)
 
 
+@pytest.mark.parametrize(
+    ("parts", "steps", "version", "same"),
+    [
+        (("w", "other"), 3, True, True),
+        (("other",), 3, True, False),
+        (("w",), 2, True, False),
+        (("w",), 3, False, False),
+        ((), 3, True, False),
+    ],
+)
+def test_a_checkpoint_of_lightnings_holds_what_was_saved(
+    parts: tuple[str, ...], steps: int, version: bool, same: bool
+) -> None:
+    raw, converted = trace(), trace()
+    raw.saves.append(replace(save(), parts=("w",)))
+    keys = ("state_dict", "pytorch-lightning_version") if version else ("state_dict",)
+    converted.saves.append(Save("", "dict", keys, "all", steps, parts))
+    result = compare(raw, converted)
+    assert result.saves_identical == same and result.in_checkpoints == int(same)
+
+
 def save(tensors: str = "t", steps: int = 3, name: str = "best.pt") -> Save:
     return Save(name, "dict", ("weight",), tensors, steps)
 

@@ -14,7 +14,7 @@ import pytest
 from torch2lit.options import Options
 from torch2lit.verify import VerifyError, VerifyResult, verify
 from torch2lit.verify.compare import Comparison, Difference
-from torch2lit.verify.events import Trace
+from torch2lit.verify.events import Step, Trace
 from torch2lit.verify.evidence import Cause
 from torch2lit.verify.result import Status
 from torch2lit.verify.run import Run
@@ -56,7 +56,7 @@ def test_a_failure_tells_where_by_how_much_and_why() -> None:
 def test_a_run_that_failed_shows_its_last_lines() -> None:
     told = VerifyResult("failed", raw=RUN, problem="The raw run failed.").render()
     assert told == (
-        "  The raw run failed.\n  last lines of the raw run:\n    Traceback\n    ValueError: no\n  FAIL  a run failed\n"
+        "  The raw run failed.\n  last lines of the raw run:\n    Traceback\n    ValueError: no\n  FAIL  the raw script failed\n"
     )
 
 
@@ -72,7 +72,7 @@ def test_color_only_when_asked() -> None:
         ("identical", 0),
         ("trains", 0),
         ("differs", 1),
-        ("failed", 1),
+        ("failed", 4),
         ("undecided", 3),
         ("refused", 123),
         ("unchanged", 123),
@@ -82,6 +82,21 @@ def test_color_only_when_asked() -> None:
 def test_exit_codes(status: Status, code: int) -> None:
     result = VerifyResult(status)
     assert (result.exit_code, result.passed) == (code, code == 0)
+
+
+def test_which_script_failed_is_told() -> None:
+    raw, converted = VerifyResult("failed", raw=RUN), VerifyResult("failed", raw=RUN, converted=RUN)
+    assert (raw.exit_code, converted.exit_code) == (4, 5)
+    assert "FAIL  the raw script failed" in raw.render()
+    assert "FAIL  the converted script failed" in converted.render()
+
+
+def test_a_proof_that_was_cut_says_so() -> None:
+    result = VerifyResult("identical", SAME, cut_after=7)
+    assert result.passed
+    assert "PASS  bit-identical (CPU) as far as the time limit let it run: in the first 7 steps" in result.render()
+    assert result.to_dict()["cut_after"] == 7
+    assert "time limit" not in VerifyResult("identical", SAME).render()
 
 
 def test_the_data_is_json_whatever_the_numbers() -> None:
@@ -138,3 +153,16 @@ def test_an_interpreter_that_is_missing_is_told_cleanly(tmp_path: Path) -> None:
     script.write_text("import torch\n", encoding="utf-8")
     with pytest.raises(VerifyError, match="nowhere"):
         verify(script, script, [], options=Options(), python=str(tmp_path / "nowhere"))
+
+
+def test_the_time_per_step_is_the_median_after_a_start() -> None:
+    def run(seconds: float) -> Run:
+        first = [Step("SGD#0", (0.1,), "", 0, seconds=9.0)] * 5
+        return replace(
+            RUN, returncode=0, trace=Trace(steps=[*first, *[Step("SGD#0", (0.1,), "", 0, seconds=seconds)] * 21])
+        )
+
+    result = VerifyResult("identical", SAME, raw=run(0.01), converted=run(0.0112))
+    assert "time per step (median, with recording): 10 ms raw, 11.2 ms converted, 1.12 x\n" in result.render()
+    assert result.to_dict()["seconds_per_step"] == [0.01, 0.0112]
+    assert "time per step" not in VerifyResult("identical", SAME, raw=RUN, converted=RUN).render()

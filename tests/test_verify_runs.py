@@ -115,7 +115,7 @@ def test_a_pair_that_differs_tells_the_tensor_and_the_amount(project: Path) -> N
 
 def test_a_converted_script_that_crashes_shows_its_last_lines(project: Path) -> None:
     result = prove(project, LOOP, LOOP.replace('print("after", i)', "1 / (2 - i)"))
-    assert (result.status, result.exit_code) == ("failed", 1)
+    assert (result.status, result.exit_code) == ("failed", 5)
     assert "The converted run failed with exit status 1 after 3 optimizer steps." in result.render()
     assert "ZeroDivisionError: division by zero" in result.render()
     assert f'"{project}' in result.render()
@@ -130,9 +130,19 @@ def test_a_raw_script_that_crashes_is_not_compared(project: Path) -> None:
 
 def test_a_script_that_never_steps_proves_nothing(project: Path) -> None:
     result = prove(project, "import torch\n", "import torch\n")
-    assert (result.status, result.exit_code, result.converted) == ("failed", 1, None)
+    assert (result.status, result.exit_code, result.converted) == ("failed", 4, None)
     assert result.causes[0].name == "the raw run did not train"
     assert "without an optimizer step" in result.render()
+
+
+def test_what_was_done_until_the_time_limit_is_compared(project: Path) -> None:
+    """Also what the raw script saves just before it: whether the other one would have is not known."""
+    slow = LOOP + "torch.save(w, 'late.pt')\nimport time; time.sleep(99)\n"
+    result = prove(project, slow, LOOP, timeout=15.0)
+    assert (result.status, result.exit_code, result.cut_after) == ("identical", 0, 6)
+    assert "in the first 6 steps" in result.render()
+    result = prove(project, slow, LOOP.replace("lr=0.1", "lr=0.2"), timeout=15.0)
+    assert (result.status, result.exit_code) == ("differs", 1)
 
 
 def test_a_run_that_does_not_end_is_stopped_with_all_it_started(project: Path, tmp_path: Path) -> None:
@@ -141,10 +151,10 @@ def test_a_run_that_does_not_end_is_stopped_with_all_it_started(project: Path, t
     code = f"import time\n{beating}"
     child = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {code!r}])\n"
     started = time.monotonic()
-    result = prove(project, LOOP + child + "import time; time.sleep(99)\n", LOOP, timeout=20.0)
+    result = prove(project, LOOP, LOOP + child + "import time; time.sleep(99)\n", timeout=20.0)
     assert time.monotonic() - started < 60
-    assert (result.status, result.exit_code) == ("failed", 1)
-    assert "did not end within its time limit of 20 s, after 6 optimizer steps" in result.render()
+    assert (result.status, result.exit_code) == ("failed", 5)
+    assert "The converted run did not end within its time limit of 20 s, after 6 optimizer steps" in result.render()
     beats = pulse.stat().st_size
     time.sleep(1)
     assert pulse.stat().st_size == beats > 0
@@ -203,7 +213,7 @@ def test_a_quick_run_only_asks_whether_the_converted_script_trains(project: Path
     assert result.converted is not None
     assert len(result.converted.trace.steps) == 2
     empty = prove(project, LOOP, "import torch\n", fast_dev_run=True)
-    assert (empty.status, empty.exit_code) == ("failed", 1)
+    assert (empty.status, empty.exit_code) == ("failed", 5)
 
 
 def test_data_beside_the_project_is_found(project: Path) -> None:

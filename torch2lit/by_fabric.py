@@ -17,6 +17,7 @@ from .origin import after_one_another, origin_of_edits, sorted_ledger, told
 from .plan.fabric import FabricPlan, FabricPlanner
 from .plan.ledger import entry_of
 from .program import Cause, Conversion, Fate, LedgerEntry, Library, Mechanism, NestSummary, Outcome
+from .recover.acting import acts
 from .recover.neighbours import neighbours_of
 from .recover.roles import Roles, roles_of
 from .recover.syntax import Source, dotted, source_of, walk
@@ -167,6 +168,27 @@ def with_fabric(program: Program, result: Conversion) -> Conversion:
     return replace(
         after_one_another(replace(result, findings=kept), second), edits=edits_between(result.before, fabric.after)
     )
+
+
+def where_it_acts(program: Program, result: Conversion) -> Conversion:
+    """The file by Fabric when all that a Trainer got of it acts in an environment, and Fabric sets up all of that; the same conversion otherwise."""
+    if result.outcome is not Outcome.CONVERTED or result.mechanism is Mechanism.FABRIC or not result.nests:
+        return result
+    loops: dict[int, ast.For | ast.While] = {n.lineno: n for n in program.source.all(ast.For)}
+    loops.update({n.lineno: n for n in program.source.all(ast.While)})
+    found = [loops.get(nest.line) for nest in result.nests]
+    if not all(loop is not None and acts(loop, program.roles) for loop in found):
+        return result
+    reasons = [finding("fabric-used", loop.lineno, _ACTS) for loop in found if loop is not None]
+    fabric = _convert_raw(program, reasons)
+    if fabric is None or any(f.slug in _NOT_SET_UP for f in fabric.findings):
+        return result
+    roles = {role for nest in fabric.nests for role, _ in nest.roles}
+    return fabric if {"model", "optimizer"} <= roles else result
+
+
+_ACTS = "it learns from its own actions in an environment, in episodes that are no batches"
+_NOT_SET_UP = ("fabric-left-raw", "fabric-by-hand", "options-do-not-fit")
 
 
 def _library(source: Source, left: list[Finding]) -> Library | None:

@@ -138,8 +138,10 @@ class Converter:
         """What leaves or comes because of all nests together: functions that nobody calls any more, and imports."""
         found = left_functions(planned.drafts, planned.edits) if len(planned.drafts) > 1 else []
         imports = [module_import_edit(self.raw, m) for m in sorted({m for d in planned.drafts for m in d.imports})]
-        named = sorted({named for d in planned.drafts for named in d.named_imports})
-        imports += [named_import_edit(self.raw, module, name) for module, name in named]
+        named: dict[str, list[str]] = {}
+        for module, name in sorted({named for d in planned.drafts for named in d.named_imports}):
+            named.setdefault(module, []).append(name)
+        imports += [named_import_edit(self.raw, module, names) for module, names in named.items()]
         return [*found, *(edit for edit in [*imports, import_edit(self.raw, lightning)] if edit is not None)]
 
     def _plan(

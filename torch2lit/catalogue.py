@@ -318,12 +318,13 @@ register(
         code="T2L131",
         slug="options-do-not-fit",
         severity="refused",
-        why="The script trains on a device on which Lightning does not take the options that were given.",
+        why="The script trains on a device, or in a way, in which Lightning does not take the options that were given.",
         remedy="Give `--accelerator` as well, or leave out the option that the message names.",
         text="""\
 `--strategy`, `--devices` and `--precision` are checked together with each other before any file is read, and together with the device that
 the script names when its Trainer is planned: `fsdp` and `deepspeed` need CUDA GPUs, a CPU takes a count of processes and no
-indices, MPS is one device. The Trainer would raise where it is made.
+indices, MPS is one device. The Trainer would raise where it is made. And they are checked with the way in which the loop is converted: FSDP cannot run a backward
+pass inside of `training_step`, DeepSpeed takes one optimizer and clips by the norm.
 """,
     )
 )
@@ -462,6 +463,8 @@ averages the gradients in every backward pass. What it does with the data follow
   `self.trainer.strategy.broadcast(...)`.
 - Hooks print by `self.print`, and write files only where `self.trainer.is_global_zero`.
 - Anything else that the Trainer runs over, and every loop of the script's own, runs whole in every process, as does what stands outside of `fit`.
+
+`torch2lit verify SCRIPT --devices 2` runs the conversion in two processes on the CPU and says whether all of this holds.
 """,
     )
 )
@@ -489,6 +492,20 @@ register(
         text="""\
 Lightning has no fp16 autocast on a CPU: there `16-mixed` is `bf16-mixed`, with fewer digits and without a scaler. CUDA's autocast refuses `BCELoss` and
 `binary_cross_entropy`, whose inputs fp16 cannot hold near 0 and 1; `BCEWithLogitsLoss` is the same loss of the logits. The finding is given where the device is a GPU, or may be one.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L233",
+        slug="sharded-weights",
+        severity="review",
+        why="The strategy that the options ask for gives every process a part of the weights and gradients, and this line takes it for the whole.",
+        remedy="Save with `trainer.save_checkpoint(...)` and load that in one process; let the Trainer clip.",
+        text="""\
+FSDP and DeepSpeed's third stage keep the weights in parts, one in each process, and put them together only while Lightning runs `training_step` and
+`validation_step`. What the script itself saves, counts or computes with the model at other times sees the part of one process. A norm of gradients over such a part
+is another number in every process; where the Trainer clips (`gradient_clip_val`), the conversion for FSDP brings a `configure_gradient_clipping` that takes the norm over all of them.
 """,
     )
 )
@@ -722,6 +739,70 @@ register(
         remedy="Nothing has to be done: the conversion is right without it. Tell the package's author what the message says.",
         text="""\
 Packages may bring features of their own by the entry-point group `torch2lit.codemods`. A fault of theirs stops no conversion. `torch2lit.testing` helps to find it.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L360",
+        slug="checkpoints-by-lightning",
+        severity="note",
+        why="`--checkpoints lightning` was asked for: ModelCheckpoint saves after the same epochs, the same weights, in a file of Lightning's.",
+        remedy="Nothing to do where only this script reads the file. Other programs find the weights under `state_dict`; `load_from_checkpoint` and `fit(ckpt_path=...)` take the file as it is.",
+        text="""\
+The file ends in `.ckpt` and holds a dictionary: `state_dict` with the module's weights, each behind the name of the attribute that holds the model (`model.fc.weight`), `epoch` (from 0),
+`optimizer_states`, `lr_schedulers` and what callbacks remember. The metric is logged in double, so that the best epoch is decided by the script's own number. The callback saves the first
+epoch always, also one whose metric is no number. `torch2lit verify` compares the weights in both files, tensor by tensor.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L361",
+        slug="checkpoint-kept",
+        severity="note",
+        why="`--checkpoints lightning` was asked for, and ModelCheckpoint would save something else, or at another moment, than this line does.",
+        remedy="Nothing has to be done: the script saves as it did. The message says what keeps it.",
+        text="""\
+ModelCheckpoint saves at the end of an epoch, when the Trainer has counted an optimizer step. It takes `<` and `>`, but an equal value is not better to it and it knows no least difference;
+it counts every k epochs as `(epoch + 1) % k == 0` does. What holds more than a checkpoint, or may be read by another line of the script, stays as well.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L362",
+        slug="points-by-lightning",
+        severity="note",
+        why="`--logger` was asked for: TensorBoardLogger writes what the script's SummaryWriter wrote, the same tags, steps and values.",
+        remedy="Nothing to do. The message says where the files are.",
+        text="""\
+Scalars go through `self.logger.log_metrics({tag: value}, step=step)`, everything else through `self.logger.experiment`, which is the SummaryWriter that the logger has made. `self.log` with
+`logger=False` beside them is for callbacks: to the logger it would put the same numbers at steps of the Trainer's, and a tag `epoch` beside them. The Trainer closes the writer when `fit` ends.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L363",
+        slug="writer-kept",
+        severity="note",
+        why="`--logger` was asked for, and the script's own writer is used in a way that a logger would not write the same.",
+        remedy="Nothing has to be done: the script writes as it did. The message says what keeps it.",
+        text="""\
+All uses of a writer change or none does: half of the points would be in another file. A writer changes when it is made once, above the training, and every use is a call of one of its `add_` methods.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L364",
+        slug="numbers-to-a-logger",
+        severity="note",
+        why="`--logger` was asked for: the numbers that the script reports are written by a logger of Lightning's as well.",
+        remedy="Nothing to do. `log_every_n_steps` of the Trainer says how often numbers of single steps are written.",
+        text="""\
+The module logs each number where the script reports it (prints it, keeps it in a history, decides by it); the Trainer's logger writes them to a folder of its own for each run. What the script prints and writes itself stays.
 """,
     )
 )

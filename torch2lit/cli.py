@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,15 +32,15 @@ from .cli_options import (
     trainer_options,
     wants_color,
 )
-from .terminal import json_text, plain, plain_path, put, put_bytes
+from .cli_slurm import check_slurm, put_slurm
+from .exit_codes import FAILED
+from .terminal import plain, plain_path, put, put_bytes
 
 if TYPE_CHECKING:
     from .config import Config
     from .exit_codes import Ending
-    from .options import Options
     from .program import Conversion
     from .run import Run
-    from .verify import VerifyResult
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _STDIN = "-"
@@ -70,6 +71,12 @@ def main() -> None:
 @click.option("--diff", is_flag=True, help="Print the change as a unified diff; write nothing.")
 @click.option("--check", is_flag=True, help="Exit 1 if something would change; write nothing.")
 @click.option("-o", "--output", metavar="PATH", help="Write there: a file, or a folder if it ends in / or exists.")
+@click.option(
+    "--slurm",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write a batch script that starts the converted script under SLURM.",
+)
 @click.option("--stdin-filename", default="<stdin>", metavar="PATH", help="What to call the text from stdin.")
 @trainer_options
 @discovery_options
@@ -84,6 +91,7 @@ def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     preview = bool(given["diff"] or given["check"])
     if given["write_baseline"] and not preview:
         raise click.UsageError("--write-baseline needs --check or --diff: it lists what stays as it is for now")
+    check_slurm(paths, given)
     if _STDIN in paths:
         if len(paths) > 1:
             raise click.UsageError("- (stdin) cannot be mixed with other paths")
@@ -92,6 +100,9 @@ def convert(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     shown, ending = _conclude(run.conversions, given, written=not preview)
     put_page(given, shown)
     _report(shown, given, ending, kept=run.kept, named=paths)
+    if problem := put_slurm(paths[0], run.conversions, given):
+        put(f"no batch script is written to {plain_path(str(given['slurm']))}: {plain(problem)}\n", err=True)
+        context.exit(ending.code or FAILED)
     context.exit(ending.code)
 
 
@@ -144,7 +155,6 @@ class _ScriptCommand(click.Command):
 @click.argument(
     "scripts",
     nargs=-1,
-    required=True,
     metavar="SCRIPT [CONVERTED] [-- ARGS...]",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
@@ -156,7 +166,16 @@ class _ScriptCommand(click.Command):
     default=600.0,
     metavar="SECONDS",
     show_default=True,
-    help="How long each of the two runs may take.",
+    help="How long each of the two runs may take; what both did until then is compared.",
+)
+@click.option(
+    "--python", metavar="PROGRAM", help="The interpreter that has torch and lightning, when it is not torch2lit's own."
+)
+@click.option(
+    "--commands",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Verify each line of the file, such as: train.py --epochs 2",
 )
 @click.option(
     "--nproc",
@@ -178,29 +197,16 @@ def verify(context: click.Context, /, scripts: tuple[Path, ...], **given: Any) -
 
     A script that torchrun starts needs --nproc; one that spawns its processes itself does not, and each of them is
     compared. In ARGS, {rank}, {local_rank} and {world_size} stand for the numbers of each process.
-    """
-    if len(scripts) > 2:
-        raise click.UsageError(
-            "verify takes one script, or a raw and a converted one; the script's arguments follow --"
-        )
-    config = read_config(given["config"], scripts)
-    check_version(config, given)
-    options = build_options(config.at(scripts[0]), given)
-    _require_lightning()
-    check_page(given)
-    result = _compare(scripts, context.meta["script_arguments"], options, given)
-    if given["report"] is not None:
-        from .report.page import pair
-        from .run import run_files
 
-        shown = [pair(*scripts)] if len(scripts) == 2 else list(run_files(scripts, options, write=False).conversions)
-        put_page(given, shown, {one.path: result for one in shown})
-    if given["form"] == "json":
-        put(json_text(result.to_dict()))
-    else:
-        text = result.render(wants_color(given["color"], sys.stdout))
-        put(text if text.endswith("\n") else text + "\n")
-    context.exit(result.exit_code)
+    With --devices N (and --num-nodes) the conversion runs in N processes (gloo, CPU), which are compared with each other, and its
+    evaluations with those of one process with the same weights. The raw script is left out of that, unless it makes its processes itself.
+
+    The exit code says what happened: 0 the same, 1 trains differently, 3 the raw script does not repeat itself, 4 the raw
+    script fails, 5 the converted one does, 123 there is nothing to compare.
+    """
+    from .cli_verify import prove
+
+    context.exit(prove(scripts, context.meta["script_arguments"], given))
 
 
 @main.command(short_help="Say what a finding means and what to do.")
@@ -213,38 +219,15 @@ def explain(code: str, color: bool | None) -> None:
     put(render_rule(rule_named(code, "CODE"), color=wants_color(color, sys.stdout)))
 
 
-def _compare(
-    scripts: Sequence[Path], arguments: Sequence[str], options: Options, given: dict[str, Any]
-) -> VerifyResult:
-    from .exit_codes import FAILED
-    from .verify import VerifyError
-    from .verify import verify as compare
-
-    try:
-        return compare(
-            scripts[0],
-            scripts[1] if len(scripts) == 2 else None,
-            arguments,
-            options=options,
-            steps=given["steps"],
-            fast_dev_run=given["fast_dev_run"],
-            timeout=given["timeout"],
-            processes=given["nproc"],
-        )
-    except VerifyError as error:
-        click.echo(f"Error: {plain(str(error), lines=True)}", err=True)
-        raise click.exceptions.Exit(FAILED) from error
-
-
 def _run(paths: tuple[str, ...], given: dict[str, Any], *, write: bool) -> Run:
-    from .destinations import DestinationProblem
-    from .files.discovery import ExcludeProblem
+    from .cache import Cache, cache_folder
+    from .file_bar import file_bar
     from .run import run_files
 
     check_page(given)
     places = [Path(path) for path in paths]
     config = _configured(places, given)
-    try:
+    with file_bar(given) as tell, _usage_errors():
         return run_files(
             places,
             options_by_path(config, given),
@@ -253,7 +236,19 @@ def _run(paths: tuple[str, ...], given: dict[str, Any], *, write: bool) -> Run:
             output=given.get("output"),
             jobs=given["jobs"] or config.jobs,
             shard=given["shard"] or (1, 1),
+            cache=None if given["no_cache"] else Cache(cache_folder()),
+            tell=tell,
         )
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Paths and patterns that cannot be used are told as wrong usage."""
+    from .destinations import DestinationProblem
+    from .files.discovery import ExcludeProblem
+
+    try:
+        yield
     except FileNotFoundError as error:
         raise click.BadParameter(f"{plain_path(str(error))} does not exist", param_hint="PATH") from error
     except (ExcludeProblem, DestinationProblem) as error:
@@ -364,12 +359,3 @@ def _convert_stdin(given: dict[str, Any]) -> int:
         put_bytes(done.read if done.result is None else done.result)
         _report_messages(shown, given, ending)
     return ending.code
-
-
-def _require_lightning() -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in ("torch", "lightning") if find_spec(name) is None]
-    if missing:
-        needed = " and ".join(missing)
-        raise click.UsageError(f"verify runs both scripts and needs {needed}: pip install torch2lit[verify]")

@@ -22,6 +22,9 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 # Written out here so that the help needs no import; a test compares them with their homes.
 TARGETS = ("auto", "trainer", "fabric")
+LEVELS = ("exact", "native")
+CHECKPOINTS = ("own", "lightning")
+LOGGERS = ("own", "auto", "tensorboard", "csv")
 FORMATS = ("text", "json", "github", "sarif", "junit")
 
 
@@ -51,6 +54,21 @@ class Shard(click.ParamType[tuple[int, int]]):
 
 trainer_options = _stack(
     click.option("--target", type=click.Choice(TARGETS), help="How far to go; auto is the best that holds."),
+    click.option(
+        "--level",
+        type=click.Choice(LEVELS),
+        help="exact: also what is written and printed stays; native: that may become Lightning's own.",
+    ),
+    click.option(
+        "--checkpoints",
+        type=click.Choice(CHECKPOINTS),
+        help="Who saves: the script's own lines, or ModelCheckpoint (native).",
+    ),
+    click.option(
+        "--logger",
+        type=click.Choice(LOGGERS),
+        help="Who writes the numbers: the script's own writers, or a logger of Lightning's; auto is the one of the script's kind, else csv (native).",
+    ),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
     click.option("--num-nodes", type=int, metavar="N", help="How many machines."),
@@ -74,6 +92,7 @@ discovery_options = _stack(
         metavar="SECONDS",
         help="What one file may take before it is left as it is; 300 by default.",
     ),
+    click.option("--no-cache", is_flag=True, help="Neither use nor keep results of earlier runs."),
     click.option(
         "--shard", type=Shard(), metavar="I/N", help="Only the I-th of N parts of the files, for CI machines."
     ),
@@ -138,13 +157,15 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
     from .lightning_values import ValueProblem
     from .options import Options
 
-    names = ("accelerator", "devices", "num_nodes", "strategy", "precision")
+    names = ("accelerator", "devices", "num_nodes", "strategy", "precision", "checkpoints", "logger")
     values = {name: _first(given.get(name), getattr(config, name)) for name in names}
     target = _first(given.get("target"), config.target) or "auto"
+    level = _first(given.get("level"), config.level) or "exact"
     limit = _first(given.get("time_limit"), config.time_limit)
     more = {} if limit is None else {"time_limit": limit}
     try:
-        return Options(**values, target=target, fail_on=_first(given.get("fail_on"), config.fail_on), **more)
+        fail_on = _first(given.get("fail_on"), config.fail_on)
+        return Options(**values, target=target, level=level, fail_on=fail_on, **more)
     except ValueProblem as problem:
         raise click.BadParameter(str(problem), param_hint=f"--{problem.name.replace('_', '-')}") from problem
 

@@ -34,6 +34,9 @@ class Config:
     strategy: str | None = None
     precision: str | None = None
     target: str | None = None
+    level: str | None = None
+    checkpoints: str | None = None
+    logger: str | None = None
     fail_on: str | None = None
     exclude: tuple[str, ...] | None = None
     extend_exclude: tuple[str, ...] | None = None
@@ -65,9 +68,27 @@ class Config:
 
 _NUMBERS = ("num_nodes", "jobs", "time_limit")
 _LISTS = ("exclude", "extend_exclude", "force_exclude", "select", "ignore")
-_CHOICES = {"target": legal.TARGETS, "fail_on": ("review", "refused")}
+_CHOICES = {
+    "target": legal.TARGETS,
+    "level": legal.LEVELS,
+    "checkpoints": legal.CHECKPOINTS,
+    "logger": legal.LOGGERS,
+    "fail_on": ("review", "refused"),
+}
 KEYS = tuple(field.name.replace("_", "-") for field in fields(Config))
-OVERRIDDEN = ("accelerator", "devices", "num-nodes", "strategy", "precision", "target", "select", "ignore")
+OVERRIDDEN = (
+    "accelerator",
+    "devices",
+    "num-nodes",
+    "strategy",
+    "precision",
+    "target",
+    "level",
+    "checkpoints",
+    "logger",
+    "select",
+    "ignore",
+)
 
 
 def find_config(paths: Iterable[Path]) -> Path | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .findings import Finding
 from .memory import remembering
 from .options import Options
 from .program import Conversion, Outcome
@@ -30,7 +29,7 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
 
     program = Program(text, path, options)
     try:
-        return true_to_text(_told_once(_convert(program)))
+        return true_to_text(_told_together(_convert(program)))
     except SyntaxError as error:
         from .by_trainer import refused
         from .files.old_python import old_syntax
@@ -42,14 +41,14 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
         if (way := repair(program)) is not None:
             found = finished(way, _convert(way.program))
             assert not isinstance(found, Blocked)
-            return true_to_text(_told_once(found))
+            return true_to_text(_told_together(found))
         if (old := old_syntax(text, error)) is not None:
             return refused(text, path, [finding("old-python", *old)])
         raise
 
 
 def _convert(program: Program) -> Conversion:
-    from .by_fabric import by_fabric_alone, with_fabric
+    from .by_fabric import by_fabric_alone, where_it_acts, with_fabric
     from .search import gone_on, search
     from .views.settled import settled
 
@@ -62,13 +61,16 @@ def _convert(program: Program) -> Conversion:
         if (further := gone_on(program, result, _OVERLAP)) is None:
             break
         result = further
-    return with_fabric(program, result) if program.options.target == "auto" else result
+    if program.options.target != "auto":
+        return result
+    return where_it_acts(program, with_fabric(program, result))
 
 
-def _told_once(result: Conversion) -> Conversion:
-    """What concerns the whole script is said of its first loop alone."""
-    kept: list[Finding] = []
-    for found in result.findings:
-        if found.slug != _OF_SCRIPT or all(f.slug != _OF_SCRIPT for f in kept):
-            kept.append(found)
-    return result if len(kept) == len(result.findings) else replace(result, findings=tuple(kept))
+def _told_together(result: Conversion) -> Conversion:
+    """What concerns the whole script is one finding, with what it says of each loop."""
+    told = [f for f in result.findings if f.slug == _OF_SCRIPT]
+    if len(told) < 2:
+        return result
+    first, *others = told
+    kept = [f.with_loops(others) if f is first else f for f in result.findings if f is first or f.slug != _OF_SCRIPT]
+    return replace(result, findings=tuple(kept))

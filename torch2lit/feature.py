@@ -10,9 +10,20 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from .program import TrainerSpec
+
+Node = TypeVar("Node", bound=ast.AST)
+
+_ALWAYS = ("lightning", "module", "trainer")
+"""The words in braces that every text may hold."""
+
+
+def reads_as_word(text: str, *own: str) -> bool:
+    """Whether a piece of the script holds by chance, in a text with gaps, what would be filled in as one of a proposal's words."""
+    return any(f"{{{word}}}" in text for word in (*_ALWAYS, *own))
+
 
 BEFORE, AFTER, ELSEWHERE = "before", "after", "elsewhere"
 AROUND = (BEFORE, AFTER, ELSEWHERE)
@@ -42,16 +53,18 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A variable of the function that holds the loop.
+    """A variable of the function that holds the loop, or of the file, which has no ``start`` where the loop is in a function.
 
     ``start`` is None where several statements give it one, or one that does not surely run each time before the loop.
-    ``mentions`` are all the places in the file that name it, whoever runs them; ``hidden``: it may be named in ways that nobody sees.
+    ``mentions`` are all the places in the file that name it, whoever runs them, under the names of functions in the hooks as well; ``hidden``: it may be named in ways that nobody sees.
+    ``handed`` are those that only give it to such a function, in a call of which nothing is left.
     """
 
     name: str
     start: Start | None
     mentions: tuple[ast.Name, ...]
     hidden: bool = False
+    handed: tuple[ast.Name, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +80,34 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A finding, by the slug of its rule, about a statement: what is another one now, or why something stays as it is."""
+
+    slug: str
+    statement: ast.stmt
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """What a feature would make of the training, and why that is the same one.
 
     ``removed`` statements go; each of ``replaced`` becomes the source given for it, in the script's own names. ``decided`` are conditions whose outcome the
     Trainer finds by itself: what they guarded may go. ``unread`` are expressions that are not evaluated any more in statements that stay.
+    ``reworded`` statements say the same in other words where they stand, under whatever condition; "" is nothing at all.
+    ``own_points``: the logger gets the numbers that the texts give it, and nothing of what the module logs.
     ``trainer`` says what the Trainer is told, ``watched`` what is logged for it, ``before_fit`` and ``after_fit`` are lines of source around the call of `fit`.
     ``imports`` are full names of what the texts use, ``fresh`` new variables. Both are written in braces, ``{EarlyStopping}``, as are ``{lightning}``, ``{module}`` and ``{trainer}``.
-    ``level``: "exact" where nothing that the script trains, decides, prints or writes changes.
+    ``level``: "exact" where nothing that the script trains, decides, prints or writes changes. What is "native" is asked for by the level, or by the one ``option`` named.
+    ``notes`` say what changes; ``declined`` is told instead when a law is broken, its ``{why}`` being that law in the user's words.
+    ``key`` tells the callback from others of its class, where a checkpoint tells them apart.
     """
 
     target: str
     reason: str
     removed: tuple[ast.stmt, ...] = ()
     replaced: Mapping[ast.stmt, str] = field(default_factory=lambda: MappingProxyType({}))
+    reworded: Mapping[ast.stmt, str] = field(default_factory=lambda: MappingProxyType({}))
     decided: tuple[ast.stmt, ...] = ()
     unread: tuple[ast.expr, ...] = ()
     trainer: TrainerSpec = field(default_factory=TrainerSpec)
@@ -90,6 +117,16 @@ class Proposal:
     imports: tuple[str, ...] = ()
     fresh: tuple[str, ...] = ()
     level: Literal["exact", "native"] = "exact"
+    option: str = ""
+    notes: tuple[Note, ...] = ()
+    declined: Note | None = None
+    key: str = ""
+    own_points: bool = False
+
+    @property
+    def texts(self) -> dict[ast.stmt, str]:
+        """What becomes of each statement that does not go altogether."""
+        return {**self.replaced, **self.reworded}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +144,20 @@ class Training(Protocol):
     def parts(self) -> Sequence[Part]:
         """Every statement, nested ones too: before the loop, in the hooks in the order in which they run, after the loop, elsewhere in the file."""
 
+    def all(self, kind: type[Node]) -> Sequence[Node]:
+        """Every node of exactly this type in the file, in source order."""
+
+    def asked(self, option: str) -> str:
+        """What the user wants of one piece of machinery: the value of its option, else what the level makes of it."""
+
+    def is_gone(self, statement: ast.stmt) -> bool:
+        """Whether something else has taken the statement away altogether."""
+
     def stops(self) -> Sequence[Part]:
         """The statements that end the training before its last epoch: `break`, or `return` where that means the same."""
 
     def value(self, name: ast.Name) -> Value | None:
-        """The variable that a name stands for; None for what is none of the function that holds the loop."""
+        """The variable that a name stands for; None for what is neither the file's own nor of the function that holds the loop."""
 
     def full_name(self, node: ast.expr) -> str:
         """The dotted name with import aliases resolved, a builtin as it is; "" for what the script binds itself."""
@@ -122,8 +168,27 @@ class Training(Protocol):
     def constant(self, node: ast.expr) -> object:
         """The number or text that an expression stands for in the whole run; None when that is not known."""
 
-    def at_entry(self, node: ast.expr) -> str:
-        """The expression as it reads where the Trainer is made, "" when it cannot be evaluated there or changes in training."""
+    def at_entry(self, node: ast.expr, part: Part | None = None) -> str:
+        """An expression of a part, or of the function that holds the loop, as it reads where the Trainer is made; "" when it cannot be evaluated there or changes in training."""
+
+    def counts_epochs(self, node: ast.expr, part: Part) -> bool:
+        """Whether the name counts the epochs as the Trainer does, from 0."""
+
+    def trains(self, node: ast.expr, part: Part) -> bool:
+        """Whether the name is the one model that is trained: the optimizer holds all its parameters and no others."""
+
+    def steps(self, node: ast.expr, part: Part) -> bool:
+        """Whether the name is the one optimizer that steps."""
+
+    def trains_nothing_else(self, node: ast.expr, part: Part) -> bool:
+        """Whether that model is surely all that the module holds and training changes: what else it has keeps its state."""
+
+    def weights_stay(self, part: Part) -> bool:
+        """Whether nothing changes weights or buffers from a statement of a hook to the end of its epoch."""
+
+    @property
+    def automatic(self) -> bool:
+        """Whether Lightning steps the optimizer itself, batch by batch, and so counts the steps."""
 
     def may_be_passed(self, part: Part) -> bool:
         """Whether the hook may be left before it gets to the statement around which nothing stands."""
@@ -154,5 +219,5 @@ class Feature(Protocol):
     def after(self) -> Sequence[str]:
         """The features that are asked before this one, by name."""
 
-    def proposals(self, training: Training) -> Iterable[Proposal]:
-        """What it would make of the training. It sees what accepted proposals before left of it."""
+    def proposals(self, training: Training) -> Iterable[Proposal | Note]:
+        """What it would make of the training, and notes on what stays. It sees what accepted proposals before left of it."""

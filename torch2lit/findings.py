@@ -6,6 +6,7 @@ A finding's code never changes its meaning. ``T2L0xx`` concerns files, ``T2L1xx`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -51,6 +52,15 @@ class Finding:
     def moved(self, line: int) -> Finding:
         """The same finding at another line."""
         return replace(self, line=line)
+
+    def with_loops(self, others: Iterable[Finding]) -> Finding:
+        """One finding for the whole script: this one, and what the same rule says of other loops where it says something else."""
+        told = {self.message: self.line}
+        for other in others:
+            told.setdefault(other.message, other.line)
+        own, *rest = told.items()
+        message = "; ".join([own[0], *(f"the loop in line {line}: {text}" for text, line in rest)])
+        return replace(self, message=message)
 
     def with_reason(self, reason: str) -> Finding:
         """The same finding with a reason for it."""

@@ -99,6 +99,12 @@ def _points() -> Sequence[object]:
     return [points[key].load() for key in sorted(points)]
 
 
+def other_packages() -> frozenset[str]:
+    """The packages beside torch2lit that offer rewrites."""
+    modules = (one.__name__ if isinstance(one, ModuleType) else type(one).__module__ for one in _points())
+    return frozenset(module.partition(".")[0] for module in modules) - {"torch2lit"}
+
+
 def _places_of_installed() -> list[str]:
     """The folders of the search path in which something is installed.
 

@@ -46,6 +46,9 @@ STRATEGIES = (
     "xla_debug",
 )
 TARGETS = ("auto", "trainer", "fabric")
+LEVELS = ("exact", "native")
+CHECKPOINTS = ("own", "lightning")
+LOGGERS = ("own", "auto", "tensorboard", "csv")
 
 _INDICES = re.compile(r"\d+(\s*,\s*\d+)*\s*,?")
 _GPU_ONLY = ("fsdp", "deepspeed")
@@ -76,6 +79,21 @@ def strategy(value: str) -> str:
 def target(value: str) -> str:
     """How far a conversion goes. Raises ValueProblem."""
     return _one_of("target", value, TARGETS)
+
+
+def level(value: str) -> str:
+    """How much of the machinery around the training becomes Lightning's. Raises ValueProblem."""
+    return _one_of("level", value, LEVELS)
+
+
+def checkpoints(value: str) -> str:
+    """Who saves: the script or Lightning. Raises ValueProblem."""
+    return _one_of("checkpoints", value, CHECKPOINTS)
+
+
+def logger(value: str) -> str:
+    """Who writes the numbers of the training. Raises ValueProblem."""
+    return _one_of("logger", value, LOGGERS)
 
 
 def precision(value: str) -> str:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from . import lightning_values as legal
 from .findings import SEVERITIES, Severity
 
+_BY_LEVEL = {"checkpoints": {"exact": "own", "native": "lightning"}, "logger": {"exact": "own", "native": "auto"}}
+"""What single options of the machinery are by each level."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -26,6 +29,12 @@ class Options:
     strategy: str | None = None
     precision: str | None = None
     target: str = "auto"
+    level: str = "exact"
+    """``native``: what is saved, logged and shown may become Lightning's own, with other files and prints; the steps stay the same."""
+    checkpoints: str | None = None
+    """``own``: the script saves its own files; ``lightning``: ModelCheckpoint saves. None leaves it to the level."""
+    logger: str | None = None
+    """``own``: the script's writers stay; ``tensorboard``, ``csv``: the Trainer has that logger; ``auto``: the one that the script writes for. None leaves it to the level."""
     fail_on: Severity | None = None
     time_limit: int = 300
     """Seconds that one file may take."""
@@ -43,9 +52,23 @@ class Options:
         if self.precision is not None:
             spelled(self, "precision", legal.precision(self.precision))
         spelled(self, "target", legal.target(self.target))
+        spelled(self, "level", legal.level(self.level))
+        if self.checkpoints is not None:
+            spelled(self, "checkpoints", legal.checkpoints(self.checkpoints))
+        if self.logger is not None:
+            spelled(self, "logger", legal.logger(self.logger))
         if self.fail_on is not None and self.fail_on not in SEVERITIES:
             raise legal.ValueProblem("fail_on", f"{self.fail_on!r} is none of {', '.join(SEVERITIES)}")
         legal.check_together(self.accelerator, self.devices, self.strategy, self.precision)
+
+    def wants(self, level: str, option: str = "") -> bool:
+        """Whether what a feature proposes at that level is asked for, by the level or by a single option."""
+        return level in ("exact", self.level) or (option in _BY_LEVEL and getattr(self, option) is not None)
+
+    def asked(self, option: str) -> str:
+        """What a single option of the machinery is: as it was given, else what the level makes of it."""
+        given: str | None = getattr(self, option)
+        return _BY_LEVEL[option][self.level] if given is None else given
 
     @property
     def several_processes(self) -> bool:

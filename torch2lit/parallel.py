@@ -22,17 +22,27 @@ Work = Callable[[Path, Options], Processed]
 
 
 def process_files(
-    paths: Sequence[Path], options: Sequence[Options], jobs: int | None = None, context: BaseContext | None = None
+    paths: Sequence[Path],
+    options: Sequence[Options],
+    jobs: int | None = None,
+    context: BaseContext | None = None,
+    work: Work = process_file,
+    tell: Callable[[], object] = lambda: None,
 ) -> list[Processed]:
     """Convert files in memory, each with its options. ``jobs`` is the number of processes, None for one per usable CPU.
 
     Only paths and texts travel between processes. A file whose process dies counts as failed; the others are
-    done.
+    done. ``work`` is what is done with each file; ``tell`` is called after each.
     """
     workers = min(jobs or usable_cpus(), len(paths))
     if workers <= 1:
-        return [process_file(path, its) for path, its in zip(paths, options, strict=True)]
-    return _in_pool(process_file, paths, options, workers, context)
+        return [_told(work(path, its), tell) for path, its in zip(paths, options, strict=True)]
+    return _in_pool(work, paths, options, workers, context, tell)
+
+
+def _told(processed: Processed, tell: Callable[[], object]) -> Processed:
+    tell()
+    return processed
 
 
 def usable_cpus() -> int:
@@ -43,7 +53,12 @@ def usable_cpus() -> int:
 
 
 def _in_pool(
-    work: Work, paths: Sequence[Path], options: Sequence[Options], workers: int, context: BaseContext | None
+    work: Work,
+    paths: Sequence[Path],
+    options: Sequence[Options],
+    workers: int,
+    context: BaseContext | None,
+    tell: Callable[[], object],
 ) -> list[Processed]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
@@ -58,7 +73,7 @@ def _in_pool(
         futures = [pool.submit(work, path, its) for path, its in zip(paths, options, strict=True)]
         for number, future in enumerate(futures):
             try:
-                results[number] = future.result()
+                results[number] = _told(future.result(), tell)
             except BrokenProcessPool:
                 continue
     # One process that died takes the pool with it: give each file that is left a process of its own.

@@ -163,6 +163,8 @@ class TrainerSpec:
     arguments: tuple[tuple[str, str], ...] = ()
     callbacks: tuple[str, ...] = ()
     loggers: tuple[str, ...] = ()
+    defaults: tuple[str, ...] = ()
+    """Arguments that keep Lightning's default, which nobody may switch off."""
 
     def set(self, name: str, text: str) -> TrainerSpec:
         """The same with one argument more. ValueError when it is said already."""
@@ -194,12 +196,18 @@ class TrainerSpec:
             arguments=(*self.arguments, *other.arguments),
             callbacks=(*self.callbacks, *other.callbacks),
             loggers=(*self.loggers, *other.loggers),
+            defaults=(*self.defaults, *other.defaults),
         )
 
     def written(self) -> tuple[tuple[str, str], ...]:
         """All of it as keyword arguments of the Trainer."""
         listed = (("callbacks", self.callbacks), ("logger", self.loggers))
-        return (*self.arguments, *((name, f"[{', '.join(texts)}]") for name, texts in listed if texts))
+        lists = (
+            (name, texts[0] if name == "logger" and len(texts) == 1 else f"[{', '.join(texts)}]")
+            for name, texts in listed
+            if texts
+        )
+        return (*self.arguments, *lists)
 
     def _said(self) -> list[str]:
         return [*(name for name, _ in self.arguments), *self.callbacks, *self.loggers]

@@ -87,7 +87,7 @@ def _unreadable(stopped: Unreadable, text: str, path: str) -> Conversion:
     """Refused, because the file that may train is no Python of today."""
     name, call = stopped.file.name, stopped.call
     message = f"`{ast.unparse(call.func)}` may run the training, but {name}:{stopped.line} is no Python of today: {stopped.why}"
-    found = finding("training-elsewhere", call.lineno, message, call.col_offset + 1)
+    found = finding("training-elsewhere", call.lineno, message, source_of(text).column(call))
     return Conversion(path, Outcome.REFUSED, text, text, findings=(found,))
 
 
@@ -175,7 +175,7 @@ class _Program:
                 message = framework_message(source, roles, framework, where)
                 if own := uses_told(self.source, self.roles, framework.name, framework.modules):
                     message += f". In this script: {own}"
-                refusal = finding("framework-wrapped", call.lineno, message, call.col_offset + 1)
+                refusal = finding("framework-wrapped", call.lineno, message, self.source.column(call))
                 text = self.source.text
                 return ProgramConversion(Conversion(self.path, Outcome.REFUSED, text, text, findings=(refusal,)))
         extended = self.extended_by(list(by_lightning))
@@ -196,7 +196,7 @@ class _Program:
         problems = [*self.pull_problems, *self.problems]
         why = f": {problems[0]}" if problems else ""
         message = f"`{definition.node.name}` of {self.name(definition.file)} runs the training{why}"
-        found = finding("training-elsewhere", call.lineno, message, call.col_offset + 1)
+        found = finding("training-elsewhere", call.lineno, message, self.source.column(call))
         text = self.source.text
         return Conversion(self.path, Outcome.REFUSED, text, text, findings=(found,))
 
@@ -224,7 +224,9 @@ class _Program:
         line, text = self.reached[0].call.lineno, self.source.text
         names = ", ".join(self.name(Path(c.path)) for c in conversions)
         notes = [finding("converted-elsewhere", line, f"the training loop is in {names}, converted with this script")]
-        notes += [_in_processes(one.call) for one in self.reached if one.passed and _starts_processes(one.call)]
+        notes += [
+            _in_processes(self.source, one.call) for one in self.reached if one.passed and _starts_processes(one.call)
+        ]
         for one in conversions:
             prefix = self.name(Path(one.path))
             reviews = [f for f in one.findings if f.severity == "review"]
@@ -355,9 +357,9 @@ def _starts_processes(call: ast.Call) -> bool:
     return dotted(call.func).rpartition(".")[2] in ("Process", "spawn", "start_processes")
 
 
-def _in_processes(call: ast.Call) -> Finding:
+def _in_processes(source: Source, call: ast.Call) -> Finding:
     message = f"`{ast.unparse(call.func)}` stays: every process trains with a Trainer of its own"
-    return finding("own-processes", call.lineno, message, call.col_offset + 1)
+    return finding("own-processes", call.lineno, message, source.column(call))
 
 
 def _refusals(conversion: Conversion, prefix: str) -> list[str]:

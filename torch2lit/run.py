@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .checks import missed_names
 from .destinations import destinations, is_folder
 from .files.discovery import Excludes, discover
 from .files.errors import WriteError
 from .files.git import HeldByGit
-from .files.prefilter import may_lead_to_training, mentions_skip
+from .files.prefilter import may_lead_to_training, mentions_skip, mentions_torch
 from .files.reading import read_file, reason_of
 from .files.temporary import remove_leftovers
 from .files.writing import Written, write_file
@@ -24,6 +26,9 @@ from .process import Processed, process_file, unchanged_at_sight
 from .process_python import failed
 from .program import Cause, Conversion, Library, Outcome
 from .unchanged import already_lightning, why_unchanged
+
+if TYPE_CHECKING:
+    from .cache import Cache
 
 OptionsOf = Callable[[Path], Options]
 """The options of one file, where they are not the same for all."""
@@ -46,8 +51,12 @@ def run_files(
     output: str | None = None,
     jobs: int | None = None,
     shard: tuple[int, int] = (1, 1),
+    cache: Cache | None = None,
+    tell: Callable[[int, int], object] = lambda done, of: None,
 ) -> Run:
     """Convert files and everything below folders; of these files only one of several parts, when ``shard`` says which.
+    ``cache`` has results of earlier runs and gets those of this one; ``tell`` is called with how many of how many
+    files are done, for those that take time.
 
     Raises FileNotFoundError for a path that does not exist, ExcludeProblem for a wrong exclude and
     DestinationProblem for an output that cannot take the files. One bad file is a failed conversion and stops
@@ -56,9 +65,9 @@ def run_files(
     found = discover(paths, excludes or Excludes())
     files = in_shard(_outside_of(found.files, paths, output), *shard)
     places = destinations(files, paths, output) if write else {}
-    done = _process(files, options, jobs)
+    done = _process(files, options, jobs, cache, tell)
     if others := _not_among(files, [other for one in done for other in one.others]):
-        files, done = [*files, *others], [*done, *_process(others, options, jobs)]
+        files, done = [*files, *others], [*done, *_process(others, options, jobs, cache, tell)]
         places = destinations(files, [*paths, *sorted({other.parent for other in others})], output) if write else {}
     done = _with_names_for_others(files, _left_to_their_programs(files, done, options))
     conversions = [failed(path.as_posix(), f"cannot read: {reason}") for path, reason in found.unreadable]
@@ -67,6 +76,8 @@ def run_files(
         conversions += _write(files, done, places, kept)
     else:
         conversions += [one.conversion for one in done]
+    if cache is not None:
+        cache.sweep()
     conversions.sort(key=lambda conversion: Path(conversion.path).parts)
     return Run(tuple(conversions), tuple(kept))
 
@@ -79,6 +90,8 @@ def _left_to_their_programs(
     Fabric would change it for callers that the user did not ask to convert, or that have its code by now. Whether it was named makes no
     difference: pre-commit names the files of a commit, a few at a time and in any order.
     """
+    if all(one.conversion.library is None for one in done):
+        return list(done)
     known = {os.path.realpath(file): one for file, one in zip(files, done, strict=True)}
     with_program = {os.path.realpath(other) for one in done for other in one.others}
     result = []
@@ -161,6 +174,8 @@ _STARTED_BY_NONE = (
 
 def _not_among(files: Sequence[Path], others: Sequence[Path]) -> list[Path]:
     """The other files of the programs that are no files of the run themselves, each once, sorted."""
+    if not others:
+        return []
     known = {os.path.realpath(file) for file in files}
     found = {real: other for other in others if (real := os.path.realpath(other)) not in known}
     return sorted(found.values(), key=lambda file: file.parts)
@@ -183,16 +198,25 @@ def in_shard(files: Sequence[Path], number: int, of: int) -> list[Path]:
     return [file for file in files if zlib.crc32(os.fsencode(os.path.relpath(file))) % of == number - 1]
 
 
-def _process(files: Sequence[Path], options: Options | OptionsOf, jobs: int | None) -> list[Processed]:
+def _process(
+    files: Sequence[Path],
+    options: Options | OptionsOf,
+    jobs: int | None,
+    cache: Cache | None,
+    tell: Callable[[int, int], object],
+) -> list[Processed]:
     # Most files of a repository hold no training: they are told by their bytes, before any process starts.
     results: dict[Path, Processed] = {}
     for file in files:
         try:
             data = read_file(file)
-            reason = None if may_lead_to_training(data) or mentions_skip(data) else unchanged_at_sight(data)
+            looked_into = mentions_skip(data) or (mentions_torch(data) and may_lead_to_training(data))
+            reason = None if looked_into else unchanged_at_sight(data)
         except OSError as error:
             results[file] = Processed(failed(file.as_posix(), f"cannot read: {reason_of(error)}"))
             continue
+        if reason is None and cache is not None and (known := cache.load(file, _of(options, file), data)) is not None:
+            results[file] = known
         if reason is not None:
             reason = why_unchanged(data, file.as_posix())
             results[file] = Processed(
@@ -200,7 +224,10 @@ def _process(files: Sequence[Path], options: Options | OptionsOf, jobs: int | No
             )
     left = [file for file in files if file not in results]
     its_options = [_of(options, file) for file in left]
-    results.update(zip(left, process_files(left, its_options, jobs), strict=True))
+    work = process_file if cache is None else cache.process
+    count = itertools.count(1)
+    done = process_files(left, its_options, jobs, work=work, tell=lambda: tell(next(count), len(left)))
+    results.update(zip(left, done, strict=True))
     return [results[file] for file in files]
 
 

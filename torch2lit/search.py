@@ -9,15 +9,27 @@ from .ddp.group import Unfoldable
 from .files.edits import edits_between
 from .origin import after_one_another, origin_of_edits, told
 from .program import Conversion, Mechanism, Outcome
+from .views.batch_source import BatchSourceView
+from .views.counted import CountedView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
+from .views.made_inside import MadeInsideView
 from .views.methods import MethodsView
 from .views.modern import ModernView
 from .views.settled import left, settled
 from .views.switches import SwitchesView
 from .views.way import MODERN, UNFOLDABLE, Blocked, Program, View, Way
 
-VIEWS: tuple[View, ...] = (SwitchesView(), ModernView(), MethodsView(), WrapperView(), FullBatchView())
+VIEWS: tuple[View, ...] = (
+    SwitchesView(),
+    ModernView(),
+    MadeInsideView(),
+    MethodsView(),
+    WrapperView(),
+    CountedView(),
+    FullBatchView(),
+    BatchSourceView(),
+)
 """In the order in which they are asked; each sees the program as those before it have left it."""
 _GOOD = (Mechanism.AUTOMATIC, Mechanism.ITERATIONS, Mechanism.MANUAL)
 _DEEPEST = 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from .files.prefilter import NO_TRAINING_LOOP
+from .files.prefilter import NO_TRAINING_LOOP, mentions_torch
 from .memory import tree_of
 
 _LIGHTNING = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:lightning|pytorch_lightning)\b", re.M)
@@ -18,7 +18,7 @@ _HIDDEN = re.compile(r"(?<![\w.])([\w.]+)\(\s*[\w.]*loss\w*\s*,\s*[\w.]*optim")
 
 def already_lightning(data: bytes) -> bool:
     """Whether a file trains by Lightning's Trainer; told by its bytes."""
-    return _LIGHTNING.search(data) is not None and _LIGHTNING_USE.search(data) is not None
+    return b"lightning" in data and _LIGHTNING.search(data) is not None and _LIGHTNING_USE.search(data) is not None
 
 
 def why_unchanged(data: bytes, path: str) -> str:
@@ -30,9 +30,13 @@ def why_unchanged(data: bytes, path: str) -> str:
         return (
             f"transformers.{name} runs the loop" if name in ("Trainer", "Seq2SeqTrainer") else f"{name} runs the loop"
         )
-    if _FASTAI.search(data) and (b".fit(" in data or b".fine_tune(" in data or b".fit_one_cycle(" in data):
+    if (
+        b"fastai" in data
+        and _FASTAI.search(data)
+        and (b".fit(" in data or b".fine_tune(" in data or b".fit_one_cycle(" in data)
+    ):
         return "fastai runs the loop"
-    if b"optim" not in data or not (b"loss" in data or b"backward" in data):
+    if not mentions_torch(data) or b"optim" not in data or not (b"loss" in data or b"backward" in data):
         return NO_TRAINING_LOOP
     text = data.decode("utf-8", "replace")
     try:

@@ -67,7 +67,8 @@ def discover(paths: Iterable[Path], excludes: Excludes = Excludes()) -> Discover
                 candidates = _below(path, patterns, result.unreadable)
             else:
                 check_kind(mode)
-                candidates = iter(() if patterns.forbids("/" + path.as_posix().lstrip("/")) else (path,))
+                forbidden = patterns.forbids("/" + path.as_posix().lstrip("/"))
+                candidates = iter(() if forbidden else ((path, os.path.realpath(path)),))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(str(path)) from error
         except ValueError as error:  # a NUL in the name
@@ -75,8 +76,8 @@ def discover(paths: Iterable[Path], excludes: Excludes = Excludes()) -> Discover
         except OSError as error:
             result.unreadable.append((path, reason_of(error)))
             continue
-        for file in candidates:
-            found.setdefault(os.path.realpath(file), file)
+        for file, real in candidates:
+            found.setdefault(real, file)
     result.files = sorted(found.values(), key=lambda file: file.parts)
     return result
 
@@ -102,6 +103,8 @@ class _Ignores:
 
 
 def _found(pattern: Pattern[str], name: str) -> bool:
+    if pattern.pattern == DEFAULT_EXCLUDES:  # takes no time, and to set a clock for each name does
+        return pattern.search(name) is not None
     try:
         with within(_SECONDS_PER_NAME):
             return pattern.search(name) is not None
@@ -119,7 +122,8 @@ def _compile(*expressions: str | None) -> tuple[Pattern[str], ...]:
         raise ExcludeProblem(f"{error.pattern!r} is not a regular expression: {error}") from error
 
 
-def _below(top: Path, patterns: _Patterns, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
+def _below(top: Path, patterns: _Patterns, unreadable: list[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
+    """The files below a folder, each with its real path."""
     resolved = Path(os.path.realpath(top))
     inherited = _inherited_ignores(resolved)
     # A folder that was named is wanted, even if its repository ignores it.
@@ -135,7 +139,7 @@ def _walk(
     patterns: _Patterns,
     ignores: tuple[_Ignores, ...],
     unreadable: list[tuple[Path, str]],
-) -> Iterator[Path]:
+) -> Iterator[tuple[Path, str]]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -159,7 +163,8 @@ def _walk(
         elif is_folder:
             yield from _walk(folder / entry.name, resolved / entry.name, name + "/", patterns, ignores, unreadable)
         else:
-            yield folder / entry.name
+            real = resolved / entry.name
+            yield folder / entry.name, os.path.realpath(real) if entry.is_symlink() else str(real)
 
 
 def _kind(entry: os.DirEntry[str]) -> tuple[bool, str | None]:

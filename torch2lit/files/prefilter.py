@@ -49,12 +49,12 @@ def may_lead_to_training(data: bytes) -> bool:
 
 def mentions_skip(data: bytes) -> bool:
     """Whether the words of a skip comment of any kind stand anywhere."""
-    return _SKIP.search(data) is not None
+    return b"torch2lit" in data and _SKIP.search(data) is not None
 
 
 def mentions_skip_file(data: bytes) -> bool:
     """Whether the words of the skip-file comment stand anywhere; `asks_to_skip` then decides."""
-    return _SKIP_FILE.search(data) is not None
+    return b"torch2lit" in data and _SKIP_FILE.search(data) is not None
 
 
 def asks_to_skip(text: str) -> bool:

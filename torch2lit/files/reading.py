@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from .asked import note_content
 from .errors import NotAFile
 
 LARGEST = 256 * 1024**2
@@ -25,6 +26,16 @@ def read_file(path: Path | str, limit: int = LARGEST) -> bytes:
     Raises OSError; for anything else than a file (a pipe would be waited for, a device read without end, or started by being opened)
     and for a file above the limit it is NotAFile.
     """
+    try:
+        data = _read(path, limit)
+    except OSError:
+        note_content(path, None)
+        raise
+    note_content(path, data)
+    return data
+
+
+def _read(path: Path | str, limit: int) -> bytes:
     check_kind(os.stat(path).st_mode)
     handle = os.open(path, _FLAGS | getattr(os, "O_BINARY", 0))
     with os.fdopen(handle, "rb") as file:

@@ -12,7 +12,7 @@ from ..recover.own_classes import method_of
 from ..recover.role import Role
 from ..recover.roles import Key, Roles
 from ..recover.syntax import Scope, walk
-from ..recover.tensors import Tensors
+from ..recover.tensors import Tensors, may_use_gpu
 
 _OF_PARAMETERS = ("grad", "requires_grad", "requires_grad_", "retain_grad")
 _LAYERS = ("Linear", "Conv", "Embedding", "BatchNorm", "LayerNorm", "LSTM", "GRU", "RNN", "Flatten", "ConvTranspose")
@@ -31,7 +31,7 @@ class Handed:
         self.optimized = self._optimized()
         self.asked: dict[str, bool] = {}
         self.tensors = Tensors(roles)
-        self.on_gpu = _may_use_gpu(self.source.tree)
+        self.on_gpu = may_use_gpu(self.source.tree)
 
     def effects_of(self, statement: ast.stmt) -> Effects:
         """What a statement of the loop touches."""
@@ -180,14 +180,3 @@ def _opens_with_layer(roles: Names, call: ast.Call) -> bool:
 
 def _is_layer(full: str) -> bool:
     return full.startswith("torch.nn.") and full.removeprefix("torch.nn.").startswith(_LAYERS)
-
-
-def _may_use_gpu(tree: ast.AST) -> bool:
-    """Whether the script names another device than the processor, or lets somebody choose one."""
-    for node in walk(tree):
-        match node:
-            case ast.Name(id="device") | ast.Attribute(attr="cuda" | "device" | "mps" | "xpu"):
-                return True
-            case ast.Constant(value=str() as text) if text.partition(":")[0] in ("cuda", "mps", "xpu"):
-                return True
-    return False

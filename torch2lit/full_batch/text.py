@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import ast
 import builtins
-import io
 import itertools
 import keyword
 import re
 import string
-import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..files.lines import dominant_newline, split_lines
+from ..recover.lines_in_strings import lines_in_strings
 from ..recover.syntax import Source, walk
 from ..rewrite.formatting import format_code
 from .part import Part
@@ -69,7 +68,7 @@ class _Writer:
         self.lines = split_lines(source.text)
         self.newline = dominant_newline(source.text)
         self.taken = set(_WORD.findall(source.text)) | _TAKEN
-        self.strings = _lines_in_strings(source.text)
+        self.strings = lines_in_strings(source.text)
         self.above: dict[int, list[str]] = {}
         """New lines above the raw ones of these numbers."""
         self.new_names: dict[str, str] = {}
@@ -111,8 +110,7 @@ class _Writer:
 
     def _wrap(self, part: Part, names: list[str], loader: str, unit: str) -> None:
         first, last = _first_line(part.statements[0]), part.statements[-1].end_lineno or 0
-        for statement in part.statements:
-            self._rename(statement, part.names)
+        self._rename(part.statements, part.names)
         indent = self._indent(part.statements[0])
         while first > 1 and self.lines[first - 2].startswith(indent) and self.lines[first - 2].lstrip().startswith("#"):
             first -= 1
@@ -122,15 +120,16 @@ class _Writer:
             if number not in self.strings and self.lines[number - 1].strip():
                 self.lines[number - 1] = unit + self.lines[number - 1]
 
-    def _rename(self, statement: ast.stmt, names: tuple[str, ...]) -> None:
+    def _rename(self, statements: Sequence[ast.stmt], names: tuple[str, ...]) -> None:
         """Names in f-strings stay: their places are not known before Python 3.12, and their values are the same."""
-        inside = {id(n) for f in walk(statement) if isinstance(f, ast.JoinedStr) for n in walk(f)}
-        for node in walk(statement):
-            if isinstance(node, ast.Name) and node.id in names and id(node) not in inside:
-                line = self.lines[node.lineno - 1].encode()
-                start, end = node.col_offset, node.end_col_offset or 0
-                new = self._new_name(node.id)
-                self.lines[node.lineno - 1] = (line[:start] + new.encode() + line[end:]).decode()
+        nodes = [n for statement in statements for n in walk(statement)]
+        inside = {id(n) for f in nodes if isinstance(f, ast.JoinedStr) for n in walk(f)}
+        found = [n for n in nodes if isinstance(n, ast.Name) and n.id in names and id(n) not in inside]
+        for node in sorted(found, key=lambda n: (n.lineno, n.col_offset), reverse=True):  # places before it stay right
+            line = self.lines[node.lineno - 1].encode()
+            start, end = node.col_offset, node.end_col_offset or 0
+            new = self._new_name(node.id)
+            self.lines[node.lineno - 1] = (line[:start] + new.encode() + line[end:]).decode()
 
     def _new_name(self, name: str) -> str:
         if name not in self.new_names:
@@ -167,18 +166,3 @@ def _alike(name: str) -> Iterator[str]:
 
 
 _WORDS = "aAiI"
-
-
-def _lines_in_strings(text: str) -> set[int]:
-    """The lines that begin inside a string."""
-    found: set[int] = set()
-    starts: list[int] = []
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        kind = tokenize.tok_name[token.type]
-        if kind == "STRING":
-            found |= {*range(token.start[0] + 1, token.end[0] + 1)}
-        elif kind == "FSTRING_START":
-            starts.append(token.start[0])
-        elif kind == "FSTRING_END":
-            found |= {*range(starts.pop() + 1, token.end[0] + 1)}
-    return found

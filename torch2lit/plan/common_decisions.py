@@ -2,6 +2,7 @@
 
     if val_loss < best_loss:           →    if self.trainer.strategy.broadcast(self.val_loss < self.best_loss):
     scheduler.step(val_loss)           →    self.lr_schedulers().step(self.trainer.strategy.broadcast(self.val_loss))
+    group["lr"] = rate(train_loss)     →    group["lr"] = self.trainer.strategy.broadcast(rate(self.train_loss))
 
 A process that stops, or schedules, by itself leaves the others waiting for its gradients, or trains another model than they do.
 Numbers that come of all data in every process are the same in all, and stay.
@@ -36,12 +37,16 @@ from .written_once import only_shows
 
 _BATCH = (BATCH_START, TRAINING_STEP, BEFORE_STEP, BATCH_END)
 _ORDER = (EPOCH_START, *_BATCH, VALIDATION_START, VALIDATION_STEP, VALIDATION_END, EPOCH_END)
+_SETTINGS = ("lr", "momentum", "weight_decay", "betas", "eps", "alpha", "dampening")
 _SAME = (Role.MODEL, Role.OPTIMIZER, Role.SCHEDULER, Role.LOADER, Role.CRITERION, Role.DEVICE, Role.CONFIG)
 """What is the same in every process as long as all decisions are."""
 
 
-def common_decisions(draft: Draft, whole: bool) -> set[ast.stmt]:
-    """The statements whose decision the first process takes. ``whole``: every process validates on all data, in one order."""
+def common_decisions(draft: Draft, whole: bool) -> dict[ast.stmt, tuple[int, ...]]:
+    """The statements whose decision the first process takes. ``whole``: every process validates on all data, in one order.
+
+    Numbers are the places of those arguments of a call that are the first one's, where a function of the script sets rates.
+    """
     return _Decisions(draft, whole).found
 
 
@@ -51,7 +56,7 @@ class _Decisions:
     def __init__(self, draft: Draft, whole: bool) -> None:
         self.draft = draft
         self.whole = whole
-        self.found: set[ast.stmt] = set()
+        self.found: dict[ast.stmt, tuple[int, ...]] = {}
         self.batchwise = draft.mechanism is not Mechanism.EPOCHS
         own: set[Variable] = set()
         while True:
@@ -81,7 +86,7 @@ class _Decisions:
             return self._statement(item.node, item.frame, hook, own)
         if item.kind == "stop":
             if self._differs(item, hook, own):
-                self.found.add(item.node)
+                self.found[item.node] = ()
             return own
         return self._after(item, hook, own)
 
@@ -89,17 +94,32 @@ class _Decisions:
         if node in self.draft.removals:
             return own
         if isinstance(node, ast.If):
-            if self._matters(node, hook) and self._expression_differs(node.test, frame, hook, own):
-                self.found.add(node)
             branches = [own]
             for block in (node.body, node.orelse):
                 inner = set(own)
                 for statement in block:
                     inner = self._statement(statement, frame, hook, inner)
                 branches.append(inner)
+            if self._matters(node, hook) and self._expression_differs(node.test, frame, hook, own):
+                self.found[node] = ()
             return branches[1] | branches[2]
-        if (given := self._scheduled(node, frame)) is not None and self._expression_differs(given, frame, hook, own):
-            self.found.add(node)
+        if isinstance(node, ast.With):
+            inner = set(own)
+            for statement in node.body:
+                inner = self._statement(statement, frame, hook, inner)
+            return inner | self._after(Item(node, frame), hook, own)
+        if isinstance(node, ast.For) and self._over_groups(node, frame):
+            inner, before = set(own), None
+            while inner != before:
+                before = set(inner)
+                for statement in node.body:
+                    inner |= self._statement(statement, frame, hook, inner)
+            return inner | self._after(Item(node, frame), hook, own)
+        given = self._scheduled(node, frame) or _set_in_group(node)
+        if given is not None and self._expression_differs(given, frame, hook, own):
+            self.found[node] = ()
+        if handed := self._handed(node, frame, hook, own):
+            self.found[node] = handed
         return self._after(Item(node, frame), hook, own)
 
     def _after(self, item: Item, hook: str, own: set[Variable]) -> set[Variable]:
@@ -111,7 +131,7 @@ class _Decisions:
 
     def _differs(self, item: Item, hook: str, own: set[Variable]) -> bool:
         if hook in _BATCH and self.batchwise:
-            return not _counts(item)
+            return not _counts(item) and not self._is_counted(item, hook, own)
         use, effects = self.draft.variables.use(item), self.draft.effects_of(item)
         if use.read & own or effects.clock:
             return True
@@ -138,6 +158,36 @@ class _Decisions:
             self.draft.variables.of(self.draft.nest.inner, name) is variable for name in bound
         )
 
+    def _is_counted(self, item: Item, hook: str, own: set[Variable]) -> bool:
+        """Whether a name gets a number that is made of counters and lengths alone: ``step = epoch * len(loader) + i``."""
+        match item.node:
+            case ast.Assign(targets=[ast.Name()], value=value) if item.kind == "statement":
+                calls = (n for n in walk(value) if isinstance(n, ast.Call))
+                lengths = all(isinstance(c.func, ast.Name) and c.func.id == "len" for c in calls)
+                return lengths and not self._expression_differs(value, item.frame, hook, own)
+        return False
+
+    def _handed(self, node: ast.stmt, frame: Frame, hook: str, own: set[Variable]) -> tuple[int, ...]:
+        """Which arguments of a call are each process's own, where a function of the script sets an optimizer's rates by them."""
+        match node:
+            case ast.Expr(value=ast.Call() as call) | ast.Assign(value=ast.Call() as call):
+                arguments = [*call.args, *(k.value for k in call.keywords)]
+                if not self._sets_rates(call) or any(isinstance(a, ast.Starred) for a in arguments):
+                    return ()
+                places = enumerate(arguments)
+                return tuple(n for n, value in places if self._expression_differs(value, frame, hook, own))
+        return ()
+
+    def _sets_rates(self, call: ast.Call, depth: int = 3) -> bool:
+        """Whether a call runs a function of the script that sets a setting of an optimizer's group."""
+        function = self.draft.source.function(call.func.id) if isinstance(call.func, ast.Name) else None
+        if function is None or depth == 0:
+            return False
+        inner = list(walk(function))
+        if any(isinstance(n, ast.stmt) and _set_in_group(n) is not None for n in inner):
+            return True
+        return any(self._sets_rates(n, depth - 1) for n in inner if isinstance(n, ast.Call))
+
     def _mutated(self, item: Item) -> Iterable[Variable]:
         keys: frozenset[Key] = self.draft.effects_of(item).mutates
         for _part, frame in parts(item):
@@ -157,12 +207,36 @@ class _Decisions:
                     return given
         return None
 
+    def _over_groups(self, node: ast.For, frame: Frame) -> bool:
+        """Whether a loop runs over the groups of an optimizer: as often in every process."""
+        match node.iter:
+            case ast.Attribute(value=optimizer, attr="param_groups") if not node.orelse:
+                return self.draft.role(optimizer, frame) is Role.OPTIMIZER
+            case ast.Call(func=ast.Name(id="enumerate"), args=[ast.Attribute(value=optimizer, attr="param_groups")]):
+                return self.draft.role(optimizer, frame) is Role.OPTIMIZER
+        return False
+
     def _matters(self, node: ast.If, hook: str) -> bool:
         """Whether what a condition decides is more than what the first process shows or writes."""
         if hook in _BATCH and self.batchwise:
             calls = [n.func.attr for n in walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
-            return bool(controls(node)) or any(name in ("step", "backward", "zero_grad") for name in calls)
+            if any(inner in self.found for inner in walk(node) if inner is not node):
+                return True  # what the first one says there, all have to ask for
+            sets = any(isinstance(n, ast.stmt) and _set_in_group(n) is not None for n in walk(node))
+            sets |= any(self._sets_rates(n) for n in walk(node) if isinstance(n, ast.Call))
+            return sets or bool(controls(node)) or any(name in ("step", "backward", "zero_grad") for name in calls)
         return not all(only_shows(self.draft, s) for s in (*node.body, *node.orelse))
+
+
+def _set_in_group(node: ast.stmt) -> ast.expr | None:
+    """What a statement makes a setting of an optimizer's group: ``group["lr"] = value``."""
+    match node:
+        case (
+            ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value=key))], value=value)
+            | ast.AugAssign(target=ast.Subscript(slice=ast.Constant(value=key)), value=value)
+        ) if key in _SETTINGS:
+            return value
+    return None
 
 
 def _counts(item: Item) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 
 from .draft import Draft
+from .seeding import SEEDS, is_seeded
 
 DIFFERS = "differs-per-process"
 _TORCH = ("torch.randperm", "torch.rand", "torch.randn", "torch.randint", "torch.utils.data.random_split")
@@ -24,11 +25,6 @@ _CLOCKS = (
     "datetime.now",
     "datetime.datetime.today",
 )
-_SEEDED = {
-    "torch": ("torch.manual_seed", "torch.random.manual_seed"),
-    "numpy": ("numpy.random.seed",),
-    "random": ("random.seed",),
-}
 _ORDERED_BY = ("list", "tuple", "enumerate", "iter", "zip")
 
 
@@ -60,10 +56,17 @@ def _runs_before(draft: Draft, call: ast.Call) -> bool:
 def _difference(draft: Draft, call: ast.Call) -> tuple[str, str]:
     """What kind of difference a call makes, and what is said of it; "" for none."""
     name = draft.roles.full_name(call.func)
-    if (library := _library(name)) and not _is_seeded(draft, library) and not _has_own_seed(call):
-        seed = f"`{_SEEDED[library][0]}(0)`"
-        return library, f"`{name}` draws in every process by itself, and nothing seeds it: call {seed} before"
-    if name in _SPLITS and not any(k.arg == "random_state" for k in call.keywords) and not _is_seeded(draft, "numpy"):
+    if (library := _library(name)) and not is_seeded(draft, call, library) and not _has_own_seed(call):
+        seed = f"`{SEEDS[library][0]}(0)`"
+        return (
+            library,
+            f"`{name}` draws in every process by itself, and nothing surely seeds it before: call {seed} above",
+        )
+    if (
+        name in _SPLITS
+        and not any(k.arg == "random_state" for k in call.keywords)
+        and not is_seeded(draft, call, "numpy")
+    ):
         return "split", f"`{name}` splits in every process by itself: give it `random_state=0`"
     if name in _ORDERED_BY and call.args and _is_set(draft, call.args[0]):
         text = ast.unparse(call.args[0])[:40]
@@ -79,23 +82,6 @@ def _library(name: str) -> str:
     if name.startswith(_NUMPY) and name.rpartition(".")[2] not in ("seed", "RandomState", "default_rng", "Generator"):
         return "numpy"
     return "random" if name in _PYTHON else ""
-
-
-def _is_seeded(draft: Draft, library: str) -> bool:
-    """Whether the file seeds a library's random numbers, or calls what is named as if it did."""
-    for call in draft.source.calls:
-        name = draft.roles.full_name(call.func)
-        last = name.rpartition(".")[2].lower()
-        if name in _SEEDED[library]:
-            return True
-        if "seed" in last and name not in {n for names in _SEEDED.values() for n in names} and not _is_of_object(call):
-            return True
-    return False
-
-
-def _is_of_object(call: ast.Call) -> bool:
-    """Whether it is a method of what another call gives, as in ``torch.Generator().manual_seed(0)``."""
-    return isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Call)
 
 
 def _has_own_seed(call: ast.Call) -> bool:

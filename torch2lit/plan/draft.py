@@ -176,12 +176,29 @@ class Several:
     """
 
     whole: Whole | None = None
-    common: frozenset[ast.stmt] = frozenset()
+    common: dict[ast.stmt, tuple[int, ...]] = field(default_factory=dict)
     written: frozenset[ast.stmt] = frozenset()
     written_after: frozenset[ast.stmt] = frozenset()
     shown_after: frozenset[ast.stmt] = frozenset()
     waits: bool = False
     each_writes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """A call of the validation's function behind the loop, which `trainer.validate` makes over ``loader``.
+
+    ``value`` is what the function returns, read in ``frame``; ``arguments`` are the function's, as the call gives them; ``kept`` is the
+    variable of the loop in which the hooks keep the result, if they do.
+    """
+
+    call: ast.Call
+    statement: ast.stmt
+    loader: ast.expr
+    value: ast.expr | None
+    arguments: tuple[tuple[str, ast.expr], ...]
+    kept: Variable | None
+    frame: Frame
 
 
 @dataclass
@@ -226,8 +243,10 @@ class Draft:
     watched: list[Watched] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
     """What stands for the words in braces in the texts of accepted proposals."""
+    texts: dict[ast.stmt, str] = field(default_factory=dict)
+    """What becomes of statements of hooks, in the script's names."""
     rewritten: dict[ast.stmt, str] = field(default_factory=dict)
-    """Statements above the loop that become other source."""
+    """Statements around the loop that become other source."""
     united: list[Item] = field(default_factory=list)
     """Items of which nothing is left because their variables are one."""
 
@@ -251,6 +270,10 @@ class Draft:
     """What else it needs: a module, and what is imported from it by name."""
     methods: list[str] = field(default_factory=list)
     """Whole extra methods of the module, as source."""
+    seconds: list[Second] = field(default_factory=list)
+    """The evaluations behind the loop that run through the validation's hooks, too."""
+    left_in_eval: list[str] = field(default_factory=list)
+    """The models that the script's last validation leaves in eval mode, where that is seen; Lightning puts them back."""
     exits: list[ast.ExceptHandler] = field(default_factory=list)
     """Handlers of ^C around the loop that take the exit which Lightning makes of it."""
     findings: list[Finding] = field(default_factory=list)
@@ -262,6 +285,11 @@ class Draft:
     def wanted_elsewhere(self) -> frozenset[str]:
         """The names that other files of the project take from this one."""
         return frozenset(wanted_elsewhere(self.path))
+
+    @property
+    def own_points(self) -> bool:
+        """Whether the logger gets the script's own points alone."""
+        return any(proposal.own_points for proposal in self.accepted)
 
     def fork(self) -> Draft:
         """The same draft with decisions of its own. What is found out on either stays known to both."""
@@ -282,7 +310,7 @@ class Draft:
     def note(self, slug: str, node: ast.AST | int, message: str) -> None:
         """Add a finding at a node (or a line)."""
         line = node if isinstance(node, int) else getattr(node, "lineno", 0)
-        column = 1 if isinstance(node, int) else getattr(node, "col_offset", 0) + 1
+        column = 1 if isinstance(node, int) else self.source.column(node)
         found = finding(slug, line, message, column)
         if found not in self.findings:
             self.findings.append(found)
@@ -296,7 +324,7 @@ class Draft:
     def refuse(self, slug: str, node: ast.AST | int, message: str) -> Refused:
         """The exception to raise when the nest cannot be converted."""
         line = node if isinstance(node, int) else getattr(node, "lineno", 0)
-        column = 1 if isinstance(node, int) else getattr(node, "col_offset", 0) + 1
+        column = 1 if isinstance(node, int) else self.source.column(node)
         return Refused(finding(slug, line, message, column))
 
     def without_unread_constants(self, items: list[Item], readers: list[Item]) -> list[Item]:

@@ -85,7 +85,7 @@ class _Writer:
             self.add(statement, Fate.REPLACED, removal.target, removal.codemod, removal.reason)
             self.below(statement, Fate.REPLACED, removal.target, removal.codemod, removal.reason)
         for proposal in self.draft.accepted:
-            for statement in proposal.replaced:
+            for statement in proposal.texts:
                 self.add(
                     statement, Fate.REPLACED, proposal.target, self.draft.claimed_by.get(statement, ""), proposal.reason
                 )

@@ -29,7 +29,7 @@ _RESIZING = {
 }  # fmt: skip
 _SAME_LENGTH = {
     "set_epoch", "state_dict", "load_state_dict", "manual_seed", "seed", "set_transform", "train", "eval", "next_epoch",
-    "shuffle", "sort", "reverse", "set_description", "set_description_str", "set_postfix", "set_postfix_str",
+    "shuffle", "sort", "reverse", "barrier", "set_description", "set_description_str", "set_postfix", "set_postfix_str",
 }  # fmt: skip
 
 
@@ -203,9 +203,9 @@ class _Counted:
         return any(isinstance(part.node, ast.List | ast.ListComp) for part in sources(value))
 
     def _makes(self, node: ast.Attribute) -> bool:
-        """Whether an object is given the attribute where it is made."""
+        """Whether an object is given the attribute where it is made, or where its length is asked for, of what is counted itself."""
         scope = self.source.scope_of(node)
-        return root_name(node) == "self" and not isinstance(scope, ast.Module) and scope.name == "__init__"
+        return root_name(node) == "self" and not isinstance(scope, ast.Module) and scope.name in ("__init__", "__len__")
 
 
 def _is_known(node: ast.Attribute) -> bool:

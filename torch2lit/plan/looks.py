@@ -7,6 +7,7 @@ import ast
 from ..recover.nest import Frame
 from ..recover.syntax import Scope, walk
 from .draft import Draft
+from .proofs import Proofs
 
 _FUNCTIONS = {
     "abs", "all", "any", "bool", "dict", "divmod", "enumerate", "float", "format", "getattr", "hasattr", "int", "isinstance", "len", "list",
@@ -26,7 +27,7 @@ class Looks:
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
-        self.asked: dict[ast.AST, bool] = {}
+        self.proofs = Proofs()
 
     def only(self, node: ast.expr, frame: Frame) -> bool:
         """Whether evaluating the expression changes nothing and draws nothing."""
@@ -69,10 +70,10 @@ class Looks:
 
     def _body(self, function: ast.FunctionDef) -> bool:
         """Whether running a function of the script's own does no more than to find a value."""
-        if function not in self.asked:
-            self.asked[function] = True  # a function that calls itself does what its other statements do
-            stores = any(
-                isinstance(n, ast.Attribute | ast.Subscript) and not isinstance(n.ctx, ast.Load) for n in walk(function)
-            )
-            self.asked[function] = not stores and all(self._looks(s, function) for s in function.body)
-        return self.asked[function]
+        return self.proofs.holds(function, lambda: self._only_finds(function))
+
+    def _only_finds(self, function: ast.FunctionDef) -> bool:
+        stored = (n for n in walk(function) if isinstance(n, ast.Attribute | ast.Subscript))
+        if any(not isinstance(n.ctx, ast.Load) for n in stored):
+            return False
+        return all(self._looks(s, function) for s in function.body)

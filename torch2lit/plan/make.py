@@ -16,6 +16,7 @@ from .differs import tell_of_differences
 from .draft import Draft
 from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
+from .held_models import trained_models
 from .held_parameters import holds_every
 from .homes import settle
 from .idioms import claim_statements
@@ -26,7 +27,9 @@ from .outer_bar import drop_bound_bar
 from .proposals import propose
 from .reported import report_numbers
 from .sampler_epoch import leave_epoch_to_trainer
+from .second_evaluation import can_be_asked
 from .several_devices import check_options, plan_several, start_loaders_early, tell_of_several
+from .sharded import check_sharded, tell_of_shards
 from .state import State
 from .steps import (
     gradients_may_survive,
@@ -34,7 +37,6 @@ from .steps import (
     reads_gradients,
 )
 from .trainer import trainer_arguments
-from .validation import trained_models
 
 
 def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
@@ -50,15 +52,20 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     drop_bound_bar(draft)
     draft.variables.gone = {*draft.removals, *(part for claim in draft.claims.values() for part in claim.unread)}
     state = settle(draft, configured)
+    if not all(can_be_asked(draft, state, second) for second in draft.seconds):
+        draft.seconds = []
+        state = settle(draft, configured)
     check_bound_elsewhere(draft, state, configured.optimizers)
     check_group(draft, state)
     report_numbers(draft, state)
     plan_several(draft)
+    check_sharded(draft)
     draft.trainer = trainer_arguments(draft)
     check_options(draft)
     tell_of_several(draft)
     tell_of_differences(draft)
     tell_of_precision(draft)
+    tell_of_shards(draft)
     _look_for_troubles(draft)
     return draft, configured, state
 

@@ -14,11 +14,13 @@ from ..recover.items import only_names
 from ..recover.loops import loop_names
 from ..recover.names import flow
 from ..recover.own_classes import definition_of
+from ..recover.roles import Role
 from ..recover.state_names import is_state
 from ..recover.syntax import walk, walk_scope
 from ..recover.variables import Variable
 from .draft import Draft
 from .same_parameters import SameParameters
+from .surely_read import surely_read
 
 
 def on_the_way(draft: Draft, statement: ast.stmt) -> bool:
@@ -47,9 +49,15 @@ def makers(draft: Draft, variable: Variable) -> list[ast.stmt] | None:
         if not on_the_way(draft, statement):
             found = []
             continue
-        fresh = variable.name in use.definite and variable.name not in use.exposed
+        definite = variable.name in use.definite or _chosen_where_read(draft, statement, variable.name)
+        fresh = definite and variable.name not in use.exposed
         found = [statement] if fresh else [*found, statement] if found else []
     return found or None
+
+
+def _chosen_where_read(draft: Draft, statement: ast.stmt, name: str) -> bool:
+    """Whether one arm of an ``if`` without an ``else`` must have been taken, because the loop reads the name in every turn."""
+    return isinstance(statement, ast.If) and surely_read([draft.nest.outermost], name)
 
 
 def statements_between(draft: Draft, line: int) -> list[ast.stmt]:
@@ -88,7 +96,9 @@ class Making:
             case ast.If(test=test, body=body, orelse=orelse):
                 quiet = not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for n in walk(test))
                 return quiet and all(self._only_binds(s) for s in [*body, *orelse])
-        return isinstance(statement, ast.Pass)
+            case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=args, keywords=[])):
+                return not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for a in args for n in walk(a))
+        return isinstance(statement, ast.Pass | ast.Raise)
 
     def _waits(self, statement: ast.stmt) -> bool:
         draft, scope = self.draft, self.draft.nest.entry.scope
@@ -100,9 +110,12 @@ class Making:
         if used & self._changed_later(statement) or any(map(self._is_defined_inside, used)):
             return False
         passed = [s for s in statements_between(draft, statement.lineno) if s not in self.statements]
-        if _prints(draft, statement) and any(isinstance(n, ast.Call) for s in passed for n in walk(s)):
+        if _speaks(draft, statement) and any(
+            isinstance(n, ast.Call) and not _is_silent(draft, n) for s in passed for n in walk(s)
+        ):
             return False
-        same = SameParameters(draft, self.statements)
+        same = SameParameters(draft.roles, scope, self.statements)
+        used |= same.used_by(statement) - self.names
         return all(same.after(s, used) and not _object_may_change(draft, s, used) for s in passed)
 
     def _is_defined_inside(self, name: str) -> bool:
@@ -132,17 +145,30 @@ def _object_may_change(draft: Draft, statement: ast.stmt, used: Collection[str])
     return bool((read | written) & set(used)) or escapes.touches(statement, draft.nest.entry.scope)
 
 
-def _prints(draft: Draft, statement: ast.stmt, depth: int = 3) -> bool:
-    """Whether a function of the project that a statement calls prints, which has its place among the other output."""
+def _speaks(draft: Draft, statement: ast.stmt, depth: int = 3) -> bool:
+    """Whether a statement, or a function of the project that it calls, prints or raises: that has its place among the other output."""
     for node in walk_scope(statement):
+        if isinstance(node, ast.Raise) and depth == 3:
+            return True
         if not isinstance(node, ast.Call):
             continue
         if isinstance(node.func, ast.Name) and node.func.id == "print":
             return True
         own = _function_called(draft, node)
-        if own is not None and depth and any(_prints(draft, s, depth - 1) for s in own.body):
+        if own is not None and depth and any(_speaks(draft, s, depth - 1) for s in own.body):
             return True
     return False
+
+
+def _is_silent(draft: Draft, call: ast.Call) -> bool:
+    """Whether a call shows and keeps nothing: a clock that is read, a model that is moved or set to a mode."""
+    match call.func:
+        case ast.Attribute(value=ast.Name() as owner, attr="train" | "eval" | "to" | "cuda" | "cpu" as method):
+            own = any(f.name == method and draft.source.in_class(f) for f in draft.source.functions)
+            return not own and draft.roles.of(owner, draft.nest.entry.scope) is Role.MODEL
+        case ast.Name(id="len" | "range" | "float" | "int" | "str" as name):
+            return draft.source.function(name) is None
+    return draft.roles.full_name(call.func) in ("time.time", "time.perf_counter", "torch.device")
 
 
 def _function_called(draft: Draft, call: ast.Call) -> ast.FunctionDef | None:

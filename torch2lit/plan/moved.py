@@ -25,6 +25,7 @@ def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
     inside = {id(n) for n in walk(draft.nest.outermost)}
     for function in functions:
         inside |= {id(n) for n in walk(function)}
+    inside |= {id(second.call.func) for second in draft.seconds}
     kept = []
     for function in functions:
         used = any(

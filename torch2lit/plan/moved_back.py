@@ -12,23 +12,23 @@ from ..recover.syntax import Scope, dotted, walk
 from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import Draft, Placement
+from .held_models import held_models
 from .moved import moved_functions
-from .validation import held_models
 
 _ANYWHERE = {"state_dict", "load_state_dict", "eval", "train", "zero_grad", "requires_grad_", "training", "__class__"}
 """What a model does on any device."""
-_NO_HOLDERS = {Role.OPTIMIZER, Role.SCHEDULER, Role.LOADER, Role.WRITER, Role.BAR, Role.DEVICE}
+NO_HOLDERS = {Role.OPTIMIZER, Role.SCHEDULER, Role.LOADER, Role.WRITER, Role.BAR, Role.DEVICE}
 
 
-def moved_back(draft: Draft, trainer: str) -> list[str]:
-    """The moves of used models to the script's own device, as statements behind ``fit``."""
+def moved_back(draft: Draft, trainer: str, behind: ast.stmt | None = None) -> list[str]:
+    """The moves of used models to the script's own device, as statements behind ``fit``, or behind an evaluation by the Trainer."""
     place = draft.placement
     if place is None or place.of_script == '"cpu"':
         return []
     return [
         f"{model.name}.to({_target(place, trainer)})"
         for model in sorted(held_models(draft), key=lambda v: v.rank)
-        if not is_whole(model.name) and _is_used(draft, model)
+        if not is_whole(model.name) and _is_used(draft, model, behind)
     ]
 
 
@@ -38,7 +38,7 @@ def _target(place: Placement, trainer: str) -> str:
     return f"{trainer}.strategy.root_device" if place.measured else place.of_script
 
 
-def _is_used(draft: Draft, model: Variable) -> bool:
+def _is_used(draft: Draft, model: Variable, behind: ast.stmt | None) -> bool:
     entry, roles = draft.nest.entry.scope, draft.roles
     if is_attribute(model.name):
         return True  # whoever has the object may go on using it
@@ -46,6 +46,8 @@ def _is_used(draft: Draft, model: Variable) -> bool:
     if roles.key(entry, model.name) != key:
         return False
     after = statements_after(draft)
+    if behind is not None:
+        after = [s for s in after if s.lineno > behind.lineno]
     if (used := _used_in_order(draft, after, key)) is not None:
         return used
     if isinstance(model.scope, ast.Module):
@@ -55,7 +57,7 @@ def _is_used(draft: Draft, model: Variable) -> bool:
 
 def _used_in_order(draft: Draft, after: list[ast.stmt], key: tuple[Scope, str]) -> bool | None:
     """Whether what follows the loop uses a model before it moves it itself; None when nothing there names it."""
-    names = _holders(draft, key)
+    names = made_of(draft, key)
     for statement in after:
         if any(_is_moved(n, key[1]) for n in walk(statement)):
             return False
@@ -71,14 +73,14 @@ def _is_moved(node: ast.AST, name: str) -> bool:
     return False
 
 
-def _holders(draft: Draft, key: tuple[Scope, str]) -> set[tuple[Scope, str]]:
+def made_of(draft: Draft, key: tuple[Scope, str]) -> set[tuple[Scope, str]]:
     """A model and the variables of its scope that are made of it: wrappers, agents, lists."""
     found, before = {key}, 0
     while len(found) > before:
         before = len(found)
         for name in draft.roles.locals(key[0]):
             own = (key[0], name)
-            if own in found or draft.roles.role_of(own) in _NO_HOLDERS:
+            if own in found or draft.roles.role_of(own) in NO_HOLDERS:
                 continue
             for binding in draft.roles.bindings(own):
                 if isinstance(binding.value, ast.Call) and not _keeps(draft, binding.value, own):
@@ -110,7 +112,8 @@ def _names_whole(draft: Draft, value: ast.expr, names: set[tuple[Scope, str]]) -
 
 def _uses(draft: Draft, nodes: Iterable[ast.AST], names: set[tuple[Scope, str]]) -> bool:
     """Whether nodes use one of some models otherwise than in a way that any device knows."""
-    for node in (n for root in nodes for n in walk(root)):
+    gone = {id(n) for second in draft.seconds for n in walk(second.call)}
+    for node in (n for root in nodes for n in walk(root) if id(n) not in gone):
         if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
             continue
         if draft.roles.key(draft.source.scope_of(node), node.id) not in names:
@@ -127,7 +130,8 @@ def _reaches(draft: Draft, statement: ast.stmt, key: tuple[Scope, str]) -> bool:
     nodes: list[ast.AST] = [statement]
     while nodes:
         node = nodes.pop()
-        for name in {n.id for n in walk(node) if isinstance(n, ast.Name)}:
+        gone = {id(second.call.func) for second in draft.seconds}
+        for name in {n.id for n in walk(node) if isinstance(n, ast.Name) and id(n) not in gone}:
             function = draft.source.function(name)
             if function is not None and function not in seen:
                 seen.add(function)
@@ -146,7 +150,7 @@ def _used_outside(draft: Draft, key: tuple[Scope, str], entry: Scope) -> bool:
             continue
         if isinstance(statement, ast.FunctionDef | ast.ClassDef) or (statement.end_lineno or 0) > first:
             later.append(statement)
-    return _uses(draft, later, _holders(draft, key))
+    return _uses(draft, later, made_of(draft, key))
 
 
 def _used_by_callers(draft: Draft, model: Variable) -> bool:
@@ -166,7 +170,7 @@ def _used_by_callers(draft: Draft, model: Variable) -> bool:
             return True
         body = draft.source.tree.body if isinstance(scope, ast.Module) else scope.body
         later = [n for s in body for n in walk(s) if getattr(n, "lineno", 0) > (call.end_lineno or call.lineno)]
-        if _uses(draft, [n for n in later if isinstance(n, ast.Name)], _holders(draft, key)):
+        if _uses(draft, [n for n in later if isinstance(n, ast.Name)], made_of(draft, key)):
             return True
         if isinstance(key[0], ast.Module) and any(_reaches(draft, s, key) for s in later if isinstance(s, ast.stmt)):
             return True

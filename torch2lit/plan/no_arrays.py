@@ -9,6 +9,8 @@ from ..recover.names import parameter_names
 from ..recover.roles import Role
 from ..recover.syntax import Scope, walk, walk_scope
 from .draft import Draft
+from .given import given_by_calls
+from .proofs import Proofs
 
 _DEPTH = 6
 _NUMBERS = {"len", "float", "int", "bool"}
@@ -39,7 +41,7 @@ class NoArrays:
         self.draft = draft
         self.roles, self.source = draft.roles, draft.source
         self.odd = any(full.partition(".")[0] in _ODD for full in self.roles.origins.values())
-        self.asked: dict[tuple[Scope, str], bool] = {}
+        self.proofs = Proofs()
 
     def surely(self, node: ast.expr, scope: Scope) -> bool:
         """Whether the value of an expression, formatted as a float, is a number or a tensor."""
@@ -109,23 +111,19 @@ class NoArrays:
         key = self.roles.key(scope, name)
         if key is None or self.roles.rebound_unseen(key):
             return False
-        if key not in self.asked:
-            self.asked[key] = True  # a value that is made of itself
-            bindings = self.roles.bindings(key)
-            given: list[tuple[Scope, ast.expr]] = []
-            if not isinstance(key[0], ast.Module) and name in parameter_names(key[0]):
-                given = self.roles.arguments(key[0], name)
-                if not given:
-                    return self._settle(key, False)
-            if not bindings and not given:
-                return self._settle(key, False)
-            good = all(self._binding(b, key[0], depth) for b in bindings)
-            self.asked[key] = good and all(self._value(value, where, depth + 1) for where, value in given)
-        return self.asked[key]
+        return self.proofs.holds(key, lambda: self._of_key(key, depth))
 
-    def _settle(self, key: tuple[Scope, str], answer: bool) -> bool:
-        self.asked[key] = answer
-        return answer
+    def _of_key(self, key: tuple[Scope, str], depth: int) -> bool:
+        scope, name = key
+        bindings = self.roles.bindings(key)
+        given: list[tuple[Scope, ast.expr]] = []
+        if not isinstance(scope, ast.Module) and name in parameter_names(scope):
+            given = given_by_calls(self.roles, scope, name)
+            if not given:
+                return False
+        found = [self._binding(b, scope, depth) for b in bindings]
+        found += [self._value(value, where, depth + 1) for where, value in given]
+        return bool(found) and all(found)
 
     def _binding(self, binding: Binding, scope: Scope, depth: int) -> bool:
         if binding.index is None:

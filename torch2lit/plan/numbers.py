@@ -11,6 +11,7 @@ from ..recover.nest import Frame
 from ..recover.syntax import walk, walk_scope
 from ..recover.variables import Variable
 from .draft import Draft
+from .proofs import Proofs
 from .scope_numbers import ScopeNumbers
 
 
@@ -20,17 +21,15 @@ class Numbers:
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.scoped = ScopeNumbers(draft.roles)
-        self.asked: dict[Variable, bool] = {}
+        self.proofs = Proofs()
 
     def holds(self, variable: Variable) -> bool:
         """Whether every value that the script ever gives the variable is a plain number."""
-        if variable not in self.asked:
-            self.asked[variable] = True  # a running sum refers to itself
-            values = self._values(variable)
-            if not values or not all(map(self._is_number, values)):
-                self.asked = {known: answer for known, answer in self.asked.items() if not answer}
-                self.asked[variable] = False
-        return self.asked[variable]
+        return self.proofs.holds(variable, lambda: self._holds_only_numbers(variable))
+
+    def _holds_only_numbers(self, variable: Variable) -> bool:
+        values = self._values(variable)
+        return bool(values) and all(map(self._is_number, values))
 
     def _is_number(self, given: _Given) -> bool:
         match given:

@@ -23,6 +23,8 @@ from .draft import (
     Removal,
 )
 from .handlers import read_in_handlers
+from .held_optimizers import Held, held_in, taken_out_of
+from .loaded_states import Loaded, loaded_states, state_of
 from .making import Making, makers
 from .moved import moved_functions
 from .steps import controls, is_scheduler_step, optimizer_names
@@ -46,8 +48,10 @@ class Configured:
     """Schedulers that are made there, too, and that the script's own statements step: attributes of the module."""
     wrapped: bool = True
     """Whether ``self.optimizers()`` offers all that the loop asks of them; torch's own objects are with the Trainer."""
+    loaded: list[Loaded] = field(default_factory=list)
+    """States that are loaded where the objects are made."""
     templates: list[str] = field(default_factory=list)
-    """How each expression is written, ``{}`` being itself: the script may take an optimizer out of what it holds."""
+    """How each expression is written, ``{}`` being itself: the script may take optimizers out of what it holds (``*{}``)."""
 
 
 def configure(draft: Draft) -> Configured:
@@ -57,15 +61,18 @@ def configure(draft: Draft) -> Configured:
     written = draft.variables.sequence(draft.all_items()).written
     if not draft.automatic:  # the script's own calls go to whatever optimizer it has by then
         written = draft.variables.written_in_sight(draft.all_items())
-    templates = ["{}"] * len(names)
-    for index, name in enumerate(names):
+    held: list[Held] = []
+    for name in names:
         variable = draft.variable(name, draft.nest.step_frame)
         if variable is not None and variable in written:
-            taken = _taken_out_of(draft, name, written) or (_container(draft, name, written), "{}")
-            names[index], templates[index] = taken
+            taken = taken_out_of(draft, name, written)
+            held += [taken] if taken is not None else held_in(draft, name, written)
             variable = None
+        else:
+            held.append((name, "{}"))
         if variable is not None and variable not in variables:
             variables.append(variable)
+    names, templates = [expression for expression, _template in held], [template for _expression, template in held]
     configured = Configured(variables, names, templates=templates)
     if len(variables) != len(names):
         return configured
@@ -91,44 +98,6 @@ def _is_own_object(draft: Draft, name: ast.expr) -> bool:
         key
     )  # an engine, as no optimizer of torch's does
     return runs_backward or draft.roles.is_plain_object(name, scope)
-
-
-def _taken_out_of(draft: Draft, name: ast.expr, written: frozenset[Variable]) -> tuple[ast.expr, str] | None:
-    """What the loop takes the optimizer from, and how it takes it, when that is plain to see.
-
-    first = optimizers["first"]      first, second = optimizers      for optimizer in optimizers.values()
-    """
-    key = draft.roles.key(draft.nest.step_frame.scope, name.id) if isinstance(name, ast.Name) else None
-    bindings = draft.roles.bindings(key) if key else []
-    if len({(ast.unparse(b.value), b.index) for b in bindings}) != 1:
-        return None
-    match bindings[0].value, bindings[0].index:
-        case ast.Subscript(value=ast.Name() as holder, slice=ast.Constant()) as part, None:
-            taken: tuple[ast.expr, str] = part, "{}"
-        case ast.Name() as holder, int(place) if place >= 0:
-            taken = holder, f"{{}}[{place}]"
-        case ast.Call(func=ast.Attribute(value=ast.Name() as holder, attr="values" | "items"), args=[]), -1:
-            taken = holder, "list({}.values())"
-        case _:
-            return None
-    variable = draft.variable(holder, draft.nest.step_frame)
-    return taken if variable is not None and variable not in written else None
-
-
-def _container(draft: Draft, name: ast.expr, written: frozenset[Variable]) -> ast.expr:
-    """What holds the optimizers from before the loop when the loop only runs over them."""
-    for item in draft.all_items():
-        for node in walk_scope(item.node):
-            if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
-                continue
-            variable = draft.variable(node, item.frame)
-            if variable is None or variable in written:
-                continue
-            if draft.role(node, item.frame) is Role.SCHEDULER:
-                continue
-            if draft.roles.key(item.frame.scope, node.id) in draft.effects.optimizers:
-                return node
-    raise draft.refuse("optimizer-made-in-loop", name, f"`{ast.unparse(name)}` gets its value inside the loop")
 
 
 # ---- schedulers
@@ -323,8 +292,15 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
         return
     if not making.may_run_later():
         return
-    if not all(_is_reached_by_the_loop_alone(draft, v, statements) for v in variables):
+    loaded = loaded_states(draft, variables, statements)
+    loads: list[ast.stmt] = [s for one in loaded for s in one.statements]
+    if not all(_is_reached_by_the_loop_alone(draft, v, statements, loads) for v in variables):
         return
+    configured.loaded = loaded
+    for one in loaded:
+        draft.rewritten[one.made] = f"{one.name} = None\n"
+        for load in one.statements:
+            draft.rewritten[load] = f"{one.name} = {draft.source.segment(state_of(load))}\n"
     configured.moved, configured.held = statements, held
     configured.wrapped = all(_only_steps(draft, v) for v in configured.optimizers)
     for statement in statements:
@@ -340,7 +316,9 @@ def _all_calls(statements: list[ast.stmt], name: str) -> bool:
     return all(isinstance(v, ast.Call) for v in values)
 
 
-def _is_reached_by_the_loop_alone(draft: Draft, variable: Variable, statements: list[ast.stmt]) -> bool:
+def _is_reached_by_the_loop_alone(
+    draft: Draft, variable: Variable, statements: list[ast.stmt], loads: list[ast.stmt]
+) -> bool:
     """Whether the loop, and what surely comes after it, are all that reads the object under its name."""
     if variable.name in read_in_handlers(draft):
         return False
@@ -350,6 +328,7 @@ def _is_reached_by_the_loop_alone(draft: Draft, variable: Variable, statements: 
     inside = {id(n) for n in walk(outermost)} - {id(n) for s in outermost.orelse for n in walk(s)}
     moved: list[ast.AST] = [
         *statements,
+        *loads,
         *(i.node for i in draft.united),
         *moved_functions(draft),
         *_entered_calls(draft),

@@ -9,8 +9,8 @@ from ..ddp.wrap import WRAPPERS
 from ..recover.state_names import is_whole
 from ..recover.syntax import dotted
 from .draft import Draft
+from .held_models import trained_models
 from .making import on_the_way
-from .validation import trained_models
 
 
 def own_device(draft: Draft, on_cuda: str) -> str:

@@ -13,8 +13,8 @@ from ..recover.state_names import is_whole
 from ..recover.syntax import Scope, dotted, walk
 from .device_moves import Device, DeviceMoves
 from .draft import Draft, Placement
+from .held_models import trained_models
 from .own_processes import own_device
-from .validation import trained_models
 
 _HIDDEN = {"set_default_device", "set_default_tensor_type"}
 """Calls that put things on a device where nobody moves them."""

@@ -7,11 +7,12 @@ draft itself is left as it was, whatever comes out.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 
 import libcst as cst
 
-from ..feature import AFTER, AROUND, Conflict, Feature, Proposal
+from ..feature import AROUND, Conflict, Feature, Note, Proposal
 from ..installed import features, is_own
 from ..program import Claim, TrainerSpec
 from ..recover.syntax import walk
@@ -24,15 +25,38 @@ def propose(draft: Draft) -> Draft:
     """The draft with all that features propose and that the laws let through, each asked on what came before it."""
     for feature in features():
         for proposal in _proposals(draft, feature):
+            if isinstance(proposal, Note):
+                draft.note(proposal.slug, proposal.statement, proposal.message)
+                continue
             planned = accept(draft, proposal, feature.name)
             if isinstance(planned, Conflict):
                 draft.declined.append((feature.name, planned))
+                _tell(draft, proposal.declined, planned)
             else:
                 draft = planned
+                for note in proposal.notes:
+                    draft.note(note.slug, note.statement, note.message)
     return draft
 
 
-def _proposals(draft: Draft, feature: Feature) -> list[Proposal]:
+def _tell(draft: Draft, note: Note | None, conflict: Conflict) -> None:
+    if note is not None:
+        why = _WHY[conflict.law].format(conflict.about)
+        draft.note(note.slug, note.statement, note.message.replace("{why}", why))
+
+
+_WHY = {
+    "level": "it is {} and nobody asked for it",
+    "free": "{} is part of something else",
+    "one loop": "{} belongs to another training loop, too",
+    "guards": "{} may keep it from running in every epoch",
+    "reads": "`{}` is read elsewhere",
+    "told once": "the Trainer is told of `{}` already",
+}
+"""The laws in a user's words, by what they are broken."""
+
+
+def _proposals(draft: Draft, feature: Feature) -> list[Proposal | Note]:
     """What a feature proposes. One of another package that fails is named, and the conversion goes on without it."""
     try:
         return list(feature.proposals(DraftTraining(draft)))
@@ -57,12 +81,14 @@ def accept(draft: Draft, proposal: Proposal, feature: str) -> Draft | Conflict:
     planned.idioms += [feature] if feature not in planned.idioms else []
     for statement in proposal.removed:
         planned.removals[statement] = Removal(proposal.target, feature, proposal.reason)
-    for statement, text in proposal.replaced.items():
+    for statement, text in proposal.texts.items():
         planned.claimed_by[statement] = feature
         if training.item_of(statement) is None:
-            planned.rewritten[statement] = text
+            planned.rewritten[statement] = numbered(text, proposal, number)
         else:
-            unread = (*proposal.unread, *_left_out(statement, text, proposal))
+            left = _left_out(statement, text, proposal) if statement in proposal.replaced else ()
+            unread = (*proposal.unread, *left)
+            planned.texts[statement] = text
             planned.claims[statement] = Claim(proposal.target, proposal.reason, _becomes(text), unread=unread)
     for watch in proposal.watched:
         place = training.item_of(watch.before)
@@ -94,6 +120,7 @@ def _numbered(proposal: Proposal, number: int) -> TrainerSpec:
         tuple((name, numbered(text, proposal, number)) for name, text in spec.arguments),
         tuple(numbered(text, proposal, number) for text in spec.callbacks),
         tuple(numbered(text, proposal, number) for text in spec.loggers),
+        spec.defaults,
     )
 
 
@@ -103,7 +130,7 @@ def _becomes(text: str) -> Callable[[object], object]:
 
 def _left_out(statement: ast.stmt, text: str, proposal: Proposal) -> Iterator[ast.AST]:
     """The parts of a replaced statement of which nothing is left: whole statements in it, and names that neither the new text nor what is watched holds."""
-    kept = {n.id for n in walk(ast.parse(text)) if isinstance(n, ast.Name)}
+    kept = _names(text)
     watched = {id(w.value) for w in proposal.watched}
     for node in walk(statement):
         inner = isinstance(node, ast.stmt) and node is not statement
@@ -111,20 +138,26 @@ def _left_out(statement: ast.stmt, text: str, proposal: Proposal) -> Iterator[as
             yield node
 
 
+def _names(text: str) -> set[str]:
+    """The names in a text; a word in braces at its start, which is given a value, is none of the script's."""
+    text = re.sub(r"^\{[\w:]+\}(?= = )", "_", text)
+    return {n.id for n in walk(ast.parse(text)) if isinstance(n, ast.Name)}
+
+
 # ---- the laws
 
 
-def _level(_draft: Draft, _training: DraftTraining, proposal: Proposal) -> str:
+def _level(draft: Draft, _training: DraftTraining, proposal: Proposal) -> str:
     """What is not exact is not wanted, as long as nobody asks for it."""
-    return "" if proposal.level == "exact" else proposal.level
+    return "" if draft.options.wants(proposal.level, proposal.option) else proposal.level
 
 
 def _free(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     """What a proposal changes is there, nobody else has changed it, and what becomes other source has a line of its own."""
     places = {part.statement: part.place for part in training.parts}
     for statement in _changed(proposal):
-        around = statement in proposal.replaced and places.get(statement) in AROUND
-        if statement not in places or (around and (places[statement] == AFTER or not training.alone(statement))):
+        around = statement in proposal.texts and places.get(statement) in AROUND
+        if statement not in places or (around and not training.alone(statement)):
             return _line(statement)
     return ""
 
@@ -141,7 +174,7 @@ def _one_loop(draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
 
 def _guards(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     """The Trainer does what it is told always and once: what goes runs in every epoch, but for conditions that the Trainer decides as well."""
-    changed = set(_changed(proposal))
+    changed = {*proposal.removed, *proposal.replaced}
     for part in training.parts:
         if part.statement in changed and part.place not in AROUND:
             around = [s for s in part.within if s not in proposal.decided and s not in changed]
@@ -152,11 +185,11 @@ def _guards(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     return ""
 
 
-def _reads(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
+def _reads(draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     """What goes has bound nothing that anything else still names."""
-    kept = {n.id for text in proposal.replaced.values() for n in walk(ast.parse(text)) if isinstance(n, ast.Name)}
+    kept = {name for text in proposal.texts.values() for name in _names(text)}
     names = [n for s in _changed(proposal) for n in walk(s) if isinstance(n, ast.Name)]
-    gone = {id(n) for n in names} | {id(n) for e in proposal.unread for n in walk(e)}
+    gone = {id(n) for n in names} | {id(n) for e in proposal.unread for n in walk(e)} | _gone_before(draft)
     for name in names:
         if isinstance(name.ctx, ast.Load) or name.id in kept:
             continue
@@ -164,6 +197,16 @@ def _reads(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
         if value is None or value.hidden or any(id(n) not in gone for n in value.mentions):
             return name.id
     return ""
+
+
+def _gone_before(draft: Draft) -> set[int]:
+    """The nodes of which earlier decisions leave nothing."""
+    found = {id(n) for s in draft.removals for n in walk(s)}
+    found |= {id(n) for claim in draft.claims.values() for part in claim.unread for n in walk(part)}
+    for statement, text in draft.rewritten.items():
+        kept = _names(text)
+        found |= {id(n) for n in walk(statement) if isinstance(n, ast.Name) and n.id not in kept}
+    return found
 
 
 def _told_once(draft: Draft, _training: DraftTraining, proposal: Proposal) -> str:
@@ -178,7 +221,8 @@ def _told_once(draft: Draft, _training: DraftTraining, proposal: Proposal) -> st
 def _kinds(proposal: Proposal) -> list[str]:
     """The classes of the callbacks that a proposal brings: what it imports, and what its texts call."""
     imported = [full for full in proposal.imports if ".callbacks." in full]
-    return [*imported, *(text.partition("(")[0] for text in proposal.trainer.callbacks if "(" in text)]
+    called = [text.partition("(")[0] for text in proposal.trainer.callbacks if "(" in text]
+    return [f"{kind} {proposal.key}".strip() for kind in (*imported, *called)]
 
 
 _LAWS: dict[str, Callable[[Draft, DraftTraining, Proposal], str]] = {
@@ -192,7 +236,7 @@ _LAWS: dict[str, Callable[[Draft, DraftTraining, Proposal], str]] = {
 
 
 def _changed(proposal: Proposal) -> list[ast.stmt]:
-    return [*proposal.removed, *proposal.replaced]
+    return [*proposal.removed, *proposal.texts]
 
 
 def _line(statement: ast.stmt) -> str:

@@ -13,6 +13,7 @@ from ..recover.roles import Binding, Key, Roles
 from ..recover.state_names import is_attribute, plain
 from ..recover.syntax import Scope, Source
 from .draft import Draft
+from .given import given_by_calls
 
 _DEEPEST = 6
 _GET_RANK = {"torch.distributed.get_rank", "torch.distributed.distributed_c10d.get_rank"}
@@ -87,19 +88,11 @@ class Ranks:
         stores = [n for n in stores if self.roles.key(self.source.scope_of(n), name) == key]
         is_parameter = not isinstance(scope, ast.Module) and name in parameter_names(scope)
         if is_parameter and not stores:
-            given = self._given(key)
+            given = given_by_calls(self.roles, scope, name)
             return bool(given) and all(self._holds(value, where, open_, depth + 1, asks) for where, value in given)
         if is_parameter or not bindings or len(stores) != len(bindings):
             return False
         return all(self._holds_at(binding, open_, depth, asks) for binding in bindings)
-
-    def _given(self, key: Key) -> list[tuple[Scope, ast.expr]]:
-        """What a parameter is given in all calls of the function; empty when some are not seen."""
-        scope, name = key
-        assert not isinstance(scope, ast.Module)
-        mentions = [n for n in self.source.all(ast.Name) if n.id == scope.name and isinstance(n.ctx, ast.Load)]
-        given = self.roles.arguments(scope, name)
-        return given if len(given) == len(mentions) and self.source.function(scope.name) is scope else []
 
     def _holds_at(self, binding: Binding, open_: bool, depth: int, asks: bool) -> bool:
         if binding.index is not None or not isinstance(binding.statement, ast.Assign | ast.AnnAssign):

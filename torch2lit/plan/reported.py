@@ -15,6 +15,7 @@ from ..recover.items import Item
 from ..recover.roles import Role
 from ..recover.state_names import is_state
 from ..recover.syntax import blocks, walk, walk_scope
+from ..recover.variables import Variable
 from .draft import (
     BATCH_END,
     BEFORE_STEP,
@@ -23,7 +24,6 @@ from .draft import (
     TRAINING_STEP,
     VALIDATION_END,
     VALIDATION_START,
-    VALIDATION_STEP,
     Draft,
     Logged,
     Reports,
@@ -36,6 +36,7 @@ from .measured import Measured
 from .metrics import logged_numbers
 from .no_arrays import NoArrays
 from .numbers import Numbers
+from .of_validation import OfValidation
 from .shown import Shown
 from .shown_numbers import root_of, shown_numbers
 from .state import State
@@ -43,7 +44,6 @@ from .steps import open_controls
 
 _HOOKS = (TRAINING_STEP, BEFORE_STEP, BATCH_END, EPOCH_START, VALIDATION_START, VALIDATION_END, EPOCH_END)
 _STEPS = (TRAINING_STEP, BEFORE_STEP, BATCH_END)
-_OF_VALIDATION = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 _CLOCKS = ("time.", "datetime.", "psutil.")
 _BEST = ("best", "min_", "max_", "_min", "_max", "lowest", "highest", "minimum")
 
@@ -77,9 +77,8 @@ class _Reporter:
         watched = [draft.variables.of(w.item.frame, w.watch.value.id) for w in draft.watched]
         self.deciding = _deciding(draft) | {v for v in watched if v is not None}
         self.homes: set[str] = set()
-        leading = draft.validation.leading if draft.validation is not None else []
-        validating = [i for hook in _OF_VALIDATION for i in draft.hooks.get(hook, []) if i not in leading]
-        self.validated = draft.variables.sequence(validating).written if draft.validation is not None else frozenset()
+        self.of_validation = OfValidation(draft)
+        self.written = {s for p in draft.accepted if p.own_points for s in p.texts}
 
     def run(self) -> None:
         for claim in self.draft.claims.values():
@@ -115,9 +114,12 @@ class _Reporter:
         variables = {home: variable for variable, home in self.state.homes.items()}
         names = self.taken.setdefault(VALIDATION_END, set())
         for attribute, home in logged_numbers(self.draft, self.state).items():
-            name = log_name(ast.Name(attribute, ast.Load()), "")
-            if not name or (name := of_validation(name)) in names:
+            shown = log_name(ast.Name(attribute, ast.Load()), "")
+            name = of_validation(shown) if shown else ""
+            if not name or name in names:
                 continue
+            if name != shown and variables[home] not in self.of_validation.at_its_end:
+                continue  # the training's number is logged where it is told
             names.add(name)
             self.homes.add(home)
             decides = variables[home] in self.deciding
@@ -125,14 +127,17 @@ class _Reporter:
 
     def _watch(self) -> None:
         """What the Trainer's callbacks watch is logged in double where the script decides by it, unless that is done when a validation ends."""
+        known: dict[tuple[Variable | None, ast.stmt], str] = {}
         for watched in self.draft.watched:
             value, statement = watched.watch.value, watched.watch.before
             place = _Place(watched.item, statement, watched.hook, 0, 0)
-            name = self._logged_name(value, place)
+            same = (self.draft.variables.of(watched.item.frame, value.id), statement)
+            name = known.get(same, "") or self._logged_name(value, place)
             if not name:
                 name = self._name(log_name(value, ""), place, value, value.id) or self._free_name(place)
                 reports = self.draft.reports.setdefault(statement, Reports())
                 reports.before.append(self._in_double(name, value.id))
+            known[same] = name
             self.draft.words[watched.word] = f'"{name}"'
 
     def _logged_name(self, value: ast.Name, place: _Place) -> str:
@@ -179,6 +184,8 @@ class _Reporter:
                 yield from self._statements(inner, hook, depth + 1)
 
     def _report(self, place: _Place) -> None:
+        if place.statement in self.written:
+            return
         found: list[Logged] = []
         for shown in shown_numbers(self.draft.source, place.statement):
             if shown.holder and place.hook in _STEPS and self._starts_anew(place):
@@ -275,16 +282,11 @@ class _Reporter:
         home = self.state.in_hook.get((place.hook, variable)) or self.state.homes.get(variable, "")
         return home in self.homes
 
-    def _is_validated(self, node: ast.expr, place: _Place) -> bool:
-        """Whether a value is made of what the validation found."""
-        names = [n.id for n in walk(node) if isinstance(n, ast.Name)]
-        return any(self.draft.variables.of(place.item.frame, name) in self.validated for name in names)
-
     def _name(self, name: str, place: _Place, node: ast.expr, value: str) -> str:
         """The name as it is logged in a hook; "" when that number or that name is logged there already."""
         if not name or (place.hook, value) in self.values:
             return ""
-        if place.hook in (VALIDATION_END, EPOCH_END) and self._is_validated(node, place):
+        if self.of_validation.value(node, place.item, place.statement):
             name = of_validation(name)
         elif place.hook not in _STEPS and any(
             name in names for hook, names in self.taken.items() if hook != place.hook

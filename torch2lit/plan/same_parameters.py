@@ -6,14 +6,17 @@ An optimizer is given the parameters themselves, not their values: moving a mode
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
 
-from ..recover.names import parameter_names
+from ..recover.makings import yields
+from ..recover.names import local_names, parameter_names
 from ..recover.own_classes import definition_of
-from ..recover.roles import Role, bound_argument
+from ..recover.quiet_models import keeps_layers
+from ..recover.roles import Role, Roles, bound_argument
 from ..recover.state_names import is_state
-from ..recover.syntax import walk
-from .draft import Draft
+from ..recover.syntax import Scope, dotted, walk
+from .may_run import may_run
 
 _SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
 """Methods of a module that answer the module, with the parameters that it had."""
@@ -27,32 +30,103 @@ _CHANGING = {
     "append", "extend", "insert", "remove", "pop", "popitem", "clear", "update", "setdefault", "add", "discard", "sort",
     "reverse",
 }  # fmt: skip
+_PLAIN = {
+    "filter", "map", "list", "tuple", "set", "dict", "zip", "iter", "enumerate", "range", "len", "getattr", "int", "float", "str", "bool",
+    "min", "max", "sum", "abs", "round", "sorted", "any", "all", "isinstance", "itertools.chain",
+}  # fmt: skip
+"""What hands parameters on as they are, or has nothing to do with them."""
+_LAZY = {"parameters", "named_parameters", "filter", "map", "chain", "from_iterable", "iter", "zip", "values", "items"}
+_SIZE = re.compile(r"(num|n)_\w+|\w+_(size|dim)|(in|out)_(features|channels)")
+"""What layers call how many or how large they are."""
 _DEPTH = 3
 
 
 class SameParameters:
     """Judges statements that run between the making of optimizers and the loop."""
 
-    def __init__(self, draft: Draft, making: list[ast.stmt]) -> None:
-        self.draft = draft
-        self.making = making
-        self.by_identity = all(_holds_identities(draft, s) for s in making)
+    def __init__(self, roles: Roles, scope: Scope, making: list[ast.stmt]) -> None:
+        self.roles = roles
+        self.source = roles.source
+        self.scope = scope
+        self.read_of = _read_of(making)
+        self.by_trainable = any(_asks_what_trains(n) for s in making for n in walk(s))
+        self.by_identity = all(_holds_identities(roles, s) for s in making)
 
-    def after(self, statement: ast.stmt, used: Collection[str]) -> bool:
+    def used_by(self, node: ast.AST) -> set[str]:
+        """The names that a making reads, with those of what it only begins to ask: an iterator is as new as its first step."""
+        found: set[str] = set()
+        open_names = _names(node)
+        while open_names:
+            found |= open_names
+            following: set[str] = set()
+            for name in open_names:
+                key = self.roles.key(self.scope, name)
+                values = [b.value for b in self.roles.bindings(key)] if key is not None else []
+                following |= {n for v in values if self._may_be_lazy(v) for n in _names(v)}
+            open_names = following - found
+        return {name for name in found if name not in self.roles.origins}
+
+    def _may_be_lazy(self, value: ast.expr) -> bool:
+        """Whether a value may be an iterator, or hold one, that asks a model only when it is looped over."""
+        match value:
+            case ast.GeneratorExp():
+                return True
+            case ast.ListComp(elt=element) | ast.SetComp(elt=element) | ast.DictComp(value=element):
+                return self._may_be_lazy(element)
+            case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts) | ast.Dict(values=parts):
+                return any(map(self._may_be_lazy, parts))
+            case ast.BinOp(left=left, right=right):
+                return self._may_be_lazy(left) or self._may_be_lazy(right)
+            case ast.Call(func=ast.Name(id="list" | "tuple" | "set" | "sorted" as name)) if name not in local_names(
+                self.source.tree
+            ):
+                return False
+            case ast.Call(func=function, args=args, keywords=keywords):
+                last = dotted(function).rpartition(".")[2] or getattr(function, "attr", "")
+                own = definition_of(self.roles, function)
+                if last in _LAZY or (isinstance(own, ast.FunctionDef) and yields(own)):
+                    return True
+                return any(map(self._may_be_lazy, [*args, *(k.value for k in keywords)]))
+        return any(isinstance(n, ast.GeneratorExp | ast.Call) for n in walk(value)) and not isinstance(
+            value, ast.Compare
+        )
+
+    def after(self, statement: ast.AST, used: Collection[str]) -> bool:
         """Whether the names that the making uses stand for the same after the statement."""
-        scope = self.draft.nest.entry.scope
+        if self.by_trainable and _may_freeze(statement, used):
+            return False
         for node in walk(statement):
             if not isinstance(node, ast.Name) or node.id not in used:
                 continue
-            model = self.draft.roles.role(scope, node.id) is Role.MODEL
+            model = self.roles.role(self.scope, node.id) is Role.MODEL
             if not isinstance(node.ctx, ast.Load):
                 if not (model and self._gives_itself(statement, node.id)):
                     return False
-            elif not self._keeps(node, _DEPTH) if model else self._is_changed(node, _DEPTH):
+            elif not self._stays(node):
                 return False
-        return True
+        return all(self._stays(node) for node in self._behind(statement, used))
 
-    def _gives_itself(self, statement: ast.stmt, name: str) -> bool:
+    def _stays(self, name: ast.Name) -> bool:
+        """Whether this mention of a name leaves its value as the making would find it."""
+        if self.roles.role(self.scope, name.id) is Role.MODEL:
+            return self._keeps(name, _DEPTH)
+        return not self._is_changed(name, _DEPTH)
+
+    def _behind(self, statement: ast.AST, used: Collection[str]) -> Iterator[ast.Name]:
+        """The mentions of the same variables in functions that the statement may run."""
+        if not any(isinstance(n, ast.Call) for n in walk(statement)):
+            return
+        own = {id(n) for n in walk(statement)}
+        for node in may_run(self.source, [statement]):
+            if isinstance(node, ast.Name) and node.id in used and id(node) not in own:
+                scope = self.source.scope_of(node)
+                if scope is self.scope:
+                    continue  # what else the function does is no part of the statement
+                key = self.roles.key(scope, node.id)
+                if key is not None and key == self.roles.key(self.scope, node.id):
+                    yield node
+
+    def _gives_itself(self, statement: ast.AST, name: str) -> bool:
         """Whether a statement is ``model = model.to(...)`` or the like."""
         match statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
@@ -69,20 +143,29 @@ class SameParameters:
     def _keeps(self, name: ast.Name, depth: int) -> bool:
         """Whether this mention of a model leaves the set of its parameters as it is."""
         node: ast.AST = name
-        parent = self.draft.source.parents.get(node)
+        parent = self.source.parents.get(node)
         while isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node:
             if not isinstance(parent.ctx, ast.Load):
                 return False
-            node, parent = parent, self.draft.source.parents.get(parent)
-        if isinstance(parent, ast.Call) and parent.func is node and isinstance(node, ast.Attribute):
-            return self._method_keeps(node.attr)
+            node, parent = parent, self.source.parents.get(parent)
+        if isinstance(parent, ast.Call) and parent.func is node:
+            if isinstance(node, ast.Attribute) and self._method_keeps(node.attr):
+                return True
+            return self.by_identity and keeps_layers(self.roles, name, node)
         if isinstance(node, ast.Attribute) and node.attr == "__class__":
             return True
         if isinstance(parent, ast.keyword):
-            node, parent = parent, self.draft.source.parents.get(parent)
+            node, parent = parent, self.source.parents.get(parent)
         if isinstance(parent, ast.Call):
+            if self._is_shape(parent, node.value if isinstance(node, ast.keyword) else node):
+                return True
             return parent.func is not node and self._call_keeps(parent, name, node, depth)
         return isinstance(parent, ast.FormattedValue | ast.Compare)
+
+    def _is_shape(self, call: ast.Call, argument: ast.AST) -> bool:
+        """Whether a number of a layer (``model.lstm.hidden_size``) is all that a function of torch is told."""
+        named = isinstance(argument, ast.Attribute) and _SIZE.fullmatch(argument.attr) is not None
+        return named and re.fullmatch(r"torch\.\w+", self.roles.full_name(call.func)) is not None
 
     def _method_keeps(self, method: str) -> bool:
         if method in _READING:
@@ -90,29 +173,26 @@ class SameParameters:
         return method in {"load_state_dict", *_SAME_OBJECT} and self.by_identity and not self._is_own(method)
 
     def _is_own(self, method: str) -> bool:
-        source = self.draft.source
-        return any(f.name == method and source.in_class(f) is not None for f in source.functions)
+        return any(f.name == method and self.source.in_class(f) is not None for f in self.source.functions)
 
     def _call_keeps(self, call: ast.Call, name: ast.Name, argument: ast.AST, depth: int) -> bool:
-        full = self.draft.roles.full_name(call.func)
-        if (
-            isinstance(call.func, ast.Name)
-            and call.func.id in _LOOKS
-            and self.draft.source.function(call.func.id) is None
-        ):
+        full = self.roles.full_name(call.func)
+        if isinstance(call.func, ast.Name) and call.func.id in _LOOKS and self.source.function(call.func.id) is None:
             return True
         if full in _COPIES or (full.startswith("torch.nn.init.") and self.by_identity):
             return True
-        if argument is name or isinstance(argument, ast.keyword):
+        if argument is name or isinstance(argument, ast.keyword) or _is_wrapped(argument, name):
             inside = self._parameter_names(call, name, depth)
             return inside is not None and all(self._keeps(n, depth - 1) for n in inside)
         return False
 
     def _is_changed(self, name: ast.Name, depth: int) -> bool:
         """Whether this mention of another value surely changes what it holds: an attribute or an item of it is bound."""
-        parents = self.draft.source.parents
+        parents = self.source.parents
         node: ast.AST = name
         parent = parents.get(node)
+        if self._is_another_setting(name, parent):
+            return False
         while isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node:
             if not isinstance(parent.ctx, ast.Load):
                 return True
@@ -126,30 +206,81 @@ class SameParameters:
             return inside is not None and any(self._is_changed(n, depth - 1) for n in inside)
         return False
 
+    def _is_another_setting(self, name: ast.Name, parent: ast.AST | None) -> bool:
+        """Whether a setting is bound that the making does not read: of parsed arguments it asks for others by their names."""
+        read = self.read_of.get(name.id)
+        if read is None or not isinstance(parent, ast.Attribute) or parent.value is not name:
+            return False
+        return parent.attr not in read and self.roles.role(self.source.scope_of(name), name.id) is Role.CONFIG
+
     def _parameter_names(self, call: ast.Call, given: ast.Name, depth: int) -> list[ast.Name] | None:
         """The mentions of what a function of this file calls its argument; None for any other function, or one that binds it."""
-        function = definition_of(self.draft.roles, call.func)
-        if not depth or not isinstance(function, ast.FunctionDef) or function not in self.draft.source.functions:
+        function = definition_of(self.roles, call.func)
+        if not depth or not isinstance(function, ast.FunctionDef) or function not in self.source.functions:
             return None
         if is_state(given.id):
             return None
         for parameter in parameter_names(function):
-            if bound_argument(function, call, parameter) is given:
+            if _is_or_wraps(bound_argument(function, call, parameter), given):
                 found = [n for s in function.body for n in walk(s) if isinstance(n, ast.Name) and n.id == parameter]
                 return found if all(isinstance(n.ctx, ast.Load) for n in found) else None
         return None
+
+
+def _read_of(making: list[ast.stmt]) -> dict[str, set[str]]:
+    """The attributes that a making reads of each name, of those names of which it reads nothing else."""
+    nodes = [n for s in making for n in walk(s)]
+    found: dict[str, set[str]] = {}
+    owners = set()
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found.setdefault(node.value.id, set()).add(node.attr)
+            owners.add(id(node.value))
+    whole = {n.id for n in nodes if isinstance(n, ast.Name) and id(n) not in owners}
+    return {name: attributes for name, attributes in found.items() if name not in whole}
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {n.id for n in walk(node) if isinstance(n, ast.Name)}
+
+
+def _asks_what_trains(node: ast.AST) -> bool:
+    return (isinstance(node, ast.Attribute) and node.attr == "requires_grad") or (
+        isinstance(node, ast.Constant) and node.value == "requires_grad"
+    )
+
+
+def _may_freeze(statement: ast.AST, used: Collection[str]) -> bool:
+    """Whether a statement may change what parameters of the used models are trained: it says so, or hands the model to a call."""
+    for node in walk(statement):
+        if isinstance(node, ast.Attribute) and node.attr in ("requires_grad", "requires_grad_"):
+            return True
+        if isinstance(node, ast.Call) and any(_names(a) & {*used} for a in (*node.args, *node.keywords)):
+            if not (isinstance(node.func, ast.Name) and node.func.id in _LOOKS):
+                return True
+    return False
+
+
+def _is_or_wraps(argument: ast.expr | None, name: ast.Name) -> bool:
+    return argument is name or (argument is not None and _is_wrapped(argument, name))
+
+
+def _is_wrapped(argument: ast.AST, name: ast.Name) -> bool:
+    """Whether an argument is ``model.module``: a wrapper's own model."""
+    return isinstance(argument, ast.Attribute) and argument.attr == "module" and argument.value is name
 
 
 def _stores(statement: ast.stmt, name: str) -> bool:
     return any(isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load) for n in walk(statement))
 
 
-def _holds_identities(draft: Draft, statement: ast.stmt) -> bool:
+def _holds_identities(roles: Roles, statement: ast.stmt) -> bool:
     """Whether what is made surely holds the parameters alone: an optimizer of unknown kind may copy their values, and Adagrad does."""
     calls = [n for n in walk(statement) if isinstance(n, ast.Call)]
-    made = [draft.roles.full_name(c.func) for c in calls]
-    known = ("torch.optim.", "transformers.", "filter", "list", "dict", "len", "getattr", "int", "float")
+    made = [roles.full_name(c.func) for c in calls]
     return not any("Adagrad" in name for name in made) and all(
-        (isinstance(c.func, ast.Attribute) and c.func.attr in _READING) or name.startswith(known)
+        (isinstance(c.func, ast.Attribute) and c.func.attr in _READING)
+        or name.startswith(("torch.optim.", "transformers."))
+        or (name in _PLAIN and roles.source.function(name) is None)
         for c, name in zip(calls, made, strict=True)
     )

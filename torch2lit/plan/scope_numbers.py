@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.device_values import default_of
 from ..recover.names import parameter_names
 from ..recover.roles import Roles
 from ..recover.syntax import Scope, walk_scope
+from .given import given_by_calls
+from .proofs import Proofs
 
 _DEPTH = 6
 _ALWAYS = {"len", "float", "int"}
@@ -23,7 +24,7 @@ class ScopeNumbers:
     def __init__(self, roles: Roles) -> None:
         self.roles, self.source = roles, roles.source
         self.odd = any(full.partition(".")[0] in _ODD for full in roles.origins.values())
-        self.asked: dict[tuple[Scope, str], bool] = {}
+        self.proofs = Proofs()
 
     def number(self, node: ast.expr, scope: Scope, depth: int = 0) -> bool:
         """Whether the value is a number of Python or a scalar of NumPy, which is as good as one."""
@@ -104,19 +105,14 @@ class ScopeNumbers:
         key = self.roles.key(scope, name)
         if key is None or self.roles.rebound_unseen(key):
             return False
-        if key not in self.asked:
-            self.asked[key] = True  # a value that is made of itself
-            if not self._of_key(key, depth):
-                self.asked = {known: answer for known, answer in self.asked.items() if not answer}
-                self.asked[key] = False
-        return self.asked[key]
+        return self.proofs.holds(key, lambda: self._of_key(key, depth))
 
     def _of_key(self, key: tuple[Scope, str], depth: int) -> bool:
         scope, name = key
         bindings = self.roles.bindings(key)
         given: list[tuple[Scope, ast.expr]] = []
         if not isinstance(scope, ast.Module) and name in parameter_names(scope):
-            given = self._given(scope, name)
+            given = given_by_calls(self.roles, scope, name)
             if not given:
                 return False
         if not bindings and not given:
@@ -125,19 +121,6 @@ class ScopeNumbers:
         found += [self.number(value, where, depth + 1) for where, value in given]
         found += [self.number(value, scope, depth + 1) for value in _added_to(scope, name)]
         return all(found)
-
-    def _given(self, function: Scope, name: str) -> list[tuple[Scope, ast.expr]]:
-        """What a parameter may be given, its default too; nothing when that is not known."""
-        assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        uses = [n for n in self.source.all(ast.Name) if n.id == function.name and isinstance(n.ctx, ast.Load)]
-        parents = [self.source.parents.get(n) for n in uses]
-        if not all(isinstance(p, ast.Call) and p.func is n for p, n in zip(parents, uses, strict=True)):
-            return []
-        found = self.roles.arguments(function, name)
-        if len(found) < len(uses):
-            default = default_of(function, name)
-            return [*found, (self.source.scope_of(function), default)] if default is not None else []
-        return found
 
     def _bound(self, value: ast.expr, index: int | None, scope: Scope, depth: int) -> bool:
         if index is None:

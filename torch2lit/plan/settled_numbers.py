@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable
 
 from ..recover.bindings import Binding
 from ..recover.names import bound_otherwise, parameter_names
 from ..recover.own_classes import own_class
-from ..recover.roles import bound_argument
 from ..recover.state_names import is_state
 from ..recover.syntax import Scope, walk, walk_scope
 from .draft import Draft
+from .given import given_by_calls
+from .proofs import Proofs
 
 _DEPTH = 12
 _MAKE_NUMBERS = {"len", "float", "int"}
@@ -30,21 +30,7 @@ class SettledNumbers:
 
     def __init__(self, draft: Draft) -> None:
         self.roles, self.source = draft.roles, draft.source
-        self.asked: dict[object, bool] = {}
-        self.assumed: list[object] = []
-
-    def _proved(self, key: object, proof: Callable[[], bool]) -> bool:
-        """Whether a proof holds that may come back to what it proves: a running sum is made of itself. What stood on one that fails is forgotten."""
-        if key not in self.asked:
-            mark = len(self.assumed)
-            self.asked[key] = True
-            self.assumed.append(key)
-            if not proof():
-                for other in self.assumed[mark:]:
-                    del self.asked[other]
-                del self.assumed[mark:]
-                self.asked[key] = False
-        return self.asked[key]
+        self.proofs = Proofs()
 
     def surely(self, node: ast.expr, scope: Scope, depth: int = 0) -> bool:
         """Whether the expression gives such a number whenever it is evaluated in the scope."""
@@ -120,7 +106,7 @@ class SettledNumbers:
     def _returned(self, function: ast.FunctionDef, index: int | None, depth: int) -> bool:
         if function.decorator_list and not all("grad" in ast.unparse(d) for d in function.decorator_list):
             return False
-        return self._proved((function, index), lambda: self._all_returned(function, index, depth))
+        return self.proofs.holds((function, index), lambda: self._all_returned(function, index, depth))
 
     def _all_returned(self, function: ast.FunctionDef, index: int | None, depth: int) -> bool:
         returns = [n for n in walk_scope(function.body) if isinstance(n, ast.Return | ast.Yield | ast.YieldFrom)]
@@ -132,7 +118,7 @@ class SettledNumbers:
         key = self.roles.key(scope, name)
         if key is None or self.roles.rebound_unseen(key) or is_state(name) or name in self._bound_otherwise:
             return False
-        return self._proved(key, lambda: self._all_values(key, depth))
+        return self.proofs.holds(key, lambda: self._all_values(key, depth))
 
     @functools.cached_property
     def _bound_otherwise(self) -> frozenset[str]:
@@ -146,7 +132,7 @@ class SettledNumbers:
         found = self.roles.bindings(key)
         given: list[tuple[Scope, ast.expr]] = []
         if not isinstance(scope, ast.Module) and name in parameter_names(scope):
-            given = self._given(scope, name)
+            given = given_by_calls(self.roles, scope, name)
             if not given:
                 return False
         added = [n for n in walk_scope(scope.body) if isinstance(n, ast.AugAssign) and _target(n) == name]
@@ -157,24 +143,6 @@ class SettledNumbers:
             and all(self.surely(n.value, scope, depth + 1) for n in added)
             and all(self.surely(value, where, depth + 1) for where, value in given)
         )
-
-    def _given(self, function: Scope, parameter: str) -> list[tuple[Scope, ast.expr]]:
-        """What every call passes for a parameter; nothing where a call may be out of sight."""
-        assert not isinstance(function, ast.Module)
-        owner = self.source.in_class(function)
-        calls = self.source.calls_to(function.name) if owner is None else self._calls_of_method(function)
-        found = [(self.source.scope_of(c), bound_argument(_without_self(function, owner), c, parameter)) for c in calls]
-        if owner is None:
-            mentioned = sum(n.id == function.name for n in self.source.all(ast.Name))
-        else:
-            mentioned = sum(n.attr == function.name for n in self.source.all(ast.Attribute))
-        if mentioned != len(calls) or any(value is None for _, value in found):
-            return []
-        return [(where, value) for where, value in found if value is not None]
-
-    def _calls_of_method(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.Call]:
-        """All calls of anything by the method's name."""
-        return [c for c in self.source.calls if isinstance(c.func, ast.Attribute) and c.func.attr == function.name]
 
     def _binding(self, binding: Binding, scope: Scope, depth: int) -> bool:
         if binding.index is None:
@@ -193,7 +161,7 @@ class SettledNumbers:
 
     def _attribute(self, attr: str, depth: int) -> bool:
         """Whether everything in the file that is called so, and an attribute of an object, is such a number."""
-        return self._proved(attr, lambda: self._all_of_attribute(attr, depth))
+        return self.proofs.holds(attr, lambda: self._all_of_attribute(attr, depth))
 
     def _all_of_attribute(self, attr: str, depth: int) -> bool:
         properties = [f for f in self.source.functions if f.name == attr]
@@ -237,14 +205,3 @@ def _target(node: ast.AugAssign) -> str:
 
 def _is_empty_list(node: ast.expr) -> bool:
     return isinstance(node, ast.List) and not node.elts
-
-
-def _without_self(
-    function: ast.FunctionDef | ast.AsyncFunctionDef, owner: ast.ClassDef | None
-) -> ast.FunctionDef | ast.AsyncFunctionDef:
-    """A method as a call of it sees its parameters."""
-    if owner is None or not function.args.args:
-        return function
-    a = function.args
-    kept = ast.arguments(a.posonlyargs, a.args[1:], a.vararg, a.kwonlyargs, a.kw_defaults, a.kwarg, a.defaults)
-    return ast.FunctionDef(function.name, kept, function.body, [])

@@ -56,7 +56,7 @@ def plan_several(draft: Draft) -> None:
     written = written_in_hooks(draft)
     draft.several = Several(
         whole,
-        frozenset(common_decisions(draft, same)),
+        common_decisions(draft, same),
         frozenset(written),
         frozenset(written_after(draft)),
         frozenset(s for s in surely_after(draft) if is_print(draft, s, draft.nest.entry.scope)),
@@ -108,7 +108,9 @@ class _Told:
         return found
 
     def _told(self) -> str:
-        given = dict(self.draft.trainer.written())
+        given = {
+            name: text.replace("{lightning}.pytorch.strategies.", "") for name, text in self.draft.trainer.written()
+        }
         return ", ".join(f"{name}={given[name]}" for name in ("devices", "num_nodes", "strategy") if name in given)
 
     def _training(self) -> str:

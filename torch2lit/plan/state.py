@@ -27,14 +27,16 @@ class State:
     """The configuration whose values become ``self.hparams``, as the entry point calls it."""
     compared: list[str] = field(default_factory=list)
     """Constructor parameters that cannot be compared with those values, as Lightning would."""
-    initial: list[tuple[str, ast.stmt]] = field(default_factory=list)
-    """Attributes that start with the value of a raw statement, which moves into the constructor."""
+    initial: list[tuple[str, ast.stmt, str]] = field(default_factory=list)
+    """Attributes that start with the value of a raw statement, which moves into the constructor, and the names that it binds there."""
     global_names: dict[str, set[str]] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
     """Names of the entry scope that are attributes after training."""
     written_back: list[tuple[str, str]] = field(default_factory=list)
     optimizers_after: list[tuple[str, int]] = field(default_factory=list)
     """Names of optimizers that the code after the training goes on using, and their places in the Trainer's list."""
+    loaded: dict[str, str] = field(default_factory=dict)
+    """States that ``configure_optimizers`` loads, by their names at the entry point, as the module holds them."""
     views: dict[str, str] = field(default_factory=dict)
     """Attributes that hold models of the object whose methods train, with the attribute's name in the plain view."""
     holder: str = ""

@@ -19,6 +19,7 @@ from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
 from .draft import Obstacle as Obstacle
+from .held_optimizers import taken_out_of
 from .held_parameters import holds_every
 from .last_returns import leaves_only_loop
 from .may_run import may_run, runs_in_loop
@@ -71,6 +72,8 @@ def find_step(draft: Draft) -> Step | Obstacle:
         return Obstacle(step, "the optimizer is not a plain variable")
     if is_attribute(optimizer.name) and optimizer in draft.variables.sequence(draft.epoch.items).written:
         return Obstacle(step, f"code that is not seen may give `{optimizer.name}` another value")
+    if _is_chosen_anew(draft, optimizer):
+        return Obstacle(step, f"`{optimizer.name}` may be another optimizer in another turn of the loop")
     if draft.roles.is_plain_object(ast.Name(optimizer.name, ast.Load()), optimizer.scope):
         return Obstacle(step, f"`{optimizer.name}` is no optimizer of torch's")
     if object_backward(draft.roles, backward, draft.nest.step_frame.scope):
@@ -106,6 +109,16 @@ def _receiver(draft: Draft, item: Item, call: ast.Call) -> Variable | None:
     if draft.role(call.func.value, item.frame) is Role.SCALER:
         return None
     return draft.variable(call.func.value, item.frame)
+
+
+def _is_chosen_anew(draft: Draft, optimizer: Variable) -> bool:
+    """Whether the loop binds the optimizer, and not to the same one in every turn."""
+    written = draft.variables.sequence(draft.epoch.items).written
+    if optimizer not in written:
+        return False
+    name = ast.Name(optimizer.name, ast.Load())
+    taken = taken_out_of(draft, name, written) if optimizer.scope is draft.nest.step_frame.scope else None
+    return taken is None or taken[1].startswith("*")
 
 
 def _other_optimizer(draft: Draft, items: list[Item], optimizer: Variable) -> ast.AST | None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import ast
 
+from ..recover.batch_sources import counted_places, source_makings
 from ..recover.circles import ends_in_a_circle
 from ..recover.items import Item, names_in, parts
-from ..recover.loops import Iterable, loop_names
+from ..recover.loops import DATA_LOADERS, Iterable, loop_names
 from ..recover.makings import Making, Value, is_none, makings, sources
 from ..recover.nest import Frame
 from ..recover.own_classes import lineage
@@ -44,8 +45,10 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
             return Obstacle(loop.node, f"`{ast.unparse(base)[:60]}` is made anew in every epoch")
         texts.append(text)
     lazy = asks_at_end = False
-    still = all(is_still_loader(draft, base, draft.nest.inner) for base in _side_by_side(loop.base))
-    if loop.kind is Iterable.LOADER and not still:
+    sides = _side_by_side(loop.base)
+    still = all(is_still_loader(draft, base, draft.nest.inner) for base in sides)
+    sources_alone = all(source_makings(_value(draft, base, draft.nest.inner)) for base in sides)
+    if loop.kind is Iterable.LOADER and not still and not sources_alone:
         for base in _side_by_side(loop.base):
             if _has_no_length(draft, base):
                 reason = "its dataset has no length, so that Lightning would fetch a batch ahead"
@@ -106,9 +109,17 @@ def _fixed_text(draft: Draft, base: ast.expr) -> str:
     for node in walk(base):
         if isinstance(node, ast.Name) and draft.variables.of(frame, node.id) in written:
             return ""
-    if isinstance(base, ast.Call) and dotted(base.func) != "range":
+    if isinstance(base, ast.Call) and (dotted(base.func) != "range" or _counts_what_changes(draft, base, frame)):
         return ""
     return entry_text(draft, base, frame)
+
+
+def _counts_what_changes(draft: Draft, base: ast.Call, frame: Frame) -> bool:
+    """Whether a number of the range is asked of an object that a turn may change: ``range(len(rows))``."""
+    hoister = _Hoister(draft)
+    asked = (n for argument in base.args for call in walk(argument) if isinstance(call, ast.Call) for n in walk(call))
+    names = (draft.variables.of(frame, n.id) for n in asked if isinstance(n, ast.Name))
+    return any(variable is not None and hoister.changes(variable) for variable in names)
 
 
 def _changing(draft: Draft) -> frozenset[Variable]:
@@ -223,17 +234,19 @@ class _Hoister:
         return ast.Name(text, ast.Load()) if text.isidentifier() else None
 
     def _mutated(self, variable: Variable) -> bool:
+        return bool(self.inside) and self.changes(variable)
+
+    def changes(self, variable: Variable) -> bool:
         """Whether a turn may change the object: in place, or by a method that is not known to leave it alone."""
         everything = self.draft.epoch.items
         key = (variable.scope, variable.name)
-        if not self.inside:
-            return False
         if any(key in self.draft.effects_of(item).mutates for item in everything):
             return True
         for item in everything:
             for node, frame in names_in(item):
                 parent = self.draft.source.parents.get(node)
-                called = isinstance(parent, ast.Attribute) and isinstance(self.draft.source.parents[parent], ast.Call)
+                above = self.draft.source.parents.get(parent) if isinstance(parent, ast.Attribute) else None
+                called = isinstance(above, ast.Call) and above.func is parent
                 if called and self.draft.variable(node, frame) is variable and parent.attr not in _ONLY_READ:  # type: ignore[union-attr]
                     return True
         return False
@@ -262,7 +275,12 @@ class _Hoister:
         if isinstance(node.func, ast.Attribute) and dotted(node.func).partition(".")[0] not in self._imports():
             receiver = self._content(node.func.value, frame)
             function = receiver and ast.Attribute(receiver, node.func.attr, ast.Load())
-        arguments = [self._content(a, frame) for a in node.args]
+        held = source_makings(Value(node, frame.scope, self.draft.roles))
+        counted = counted_places(held[0]) if held else range(len(node.args))
+        arguments = [
+            self._content(a, frame) if place in counted else self.expression(a, frame)
+            for place, a in enumerate(node.args)
+        ]
         keywords = [(k.arg, self._content(k.value, frame)) for k in node.keywords]
         if function is None or any(a is None for a in arguments) or any(v is None for _name, v in keywords):
             return None
@@ -277,6 +295,8 @@ class _Hoister:
             return self.draft.roles.key(scope, full) is None
         if full.startswith("torch.utils.data.") and full.rpartition(".")[2] in _STATELESS:
             return not any(k.arg is None or k.arg in _STATEFUL for k in node.keywords)
+        if source_makings(Value(node, scope, self.draft.roles)):
+            return True
         return isinstance(node.func, ast.Attribute) and node.func.attr in ("size", "numel", "dim") and not node.keywords
 
 
@@ -485,4 +505,24 @@ def _has_length(draft: Draft, base: ast.expr) -> bool:
 def _is_data_loader(made: Making, torchs: bool = False) -> bool:
     """Whether it is a DataLoader; with ``torchs`` only torch's own, of which it is known what its start does."""
     package, _, name = made.full_name.rpartition(".")
-    return name == "DataLoader" and (not torchs or not package or package.partition(".")[0] == "torch")
+    if name == "DataLoader":
+        return not torchs or not package or package.partition(".")[0] == "torch"
+    return not torchs and (made.full_name in _WITH_LENGTH or _is_partial(made))
+
+
+_WITH_LENGTH = {"dgl.dataloading.GraphDataLoader", "torch_geometric.loader.NeighborLoader"}
+
+
+_PLAIN = {"batch_size", "shuffle", "drop_last", "num_workers", "pin_memory"}
+
+
+def _is_partial(made: Making) -> bool:
+    """Whether a loader's class is called through the one ``partial(DataLoader, ...)`` that the name stands for."""
+    function = made.call.func
+    key = made.roles.key(made.scope, function.id) if isinstance(function, ast.Name) else None
+    match [b.value for b in made.roles.bindings(key)] if key is not None else []:
+        case [ast.Call(func=partial, args=[ast.Name() | ast.Attribute() as called], keywords=given)]:
+            full = made.roles.full_name(called)
+            plain = all(k.arg in _PLAIN for k in given)
+            return made.roles.full_name(partial) == "functools.partial" and full in DATA_LOADERS and plain
+    return False

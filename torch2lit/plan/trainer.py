@@ -12,13 +12,14 @@ from .draft import Draft
 from .epoch_values import length, sequence_of
 from .own_precision import precision_argument
 from .placement import placement
+from .sharded import strategy_argument
 from .unused_parameters import strategy_of
 
 
 def trainer_arguments(draft: Draft) -> TrainerSpec:
     """All that the Trainer is told, in the order in which it is written; what nobody asked for is switched off."""
     said = planned_arguments(draft).joined(draft.trainer)
-    told = {name for name, _ in said.written()}
+    told = {*said.defaults, *(name for name, _ in said.written())}
     off = [("logger", "False"), ("enable_checkpointing", "False"), ("enable_progress_bar", str(has_bar(draft)))]
     if not has_bar(draft):
         off.append(("enable_model_summary", "False"))
@@ -42,7 +43,7 @@ def planned_arguments(draft: Draft) -> TrainerSpec:
     if options.num_nodes is not None:
         arguments["num_nodes"] = str(options.num_nodes)
     if (strategy := strategy_of(draft)) is not None:
-        arguments["strategy"] = repr(strategy)
+        arguments["strategy"] = strategy_argument(draft, strategy)
     elif group is not None:
         arguments["strategy"] = group.argument(group.strategy_on(arguments["accelerator"]), '"auto"')
     if group is not None:

@@ -6,18 +6,21 @@ import ast
 import functools
 from collections.abc import Iterator, Sequence
 
-from ..feature import AFTER, BEFORE, ELSEWHERE, Part, Start, Value
+from ..feature import AFTER, BEFORE, ELSEWHERE, Node, Part, Start, Value
 from ..recover.items import Item
 from ..recover.names import bound_otherwise, parameter_names
+from ..recover.nest import Frame
 from ..recover.state_names import is_state
 from ..recover.syntax import Scope, blocks, root_name, walk, walk_scope
 from .afterwards import statements_after
 from .draft import HOOKS, Draft
 from .entry_names import at_entry
+from .held_parameters import holds_every
 from .last_returns import leaves_only_loop
 from .moved import moved_functions
 from .settled_numbers import SettledNumbers
 from .steps import controls, open_controls
+from .whole_state import changes_weights, counts_from_zero, is_all_state, is_the_optimizer
 
 _BY_TEXT = {"exec", "eval"}
 _ALL_NAMES = {"globals", "locals", "vars"}
@@ -35,7 +38,7 @@ class DraftTraining:
     def parts(self) -> Sequence[Part]:
         changed = {*self._draft.removals, *self._draft.rewritten}
         before = [Part(s, BEFORE) for s in self._before() if s not in changed]
-        after = [Part(s, AFTER) for s in statements_after(self._draft) if s not in self._draft.removals]
+        after = [Part(s, AFTER) for s in statements_after(self._draft) if s not in changed]
         found = [*before, *self._in_hooks(), *after]
         return [*found, *self._elsewhere({part.statement for part in found})]
 
@@ -116,12 +119,41 @@ class DraftTraining:
     def value(self, name: ast.Name) -> Value | None:
         entry, source, roles = self._draft.nest.entry.scope, self._draft.source, self._draft.roles
         key = roles.key(source.scope_of(name), name.id)
-        if key is None or key[0] is not entry or is_state(name.id) or self._draft.module_that_trains:
+        if key is None or key[0] not in (entry, source.tree) or is_state(name.id) or self._draft.module_that_trains:
             return None
         mentions = tuple(
             n for n in source.all(ast.Name) if n.id == name.id and roles.key(source.scope_of(n), n.id) == key
         )
-        return Value(name.id, self._start(mentions), mentions, self._is_hidden(name.id, entry))
+        hidden = self._is_hidden(name.id, key[0])
+        if key[0] is not entry:
+            return Value(name.id, None, mentions, hidden)
+        start = self._start(mentions)
+        inner, handed = self._handed(name.id)
+        return Value(name.id, start, (*mentions, *inner), hidden, handed)
+
+    def _handed(self, name: str) -> tuple[tuple[ast.Name, ...], tuple[ast.Name, ...]]:
+        """Where functions in the hooks name a variable of the entry that is handed to them, and where it is."""
+        draft, inner, handed = self._draft, dict[int, ast.Name](), dict[int, ast.Name]()
+        wanted = draft.variables.of(draft.nest.entry, name)
+        for frame in self._frames():
+            for parameter, argument in frame.arguments.items():
+                if draft.variables.of(frame, parameter) is not wanted or wanted is None or frame.caller is None:
+                    continue
+                if isinstance(argument, ast.Name) and draft.variables.of(frame.caller, argument.id) is wanted:
+                    handed[id(argument)] = argument
+                    found = [n for n in walk_scope(frame.scope.body) if isinstance(n, ast.Name) and n.id == parameter]
+                    inner |= {id(n): n for n in found}
+        return tuple(inner.values()), tuple(handed.values())
+
+    def _frames(self) -> list[Frame]:
+        """The functions whose statements are in the hooks, as they are called."""
+        found: dict[int, Frame] = {}
+        for item in self._draft.all_items():
+            frame: Frame | None = item.frame
+            while frame is not None:
+                found[id(frame)] = frame
+                frame = frame.caller
+        return list(found.values())
 
     def _start(self, mentions: Sequence[ast.Name]) -> Start | None:
         inside = {id(n) for n in walk(self._draft.nest.outermost)}
@@ -173,8 +205,49 @@ class DraftTraining:
                 return self.constant(found.start.value) if len(bound) == 1 else None
         return None
 
-    def at_entry(self, node: ast.expr) -> str:
-        return at_entry(self._draft, node, self._draft.nest.entry)
+    def all(self, kind: type[Node]) -> Sequence[Node]:
+        return self._draft.source.all(kind)
+
+    def is_gone(self, statement: ast.stmt) -> bool:
+        return statement in self._draft.removals
+
+    def asked(self, option: str) -> str:
+        return self._draft.options.asked(option)
+
+    def at_entry(self, node: ast.expr, part: Part | None = None) -> str:
+        return at_entry(self._draft, node, self._item_at(part).frame)
+
+    def _item_at(self, part: Part | None) -> Item:
+        """The item of a hook, or one that stands for the function that holds the loop."""
+        known = self._items.get(part.statement) if part is not None else None
+        return known or Item(self._draft.nest.outermost, self._draft.nest.entry)
+
+    def counts_epochs(self, node: ast.expr, part: Part) -> bool:
+        return counts_from_zero(self._draft, node, self._item_at(part))
+
+    def trains(self, node: ast.expr, part: Part) -> bool:
+        return holds_every(self._draft, node, self._item_at(part)) and not self._draft.module_that_trains
+
+    def steps(self, node: ast.expr, part: Part) -> bool:
+        return is_the_optimizer(self._draft, node, self._item_at(part))
+
+    def trains_nothing_else(self, node: ast.expr, part: Part) -> bool:
+        return self.trains(node, part) and is_all_state(self._draft, node, self._item_at(part))
+
+    def weights_stay(self, part: Part) -> bool:
+        behind = [p for p in self.parts if p.place in HOOKS]
+        behind = behind[next(i for i, p in enumerate(behind) if p.statement is part.statement) + 1 :]
+        inside = {id(n) for n in walk(part.statement)}
+        return not any(
+            changes_weights(self._draft, p.statement, self._items[p.statement])
+            for p in behind
+            if id(p.statement) not in inside
+        )
+
+    @property
+    def automatic(self) -> bool:
+        nest = self._draft.nest
+        return self._draft.automatic and nest.epochs is not None and nest.batches is not None
 
     def may_be_passed(self, part: Part) -> bool:
         item = self._items[part.statement]

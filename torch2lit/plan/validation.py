@@ -5,38 +5,25 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from ..recover.items import Guard, Item, grad_mode, names_in, parts
+from ..recover.items import Guard, Item, grad_mode
 from ..recover.loops import Iterable
-from ..recover.names import parameter_names
 from ..recover.phases import Validation, find_validation, hidden_evaluation
-from ..recover.roles import Key, Role
-from ..recover.state_names import is_attribute, is_whole
-from ..recover.syntax import Scope, walk, walk_scope
-from ..recover.variables import Variable
-from .afterwards import statements_after
+from ..recover.state_names import is_whole
+from ..recover.syntax import walk, walk_scope
 from .breaks import remove_break, validation_break
 from .changes import changed_names
-from .draft import (
-    BATCH_END,
-    EPOCH_END,
-    EPOCH_START,
-    VALIDATION_END,
-    VALIDATION_START,
-    VALIDATION_STEP,
-    Draft,
-    Removal,
-)
+from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
 from .entry_names import entry_text, written_in_loop
 from .lengths import first_change
-from .mode_dependent import mode_dependent
-from .modes import first_evaluated, mode_calls
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
+from .second_evaluation import divide_at_function, second_evaluations
 from .several_loaders import join_following, unite
 from .steps import controls, open_controls
 from .train_data import constructions, is_still_loader, owns_generator
 from .validation_epochs import epochs_obstacle, guard_of, is_every_epoch, tell_epochs
+from .validation_modes import mirror_modes, modes_allow
 
 
 def place_after(draft: Draft) -> None:
@@ -203,19 +190,25 @@ def _place(draft: Draft, found: Validation) -> None:
         draft.trainer = draft.trainer.set("limit_val_batches", limited[1])
     own = [*found.before, *found.body, *found.trailing, *found.rest]
     found.before = draft.without_unread_constants(found.before, own)
-    trailing, rest = _divide_rest(draft, found)
     leading = found.leading
     if found.every is not None and leading:
         guard = Guard()
         draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), *(replace(i, guard=guard) for i in leading)]
         leading = []
-    draft.hooks[VALIDATION_START] = [*leading, *found.before]
+    start = [*leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
+    trailing, rest = _divide_rest(draft, found)
+    if seconds := [] if limited else second_evaluations(draft, found):
+        divided = divide_at_function(draft, found, seconds)
+        if modes_allow(draft, found, seconds, divided):
+            draft.seconds = seconds
+            start, trailing, rest = divided.start, divided.end, divided.epoch_end
+    draft.hooks[VALIDATION_START] = start
     draft.hooks[VALIDATION_END] = trailing
     draft.hooks[EPOCH_END] = rest
     if (told := tell_epochs(draft, found)) is not None:
         draft.hooks[EPOCH_START] = [*draft.hooks.get(EPOCH_START, []), told]
-    _mirror_modes(draft, found, trailing, rest)
+    mirror_modes(draft, found, rest)
 
 
 def _divide_rest(draft: Draft, found: Validation) -> tuple[list[Item], list[Item]]:
@@ -240,250 +233,3 @@ def _divide_rest(draft: Draft, found: Validation) -> tuple[list[Item], list[Item
     guard = guard_of(draft, found)
     left = max(0, own - len(trailing))
     return trailing, [*(replace(i, guard=guard) for i in rest[:left]), *rest[left:]]
-
-
-# ---- train and eval mode
-
-
-def _mirror_modes(draft: Draft, found: Validation, trailing: list[Item], rest: list[Item]) -> None:
-    start = draft.hooks[VALIDATION_START]
-    inside = [i for hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END) for i in draft.hooks.get(hook, [])]
-    held = held_models(draft) | mode_dependent(draft, inside)
-    evaluated: dict[Variable, Item] = {}
-    looked_at = False
-    for item in start:
-        looked_at |= not mode_calls(draft, item) and _sees_mode(draft, item)
-        for model, mode in mode_calls(draft, item):
-            if mode == "eval":
-                evaluated[model] = item
-            else:
-                evaluated.pop(model, None)
-    inner = _evaluated_in_step(draft) if not looked_at and held else set()
-    held |= {*evaluated, *inner}
-    used = {model for model in held if any(_names_model(draft, item, {model}) for item in inside)} or held
-    if held and used <= {*evaluated, *inner} and not looked_at:
-        for model, item in evaluated.items():
-            if model in held and _only_mode_call(item):
-                draft.removals[item.node] = Removal(
-                    "validation", "eval_mode", "Lightning switches the module to eval mode for validation"
-                )
-        draft.hooks[VALIDATION_START] = [i for i in start if i.node not in draft.removals]
-        if _mode_matters_after(draft, held, rest) or (not used <= set(evaluated) and not _train_before(draft, used)):
-            draft.methods.append(_KEEP_EVAL)
-        return
-    draft.methods.append(_KEEP_MODE)
-    if evaluated or any(draft.effects_of(item).mode for item in inside):
-        draft.methods.append(_KEEP_EVAL)
-
-
-def _evaluated_in_step(draft: Draft) -> set[Variable]:
-    """The models that every batch of the validation switches to eval mode before it looks at any."""
-    found: set[Variable] = set()
-    for item in draft.hooks[VALIDATION_STEP]:
-        found |= {model for model, mode in mode_calls(draft, item) if mode == "eval"} | first_evaluated(draft, item)
-        if not mode_calls(draft, item) and _sees_mode(draft, item):
-            break
-    return found
-
-
-def _train_before(draft: Draft, held: set[Variable]) -> bool:
-    """Whether the models are surely in train mode, all of them as a whole, when the validation begins."""
-    state: dict[Variable, str] = {}
-    for item in [*draft.epoch.before, *draft.epoch.batch, *(draft.validation.leading if draft.validation else [])]:
-        if called := mode_calls(draft, item):
-            state.update(called)
-        elif draft.effects_of(item).mode:
-            return False
-    return all(state.get(model) == "train" for model in held)
-
-
-_KEEP_MODE = """\
-def on_validation_model_eval(self):
-    pass  # the script validates in the mode that it is in
-"""
-_KEEP_EVAL = """\
-def on_validation_model_train(self):
-    pass  # the script stays in eval mode until it calls train() itself
-"""
-
-
-def trained_models(draft: Draft) -> set[Variable]:
-    """The models that the nest uses, as variables."""
-    found: set[Variable] = set()
-    for item in [*draft.epoch.batch]:
-        for node in walk_scope(item.node):
-            if isinstance(node, ast.Name) and draft.role(node, item.frame) is Role.MODEL:
-                variable = draft.variable(node, item.frame)
-                if variable is not None and variable not in draft.variables.use(item).written:
-                    found.add(variable)
-    return found
-
-
-def held_models(draft: Draft) -> set[Variable]:
-    """Every model that the module will hold: the trained ones, and copies or teachers that other hooks use."""
-    found = trained_models(draft)
-    items = draft.all_items()
-    written = draft.variables.sequence(items).written
-    for item in items:
-        for node, frame in names_in(item):
-            if draft.role(node, frame) is Role.MODEL:
-                variable = draft.variable(node, frame)
-                if variable is not None and variable not in written:
-                    found.add(variable)
-    return found
-
-
-def _only_mode_call(item: Item) -> bool:
-    node = item.node
-    if isinstance(node, ast.Expr):
-        return True
-    match node:
-        case ast.Assign(targets=[ast.Name(id=target)], value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
-            return target == name
-    return False
-
-
-def _mode_matters_after(draft: Draft, held: set[Variable], rest: list[Item]) -> bool:
-    """Whether the models may be used in eval mode after validation and before the script switches them back."""
-    state = _scan(draft, [*rest, *draft.epoch.before, *draft.epoch.batch], held)
-    if state == "used":
-        if not any(mode for i in draft.epoch.before for _, mode in mode_calls(draft, i)) and not any(
-            mode == "train" for i in [*rest, *draft.epoch.batch] for _, mode in mode_calls(draft, i)
-        ):
-            draft.note(
-                "never-back-to-train",
-                draft.validation.loop.node if draft.validation else 0,
-                "after the first validation the model is never switched back to train mode; the conversion keeps that",
-            )
-        return True
-    return _uses_after_training(draft, held)
-
-
-def _scan(draft: Draft, items: list[Item], held: set[Variable]) -> str:
-    switched: set[Variable] = set()
-    for item in items:
-        for model, _mode in mode_calls(draft, item):
-            switched.add(model)
-        if held <= switched:
-            return "switched"
-        if _names_model(draft, item, held - switched) and _sees_mode(draft, item):
-            return "used"
-    return ""
-
-
-def _sees_mode(draft: Draft, item: Item) -> bool:
-    """Whether the item may look at a module in a way that shows its mode: anything but parameters and state dicts."""
-    for node, frame in names_in(item):
-        key = draft.roles.key(frame.scope, node.id)
-        function = draft.source.function(node.id)
-        if function is not None and draft.effects.touched(node, frame.scope) & draft.effects.models:
-            return True
-        if key not in draft.effects.models:
-            continue
-        parent = draft.source.parents.get(node)
-        if isinstance(parent, ast.Attribute) and parent.attr in _HARMLESS:
-            continue
-        if (
-            isinstance(parent, ast.Call)
-            and isinstance(parent.func, ast.Name)
-            and parent.func.id in ("len", "id", "type")
-        ):
-            continue
-        return True
-    return False
-
-
-def _names_model(draft: Draft, item: Item, models: set[Variable]) -> bool:
-    keys: set[Key] = {(m.scope, m.name) for m in models}
-    if any(draft.variables.of(frame, node.id) in models for node, frame in names_in(item)):
-        return True
-    return any(draft.effects.touched(part, frame.scope) & keys for part, frame in parts(item))
-
-
-def _uses_after_training(draft: Draft, held: set[Variable]) -> bool:
-    """Whether code after the epoch loop, or other users of an object's model, may run it before its mode is switched."""
-    keys = {(m.scope, m.name) for m in held}
-    keys |= {(draft.nest.entry.scope, m.name) for m in held}
-    for statement in statements_after(draft):
-        first = first_model_use(draft, statement, draft.nest.entry.scope, keys)
-        if first:
-            return first == "forward"
-    shared = any(is_attribute(m.name) for m in held)
-    return (shared or not isinstance(draft.nest.entry.scope, ast.Module)) and _returned_model(draft, held)
-
-
-def _returned_model(draft: Draft, held: set[Variable]) -> bool:
-    names = {m.name for m in held}
-    if any(is_attribute(name) for name in names):
-        return True
-    return any(
-        isinstance(n, ast.Return)
-        and n.value is not None
-        and any(isinstance(p, ast.Name) and p.id in names for p in walk(n.value))
-        for n in walk_scope(draft.nest.entry.scope.body)
-    ) or bool(names & set(_parameters(draft.nest.entry.scope)))
-
-
-def _parameters(scope: Scope) -> list[str]:
-    return [] if isinstance(scope, ast.Module) else parameter_names(scope)
-
-
-def first_model_use(draft: Draft, statement: ast.AST, scope: Scope, keys: set[Key], depth: int = 0) -> str:
-    """``mode`` or ``forward``: what the code does first with one of the models; "" when it does not use them."""
-    nodes = sorted(
-        (n for n in walk_scope(statement) if isinstance(n, ast.Call | ast.Name)), key=lambda n: (n.lineno, n.col_offset)
-    )
-    switched = {
-        node.func.value
-        for node in nodes
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("train", "eval")
-    }
-    for node in nodes:
-        if isinstance(node, ast.Name):
-            if draft.roles.key(scope, node.id) not in keys or isinstance(node.ctx, ast.Store):
-                continue
-            if node in switched:
-                return "mode"
-            if _may_show_mode(draft, node):
-                return "forward"
-            continue
-        function = draft.source.function(node.func.id) if isinstance(node.func, ast.Name) else None
-        if function is not None and depth < 4:
-            inner = set(keys)
-            for parameter in parameter_names(function):
-                for caller, argument in draft.roles.arguments(function, parameter):
-                    if isinstance(argument, ast.Name) and draft.roles.key(caller, argument.id) in keys:
-                        inner.add((function, parameter))
-            for child in function.body:
-                if first := first_model_use(draft, child, function, inner, depth + 1):
-                    return first
-    return ""
-
-
-def _may_show_mode(draft: Draft, node: ast.Name) -> bool:
-    """Whether a model is used in a way that may depend on the mode: called, or a part of it, asked for it, given away."""
-    chain: ast.AST = node
-    parent = draft.source.parents.get(chain)
-    while isinstance(parent, ast.Attribute) or (isinstance(parent, ast.Subscript) and parent.value is chain):
-        if isinstance(parent, ast.Attribute) and parent.attr in ("training", "modules", "named_modules"):
-            return True
-        if isinstance(parent, ast.Attribute) and parent.attr in _HARMLESS:
-            return False
-        chain, parent = parent, draft.source.parents.get(parent)
-    if isinstance(parent, ast.Call):
-        if chain is parent.func:
-            return True
-        own = isinstance(parent.func, ast.Name) and draft.source.function(parent.func.id) is not None
-        return not own and not _is_harmless_call(parent)
-    return isinstance(parent, ast.keyword | ast.Starred)
-
-
-_HARMLESS = {
-    "state_dict", "parameters", "named_parameters", "load_state_dict", "to", "cpu", "cuda", "modules", "children",
-    "named_modules", "buffers", "save", "requires_grad_",
-}  # fmt: skip
-
-
-def _is_harmless_call(node: ast.Call) -> bool:
-    name = ast.unparse(node.func).rpartition(".")[2]
-    return name in ("print", "len", "id", "type", "save", "deepcopy", "isinstance", "summary")

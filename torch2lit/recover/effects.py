@@ -489,7 +489,7 @@ class EffectAnalysis:
             )
         return self._grad[function]
 
-    def _changed_parameters(self, function: ast.FunctionDef) -> frozenset[str]:
+    def changed_parameters(self, function: ast.FunctionDef) -> frozenset[str]:
         """The parameters whose object the function may change in place."""
         if function not in self._in_place:
             self._in_place[function] = frozenset()  # guards against recursion
@@ -569,7 +569,7 @@ class EffectAnalysis:
                     names.append(root_name(value))
             case ast.Call(func=ast.Name(id=name)):
                 if function := self.source.function(name):
-                    for parameter in self._changed_parameters(function):
+                    for parameter in self.changed_parameters(function):
                         argument = bound_argument(function, node, parameter)
                         names.append(root_name(argument) if argument is not None else "")
         if isinstance(node, ast.Call):

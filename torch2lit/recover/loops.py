@@ -6,9 +6,10 @@ import ast
 from dataclasses import dataclass
 from enum import Enum
 
+from .batch_sources import source_makings
 from .makings import Value, sources, yields
 from .names import bound_names, target_names
-from .roles import Role, Roles
+from .roles import Role, Roles, is_loader_name
 from .syntax import Scope, dotted
 
 _BARS = {
@@ -272,6 +273,9 @@ def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
         bindings = roles.bindings(key) if key else []
         if len(bindings) == 1 and bindings[0].index is None and dotted_call(bindings[0].value) == "range":
             return Iterable.RANGE
+    if isinstance(base, ast.Name) and is_loader_name(base.id) and roles.key(scope, base.id) is None:
+        unknown = any(_is_no_loader(p) for p in sources(Value(base, scope, roles)))
+        return Iterable.UNKNOWN if unknown else Iterable.LOADER  # of `from data import *`
     if isinstance(base, ast.Name) and _is_list(base, scope, roles):
         return Iterable.UNKNOWN
     if isinstance(base, ast.Name | ast.Attribute | ast.Subscript) and roles.of(base, scope) is Role.LOADER:
@@ -280,7 +284,8 @@ def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
         )
     if isinstance(base, ast.Call) and roles.of(base, scope) is Role.LOADER:
         return Iterable.LOADER
-    return Iterable.LOADER if _is_made_as_loader(base, scope, roles) else Iterable.UNKNOWN
+    made = _is_made_as_loader(base, scope, roles) or source_makings(Value(base, scope, roles))
+    return Iterable.LOADER if made else Iterable.UNKNOWN
 
 
 def _is_made_as_loader(base: ast.expr, scope: Scope, roles: Roles) -> bool:

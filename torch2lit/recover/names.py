@@ -112,7 +112,7 @@ class Flow:
 def flow(statements: Iterable[ast.AST], gone: Container[ast.AST] = ()) -> Flow:
     """The flow of names through statements (or expressions) in their order; those in ``gone`` are passed over.
 
-    What may be there are statements, comparisons and conditions.
+    What may be there are statements, comparisons, conditions and names.
     """
     nodes = list(statements)
     if len(nodes) == 1 and not (gone and any(part in gone for part in _statements(nodes[0]))):
@@ -131,7 +131,7 @@ def _flow(nodes: list[ast.AST], gone: Container[ast.AST]) -> Flow:
     return Flow(frozenset(way.exposed), frozenset(way.bound), frozenset(way.written), frozenset(way.all_read))
 
 
-_MAY_GO = (ast.stmt, ast.Compare, ast.BoolOp)
+_MAY_GO = (ast.stmt, ast.Compare, ast.BoolOp, ast.Name)
 
 
 @remembered

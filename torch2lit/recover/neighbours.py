@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files.asked import is_file
 from ..files.reading import read_file, read_text
 from ..memory import once, tree_of
 from .names import local_names
@@ -275,7 +276,7 @@ def absolute_module(outer: str, file: Path, module: str) -> str | None:
 def _above_package(folder: Path) -> Path | None:
     """The folder from which the package that a folder is gets imported, None for a folder that is no package."""
     root = folder.resolve()
-    while (root / "__init__.py").is_file() and root.parent != root:
+    while is_file(root / "__init__.py") and root.parent != root:
         root = root.parent
     return root if root != folder.resolve() else None
 
@@ -287,6 +288,6 @@ def _module_file(folder: Path, parts: list[str]) -> Path | None:
         candidates.insert(0, stem.with_name(f"{stem.name}.py"))
     for candidate in candidates:
         with contextlib.suppress(OSError):
-            if candidate.is_file():
+            if is_file(candidate):
                 return candidate
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ..files.asked import entries
 from ..files.reading import read_text
 
 _PLAIN = "parameters|state_dict|load_state_dict|train|eval|to|cuda|cpu|zero_grad|step|param_groups|dataset|batch_size"
@@ -21,7 +22,7 @@ def uses_oddly(folder: Path | None, owner: str, attribute: str) -> bool:
     odd = re.compile(rf"\.{re.escape(attribute)}\b(?!\s*\.\s*(?:{_PLAIN})\b)")
     made = re.compile(rf"^\s*class {re.escape(owner)}\b", re.MULTILINE)
     for place in (folder, folder / ".."):
-        files = sorted(place.glob("*.py"))
+        files = [place / entry.name for entry in entries(place) if entry.name.endswith(".py")]
         if len(files) > _MOST_FILES:
             return True
         for file in files:

@@ -286,7 +286,7 @@ def _validation_in_call(
         except NotStraight:
             return None
         binds, body, result = callee_items(frame, item.node)
-        if result and _breaks_text(item.node, call, result[0].value):
+        if result and breaks_text(item.node, call, result[0].value):
             return None
         for one in result:
             one.inner = result_before
@@ -341,7 +341,7 @@ def parts_before(statement: ast.stmt, call: ast.Call) -> list[ast.AST]:
     return [part for part in found if not isinstance(part, ast.Constant)]
 
 
-def _breaks_text(statement: ast.stmt, call: ast.Call, value: ast.expr | None) -> bool:
+def breaks_text(statement: ast.stmt, call: ast.Call, value: ast.expr | None) -> bool:
     """Whether the call stands in an f-string, in which its value could not be written."""
     formatted = any(isinstance(n, ast.JoinedStr) and any(c is call for c in ast.walk(n)) for n in ast.walk(statement))
     return formatted and any(

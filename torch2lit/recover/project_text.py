@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+from ..files.asked import entries, is_file
 from ..files.reading import read_text
 from ..memory import once
 
@@ -34,10 +35,10 @@ def other_text(path: str) -> str:
 
     They are those of its folder and below it, and for a module of a package those around the package.
     """
-    if not path or path == "-" or not os.path.isfile(own := Path(path)):
+    if not path or path == "-" or not is_file(own := Path(path)):
         return ""
     folder = own.parent
-    while os.path.isfile(folder / "__init__.py") and folder.parent != folder:
+    while is_file(folder / "__init__.py") and folder.parent != folder:
         folder = folder.parent
     here, around = own.resolve(), folder.resolve()
     return once(("text around", here, around), lambda: _text_around(here, around))
@@ -58,12 +59,10 @@ def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     seen = 0
     while left and len(found) < _MOST and seen < _MOST_ENTRIES:
         current = left.pop(0)
-        entries: list[os.DirEntry[str]] = []
-        with contextlib.suppress(OSError), os.scandir(current) as inside:
-            entries = sorted(inside, key=lambda entry: entry.name)
-        seen += len(entries) + 1
-        found += [current / e.name for e in entries if os.path.splitext(e.name)[1] in suffixes and os.path.isfile(e)]
-        left += [current / e.name for e in entries if _may_hold_code(e)]
+        inside = entries(current)
+        seen += len(inside) + 1
+        found += [current / e.name for e in inside if os.path.splitext(e.name)[1] in suffixes and os.path.isfile(e)]
+        left += [current / e.name for e in inside if _may_hold_code(e)]
     return found[:_MOST]
 
 

@@ -66,7 +66,7 @@ _LOADER_CLASS = re.compile(r"(DataLoader|[A-Z]\w*Loader|BucketIterator|\w*DataLo
 _NOT_LOADERS = {"FileSystemLoader", "ConfigLoader", "Loader", "SafeLoader", "FullLoader"}
 
 
-def _is_loader_name(name: str) -> bool:
+def is_loader_name(name: str) -> bool:
     return _LOADER_NAME.fullmatch(name) is not None and _COUNT_NAME.fullmatch(name) is None
 
 
@@ -236,7 +236,7 @@ class Roles:
             for caller, argument in self.arguments(scope, name):
                 if role := self.of(argument, caller):
                     return role
-        return bar if bar is not None and not _is_loader_name(name) else self._role_from_use(key)
+        return bar if bar is not None and not is_loader_name(name) else self._role_from_use(key)
 
     def _role_from_use(self, key: Key) -> Role | None:
         uses, name = self.uses(key), plain(key[1])
@@ -252,7 +252,7 @@ class Roles:
             return Role.CONFIG if uses else None
         if name == "device":
             return Role.DEVICE
-        if _is_loader_name(name):
+        if is_loader_name(name):
             return Role.LOADER
         if name in ("criterion", "loss_fn", "loss_func", "loss_function", "criterium") and "()" in uses:
             return Role.CRITERION
@@ -348,7 +348,7 @@ class Roles:
             case ast.Subscript(value=container, slice=place):
                 if (role := self._of_any(elements_at(Value(container, scope, self), place))) is not None:
                     return role
-                by_name = isinstance(container, ast.Name) and _is_loader_name(container.id)
+                by_name = isinstance(container, ast.Name) and is_loader_name(container.id)
                 return Role.LOADER if by_name else None
             case ast.IfExp(body=body, orelse=orelse):
                 return self.of(body, scope) or self.of(orelse, scope)
@@ -371,7 +371,7 @@ class Roles:
             return self.of(node.value, scope)
         if isinstance(node.value, ast.Name) and self.role(scope, node.value.id) is Role.CONFIG:
             return None
-        if _is_loader_name(node.attr):
+        if is_loader_name(node.attr):
             return Role.LOADER
         if isinstance(node.value, ast.Name):
             return self._of_made_attribute(self.key(scope, node.value.id), node.attr)

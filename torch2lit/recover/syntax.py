@@ -255,6 +255,13 @@ class Source:
         lines[0] = lines[0][node.col_offset :]  # type: ignore[attr-defined]
         return b"".join(lines).decode() or ast.unparse(node)
 
+    def column(self, node: ast.AST) -> int:
+        """The column in which a node begins, in characters from 1: Python's own count bytes of UTF-8, from 0."""
+        line, offset = getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+        if not 0 < line <= len(self._raw_lines):
+            return int(offset) + 1
+        return len(self._raw_lines[line - 1].encode()[:offset].decode(errors="replace")) + 1
+
     def scope_of(self, node: ast.AST) -> Scope:
         """The function (or the module) whose block holds the node; a function's scope is where it is defined."""
         parents = self.parents

@@ -248,3 +248,14 @@ def _is_number(node: ast.expr) -> bool:
         case ast.Constant(value=value):
             return isinstance(value, int | float)
     return False
+
+
+def may_use_gpu(tree: ast.AST) -> bool:
+    """Whether the script names another device than the processor, or lets somebody choose one."""
+    for node in walk(tree):
+        match node:
+            case ast.Name(id="device") | ast.Attribute(attr="cuda" | "device" | "mps" | "xpu"):
+                return True
+            case ast.Constant(value=str() as text) if text.partition(":")[0] in ("cuda", "mps", "xpu"):
+                return True
+    return False

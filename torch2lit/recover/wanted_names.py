@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ..files.asked import exists, is_file
+from ..files.reading import read_text
 from ..memory import once, tree_of
 from .neighbours import Neighbours, neighbours_of
 from .project_text import files_below
@@ -42,7 +44,7 @@ def takers(path: str, changed: Mapping[Path, str] | None = None) -> dict[str, li
 
 
 def _takers(path: str, changed: Mapping[Path, str]) -> dict[str, list[Path]]:
-    if not path or path == "-" or not (own := Path(path)).is_file() or own.suffix != ".py":
+    if not path or path == "-" or not is_file(own := Path(path)) or own.suffix != ".py":
         return {}
     own = own.resolve()
     name = own.parent.name if own.stem == "__init__" else own.stem
@@ -95,18 +97,17 @@ def _is_main(test: ast.expr) -> bool:
 def _root(own: Path) -> Path:
     """The folder of the project: the nearest above that looks like one, else that of the file or of its package."""
     folder = own.parent
-    while (folder / "__init__.py").is_file() and folder.parent != folder:
+    while is_file(folder / "__init__.py") and folder.parent != folder:
         folder = folder.parent
     for above in [own.parent, *list(own.parents)[1:_HIGHEST]]:
-        if any((above / mark).exists() for mark in _ROOT_MARKS):
+        if any(exists(above / mark) for mark in _ROOT_MARKS):
             return above if folder.is_relative_to(above) else folder
     return folder
 
 
 def _read(file: Path) -> str:
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        if file.stat().st_size < (_LARGEST if file.suffix == ".py" else _LARGEST_NOTEBOOK):
-            return file.read_text(encoding="utf-8-sig")
+        return read_text(file, "utf-8-sig", _LARGEST if file.suffix == ".py" else _LARGEST_NOTEBOOK)
     return ""
 
 

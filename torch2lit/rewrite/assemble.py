@@ -17,6 +17,7 @@ from ..plan.optimizers import Configured
 from ..plan.state import State
 from ..program import Edit
 from ..recover.syntax import Source, walk
+from .blank_lines import without_surplus
 from .device import unused_devices
 from .entry import EntryEditor, loop_edit, trainer_source
 from .formatting import format_code, line_length
@@ -52,7 +53,7 @@ def nest_edits(
         edits.append(sampler)
     edits = [replace(e, text=restorer.at_entry(e.text)) for e in edits]
     edits += _class_and_functions(draft, state, removed, class_code, names)
-    return unused_ranks(draft, editor, edits), names
+    return without_surplus(source.lines, unused_ranks(draft, editor, edits)), names
 
 
 def sampler_edit(draft: Draft, editor: EntryEditor) -> Edit | None:

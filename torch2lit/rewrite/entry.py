@@ -24,6 +24,7 @@ from .formatting import format_code
 from .module import Names
 from .proposed import around_fit, filled
 from .rename import rename
+from .second import evaluated
 from .several import written_by
 from .statements import Replacement, Replacer, Statement, standalone
 
@@ -51,6 +52,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
         lines.append(f"{names.trainer}.strategy.barrier()")
     lines += after
     lines += back
+    lines += [f"{name}.eval()" for name in draft.left_in_eval]
     lines += [f"{name} = {names.trainer}.optimizers[{place}]" for name, place in state.optimizers_after]
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
     return "\n".join(lines) + "\n"
@@ -58,7 +60,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
 
 def _at_start(draft: Draft, state: State, names: Names, test: ast.expr) -> str:
     """The condition of the `while` loop before its first turn: start values may live on the module by now."""
-    moved = {s.targets[0].id: attribute for attribute, s in state.initial}  # type: ignore[attr-defined]
+    moved = {name: attribute for attribute, _statement, name in state.initial}
     read = {n.id for n in walk(test) if isinstance(n, ast.Name)}
     homes = {name: f"{names.instance}.{attribute}" for name, attribute in moved.items() if name in read}
     return cst.Module([]).code_for_node(rename(cst.parse_expression(f"({draft.source.segment(test)})"), homes))[1:-1]
@@ -125,6 +127,7 @@ class EntryEditor:
     def edits(self) -> list[Edit]:
         """All of them, one per statement or line."""
         gone = self._gone()
+        gone = [s for s in gone if s not in self.draft.rewritten]
         result = [self._remove(s) for s in gone if self.alone(s)]
         result += self._shared_lines(gone)
         result += [self._rewritten(s, text) for s, text in self.draft.rewritten.items()]
@@ -163,8 +166,13 @@ class EntryEditor:
         twin = self.source.twins[statement]
         [line] = cst.parse_module(filled(self.draft, self.names, text)).body
         assert isinstance(twin.node, cst.SimpleStatementLine) and isinstance(line, cst.SimpleStatementLine)
+        if statement in statements_after(self.draft):
+            line = rename(line, {n: f"{self.names.instance}.{attribute}" for n, attribute in self.state.after.items()})
         line = line.with_changes(trailing_whitespace=twin.node.trailing_whitespace)
-        return Edit(self._first_line(statement), self._last_line(statement), self.code(statement, line))
+        start = self._first_line(statement)
+        while start > 0 and self.source.lines[start - 1].lstrip().startswith("#") and self._travels(statement):
+            start -= 1
+        return Edit(start, self._last_line(statement), self.code(statement, line))
 
     def _travels(self, statement: ast.stmt) -> bool:
         """Whether the comments above a statement go where the statement goes."""
@@ -205,7 +213,7 @@ class EntryEditor:
         done: set[int] = set()
         handled = [s for h in handlers_around(self.draft) for s in h.body]
         for statement in [*statements_after(self.draft), *handled]:
-            if statement in gone or statement in self.draft.nest.outermost.orelse:
+            if statement in gone or statement in self.draft.nest.outermost.orelse or statement in self.draft.rewritten:
                 continue
             if not self._is_of_first(statement):
                 if not any(isinstance(n, ast.Name) and n.id in names for n in walk(statement)):
@@ -218,7 +226,9 @@ class EntryEditor:
         return result
 
     def _is_of_first(self, statement: ast.stmt) -> bool:
-        """Whether one of several processes alone runs some of the statement."""
+        """Whether the statement changes whatever it reads: one of several processes alone runs some of it, or the Trainer evaluates."""
+        if any(s.statement in set(walk(statement)) for s in self.draft.seconds):
+            return True
         several = self.draft.several
         if several is None:
             return False
@@ -294,6 +304,11 @@ class EntryEditor:
                 names = {**names, "print": f"{self.names.trainer}.print"}
             node = self._written_by_first(node, statement)
         renamed = rename(node, names)
+        seconds = [s for s in self.draft.seconds if s.statement in set(walk(statement))]
+        if seconds:
+            lines = evaluated(self.draft, self.state, self.names, node, seconds)
+            text = "".join(self.code(statement, rename(line, names)) for line in lines)
+            return Edit(self._first_line(statement), self._last_line(statement), text)
         text = self.code(statement, renamed)
         return Edit(self._first_line(statement), self._last_line(statement), text)
 
@@ -337,7 +352,7 @@ def _unix(text: str) -> str:
 def _inside(draft: Draft) -> set[int]:
     """The ids of all nodes that stand in moved code: they are gone with it."""
     found = {id(n) for n in walk(draft.nest.outermost)}
-    frames = [draft.nest.inner, draft.nest.step_frame]
+    frames = [draft.nest.inner, draft.nest.step_frame, *draft.nest.between]
     if draft.validation is not None:
         frames.append(draft.validation.frame)
     for frame in frames:

@@ -215,8 +215,14 @@ class HookWriter:
         changed = self._replaced(node, item.node, hook)
         if changed and (above := self._above(item)):
             changed[0] = changed[0].with_changes(leading_lines=[*above, *_leading(changed[0])])
-        names = self.names(item.frame, hook, item.node)
+        names = self.names(item.frame, hook, item.node) | self._names_of_texts(item, hook)
         return [rename(line, names) for line in changed]
+
+    def _names_of_texts(self, item: Item, hook: str) -> dict[str, str]:
+        """What the names in texts of accepted proposals stand for: they may be of a statement beside it."""
+        texts = [t for s in _inner(item.node) if (t := self.draft.texts.get(s))]
+        found = {n: home for t in texts for n, home in self.names(item.frame, hook, ast.parse(t)).items()}
+        return {name: home for name, home in found.items() if name != "self"}
 
     def _above(self, item: Item) -> list[cst.EmptyLine]:
         """What stands above the autocast block whose first statement this is, when the Trainer takes its place."""
@@ -244,11 +250,13 @@ class HookWriter:
                 changes[id(target)] = None
             if (several := self.draft.several) is not None and inner not in self.draft.removals:
                 if inner in several.common:
-                    changes[id(target)] = decided_by_first(changes.get(id(target)))
+                    changes[id(target)] = decided_by_first(changes.get(id(target)), several.common[inner])
                 elif inner in several.written:
                     changes[id(target)] = written_by("self.trainer", changes.get(id(target)))
             if inner in self.draft.reports and inner not in self.draft.removals:
-                changes[id(target)] = with_reports(self.draft.reports[inner], changes.get(id(target)))
+                changes[id(target)] = with_reports(
+                    self.draft.reports[inner], changes.get(id(target)), self.draft.own_points
+                )
         if not changes:
             return self._manual(node, statement)
         holder = cst.Module([node]).visit(Replacer(changes))

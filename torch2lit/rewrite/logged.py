@@ -11,23 +11,24 @@ from .emptied import without_empty_parts
 from .statements import Replacement, Statement, as_lines
 
 
-def with_reports(reports: Reports, replacement: Replacement | None) -> Replacement:
-    """A statement, or what takes its place, between the lines that log its numbers."""
+def with_reports(reports: Reports, replacement: Replacement | None, own_points: bool) -> Replacement:
+    """A statement, or what takes its place, between the lines that log its numbers; ``own_points``: not to the logger, which gets the script's own."""
 
     def apply(node: Any) -> list[Statement]:
         lines = as_lines(without_empty_parts(node) if replacement is None else replacement(node))
-        return [*_lines(reports.before, reports.shared), *lines, *_lines(reports.after, reports.shared)]
+        before, after = (_lines(n, reports.shared, own_points) for n in (reports.before, reports.after))
+        return [*before, *lines, *after]
 
     return apply
 
 
-def _lines(numbers: list[Logged], shared: bool) -> list[Statement]:
-    return [log_line(numbers, shared)] if numbers else []
+def _lines(numbers: list[Logged], shared: bool, own_points: bool) -> list[Statement]:
+    return [log_line(numbers, shared, own_points)] if numbers else []
 
 
-def log_line(numbers: list[Logged], shared: bool) -> Statement:
+def log_line(numbers: list[Logged], shared: bool, own_points: bool) -> Statement:
     """One line that logs numbers; ``shared``: those of all processes together."""
-    more = ", sync_dist=True" if shared else ""
+    more = (", sync_dist=True" if shared else "") + (", logger=False" if own_points else "")
     if len(numbers) == 1:
         text = f'self.log("{numbers[0].name}", {_value(numbers[0])}{more})'
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,12 +20,13 @@ from ..plan.draft import (
     VALIDATION_STEP,
     Draft,
 )
+from ..plan.held_models import trained_models
+from ..plan.homes.unbound import may_be_missing, optimizer_of_module_level
 from ..plan.optimizers import Configured, may_be_none
 from ..plan.proposals import word
 from ..plan.reported import is_for_several
 from ..plan.several_loaders import LOADER_INDEX
 from ..plan.state import State
-from ..plan.validation import trained_models
 from ..recover.makings import Value, makings
 from ..recover.names import local_names
 from ..recover.roles import Role
@@ -197,7 +199,7 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
         if hook == BATCH_END and draft.train_data is not None and draft.train_data.asks_at_end:
             body = [*body, cst.parse_statement(FINISH_LOADER)]
         if hook == VALIDATION_END and draft.validation_numbers:
-            body = [*body, log_line(draft.validation_numbers, is_for_several(draft))]
+            body = [*body, log_line(draft.validation_numbers, is_for_several(draft), draft.own_points)]
         if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):
             continue
         methods.append(_function(_signature(hook, state, _kept_names(draft, state, hook)), body, writer))
@@ -283,9 +285,10 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
     lines += [f"    self.{attribute} = {parameter}" for parameter, attribute, _argument in state.parameters]
     lines += [f"    self.{attribute} = {name}" for attribute, name in state.views.items()]
     text = "\n".join(lines) + "\n"
-    for attribute, statement in state.initial:
+    for statement in dict.fromkeys(statement for _attribute, statement, _name in state.initial):
         twin = draft.source.twins[statement]
-        line = rename(standalone(twin.node, twin.index), {statement.targets[0].id: f"self.{attribute}"})  # type: ignore[attr-defined]
+        starts = {name: f"self.{attribute}" for attribute, own, name in state.initial if own is statement}
+        line = rename(standalone(twin.node, twin.index), starts)
         line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])
         code = cst.Module([line]).code.replace("\r\n", "\n")
         text += "".join(f"    {part}\n" for part in code.splitlines())
@@ -310,7 +313,7 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
     lines = ["def configure_optimizers(self):"]
     if not configured.moved:
         written = (
-            template.replace("{}", writer.text(e, draft.nest.step_frame, "configure_optimizers"))
+            template.replace("{}", _optimizer_text(draft, e, writer, state))
             for e, template in zip(configured.expressions, configured.templates, strict=True)
             if draft.roles.of(e, draft.nest.step_frame.scope) is not Role.SCALER
         )
@@ -320,20 +323,60 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
             inner = f'{{"scheduler": {scheduler}, "interval": "{configured.interval}"}}'
             lines.append(f'    return {{"optimizer": {texts[0]}, "lr_scheduler": {inner}}}')
         elif len(texts) == 1:
-            lines.append(f"    return {texts[0]}")
-        elif any(may_be_none(draft, e) for e in configured.expressions):
+            lines.append(f"    return {_alone(texts[0])}")
+        elif any(may_be_none(draft, e) or _may_be_missing(draft, e) for e in configured.expressions):
             lines.append(f"    return [optimizer for optimizer in ({', '.join(texts)}) if optimizer is not None]")
         else:
             lines.append(f"    return [{', '.join(texts)}]")
         return "\n".join(lines) + "\n"
-    return "\n".join([*lines, *_made(draft, configured, writer)]) + "\n"
+    return "\n".join([*lines, *_made(draft, configured, state, writer)]) + "\n"
 
 
-def _made(draft: Draft, configured: Configured, writer: HookWriter) -> list[str]:
+def _alone(text: str) -> str:
+    """What is returned for one expression: a list of the optimizers that a container holds."""
+    held = text.removeprefix("*")
+    return f"list({held})" if held != text and held.endswith(")") else held
+
+
+def _optimizer_text(draft: Draft, optimizer: ast.expr, writer: HookWriter, state: State) -> str:
+    """How the module reaches an optimizer that the script makes."""
+    variable = draft.variable(optimizer, draft.nest.step_frame)
+    if variable is not None and variable not in state.homes and variable.is_global:
+        return optimizer_of_module_level(draft, variable)
+    return writer.text(optimizer, draft.nest.step_frame, "configure_optimizers")
+
+
+def _may_be_missing(draft: Draft, optimizer: ast.expr) -> bool:
+    variable = draft.variable(optimizer, draft.nest.step_frame)
+    return variable is not None and may_be_missing(draft, variable)
+
+
+def _loaded_here(configured: Configured, state: State, statement: ast.stmt, names: Mapping[str, str]) -> Iterator[str]:
+    """The lines that load what the script has loaded between this moved statement and the next one."""
+    following = [s.lineno for s in configured.moved if s.lineno > statement.lineno]
+    for one in configured.loaded:
+        first = one.statements[0].lineno
+        if statement.lineno < first and not any(line < first for line in following):
+            held = state.loaded[one.name]
+            own = (
+                names.get(one.variable.name, one.variable.name)
+                if one.variable in configured.held
+                else one.variable.name
+            )
+            yield f"    if {held} is not None:"
+            yield f"        {own}.load_state_dict({held})"
+
+
+def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> list[str]:
     """The raw statements that make optimizers and schedulers, and what Lightning gets of them."""
     claimed = [] if configured.scheduler is None else [configured.scheduler]
     own = {v.name for v in [*configured.optimizers, *claimed]}
-    single = len(configured.moved) == 1 and not claimed and isinstance(configured.moved[0], ast.Assign)
+    single = (
+        len(configured.moved) == 1
+        and not claimed
+        and not configured.loaded
+        and isinstance(configured.moved[0], ast.Assign)
+    )
     lines: list[str] = []
     for statement in configured.moved:
         found = writer.names(draft.nest.entry, "configure_optimizers", statement)
@@ -346,6 +389,7 @@ def _made(draft: Draft, configured: Configured, writer: HookWriter) -> list[str]
             code, found_once = re.subn(rf"^{re.escape(target)}\s*=\s*", "return ", code, count=1, flags=re.M)
             single = bool(found_once)
         lines += [f"    {part}" if part else "" for part in code.splitlines()]
+        lines += _loaded_here(configured, state, statement, found)
     if single:
         return lines
     optimizers = [v.name for v in configured.optimizers]

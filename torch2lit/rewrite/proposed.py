@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from ..plan.draft import Draft
 from ..plan.proposals import numbered, word
@@ -55,19 +56,17 @@ def filled(draft: Draft, names: Names, text: str) -> str:
     return text
 
 
-def named_import_edit(source: Source, module: str, name: str) -> Edit | None:
-    """``from MODULE import NAME`` where imports of that form stand; None when the file has it."""
+def named_import_edit(source: Source, module: str, names: Sequence[str]) -> Edit | None:
+    """``from MODULE import NAME, NAME`` where imports of that form stand; None when the file has them all."""
     imports = [s for s in source.tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
-    for node in imports:
-        if (
-            isinstance(node, ast.ImportFrom)
-            and node.module == module
-            and any(a.name == name and not a.asname for a in node.names)
-        ):
-            return None
+    there = {
+        a.name for n in imports if isinstance(n, ast.ImportFrom) and n.module == module for a in n.names if not a.asname
+    }
+    if not (missing := [name for name in names if name not in there]):
+        return None
     first = next((s for s in imports if isinstance(s, ast.ImportFrom) and _sorts_behind(s, module)), None)
     place = first.lineno - 1 if first is not None else max((s.end_lineno or s.lineno for s in imports), default=0)
-    return Edit(place, place, f"from {module} import {name}\n")
+    return Edit(place, place, f"from {module} import {', '.join(missing)}\n")
 
 
 def _sorts_behind(node: ast.ImportFrom, module: str) -> bool:

@@ -29,12 +29,12 @@ def every_batch_source(name: str, attributes: tuple[str, ...]) -> str:
     return EVERY_BATCH.format(name=name, attributes=shown)
 
 
-def decided_by_first(replacement: Replacement | None) -> Replacement:
-    """An `if` whose test, or a call whose argument, is what the first process says."""
+def decided_by_first(replacement: Replacement | None, places: tuple[int, ...] = ()) -> Replacement:
+    """An `if` whose test, a call whose argument (or those at some places), or a setting whose value is what the first process says."""
 
     def apply(node: Any) -> Any:
         lines = as_lines(node if replacement is None else replacement(node))
-        return [_decided(line) for line in lines]
+        return [_decided(line, places) for line in lines]
 
     return apply
 
@@ -52,14 +52,23 @@ def written_by(trainer: str, replacement: Replacement | None = None) -> Replacem
     return apply
 
 
-def _decided(line: Statement) -> Statement:
+def _decided(line: Statement, places: tuple[int, ...]) -> Statement:
     if isinstance(line, cst.If):
         space = cst.SimpleWhitespace(" ")
         return line.with_changes(test=_of_first(line.test), whitespace_before_test=space)
     match line:
+        case cst.SimpleStatementLine(body=[(cst.Expr() | cst.Assign()) as statement]) if places:
+            assert isinstance(statement.value, cst.Call)
+            arguments = [
+                a.with_changes(value=_of_first(a.value)) if number in places else a
+                for number, a in enumerate(statement.value.args)
+            ]
+            return line.with_changes(body=[statement.with_changes(value=statement.value.with_changes(args=arguments))])
         case cst.SimpleStatementLine(body=[cst.Expr(cst.Call(args=[argument]) as call) as expression]):
             given = argument.with_changes(value=_of_first(argument.value))
             return line.with_changes(body=[expression.with_changes(value=call.with_changes(args=[given]))])
+        case cst.SimpleStatementLine(body=[cst.Assign() | cst.AugAssign() as setting]):
+            return line.with_changes(body=[setting.with_changes(value=_of_first(setting.value))])
     return line
 
 

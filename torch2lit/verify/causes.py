@@ -31,10 +31,11 @@ def likely_causes(
         return (RAW_DID_NOT_STEP,)
     evidence = Evidence(raw, converted, comparison, comparison.first, script)
     named = [cause for rule in RULES if (cause := rule(evidence)) is not None]
-    named += [_from_finding(finding) for finding in findings if finding.severity == "review"]
+    named += [from_finding(finding) for finding in findings if finding.severity == "review"]
     return tuple(named) or (_UNKNOWN,)
 
 
-def _from_finding(finding: Finding) -> Cause:
+def from_finding(finding: Finding) -> Cause:
+    """A finding of the conversion as a likely cause."""
     name = f"{finding.code} {finding.slug}"
     return Cause(name, f"The conversion asked for a review of line {finding.line}: {finding.message}", finding.remedy)

@@ -29,9 +29,9 @@ def main() -> None:
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [here]
     sys.modules[_PACKAGE] = package
-    trace, copy_on_write, outside, notebook, spawned, bars = (
+    trace, copy_on_write, outside, notebook, spawned, bars, shared_work = (
         importlib.import_module(f"{_PACKAGE}.{name}")
-        for name in ("trace", "copy_on_write", "outside", "notebook", "spawned", "bars")
+        for name in ("trace", "copy_on_write", "outside", "notebook", "spawned", "bars", "shared_work")
     )
     script = Path(control["script"])
     is_notebook = script.suffix == ".ipynb"
@@ -48,6 +48,7 @@ def main() -> None:
         written = outside.Outside(control["outside"], control["stage"])
         copy_on_write.guard(control["mirror"], control["protected"], written.tell)
         spawned.follow(control)
+        besides = shared_work.watched(control)
         with trace.record(
             control["steps"],
             control["seed"],
@@ -55,6 +56,7 @@ def main() -> None:
             exit_hard=lambda: os._exit(0),
             dump_step=control["dump_step"],
             dump_to=control["dump_to"],
+            besides=besides,
         ) as recorded:
             for program in programs:
                 exec(program, namespace)

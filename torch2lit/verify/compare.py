@@ -44,6 +44,7 @@ class Comparison:
     """How far two runs are the same. Counts are (raw, converted); ``tensors`` counts the parameters that
     were compared.
 
+    ``in_checkpoints`` counts the saves whose tensors are in checkpoints of Lightning's, in a form of their own.
     ``decimals_identical`` says whether the same decimal numbers were printed, lines about time aside; it
     never decides.
     """
@@ -59,6 +60,7 @@ class Comparison:
     saves_identical: bool
     decimals_identical: bool
     first: Difference | None
+    in_checkpoints: int = 0
 
     @property
     def identical(self) -> bool:
@@ -81,6 +83,7 @@ def compare(raw: Trace, converted: Trace, raw_output: str = "", converted_output
         saves_identical=not _missing_saves(raw, converted),
         decimals_identical=_decimals(raw_output) == _decimals(converted_output),
         first=_first_difference(raw, converted),
+        in_checkpoints=_in_checkpoints(raw, converted)[1],
     )
 
 
@@ -173,15 +176,30 @@ def _save_difference(raw: Trace, converted: Trace) -> Difference | None:
 
 def _missing_saves(raw: Trace, converted: Trace) -> list[Save]:
     """What raw saved and converted did not, in order. More saves (a ModelCheckpoint) do no harm."""
+    missing, _ = _in_checkpoints(raw, converted)
+    return missing
+
+
+def _in_checkpoints(raw: Trace, converted: Trace) -> tuple[list[Save], int]:
+    """What is missing, and how many saves of raw are in checkpoints of Lightning's, whose form is another one."""
     left = Counter((save.tensors, save.keys, save.steps) for save in converted.saves)
-    missing = []
+    checkpoints = [save for save in converted.saves if save.by_lightning]
+    missing, held = [], 0
     for save in raw.saves:
         key = (save.tensors, save.keys, save.steps)
         if left[key]:
             left[key] -= 1
+        elif (twin := next((c for c in checkpoints if _holds(c, save)), None)) is not None:
+            checkpoints.remove(twin)
+            held += 1
         else:
             missing.append(save)
-    return missing
+    return missing, held
+
+
+def _holds(checkpoint: Save, save: Save) -> bool:
+    """Whether a checkpoint was saved after the same step and holds the same tensors."""
+    return checkpoint.steps == save.steps and bool(save.parts) and set(save.parts) <= set(checkpoint.parts)
 
 
 def _same_rates(a: Step, b: Step) -> bool:

@@ -40,6 +40,30 @@ def content_sha1(value: object) -> str:
     return joined_sha1(_digests(value, 0, set()))
 
 
+def state_sha1s(saved: object) -> tuple[str, ...]:
+    """sha1 of each state in what is saved: of weights, of an optimizer. A Lightning checkpoint tells the weights of each attribute of its module apart."""
+    import torch
+
+    if not isinstance(saved, Mapping):
+        return ()
+    if "pytorch-lightning_version" in saved and isinstance(saved.get("state_dict"), Mapping):
+        states: list[object] = [*_by_attribute(saved["state_dict"]), *saved.get("optimizer_states", ())]
+    elif any(isinstance(value, torch.Tensor) for value in saved.values()):
+        states = [saved]
+    else:
+        states = list(saved.values())
+    nothing = joined_sha1(())
+    return tuple(found for found in map(content_sha1, states) if found != nothing)
+
+
+def _by_attribute(weights: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, tensor in weights.items():
+        attribute, _, rest = name.partition(".")
+        found.setdefault(attribute, {})[rest] = tensor
+    return list(found.values())
+
+
 def _digests(value: Any, depth: int, seen: set[int]) -> Iterator[str]:
     import torch
 

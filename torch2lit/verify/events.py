@@ -45,7 +45,8 @@ class Step:
     parameters after the step, ``loss_count`` the number of losses recorded before it. ``gradient_norm``
     is the 2-norm over all gradients as the optimizer saw them. ``training`` is (modules in training mode,
     modules) of the models that own the parameters. ``cleared`` counts the calls of `zero_grad` since the step before.
-    ``tensors`` is filled for the first steps only.
+    ``tensors`` is filled for the first steps only. ``seconds`` went by since the step before, without what recording that one
+    took; 0.0 for the first.
     """
 
     optimizer: str
@@ -56,6 +57,7 @@ class Step:
     training: tuple[int, int] = (0, 0)
     tensors: tuple[TensorFact, ...] = ()
     cleared: int = 0
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,22 @@ class SchedulerStep:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """One `torch.save`: the type of the object, the keys of a dict, and a digest of every tensor in it."""
+    """One `torch.save`: the type of the object, the keys of a dict, and a digest of every tensor in it.
+
+    ``parts`` are digests of the states in it, each by itself; those of a Lightning checkpoint without the name of the module's attribute.
+    """
 
     name: str
     type: str
     keys: tuple[str, ...]
     tensors: str
     steps: int
+    parts: tuple[str, ...] = ()
+
+    @property
+    def by_lightning(self) -> bool:
+        """Whether it is a checkpoint of Lightning's."""
+        return "pytorch-lightning_version" in self.keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +123,34 @@ class Fact:
     steps: int
 
 
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """One batch of the first pass over a loader, a digest for each sample. Only recorded of several processes.
+
+    ``evaluating``: gradients were off. ``shared``: the loader's sampler gives every process a part of the data.
+    """
+
+    evaluating: bool
+    shared: bool
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One run of a Trainer's evaluation loop after ``steps`` optimizer steps, with the numbers that it left."""
+
+    steps: int
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A line that a process other than the first printed while a Trainer was fitting."""
+
+    text: str
+    steps: int
+
+
 @dataclass(slots=True)
 class Trace:
     """Everything recorded of one run, in order.
@@ -129,6 +168,9 @@ class Trace:
     loaders: list[LoaderStart] = field(default_factory=list)
     batches: list[str] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    samples: list[Samples] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    printed: list[Printed] = field(default_factory=list)
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     autocast: bool = False
     ended: End = ""
@@ -162,12 +204,18 @@ class Trace:
             self.loaders.append(event)
         elif isinstance(event, Fact):
             self.facts.append(event)
+        elif isinstance(event, Samples):
+            self.samples.append(event)
+        elif isinstance(event, Evaluation):
+            self.evaluations.append(event)
+        elif isinstance(event, Printed):
+            self.printed.append(event)
         else:
             raise TypeError(f"not an event: {type(event).__name__}")
 
 
 _DATA: dict[str, Callable[..., object]] = {
-    c.__name__: c for c in (Backward, SchedulerStep, Save, ModeChange, LoaderStart, Fact)
+    c.__name__: c for c in (Backward, SchedulerStep, Save, ModeChange, LoaderStart, Fact, Samples, Evaluation, Printed)
 }
 
 

@@ -15,8 +15,10 @@ from torch2lit.options import Options
 from .causes import likely_causes
 from .compare import Comparison, compare, tensor_name
 from .conversion import Unconverted, convert
+from .cut import cut, steps_in_time
 from .errors import VerifyError
 from .ground import missing_ground
+from .progress import Watch, quiet
 from .repeat import not_later, sources_of_chance, told
 from .result import VerifyResult
 from .rules import RAW_DID_NOT_STEP
@@ -40,15 +42,16 @@ def verify(
     timeout: float = 600.0,
     python: str = sys.executable,
     processes: int | None = None,
+    watch: Watch = quiet,
 ) -> VerifyResult:
     """Prove that a converted script trains as the raw one does: same losses, rates and parameters, bit for
     bit.
 
     With ``converted`` None the raw script is converted first, with ``options``. ``arguments`` are the
     command line of both, ``steps`` ends both after that many optimizer steps, ``timeout`` is in seconds and
-    per run. ``fast_dev_run`` only checks that the converted script trains, for two steps. ``python`` is the
+    per run: what both did until then is compared. ``fast_dev_run`` only checks that the converted script trains, for two steps. ``python`` is the
     interpreter that has torch and lightning. ``processes`` starts every script in that many processes, as
-    ``torchrun`` does, and compares each of them; processes that a script spawns itself are compared anyway. Scripts run in copies of their folders. Raises VerifyError
+    ``torchrun`` does, and compares each of them; processes that a script spawns itself are compared anyway. ``watch`` is told how far a run is. Scripts run in copies of their folders. Raises VerifyError
     when the proof cannot be attempted.
     """
     scripts = [path for path in (raw, converted) if path is not None]
@@ -65,7 +68,7 @@ def verify(
         content, findings, others = conversion.content, conversion.findings, conversion.others
         modern = conversion.modern
     texts = [content if content is not None else scripts[-1].read_bytes(), *(text for _path, text in others)]
-    require_modules(python, "torch", *_lightning(b"\n".join(texts)))
+    require_modules(python, "torch", *lightning_in(b"\n".join(texts)))
     first = Request(
         raw, tuple(arguments), steps=steps, timeout=timeout, python=python, content=modern, processes=processes
     )
@@ -74,7 +77,7 @@ def verify(
     second = replace(first, script=scripts[-1], content=content, others=others)
     if converted is not None and converted.resolve().parent != raw.resolve().parent:
         second = replace(second, search_after=(raw.resolve().parent,))
-    with _stage(scripts) as stage:
+    with stage_for(scripts, watch) as stage:
         if fast_dev_run:
             result = _quick(stage.run("converted", replace(second, steps=_FAST_STEPS)))
         else:
@@ -94,38 +97,48 @@ def _outside(result: VerifyResult) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
+class Stage:
     """Where runs take place: one after the other at the same path, so that nothing that depends on the path
     differs.
     """
 
     root: Path
     scripts: Sequence[Path]
+    watch: Watch
 
     def run(self, name: str, request: Request) -> Run:
         mirror = self.root / "copy"
         if mirror.exists():
             shutil.rmtree(mirror, ignore_errors=True)
         mirror.mkdir(exist_ok=True)
-        return run_script(build(mirror, self.scripts, Path.cwd()), request, self.root / name)
+        return run_script(build(mirror, self.scripts, Path.cwd()), request, self.root / name, self.watch)
 
 
 @contextmanager
-def _stage(scripts: Sequence[Path]) -> Iterator[_Stage]:
+def stage_for(scripts: Sequence[Path], watch: Watch) -> Iterator[Stage]:
+    """A place for runs that is gone afterwards."""
     with own_folder() as root:
-        yield _Stage(root, scripts)
+        yield Stage(root, scripts, watch)
 
 
-def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Finding]) -> VerifyResult:
+def _prove(stage: Stage, first: Request, second: Request, findings: Sequence[Finding]) -> VerifyResult:
     raw = stage.run("raw", first)
+    if limit := steps_in_time(raw):
+        raw = cut(raw, limit)
+        first, second = replace(first, steps=limit), replace(second, steps=limit)
     if raw.failed:
-        return VerifyResult("failed", raw=raw, problem=_why_failed("raw", raw, first))
+        return VerifyResult("failed", raw=raw, problem=why_failed("raw", raw, first))
     if not any(run.trace.steps or run.trace.backwards for run in raw.ranks):
         problem = "The raw run came to its end without an optimizer step or a backward pass."
         return VerifyResult("failed", causes=(RAW_DID_NOT_STEP,), raw=raw, problem=problem)
     converted = stage.run("converted", second)
+    # When the raw script came to its end, one that does not in the same time may well hang.
+    if limit and (fewer := steps_in_time(converted)):
+        limit = fewer
+        raw, converted = cut(raw, limit), cut(converted, limit)
+        first, second = replace(first, steps=limit), replace(second, steps=limit)
     if converted.failed:
-        return VerifyResult("failed", raw=raw, converted=converted, problem=_why_failed("converted", converted, second))
+        return VerifyResult("failed", raw=raw, converted=converted, problem=why_failed("converted", converted, second))
     if len(raw.ranks) != len(converted.ranks):
         problem = f"{len(raw.ranks)} processes trained raw, {len(converted.ranks)} converted."
         return VerifyResult("failed", raw=raw, converted=converted, problem=problem)
@@ -136,7 +149,9 @@ def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Fi
     comparison = ranks[rank]
     notes = _notes(ranks, first)
     if not parted:
-        return VerifyResult("identical", comparison, raw=raw, converted=converted, notes=notes, ranks=ranks)
+        return VerifyResult(
+            "identical", comparison, raw=raw, converted=converted, notes=notes, ranks=ranks, cut_after=limit
+        )
     again = _repeated(stage, first, raw, rank)
     if again is not None and not_later(again.first, comparison.first):
         return VerifyResult(
@@ -161,7 +176,7 @@ def _prove(stage: _Stage, first: Request, second: Request, findings: Sequence[Fi
     )
 
 
-def _repeated(stage: _Stage, first: Request, raw: Run, rank: int) -> Comparison | None:
+def _repeated(stage: Stage, first: Request, raw: Run, rank: int) -> Comparison | None:
     """The raw script compared with itself; None when the second run fails."""
     again = stage.run("raw-repeated", first)
     if again.failed or len(again.ranks) != len(raw.ranks):
@@ -187,7 +202,7 @@ def _text(request: Request) -> str:
 
 def _quick(run: Run) -> VerifyResult:
     if run.failed:
-        return VerifyResult("failed", converted=run, problem=_why_failed("converted", run, None))
+        return VerifyResult("failed", converted=run, problem=why_failed("converted", run, None))
     if not run.trace.steps and not run.trace.backwards:
         return VerifyResult(
             "failed", converted=run, problem="The converted script ran to its end without an optimizer step."
@@ -196,7 +211,7 @@ def _quick(run: Run) -> VerifyResult:
 
 
 def _largest_differences(
-    stage: _Stage, first: Request, second: Request, raw: Run, comparison: Comparison
+    stage: Stage, first: Request, second: Request, raw: Run, comparison: Comparison
 ) -> tuple[tuple[str, float], ...]:
     """Run both again up to the step at which parameters part, and measure them."""
     difference = comparison.first
@@ -227,7 +242,8 @@ def _notes(ranks: Sequence[Comparison], raw: Request) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _why_failed(name: str, run: Run, request: Request | None) -> str:
+def why_failed(name: str, run: Run, request: Request | None) -> str:
+    """Which process of a run broke, how and when, in a sentence for people."""
     broken = next((r for r in run.ranks if r.broke and r.returncode > 0), next((r for r in run.ranks if r.broke), run))
     taken = f"after {len(broken.trace.steps)} optimizer steps"
     if len(run.ranks) > 1:
@@ -251,7 +267,7 @@ def _check_script(path: Path) -> None:
         raise VerifyError(f"{path} is neither a Python script nor a notebook.")
 
 
-def _lightning(content: bytes) -> list[str]:
+def lightning_in(content: bytes) -> list[str]:
     """The Lightning packages that a script imports, by their text."""
     return [
         name

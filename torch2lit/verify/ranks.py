@@ -7,17 +7,17 @@ import sys
 from collections.abc import Mapping, Sequence
 
 
-def rank_environments(processes: int | None) -> list[dict[str, str]]:
-    """One environment per rank, with a free port to meet at; a single empty one for None."""
+def rank_environments(processes: int | None, nodes: int = 1) -> list[dict[str, str]]:
+    """One environment per rank, with a free port to meet at; a single empty one for None. ``nodes`` machines have as many each."""
     if processes is None:
         return [{}]
+    local = processes // nodes
     shared = {
         "WORLD_SIZE": str(processes),
-        "LOCAL_WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(local),
         "ROLE_WORLD_SIZE": str(processes),
         "ROLE_NAME": "default",
-        "GROUP_RANK": "0",
-        "GROUP_WORLD_SIZE": "1",
+        "GROUP_WORLD_SIZE": str(nodes),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(_free_port()),
         "TORCHELASTIC_RESTART_COUNT": "0",
@@ -26,7 +26,8 @@ def rank_environments(processes: int | None) -> list[dict[str, str]]:
         "TORCHELASTIC_USE_AGENT_STORE": "False",
         **_loopback(),
     }
-    return [{**shared, "RANK": str(n), "LOCAL_RANK": str(n), "ROLE_RANK": str(n)} for n in range(processes)]
+    numbers = [(str(n), str(n % local), str(n // local)) for n in range(processes)]
+    return [{**shared, "RANK": n, "LOCAL_RANK": own, "ROLE_RANK": n, "GROUP_RANK": node} for n, own, node in numbers]
 
 
 def rank_arguments(arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any, Literal
 
 from .compare import Comparison
@@ -15,12 +16,16 @@ _EXIT_CODES: dict[Status, int] = {
     "identical": 0,
     "trains": 0,
     "differs": 1,
-    "failed": 1,
     "undecided": 3,
     "refused": 123,
     "unchanged": 123,
     "unconverted": 123,
 }
+RAW_FAILED = 4
+CONVERTED_FAILED = 5
+_WARM_UP = 5
+_ENOUGH = 20
+"""Steps before and from which a time per step is told."""
 _STDERR_LINES = 8
 _COLORS = {"PASS": 32, "UNDECIDED": 33}
 
@@ -48,6 +53,8 @@ class VerifyResult:
     parted: int = 0
     repeat: Comparison | None = None
     """The raw script compared with itself, when the converted one parts from it."""
+    cut_after: int = 0
+    """The optimizer step up to which both were compared, when a time limit ended a run there; 0 when none did."""
 
     @property
     def passed(self) -> bool:
@@ -56,7 +63,9 @@ class VerifyResult:
 
     @property
     def exit_code(self) -> int:
-        """0 passed, 1 differs or a run failed, 3 undecided, 123 there was no conversion to verify."""
+        """0 passed, 1 differs, 3 undecided, 4 the raw script failed, 5 the converted one did, 123 there was no conversion to verify."""
+        if self.status == "failed":
+            return RAW_FAILED if self.converted is None else CONVERTED_FAILED
         return _EXIT_CODES[self.status]
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,8 +75,10 @@ class VerifyResult:
             "status": self.status,
             "passed": self.passed,
             "problem": self.problem,
-            "raw": _run_data(self.raw),
-            "converted": _run_data(self.converted),
+            "cut_after": self.cut_after,
+            "raw": run_data(self.raw),
+            "converted": run_data(self.converted),
+            "seconds_per_step": [_pace(self.raw), _pace(self.converted)],
             "comparison": _comparison_data(self.comparison),
             "ranks": [_comparison_data(comparison) for comparison in self.ranks],
             "repeat": _comparison_data(self.repeat),
@@ -89,6 +100,7 @@ class VerifyResult:
                 f"  {cause.why}",
                 f"  Try: {cause.remedy}",
             ]
+        lines += self._paces()
         lines += [f"note: {note}" for note in self.notes]
         lines.append(self._verdict(color))
         return "".join(f"  {line}\n" for line in lines)
@@ -98,6 +110,14 @@ class VerifyResult:
             told = [f"rank {rank}: {self._told(c)}" for rank, c in enumerate(self.ranks)]
             return [f"{len(self.ranks)} processes, each compared with its twin", *told]
         return [] if self.comparison is None else [self._told(self.comparison)]
+
+    def _paces(self) -> list[str]:
+        """How long a step takes, when enough of them were done to say so."""
+        raw, converted = _pace(self.raw), _pace(self.converted)
+        if not raw or not converted:
+            return []
+        times = " raw, ".join(f"{1000 * seconds:.3g} ms" for seconds in (raw, converted))
+        return [f"time per step (median, with recording): {times} converted, {converted / raw:.2f} x"]
 
     def _told(self, c: Comparison) -> str:
         if c.steps == (0, 0):
@@ -110,7 +130,8 @@ class VerifyResult:
             f"learning rates {_same(c.learning_rates_identical)}",
         ]
         if c.saves[0]:
-            parts.append(f"saved files {_same(c.saves_identical)}")
+            kind = "saved files" if not c.in_checkpoints else "weights in Lightning's checkpoints"
+            parts.append(f"{kind} {_same(c.saves_identical)}")
         return " · ".join(parts)
 
     def _first_difference(self) -> list[str]:
@@ -135,41 +156,58 @@ class VerifyResult:
         return lines
 
     def _failed_runs(self) -> list[str]:
-        lines: list[str] = []
-        for name, run in (("raw", self.raw), ("converted", self.converted)):
-            for rank, one in enumerate(run.ranks if run is not None and self.status == "failed" else ()):
-                if one.broke:
-                    of = f" of rank {rank}" if run is not None and len(run.ranks) > 1 else ""
-                    lines.append(f"last lines of the {name} run{of}:")
-                    lines += [f"  {line}" for line in one.stderr.strip().splitlines()[-_STDERR_LINES:]]
-        return lines
+        runs = (("raw", self.raw), ("converted", self.converted)) if self.status == "failed" else ()
+        return [line for name, run in runs if run is not None for line in last_lines(name, run)]
 
     def _verdict(self, color: bool) -> str:
         word, text = {
-            "identical": ("PASS", "bit-identical (CPU)"),
+            "identical": ("PASS", f"bit-identical (CPU){self._until()}"),
             "trains": ("PASS", "the converted script trains (quick run, nothing compared)"),
             "differs": (
                 "FAIL",
                 "trains differently" if self._training_differs() else "trains the same, but is not the same",
             ),
             "undecided": ("UNDECIDED", "the raw script is not the same twice"),
-            "failed": ("FAIL", "a run failed"),
+            "failed": ("FAIL", f"the {'raw' if self.exit_code == RAW_FAILED else 'converted'} script failed"),
             "refused": ("FAIL", "not converted, so there is nothing to verify"),
             "unconverted": ("FAIL", "not converted, so there is nothing to verify"),
             "unchanged": ("FAIL", "nothing to convert, so there is nothing to verify"),
         }[self.status]
         return f"\033[1;{_COLORS.get(word, 31)}m{word}\033[0m  {text}" if color else f"{word}  {text}"
 
+    def _until(self) -> str:
+        """How far the proof goes, when a time limit ended it."""
+        steps = f"the first {self.cut_after} steps" if self.cut_after > 1 else "the first step"
+        return f" as far as the time limit let it run: in {steps}" if self.cut_after else ""
+
     def _training_differs(self) -> bool:
         first = self.comparison.first if self.comparison else None
         return first is None or first.what != "saved files"
+
+
+def last_lines(name: str, run: Run) -> list[str]:
+    """What the processes of a run that broke wrote last to stderr, by rank where there are several."""
+    lines: list[str] = []
+    for rank, one in enumerate(run.ranks):
+        if one.broke:
+            of = f" of rank {rank}" if len(run.ranks) > 1 else ""
+            lines.append(f"last lines of the {name} run{of}:")
+            lines += [f"  {line}" for line in one.stderr.strip().splitlines()[-_STDERR_LINES:]]
+    return lines
 
 
 def _same(identical: bool) -> str:
     return "identical" if identical else "differ"
 
 
-def _run_data(run: Run | None) -> dict[str, Any] | None:
+def _pace(run: Run | None) -> float:
+    """The median time of a step in seconds; 0.0 when too few were done."""
+    times = [step.seconds for step in run.trace.steps[_WARM_UP:]] if run is not None else []
+    return median(times) if len(times) >= _ENOUGH else 0.0
+
+
+def run_data(run: Run | None) -> dict[str, Any] | None:
+    """A run as JSON data."""
     if run is None:
         return None
     return {

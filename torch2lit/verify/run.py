@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 from .errors import VerifyError
 from .events import Trace, read
 from .outside import told_in
+from .progress import StepCounter, Watch, quiet
 from .ranks import rank_arguments, rank_environments
 from .workspace import Workspace
 
@@ -25,6 +26,7 @@ _CHILD = Path(__file__).with_name("child.py")
 _DIFFER = Path(__file__).with_name("differ.py")
 _LARGEST_OUTPUT = 8 * 1024**2
 _OUTSIDE = "outside"
+_EVENTS = "events.jsonl"
 _GRACE = 10.0
 """Seconds that the other processes get after one of them broke."""
 PINS = {
@@ -100,11 +102,19 @@ class Request:
     """Where it runs; None for the workspace's own directory."""
     processes: int | None = None
     """How many processes are started with the environment of ``torchrun``; None starts one without it."""
+    nodes: int = 1
+    """On how many machines they pretend to be."""
+    apart: bool = False
+    """Whether each process has random numbers and hashes of its own, as real ones have that nothing seeds."""
+    shares: Path | None = None
+    """The folder of what evaluations begin with, see `torch2lit.verify.shared_work`; None when that is not recorded."""
+    replays: bool = False
+    lightning: tuple[str, ...] = ()
 
 
-def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
-    """Run a script inside ``workspace``; files of the tool's own go to ``scratch``. Never raises for what
-    it does.
+def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Watch = quiet) -> Run:
+    """Run a script inside ``workspace``; files of the tool's own go to ``scratch``, by whose name ``watch`` is told how far it is.
+    Never raises for what it does.
     """
     script = workspace.place(request.script)
     for path, content in [(request.script, request.content), *request.others]:
@@ -116,16 +126,22 @@ def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
     directory = workspace.place(request.directory or workspace.directory)
     shown = os.path.relpath(script, directory) if directory in script.parents else str(script)
     starts = []
-    for rank, ranked in enumerate(rank_environments(request.processes)):
+    for rank, ranked in enumerate(rank_environments(request.processes, request.nodes)):
         own = scratch / f"rank{rank}" if rank else scratch
         own.mkdir(parents=True, exist_ok=True)
         control = own / "control.json"
         control.write_text(json.dumps(_control(workspace, request, script, scratch, own, rank)), encoding="utf-8")
         given = rank_arguments(request.arguments, ranked)
         command = [request.python, str(_CHILD), str(control), shown, *given]
-        starts.append(_Start(command, _environment({**os.environ, **ranked, "PWD": str(directory)}, workspace), own))
+        environment = _environment({**os.environ, **ranked, "PWD": str(directory)}, workspace)
+        if request.apart:
+            environment["PYTHONHASHSEED"] = str(rank)
+        starts.append(_Start(command, environment, own))
     started = time.monotonic()
-    ends = _wait(starts, directory, request.timeout)
+    counter = StepCounter(starts[0].scratch / _EVENTS)
+    ends = _wait(
+        starts, directory, request.timeout, lambda: watch(scratch.name, counter.count(), time.monotonic() - started)
+    )
     seconds = time.monotonic() - started
     runs = [_told(start.scratch, *end, seconds, workspace) for start, end in zip(starts, ends, strict=True)]
     outside = scratch / _OUTSIDE
@@ -139,7 +155,7 @@ def run_script(workspace: Workspace, request: Request, scratch: Path) -> Run:
 
 
 def _told(scratch: Path, returncode: int, timed_out: bool, seconds: float, workspace: Workspace) -> Run:
-    events = scratch / "events.jsonl"
+    events = scratch / _EVENTS
     lines = events.read_text(encoding="utf-8").splitlines() if events.exists() else []
     out, err = (_text(scratch / name, workspace) for name in ("stdout", "stderr"))
     return Run(read(lines), returncode, out, err, seconds, timed_out)
@@ -182,12 +198,15 @@ def _control(
 ) -> Mapping[str, object]:
     return {
         "script": str(script),
-        "trace": str(own / "events.jsonl"),
+        "trace": str(own / _EVENTS),
         "spawned": str(shared / "spawned-{rank}.jsonl"),
         "together": [str(shared / f"done-{number}") for number in range(request.processes or 1)],
         "rank": rank,
         "steps": request.steps,
-        "seed": request.seed,
+        "seed": request.seed + (rank if request.apart else 0),
+        "shares": None if request.shares is None else str(request.shares),
+        "replays": request.replays,
+        "lightning": list(request.lightning),
         "dump_step": request.dump_step,
         "dump_to": None if request.dump_to is None or rank else str(request.dump_to),
         "mirror": str(workspace.root),
@@ -213,8 +232,10 @@ class _Start:
     scratch: Path
 
 
-def _wait(starts: Sequence[_Start], directory: Path, timeout: float) -> list[tuple[int, bool]]:
-    """Start all processes and wait for them: the exit status of each, and whether it took too long.
+def _wait(
+    starts: Sequence[_Start], directory: Path, timeout: float, look: Callable[[], object]
+) -> list[tuple[int, bool]]:
+    """Start all processes and wait for them: the exit status of each, and whether it took too long. ``look`` is called meanwhile.
 
     When one breaks, the others wait for it in vain; they are ended a little later.
     """
@@ -223,6 +244,7 @@ def _wait(starts: Sequence[_Start], directory: Path, timeout: float) -> list[tup
         processes = [_start(start, directory, stack) for start in starts]
         try:
             while any(p.poll() is None for p in processes):
+                look()
                 now = time.monotonic()
                 if any((p.poll() or 0) > 0 for p in processes):
                     deadline = min(deadline, now + _GRACE)

@@ -11,13 +11,14 @@ import os
 import random
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from .digest import content_sha1, joined_sha1, tensor_sha1, values_of
+from .digest import content_sha1, joined_sha1, state_sha1s, tensor_sha1, values_of
 from .events import Backward, LoaderStart, ModeChange, Save, SchedulerStep, Step, TensorFact, Trace, to_line
 from .owners import Owners
 from .set_up import SetUp
@@ -29,6 +30,20 @@ class StopTraining(BaseException):
     """Ends the traced program after the last wanted step. Neither users nor Lightning catch it by name."""
 
 
+class Recording(Protocol):
+    """What a part of the tracer that stands by itself may do with a recording."""
+
+    @property
+    def steps(self) -> int:
+        """How many optimizer steps were done."""
+
+    def add(self, event: object) -> None:
+        """Take note of an event."""
+
+    def stop(self) -> None:
+        """End the traced program here."""
+
+
 @contextmanager
 def record(
     max_steps: int | None = None,
@@ -38,13 +53,14 @@ def record(
     exit_hard: Callable[[], object] | None = None,
     dump_step: int | None = None,
     dump_to: Path | None = None,
+    besides: Callable[[Recording], Callable[[], object]] | None = None,
 ) -> Iterator[Trace]:
     """Record what happens in the ``with`` block.
 
     ``max_steps`` ends the block after that many optimizer steps. ``seed`` seeds python, numpy and torch
     first; None leaves them. ``sink`` gets every event as a JSON line. ``exit_hard`` is called when the
     program swallowed the end and steps on. The parameters after step ``dump_step`` (from 0) are saved to
-    ``dump_to``. Raises ImportError without torch; errors of the block pass through.
+    ``dump_to``. ``besides`` records more: it is told where to, and gives what undoes its patches. Raises ImportError without torch; errors of the block pass through.
     """
     trace = Trace()
     recorder = _Recorder(trace, max_steps, sink, exit_hard)
@@ -52,6 +68,8 @@ def record(
     if seed is not None:
         seed_everything(seed)
     recorder.install()
+    if besides is not None:
+        recorder.also(besides)
     try:
         yield trace
         recorder.end("limit" if recorder.stopping else "exit")
@@ -115,8 +133,9 @@ class _Recorder:
         self._optimizers: dict[int, tuple[weakref.ref[Any], str, Owners]] = {}
         self._used = 0
         self._cleared = 0
+        self._left: float | None = None
         self._starts: dict[int, str] = {}
-        self._set_up = SetUp(self._add, lambda: len(trace.steps))
+        self._set_up = SetUp(self.add, lambda: len(trace.steps))
 
     def install(self) -> None:
         import torch
@@ -140,6 +159,14 @@ class _Recorder:
         self._wrap_loss_functions()
         self._undo.append(register_optimizer_step_pre_hook(self._before_step).remove)
         self._undo.append(register_optimizer_step_post_hook(self._on_step).remove)
+
+    @property
+    def steps(self) -> int:
+        return len(self.trace.steps)
+
+    def also(self, besides: Callable[[Recording], Callable[[], object]]) -> None:
+        """Let another part patch and record, too."""
+        self._undo.append(besides(self))
 
     def remove(self) -> None:
         """Undo every patch. May be called twice."""
@@ -196,7 +223,7 @@ class _Recorder:
         if self._sink is not None and os.getpid() == self._process:
             self._sink(to_line(kind, value))
 
-    def _add(self, event: object) -> None:
+    def add(self, event: object) -> None:
         self.trace.add(event)
         self._tell(type(event).__name__, event)
 
@@ -207,7 +234,7 @@ class _Recorder:
             if isinstance(tensor, torch.Tensor) and tensor.numel() == 1:
                 loss = float(tensor.detach().reshape(-1)[0].double())
                 rng = tensor_sha1(torch.get_rng_state())[:12]
-                self._add(Backward(loss, len(self.trace.steps), rng, len(self.trace.batches)))
+                self.add(Backward(loss, len(self.trace.steps), rng, len(self.trace.batches)))
 
     def _on_save(self, obj: Any, f: Any = None, *_: Any, **__: Any) -> None:
         name = os.path.basename(os.fspath(f)) if isinstance(f, (str, os.PathLike)) else ""
@@ -215,14 +242,15 @@ class _Recorder:
             # torch opens the file in C++, which no audit event tells
             sys.audit("torch2lit.write", os.fspath(f))
         keys = tuple(str(key) for key in obj) if isinstance(obj, dict) else ()
-        self._add(Save(str(name), type(obj).__name__, keys, content_sha1(obj), len(self.trace.steps)))
+        facts = (type(obj).__name__, keys, content_sha1(obj), len(self.trace.steps), state_sha1s(obj))
+        self.add(Save(str(name), *facts))
 
     def _on_mode(self, module: Any, mode: bool = True) -> None:
-        self._add(ModeChange(type(module).__name__, bool(mode), len(self.trace.steps)))
+        self.add(ModeChange(type(module).__name__, bool(mode), len(self.trace.steps)))
 
     def _on_loader(self, loader: Any) -> None:
         self._set_up.loader(loader)
-        self._add(LoaderStart(type(loader.sampler).__name__, len(self.trace.steps)))
+        self.add(LoaderStart(type(loader.sampler).__name__, len(self.trace.steps)))
 
     def _on_batch(self, batch: Any) -> None:
         try:
@@ -240,7 +268,7 @@ class _Recorder:
     def _on_scheduler(self, scheduler: Any, *given: Any, **named: Any) -> None:
         self._set_up.scheduler(scheduler)
         metric = _number(given[0] if given else named.get("metrics")) if hasattr(scheduler, "patience") else None
-        self._add(SchedulerStep(type(scheduler).__name__, len(self.trace.steps), metric))
+        self.add(SchedulerStep(type(scheduler).__name__, len(self.trace.steps), metric))
 
     def _on_zero_grad(self, *_: Any, **__: Any) -> None:
         self._cleared += 1
@@ -253,19 +281,21 @@ class _Recorder:
     def _on_step(self, optimizer: Any, *_: Any) -> None:
         import torch
 
+        seconds = time.perf_counter() - self._left if self._left is not None else 0.0
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if all(p.grad is None for p in parameters):
             return  # Lightning steps without gradients when training_step returns None; raw loops do not
         if self.stopping:
-            self._stop()
+            self.stop()
         with torch.no_grad():
-            self._add(self._step(optimizer, parameters))
+            self.add(self._step(optimizer, parameters, seconds))
             if self.dump_to is not None and len(self.trace.steps) - 1 == self.dump_step:
                 self._dump(parameters)
+        self._left = time.perf_counter()
         if self.max_steps is not None and len(self.trace.steps) >= self.max_steps:
-            self._stop()
+            self.stop()
 
-    def _step(self, optimizer: Any, parameters: list[Any]) -> Step:
+    def _step(self, optimizer: Any, parameters: list[Any], seconds: float) -> Step:
         label, owners = self._known(optimizer, parameters)
         digests = [tensor_sha1(p) for p in parameters]
         detailed = len(self.trace.steps) < DETAILED_STEPS
@@ -281,6 +311,7 @@ class _Recorder:
             training=owners.training(),
             tensors=facts,
             cleared=cleared,
+            seconds=round(seconds, 6),
         )
 
     def _known(self, optimizer: Any, parameters: list[Any]) -> tuple[str, Owners]:
@@ -302,7 +333,7 @@ class _Recorder:
         undone = getattr(torch.save, "__wrapped__", torch.save)
         undone([p.detach().cpu() for p in parameters], self.dump_to)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         swallowed, self.stopping = self.stopping, True
         if swallowed and self._exit_hard is not None:
             self.end("limit")

@@ -21,10 +21,10 @@ from ..recover.roles import Roles, roles_of
 from ..recover.syntax import Seen, Source, source_of
 
 MODERN, SWITCHES, METHODS, INHERITED, WRAPPER = "modern", "switches", "methods", "inherited", "wrapper"
-FULL_BATCH = "full-batch"
+FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE = "full-batch", "batch-source", "counted", "made-inside"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
-ALL = frozenset((MODERN, SWITCHES, METHODS, INHERITED, WRAPPER, FULL_BATCH))
+ALL = frozenset((MODERN, SWITCHES, METHODS, INHERITED, WRAPPER, FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE))
 
 
 @dataclass(frozen=True)

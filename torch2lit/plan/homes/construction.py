@@ -15,6 +15,7 @@ from ..draft import (
 from .counters import Counters
 from .facts import DICT_METHODS
 from .script_names import may_be_handed_in
+from .unbound import argument_of
 
 
 class Construction(Counters):
@@ -29,6 +30,11 @@ class Construction(Counters):
                 self.state.homes[variable] = f"self.{attribute}"
                 self.give_after(variable, attribute)
             self.give_construction_values()
+            for one in configured.loaded:
+                attribute = self.free_attribute(one.name)
+                self.attributes[attribute] = None
+                self.state.loaded[one.name] = f"self.{attribute}"
+                self.add_parameter(one.name, attribute, one.name)
             return
         for variable in [*configured.optimizers, *([configured.scheduler] if configured.scheduler else [])]:
             if variable.is_global and (not isinstance(self.entry.scope, ast.Module) or is_attribute(variable.name)):
@@ -36,7 +42,20 @@ class Construction(Counters):
             attribute = self.attribute_of(variable)
             self.state.homes[variable] = f"self.{attribute}"
             if variable.scope is self.entry.scope:
-                self.add_parameter(variable.name, attribute, variable.name)
+                self.add_parameter(variable.name, attribute, argument_of(self.draft, variable))
+        self.give_held_optimizers()
+
+    def give_held_optimizers(self) -> None:
+        """Those from which the loop only chooses, as far as no hook names them."""
+        for expression in self.configured.expressions:
+            variable = self.draft.variable(expression, self.draft.nest.step_frame)
+            if variable is None or variable in self.state.homes or variable.scope is not self.entry.scope:
+                continue
+            if is_attribute(variable.name):
+                continue
+            attribute = self.attribute_of(variable)
+            self.state.homes[variable] = f"self.{attribute}"
+            self.add_parameter(variable.name, attribute, argument_of(self.draft, variable))
 
     def give_made_optimizers(self) -> None:
         """The optimizers that ``configure_optimizers`` makes, as the hooks reach them, and the code after the loop."""
@@ -88,7 +107,7 @@ class Construction(Counters):
             self.parameters.add(variable.name)
             return
         attribute = self.attribute_of(variable)
-        self.add_parameter(variable.name, attribute, variable.name)
+        self.add_parameter(variable.name, attribute, argument_of(self.draft, variable, self.configured.moved))
         if variable in self.state.homes or self.rewritten(variable):
             # the Trainer knows its loader only after this hook, and a hook binds its own names anew
             self.state.in_hook[("configure_optimizers", variable)] = f"self.{attribute}"

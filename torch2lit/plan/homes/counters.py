@@ -102,9 +102,10 @@ class Counters(Outer):
         return f"{text} + {inner}"
 
     def changes_in_loop(self, expression: ast.expr) -> bool:
-        """Whether an expression reads attributes of the script's own object that the loop binds."""
-        names = [n.id for n in walk(expression) if isinstance(n, ast.Name) and is_attribute(n.id)]
-        variables = [self.variables.of(self.entry, name) for name in names]
+        """Whether an expression may give something else while the loop runs: by what the loop binds, or as it looks into an object."""
+        if any(isinstance(n, ast.Call | ast.Subscript) for n in walk(expression)):
+            return True
+        variables = [self.variables.of(self.entry, n.id) for n in walk(expression) if isinstance(n, ast.Name)]
         return any(v in written for v in variables for written in self.written.values())
 
     def first_epoch(self, start: ast.expr) -> str:

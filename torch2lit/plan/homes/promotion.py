@@ -7,7 +7,7 @@ import ast
 from ...recover.items import parts
 from ...recover.names import flow, free_names, parameter_names, target_names
 from ...recover.state_names import is_attribute, plain
-from ...recover.syntax import dotted, walk, walk_scope, walk_statements
+from ...recover.syntax import blocks, dotted, walk, walk_scope, walk_statements
 from ...recover.variables import Variable
 from ..afterwards import statements_after
 from ..draft import (
@@ -125,7 +125,7 @@ class Promotion(Facts):
         if not statements or not self.needs_initial(variable):
             return
         if len(statements) == 1 and self.may_move(variable, statements[0]):
-            self.state.initial.append((attribute, statements[0]))
+            self.state.initial.append((attribute, statements[0], variable.name))
             self.draft.removals[statements[0]] = Removal("__init__", "promote_state", "the value lives on the module")
             return
         self.add_parameter(variable.name, attribute, argument_of(self.draft, variable))
@@ -164,9 +164,9 @@ class Promotion(Facts):
         """Whether the one start value is a plain literal that nothing else looks at before the loop."""
         if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             return False
-        if not isinstance(statement.targets[0], ast.Name) or not _is_literal(statement.value):
+        if not isinstance(statement.targets[0], ast.Name) or not is_literal(statement.value):
             return False
-        if not on_the_way(self.draft, statement) or self.looped_outside():
+        if not on_the_way(self.draft, statement) or self.looped_outside() or self.read_without_training(variable):
             return False
         start, end = statement.lineno, self.draft.nest.outermost.lineno
         if any(dotted(c.func) == "exec" and start < c.lineno < end for c in self.draft.source.calls):
@@ -185,10 +185,29 @@ class Promotion(Facts):
         functions = [f for f in self.remaining_functions() if variable.name in free_names(f)]
         statements = statements_after(self.draft)
         rebound = variable.name in flow(statements).written | written_in_handlers(self.draft)
-        if functions or rebound or self.looped_outside() or self.another_loop_follows(statements):
+        apart = self.looped_outside() or self.read_without_training(variable)
+        if functions or rebound or apart or self.another_loop_follows(statements):
             self.state.written_back.append((variable.name, attribute))
         else:
             self.state.after[variable.name] = attribute
+
+    def read_without_training(self, variable: Variable) -> bool:
+        """Whether what reads a variable after the loop may run when the loop has not: it stands outside of a branch around it."""
+        draft = self.draft
+        node: ast.AST = draft.nest.outermost
+        branched = False
+        outside: list[ast.stmt] = []
+        for ancestor in draft.source.ancestors(node):
+            for block in blocks(ancestor):
+                if branched and node in block:
+                    outside += block[block.index(node) + 1 :]
+            if isinstance(ancestor, ast.Try):
+                outside += [*ancestor.finalbody, *(s for h in ancestor.handlers for s in h.body)]
+            if ancestor is self.entry.scope:
+                break
+            branched = branched or not isinstance(ancestor, ast.With)
+            node = ancestor
+        return variable.name in flow(outside).exposed
 
     def another_loop_follows(self, statements: list[ast.stmt]) -> bool:
         """Whether another training loop stands among the statements: it goes on with plain names."""
@@ -209,16 +228,17 @@ def _own_targets(statement: ast.stmt) -> set[str]:
     return set()
 
 
-def _is_literal(node: ast.expr) -> bool:
+def is_literal(node: ast.expr) -> bool:
+    """Whether a value is written out."""
     match node:
         case ast.Constant():
             return True
         case ast.UnaryOp(operand=operand):
-            return _is_literal(operand)
+            return is_literal(operand)
         case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
-            return all(_is_literal(e) for e in elements)
+            return all(is_literal(e) for e in elements)
         case ast.Dict(keys=keys, values=values):
-            return all(k is not None and _is_literal(k) for k in keys) and all(_is_literal(v) for v in values)
+            return all(k is not None and is_literal(k) for k in keys) and all(is_literal(v) for v in values)
         case ast.Call(func=ast.Name(id="float"), args=[ast.Constant()]):
             return True
         case ast.Attribute(

@@ -11,7 +11,7 @@ from ..draft import (
 from ..optimizers import Configured
 from ..parameters import take_fixed_parameters
 from ..state import State
-from .batches import Batches
+from .starts import Starts
 
 
 def settle(draft: Draft, configured: Configured) -> State:
@@ -19,7 +19,7 @@ def settle(draft: Draft, configured: Configured) -> State:
     return _Settler(draft, configured).run()
 
 
-class _Settler(Batches):
+class _Settler(Starts):
     def run(self) -> State:
         self.fixed = take_fixed_parameters(self.draft)
         self.measure()
@@ -47,6 +47,8 @@ class _Settler(Batches):
         self.divide_among_loaders()
         for variable, (value, frame) in self.fixed.items():
             self.state.homes[variable] = self.text_of(value, frame, TRAINING_STEP)
+        self.take_start_values()
+        self.name_network_first()
         if self.state.hyperparameters:
             given = [(parameter, argument) for parameter, _attribute, argument in self.state.parameters]
             self.state.compared = compared_by_elements(self.draft.roles, self.entry.scope, given)

@@ -11,21 +11,58 @@ for epoch in range(3):              it gets `notes if args.log else None`
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from ...recover.names import flow, parameter_names
 from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import Draft
+from ..surely_read import surely_read
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def argument_of(draft: Draft, variable: Variable) -> str:
-    """What the module gets for a variable of the entry scope: None where the script gives it no value."""
-    if not _may_be_unbound(draft, variable):
+def argument_of(draft: Draft, variable: Variable, read_at_once: Sequence[ast.stmt] = ()) -> str:
+    """What the module gets for a variable of the entry scope: None where the script gives it no value.
+
+    ``read_at_once``: what the module surely runs besides the loop.
+    """
+    if not _may_be_unbound(draft, variable) or surely_read(list(read_at_once), variable.name):
         return variable.name
     scope = draft.nest.entry.scope
     if (test := _test_of_binding(_before(draft, scope.body), variable.name)) is not None:
         return f"{variable.name} if {ast.unparse(test)} else None"
     return f'{"globals" if isinstance(scope, ast.Module) else "locals"}().get("{variable.name}")'
+
+
+def optimizer_of_module_level(draft: Draft, variable: Variable) -> str:
+    """How a function reaches an optimizer that the script makes at module level, under a test maybe: None where it does not."""
+    scope, name = draft.source.tree, variable.name
+    if variable.scope is not scope or draft.nest.entry.scope is scope:
+        return name
+    before: list[ast.AST] = [s for s in scope.body if not isinstance(s, _DEFINITIONS) and not _calls(s, draft)]
+    if name not in flow(before).written or name in flow(before).definite or _loop_surely_reads(draft, variable):
+        return name
+    test = _test_of_binding(before, name)
+    if test is not None and not _is_changed_by_functions(draft, test):
+        return f"{name} if {ast.unparse(test)} else None"
+    return f'globals().get("{name}")'
+
+
+def may_be_missing(draft: Draft, variable: Variable) -> bool:
+    """Whether the module holds None in place of an optimizer that the script may not make."""
+    return {argument_of(draft, variable), optimizer_of_module_level(draft, variable)} != {variable.name}
+
+
+def _calls(statement: ast.stmt, draft: Draft) -> bool:
+    entry = draft.nest.entry.scope
+    named = entry.name if isinstance(entry, ast.FunctionDef) else ""
+    return any(isinstance(n, ast.Name) and n.id == named for n in walk(statement))
+
+
+def _is_changed_by_functions(draft: Draft, test: ast.expr) -> bool:
+    inside = [s for f in draft.source.functions for s in f.body]
+    return bool(flow([test]).read & draft.roles.global_writes) or _changes([], test, inside)
 
 
 def surely_bound(draft: Draft, variable: Variable) -> bool:
@@ -60,11 +97,16 @@ def _is_plain(test: ast.expr) -> bool:
     return all(isinstance(n, plain) for n in parts)
 
 
-def _changes(statements: list[ast.AST], test: ast.expr) -> bool:
-    """Whether something gives a name or an attribute of the test another value."""
+def _changes(statements: list[ast.AST], test: ast.expr, inside: Sequence[ast.AST] = ()) -> bool:
+    """Whether something gives a name, or (in functions, too) an attribute of the test another value."""
     read = flow([test]).read
     attributes = {n.attr for n in walk(test) if isinstance(n, ast.Attribute)}
-    stored = (n for s in statements for n in walk(s) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))
+    stored = (
+        n
+        for s in (*statements, *inside)
+        for n in walk(s)
+        if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
+    )
     return bool(read & flow(statements).written) or any(n.attr in attributes for n in stored)
 
 
@@ -78,7 +120,18 @@ def _may_be_unbound(draft: Draft, variable: Variable) -> bool:
     before = _before(draft, scope.body)
     if variable.name not in flow(before).written or variable.name in flow(before).definite:
         return False
-    return not _surely_read([draft.nest.outermost], variable.name)
+    return not _loop_surely_reads(draft, variable)
+
+
+def _loop_surely_reads(draft: Draft, variable: Variable) -> bool:
+    """Whether the loop reads the variable in every batch, in a function that runs there, too."""
+    if variable.scope is draft.nest.entry.scope and surely_read([draft.nest.outermost], variable.name):
+        return True
+    for item in (i for i in draft.epoch.items if i.kind == "statement"):
+        names = [n for n in flow([item.node]).read if draft.variables.of(item.frame, n) is variable]
+        if any(surely_read([item.node], name) for name in names):
+            return True
+    return False
 
 
 def _before(draft: Draft, body: list[ast.stmt]) -> list[ast.AST]:
@@ -101,49 +154,3 @@ def _before(draft: Draft, body: list[ast.stmt]) -> list[ast.AST]:
                     return [*found, *_before(draft, inner)]
         break
     return found
-
-
-def _surely_read(body: list[ast.stmt], name: str) -> bool:
-    """Whether running a block once reads the name whatever happens; every loop is taken to turn at least once."""
-    for statement in body:
-        match statement:
-            case ast.If(test=test) | ast.While(test=test):
-                parts: list[ast.AST] = [test]
-                inner = statement.body if isinstance(statement, ast.While) else []
-                both = isinstance(statement, ast.If) and all(
-                    _surely_read(b, name) for b in (statement.body, statement.orelse)
-                )
-            case ast.For(iter=looped):
-                parts, inner, both = [looped], statement.body, False
-            case ast.With(items=items):
-                parts, inner, both = [*items], statement.body, False
-            case ast.Try():
-                parts, inner, both = [], statement.body, False
-            case ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
-                continue
-            case _:
-                parts, inner, both = [statement], [], False
-        if both or any(name in flow([p]).read and _always(p, name) for p in parts) or _surely_read(inner, name):
-            return True
-    return False
-
-
-def _always(node: ast.AST, name: str) -> bool:
-    """Whether evaluating an expression or a plain statement reads the name whatever comes of its parts."""
-    match node:
-        case ast.Name(id=own):
-            return own == name
-        case ast.Lambda():
-            return False
-        case ast.IfExp(test=test):
-            return _always(test, name)
-        case ast.BoolOp(values=values):
-            return _always(values[0], name)
-        case (
-            ast.ListComp(generators=generators)
-            | ast.SetComp(generators=generators)
-            | ast.GeneratorExp(generators=generators)
-            | ast.DictComp(generators=generators)
-        ):
-            return _always(generators[0].iter, name)
-    return any(_always(child, name) for child in ast.iter_child_nodes(node))

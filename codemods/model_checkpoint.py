@@ -1,0 +1,597 @@
+"""What is saved in every epoch, or when a number is better than ever, is saved by ``ModelCheckpoint``: with ``--checkpoints lightning``.
+
+    if val_loss < best_loss:                                     →   self.log("val_loss", torch.tensor(self.val_loss, dtype=torch.float64))
+        best_loss = val_loss
+        torch.save(model.state_dict(), "best.pth")               →   model_checkpoint = ModelCheckpoint(".", filename="best", monitor="val_loss", enable_version_counter=False)
+    ...
+    model.load_state_dict(torch.load("best.pth"))                →   lit_net.load_state_dict(torch.load(model_checkpoint.best_model_path)["state_dict"])
+
+The callback saves after the same epochs, and the same weights; the file is Lightning's. Equal is not better to it, and it knows no least difference. It saves at the end of the
+epoch, when the Trainer has stepped. So what is saved at other moments, holds more than a checkpoint does, or may be read by something else of the script, stays.
+Source: https://lightning.ai/docs/pytorch/stable/common/checkpointing_intermediate.html
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+from ..best_value import assigned_name, compared, left_of, number, rebinds
+from ..feature import AFTER, AROUND, ELSEWHERE, Note, Part, Proposal, Training, Value, Watch, reads_as_word
+from ..program import TrainerSpec
+
+_CLASS = "lightning.pytorch.callbacks.ModelCheckpoint"
+_OPTION, _NOW, _KEPT = "checkpoints", "checkpoints-by-lightning", "checkpoint-kept"
+_AT_END = ("on_validation_epoch_end", "on_train_epoch_end")
+_PLAIN = {"int", "float", "str"}
+_MAKE_FOLDERS = {"os.makedirs", "os.mkdir"}
+
+
+class _Stays(Exception):
+    """Why the script goes on saving itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCheckpoint:
+    """Proposes the callback for each `torch.save` of an epoch that it does the same."""
+
+    name: str = "model_checkpoint"
+    after: Sequence[str] = ("early_stopping",)
+
+    def proposals(self, training: Training) -> Iterable[Proposal | Note]:
+        """One proposal for each save that is understood, and a note on each other one."""
+        if training.asked(_OPTION) != "lightning":
+            return
+        saving = _functions_that_save(training)
+        for part in training.parts:
+            if name := next((n for n in saving if part.place not in AROUND and _calls(part.statement, n)), ""):
+                yield Note(_KEPT, part.statement, f"the script goes on saving this itself: `{name}` does it")
+            if (save := _save(training, part)) is not None:
+                try:
+                    yield _proposal(training, save)
+                except _Stays as reason:
+                    yield Note(_KEPT, part.statement, f"the script goes on saving this itself: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Save:
+    """A `torch.save` of an epoch: what it saves, where, and the statement above it that only puts that together."""
+
+    part: Part
+    call: ast.Call
+    saved: ast.expr
+    put_together: tuple[ast.stmt, ...] = ()
+
+    @property
+    def path(self) -> ast.expr:
+        return self.call.args[1]
+
+    @property
+    def statements(self) -> tuple[ast.stmt, ...]:
+        return (*self.put_together, self.part.statement)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Where it is saved: folder and name as source, with the epoch in braces where it names it, and how it is told to a person."""
+
+    folder: str
+    name: str
+    shown: str
+    imports: tuple[str, ...] = ()
+    of_epoch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _When:
+    """When it is saved: what the callback is told of that, which condition it decides, and what of the script goes with it."""
+
+    arguments: tuple[str, ...] = ()
+    key: str = "every"
+    test: ast.If | None = None
+    watched: tuple[Watch, ...] = ()
+    start: str = ""
+    best: Value | None = None
+    numbers: tuple[str, ...] = ()
+
+
+def _save(training: Training, part: Part) -> _Save | None:
+    """What a statement of an epoch saves."""
+    match part.statement:
+        case ast.Expr(value=ast.Call(func=function, args=[saved, _]) as call) if part.place not in AROUND:
+            if training.full_name(function) != "torch.save":
+                return None
+            put = _put_together(training, part, saved) if isinstance(saved, ast.Name) else None
+            return _Save(part, call, saved) if put is None else _Save(part, call, put.value, (put,))
+    return None
+
+
+def _functions_that_save(training: Training) -> list[str]:
+    """The functions of the file, apart from the training's own, in which `torch.save` is called."""
+    found = dict[str, None]()
+    for part in training.parts:
+        if part.place == ELSEWHERE and any(
+            training.full_name(c.func) == "torch.save" for c in _own_calls(part.statement)
+        ):
+            found.update(dict.fromkeys(s.name for s in part.within if isinstance(s, ast.FunctionDef)))
+    return list(found)
+
+
+def _calls(statement: ast.stmt, name: str) -> bool:
+    return any(isinstance(c.func, ast.Name) and c.func.id == name for c in _own_calls(statement))
+
+
+def _own_calls(statement: ast.stmt) -> Iterator[ast.Call]:
+    """The calls of a statement that are in no statement of its blocks."""
+    for child in ast.iter_child_nodes(statement):
+        if not isinstance(child, ast.stmt):
+            yield from (n for n in ast.walk(child) if isinstance(n, ast.Call))
+
+
+def _put_together(training: Training, part: Part, name: ast.Name) -> ast.Assign | None:
+    """The statement above in the same block that makes the dictionary, which only that line reads."""
+    value = training.value(name)
+    if value is None or value.hidden or len(value.mentions) != len((name, "its making")):
+        return None
+    for other in training.parts:
+        match other.statement:
+            case ast.Assign(targets=[ast.Name() as target], value=ast.Dict()) as made if target in value.mentions:
+                return made if (other.place, other.within) == (part.place, part.within) else None
+    return None
+
+
+def _proposal(training: Training, save: _Save) -> Proposal:
+    part = save.part
+    if reads_as_word(training.text(save.call), "model_checkpoint", "ModelCheckpoint", "monitor", "os", "torch"):
+        raise _Stays("the name of its file cannot be written anew")
+    if save.call.keywords:
+        raise _Stays("`torch.save` has options of its own")
+    _check_moment(training, part)
+    when = _when(training, part)
+    _check_content(training, part, save.saved, when)
+    file = _file(training, part, save.path)
+    loads = _loads(training, save)
+    if (loads or when.best) and file.of_epoch:
+        raise _Stays("its file has another name in every epoch")
+    keep = ["save_top_k=-1"] if file.of_epoch else []
+    named = ["auto_insert_metric_name=False"] if file.of_epoch else []
+    arguments = [file.folder, f"filename={file.name}", *named, *when.arguments, *keep, "enable_version_counter=False"]
+    made = f"{{ModelCheckpoint}}({', '.join(arguments)})"
+    removed, replaced = _changes(training, save, when)
+    replaced |= loads
+    return Proposal(
+        target="ModelCheckpoint",
+        reason="the callback saves the same weights after the same epochs, in a file of Lightning's",
+        removed=removed,
+        replaced=replaced,
+        decided=(when.test,) if when.test is not None else (),
+        trainer=TrainerSpec(callbacks=("{model_checkpoint}" if loads else made,), defaults=("enable_checkpointing",)),
+        watched=when.watched,
+        before_fit=(f"{{model_checkpoint}} = {made}",) if loads else (),
+        imports=(_CLASS, *file.imports, *(["torch"] if loads else [])),
+        fresh=("model_checkpoint",) if loads else (),
+        level="native",
+        option=_OPTION,
+        notes=(Note(_NOW, part.statement, _told(training, save, file, when)),),
+        declined=Note(_KEPT, part.statement, "the script goes on saving this itself: {why}"),
+        key=when.key,
+    )
+
+
+def _told(training: Training, save: _Save, file: _File, when: _When) -> str:
+    text = f"ModelCheckpoint saves {file.shown} in place of `{training.text(save.call)}`: the weights are under its key `state_dict`, behind the name of the module's attribute"
+    return text + (f"; {when.start}" if when.start else "")
+
+
+# ---- when
+
+
+def _check_moment(training: Training, part: Part) -> None:
+    """The callback acts at the end of an epoch, and only when the Trainer has counted a step."""
+    if not training.automatic:
+        raise _Stays(
+            "the Trainer does not count the script's own optimizer steps, and saves only when it has counted one"
+        )
+    if part.place not in _AT_END:
+        raise _Stays("it is saved in the middle of an epoch")
+    if training.spread:
+        raise _Stays("several processes may train")
+    if training.told("check_val_every_n_epoch"):
+        raise _Stays("the validation does not run in every epoch")
+    if not training.weights_stay(part):
+        raise _Stays("weights or buffers may change between this line and the end of the epoch")
+
+
+def _when(training: Training, part: Part) -> _When:
+    match part.within:
+        case ():
+            return _When()
+        case (ast.If() as test,) if part.statement in test.body:
+            return _periodic(training, part, test) or _best(training, part, test)
+    raise _Stays("it is saved under more than one condition")
+
+
+def _periodic(training: Training, part: Part, test: ast.If) -> _When | None:
+    """``(epoch + 1) % k == 0``, with epochs from 0."""
+    match test.test:
+        case ast.Compare(
+            left=ast.BinOp(left=counted, op=ast.Mod(), right=every), ops=[ast.Eq()], comparators=[ast.Constant(value=0)]
+        ):
+            match counted:
+                case ast.BinOp(left=epoch, op=ast.Add(), right=ast.Constant(value=1)):
+                    text = training.at_entry(every, part)
+                    if training.counts_epochs(epoch, part) and text:
+                        return _When((f"every_n_epochs={text}",), f"every {text}", test)
+            raise _Stays("the callback counts every k epochs from the first one's end, as `(epoch + 1) % k == 0` does")
+    return None
+
+
+def _best(training: Training, part: Part, test: ast.If) -> _When:
+    """``value < best``, where the best value is held right there."""
+    for value, operator, best in compared(test.test):
+        if not isinstance(best, ast.Name) or not _is_held(test, value, best):
+            continue
+        if operator not in (ast.Lt, ast.Gt):
+            raise _Stays("a value as good as the best one is saved as well, which the callback does not do")
+        if not isinstance(value, ast.Name):
+            raise _Stays("the callback knows no least difference from the best value")
+        held = training.value(best)
+        first = number(training, held.start.value) if held is not None and held.start is not None else None
+        if held is None or held.hidden or first is None or _bindings(held) != _START_AND_TEST:
+            raise _Stays(f"`{best.id}` gets a value in more places than at its start and here")
+        if not training.number(value, _part_of(training, test)) or rebinds(test, value.id):
+            raise _Stays(f"`{value.id}` may be something else than a plain number")
+        mode = "min" if operator is ast.Lt else "max"
+        open_end = math.inf if mode == "min" else -math.inf
+        if first == -open_end:
+            break
+        beats = "below" if mode == "min" else "above"
+        text = f"the first epoch is saved even if its `{value.id}` is not {beats} {first:g}"
+        return _When(
+            ("monitor={monitor}", *(['mode="max"'] if mode == "max" else [])),
+            f"best {value.id} {mode}",
+            test,
+            (Watch("monitor", value, test),),
+            "" if first == open_end else text,
+            held,
+            (value.id, best.id),
+        )
+    raise _Stays("it is not saved when a number is better than the best one so far")
+
+
+_START_AND_TEST = 2
+
+
+def _bindings(value: Value) -> int:
+    return sum(not isinstance(n.ctx, ast.Load) for n in value.mentions)
+
+
+def _is_held(test: ast.If, value: ast.expr, best: ast.Name) -> bool:
+    """Whether what is compared, or what a difference is taken from, becomes the best value right under the test."""
+    names = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+    return any(assigned_name(s, best.id) in names for s in test.body)
+
+
+def _part_of(training: Training, statement: ast.stmt) -> Part:
+    return next(p for p in training.parts if p.statement is statement)
+
+
+# ---- what
+
+
+def _check_content(training: Training, part: Part, saved: ast.expr, when: _When) -> None:
+    """A checkpoint holds the weights, the optimizer and the epoch; and the callback's best value."""
+    if _is_weights(training, part, saved):
+        return
+    if not isinstance(saved, ast.Dict):
+        raise _Stays(f"it saves `{training.text(saved)}`, not the weights of the one model that is trained")
+    values = [v for v in saved.values if not _is_weights(training, part, v)]
+    if len(values) == len(saved.values):
+        raise _Stays("it does not save the weights of the one model that is trained")
+    for value in values:
+        if not _is_in_checkpoint(training, part, value, when):
+            raise _Stays(f"a checkpoint of Lightning's does not hold `{training.text(value)}`")
+
+
+def _is_weights(training: Training, part: Part, node: ast.expr) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name() as model, attr="state_dict"), args=[], keywords=[]):
+            return training.trains(model, part)
+    return False
+
+
+def _is_in_checkpoint(training: Training, part: Part, node: ast.expr, when: _When) -> bool:
+    match node:
+        case ast.Constant():
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr="state_dict"), args=[], keywords=[]):
+            return training.steps(owner, part)
+        case ast.Name(id=name) if name in when.numbers:
+            return True
+    return _is_epoch(training, part, node)
+
+
+def _is_epoch(training: Training, part: Part, node: ast.expr) -> bool:
+    match node:
+        case ast.BinOp(left=epoch, op=ast.Add(), right=ast.Constant(value=1)):
+            return training.counts_epochs(epoch, part)
+    return training.counts_epochs(node, part)
+
+
+# ---- where
+
+
+def _file(training: Training, part: Part, path: ast.expr) -> _File:
+    match path:
+        case ast.Constant(value=str(text)):
+            folder, stem = _parted(text)
+            return _File(_quoted(folder or "."), _quoted(stem), f"`{posixpath.join(folder, stem)}.ckpt`")
+        case ast.Call(func=function, args=[*folders, ast.Constant(value=str(text))], keywords=[]) if folders:
+            inner, stem = _parted(text)
+            texts = [training.at_entry(one, part) for one in folders]
+            if training.full_name(function) == "os.path.join" and all(texts):
+                arguments = [*texts, *([_quoted(inner)] if inner else [])]
+                called = training.text(function)
+                made = f"{called}({', '.join(arguments)})" if len(arguments) > 1 else arguments[0]
+                return _File(made, _quoted(stem), f"`{stem}.ckpt` there")
+        case ast.JoinedStr(values=pieces):
+            if (found := _of_epoch(training, part, pieces)) is not None:
+                return found
+    if text := training.at_entry(path, part):
+        folder, name = f"{{os}}.path.dirname({text})", f"{{os}}.path.splitext({{os}}.path.basename({text}))[0]"
+        return _File(f'{folder} or "."', name, "a file that ends in `.ckpt`", ("os",))
+    raise _Stays("the name of its file is not known before the training, or holds other numbers of it")
+
+
+def _parted(path: str) -> tuple[str, str]:
+    folder, name = posixpath.split(path)
+    stem = posixpath.splitext(name)[0]
+    if not stem or any(sign in path for sign in "{}=\\"):
+        raise _Stays("the callback cannot give its file that name")
+    return folder, stem
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '\\"') + '"'
+
+
+def _of_epoch(training: Training, part: Part, pieces: Sequence[ast.expr]) -> _File | None:
+    """An f-string with the epoch in its last part: ``f"weights/model_{epoch}.pth"``."""
+    text = ""
+    for piece in pieces:
+        match piece:
+            case ast.Constant(value=str(plain)) if not any(sign in plain for sign in "{}=\\"):
+                text += plain
+            case ast.FormattedValue(value=ast.Name() as name, conversion=-1, format_spec=spec) if (
+                training.counts_epochs(name, part)
+            ):
+                match spec:
+                    case None:
+                        text += "{epoch}"
+                    case ast.JoinedStr(values=[ast.Constant(value=str(form))]):
+                        text += f"{{epoch:{form}}}"
+                    case _:
+                        return None
+            case _:
+                return None
+    folder, last = posixpath.split(text)
+    stem = posixpath.splitext(last)[0]
+    if "{" in folder or "{epoch" not in stem:
+        return None
+    return _File(_quoted(folder or "."), _quoted(stem), f"`{text.rpartition('.')[0]}.ckpt`", of_epoch=True)
+
+
+# ---- who reads it
+
+
+def _loads(training: Training, save: _Save) -> dict[ast.stmt, str]:
+    """What becomes of the statements behind the training that load the file; whatever else may read it lets it stay."""
+    path, found = save.path, dict[ast.stmt, str]()
+    known = {id(n) for n in ast.walk(save.part.statement)}
+    behind = [p for p in training.parts if p.place == AFTER]
+    for call in training.all(ast.Call):
+        if training.full_name(call.func) in _MAKE_FOLDERS:
+            known |= {id(n) for n in ast.walk(call)}
+        if training.full_name(call.func) != "torch.load" or not call.args or _are_others(path, call.args[0]):
+            continue
+        part = next((p for p in behind if call in (_loads_weights(p.statement), _held(p.statement))), None)
+        if part is None or ast.dump(call.args[0]) != ast.dump(path):
+            raise _Stays(f"`torch.load` in line {call.lineno} may read its file")
+        if _held(part.statement) is call:
+            found |= _uses(training, save, part, behind)
+        elif isinstance(save.saved, ast.Call):
+            _check_model(training, part)
+            found[part.statement] = f'{{module}}.load_state_dict({_loading(training, call)}["state_dict"])\n'
+        else:
+            raise _Stays(f"`torch.load` in line {call.lineno} may read its file")
+        known |= {id(n) for n in ast.walk(part.statement)}
+    for node in _mentions(training, path, known):
+        raise _Stays(f"line {node.lineno} names its file as well")  # type: ignore[attr-defined]
+    return found
+
+
+def _check_model(training: Training, part: Part) -> None:
+    """What loads weights into the one model may load the module's as well, as long as that has no other state."""
+    model, line = part.statement.value.func.value, part.statement.lineno  # type: ignore[attr-defined]
+    if not training.trains(model, part):
+        raise _Stays(f"line {line} loads its file into another model")
+    if not training.trains_nothing_else(model, part):
+        raise _Stays(f"line {line} loads the file, and the module may hold more state than the model's")
+
+
+def _are_others(path: ast.expr, other: ast.expr) -> bool:
+    both = isinstance(path, ast.Constant) and isinstance(other, ast.Constant)
+    return both and path.value != other.value  # type: ignore[attr-defined]
+
+
+def _loads_weights(statement: ast.stmt) -> ast.expr | None:
+    """What is loaded as weights by a statement that does only that."""
+    match statement:
+        case ast.Expr(
+            value=ast.Call(func=ast.Attribute(value=ast.Name(), attr="load_state_dict"), args=[it], keywords=[])
+        ):
+            return it
+    return None
+
+
+def _held(statement: ast.stmt) -> ast.expr | None:
+    """What a statement gives a name of its own."""
+    match statement:
+        case ast.Assign(targets=[ast.Name()], value=value):
+            return value
+    return None
+
+
+def _loading(training: Training, load: ast.Call) -> str:
+    more = [training.text(k.value) if k.arg is None else f"{k.arg}={training.text(k.value)}" for k in load.keywords]
+    if not any(k.arg == "weights_only" for k in load.keywords) and not _has_plain_options(training):
+        more.append("weights_only=False")
+    more += [training.text(a) for a in load.args[1:]]
+    return f"{{torch}}.load({', '.join(['{model_checkpoint}.best_model_path', *more])})"
+
+
+def _uses(training: Training, save: _Save, loads: Part, behind: Sequence[Part]) -> dict[ast.stmt, str]:
+    """What becomes of a dictionary that is loaded, and of all that reads it: its weights and its epoch are known in Lightning's, too."""
+    assert isinstance(loads.statement, ast.Assign) and isinstance(loads.statement.value, ast.Call)
+    [target] = loads.statement.targets
+    assert isinstance(target, ast.Name)
+    line, value = loads.statement.lineno, training.value(target)
+    if value is None or value.hidden or _bindings(value) != 1 or not isinstance(save.saved, ast.Dict):
+        raise _Stays(f"what line {line} loads is not only read as what was saved")
+    found: dict[ast.stmt, str] = {loads.statement: f"{target.id} = {_loading(training, loads.statement.value)}\n"}
+    left = {id(n): n for n in value.mentions if n is not target}
+    for part in behind:
+        names = [n for n in ast.walk(part.statement) if id(n) in left]
+        if names and not isinstance(part.statement, ast.Expr | ast.Assign):
+            raise _Stays(f"what line {line} loads is read in line {part.statement.lineno} under a condition")
+        if names:
+            found[part.statement] = _rewritten(training, save, part, target.id, len(names))
+            left = {key: n for key, n in left.items() if n not in names}
+    for name in left.values():
+        raise _Stays(f"what line {line} loads is read in line {name.lineno}")
+    return found
+
+
+def _rewritten(training: Training, save: _Save, part: Part, name: str, count: int) -> str:
+    """A statement that reads what was loaded, with the keys of Lightning's file."""
+    assert isinstance(save.saved, ast.Dict)
+    saved = {k.value: v for k, v in zip(save.saved.keys, save.saved.values, strict=True) if isinstance(k, ast.Constant)}
+    match _loads_weights(part.statement):
+        case ast.Subscript(value=ast.Name(id=held), slice=ast.Constant(value=key)) if held == name and count == 1:
+            if key in saved and _is_weights(training, save.part, saved[key]):
+                _check_model(training, part)
+                return f'{{module}}.load_state_dict({name}["state_dict"])\n'
+    epochs = {
+        k: isinstance(v, ast.BinOp)
+        for k, v in saved.items()
+        if isinstance(k, str) and _is_epoch(training, save.part, v)
+    }
+    reader = _EpochReader(name, epochs)
+    text = cst.parse_module(training.text(part.statement)).visit(reader).code
+    if reader.found != count or reads_as_word(text, "model_checkpoint", "ModelCheckpoint", "monitor", "os", "torch"):
+        raise _Stays(f"line {part.statement.lineno} reads more of the file than its weights and its epoch")
+    return f"{text}\n"
+
+
+class _EpochReader(cst.CSTTransformer):
+    """Reads the epoch of Lightning's file, which counts from 0, in place of the script's; ``epochs`` says of each key whether it counts from 1."""
+
+    def __init__(self, name: str, epochs: Mapping[str, bool]) -> None:
+        super().__init__()
+        self.name, self.epochs, self.found = name, epochs, 0
+
+    def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
+        match original_node:
+            case cst.Subscript(
+                value=cst.Name(value=held), slice=[cst.SubscriptElement(cst.Index(cst.SimpleString() as key))]
+            ) if held == self.name and key.evaluated_value in self.epochs:
+                self.found += 1
+                epoch = updated_node.deep_replace(key, key.with_changes(value=f"{key.quote}epoch{key.quote}"))
+                assert isinstance(epoch, cst.Subscript)
+                if not self.epochs[str(key.evaluated_value)]:
+                    return epoch
+                return cst.BinaryOperation(
+                    epoch, cst.Add(), cst.Integer("1"), lpar=[cst.LeftParen()], rpar=[cst.RightParen()]
+                )
+        return updated_node
+
+    def leave_FormattedStringExpression(
+        self, original_node: cst.FormattedStringExpression, updated_node: cst.FormattedStringExpression
+    ) -> cst.FormattedStringExpression:
+        inner = updated_node.expression
+        if isinstance(inner, cst.BinaryOperation) and not isinstance(original_node.expression, cst.BinaryOperation):
+            return updated_node.with_changes(expression=inner.with_changes(lpar=[], rpar=[]))
+        return updated_node
+
+
+def _has_plain_options(training: Training) -> bool:
+    """Whether the script's options are texts and numbers, which torch loads without being told to trust the file."""
+    for call in training.all(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument":
+            for keyword in call.keywords:
+                if keyword.arg == "type" and training.full_name(keyword.value) not in _PLAIN:
+                    return False
+                if keyword.arg == "default" and not _is_plain(keyword.value):
+                    return False
+    return not any(
+        isinstance(a.ctx, ast.Store) and isinstance(a.value, ast.Name) and a.value.id != "self"
+        for a in training.all(ast.Attribute)
+    )
+
+
+def _is_plain(node: ast.expr) -> bool:
+    match node:
+        case ast.UnaryOp(operand=inner):
+            return _is_plain(inner)
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            return all(map(_is_plain, elements))
+    return isinstance(node, ast.Constant)
+
+
+def _mentions(training: Training, path: ast.expr, known: set[int]) -> Iterator[ast.AST]:
+    """What else of the file names the path: its text, the variable or the option that holds it."""
+    texts = {
+        n.value for n in ast.walk(path) if isinstance(n, ast.Constant) and isinstance(n.value, str) and "." in n.value
+    }
+    match path:
+        case ast.Name():
+            value = training.value(path)
+            if value is None or value.hidden or value.start is None:
+                raise _Stays("the name of its file may have other values")
+            known = known | {id(n) for n in ast.walk(value.start.statement)}
+            yield from (n for n in value.mentions if id(n) not in known)
+            texts |= {
+                n.value for n in ast.walk(value.start.value) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+            }
+        case ast.Attribute(attr=attribute):
+            yield from (a for a in training.all(ast.Attribute) if a.attr == attribute and id(a) not in known)
+    yield from (c for c in training.all(ast.Constant) if c.value in texts and id(c) not in known)
+
+
+# ---- what goes
+
+
+def _changes(training: Training, save: _Save, when: _When) -> tuple[tuple[ast.stmt, ...], dict[ast.stmt, str]]:
+    """The statements that go, and those that become others: the whole test where nothing else stands under it or needs its value."""
+    test, held = when.test, when.best
+    if test is None:
+        return save.statements, {}
+    others = [s for s in (*test.body, *test.orelse) if s not in save.statements and not training.is_gone(s)]
+    if held is None:
+        return ((), {test: ""}) if not others else (save.statements, {})
+    assert held.start is not None
+    inside = {id(n) for n in (*ast.walk(test), *ast.walk(held.start.statement))}
+    seen = {p.statement for p in training.parts}
+    only_for_it = all(s in seen and assigned_name(s, held.name) for s in others)
+    if not only_for_it or any(id(n) not in inside for n in held.mentions):
+        return save.statements, {}
+    start = left_of(training, held.start.statement, {held.name})
+    return ((held.start.statement,), {test: ""}) if start is None else ((), {test: "", held.start.statement: start})
+
+
+FEATURE = ModelCheckpoint()

@@ -1,0 +1,45 @@
+"""Every golden case that saves can be asked for natively: Lightning saves the same weights after the same steps, or the script goes on doing it."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch")
+
+from fixture_cases import broken_laws, case, names, reviews
+from fixture_runs import differences, raw_run, run_script
+
+from torch2lit.api import convert_source
+from torch2lit.program import Conversion, Outcome
+
+SAVING = [name for name in names() if case(name).run and "torch.save(" in case(name).raw]
+
+
+@functools.cache
+def natively(name: str, level: str = "native") -> Conversion:
+    c = case(name)
+    return convert_source(c.raw, "raw.py", replace(c.options, level=level, checkpoints=None, logger="own"))
+
+
+@pytest.mark.parametrize("name", SAVING)
+def test_it_breaks_no_law(name: str) -> None:
+    result = natively(name)
+    assert result.error == "" and broken_laws(case(name).raw, result) == []
+    exact = natively(name, "exact")
+    assert (result.outcome, result.mechanism) == (exact.outcome, exact.mechanism), "it costs no better mechanism"
+    if result.after != exact.after:
+        assert any(found.slug == "checkpoints-by-lightning" for found in result.findings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAVING)
+def test_it_trains_and_saves_the_same(name: str) -> None:
+    pytest.importorskip("lightning")
+    result = natively(name)
+    if result.outcome is not Outcome.CONVERTED or result.after == natively(name, "exact").after:
+        pytest.skip("nothing is saved by Lightning")
+    told = differences(raw_run(name), run_script(case(name), result.after))
+    assert not told or reviews(result), ["trains differently and no finding says so", *told]

@@ -1,0 +1,85 @@
+"""FSDP as it is written for a model of repeated blocks, run by gloo: Lightning wants GPUs for it, so the test takes a CPU for one."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from fixture_cases import case
+
+from torch2lit.verify.ranks import rank_environments
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("torch") is None or find_spec("lightning") is None, reason="needs torch"),
+]
+PRETEND = """
+import torch
+import torch.distributed.fsdp as fsdp
+import lightning.pytorch.strategies.fsdp as lightnings
+import lightning.pytorch.trainer.connectors.accelerator_connector as connector
+from lightning.pytorch.accelerators import CPUAccelerator
+
+connector._AcceleratorConnector._check_strategy_and_fallback = lambda self: None
+lightnings.CUDAAccelerator = CPUAccelerator
+made = fsdp.FullyShardedDataParallel.__init__
+
+
+def init(self, *args, **kwargs):
+    made(self, *args, **{**kwargs, "device_id": torch.device("cpu")})
+
+
+fsdp.FullyShardedDataParallel.__init__ = init
+clips = fsdp.FullyShardedDataParallel.clip_grad_norm_
+
+
+def clip(self, bound):
+    norm = clips(self, bound)
+    print(f"norm {norm.item():.4f} of {len(fsdp.FullyShardedDataParallel.fsdp_modules(self))} units")
+    return norm
+
+
+fsdp.FullyShardedDataParallel.clip_grad_norm_ = clip
+"""
+
+
+def printed(folder: Path, text: str) -> list[str]:
+    """What each of two processes prints."""
+    (folder / "train.py").write_text(text)
+    started = [
+        subprocess.Popen(
+            [sys.executable, "train.py"],
+            cwd=folder,
+            env={**os.environ, **ranked, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for ranked in rank_environments(2)
+    ]
+    ends = [one.communicate(timeout=240) for one in started]
+    assert all(one.returncode <= 0 for one in started), ends[0][1][-3000:]
+    return [out for out, _ in ends]
+
+
+def test_blocks_are_units_and_the_norm_is_that_of_all_processes(tmp_path: Path) -> None:
+    text = case("sharded-blocks").converted_file.read_text().replace('"cuda"', '"cpu"')
+    whole, save, _ = text.rpartition("torch.save(")
+    assert save
+    outputs = printed(tmp_path, PRETEND + whole)
+    norms = [re.findall(r"^norm (\S+) of (\d+) units$", out, re.M) for out in outputs]
+    assert norms[0] and norms[0] == norms[1]
+    assert {units for _, units in norms[0]} == {"4"}  # three blocks, and the rest
+    strategy = "L.pytorch.strategies.FSDPStrategy(auto_wrap_policy={Block})"
+    assert strategy in whole and "self.trainer.model.clip_grad_norm_(gradient_clip_val)" in whole
+    by_ddp = whole.replace(strategy, '"ddp"').replace(
+        "self.trainer.model.clip_grad_norm_(gradient_clip_val)",
+        "torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)",
+    )
+    losses = [float(n) for n in re.findall(r"^\d\.\d+$", outputs[0], re.M)]
+    assert losses == pytest.approx([float(n) for n in printed(tmp_path, by_ddp)[0].split()], rel=1e-4)

@@ -1,0 +1,394 @@
+"""Which parameters of training functions may be made at the start of the function instead, because each call is given one made for it.
+
+So may an optimizer of the module's that the function alone reads.
+
+def train(model, loader, optimizer): ...          def train(model, loader, lr):
+                                                       optimizer = Adam(model.parameters(), lr=lr)
+optimizer = Adam(net.parameters(), lr=args.lr)         ...
+train(net, loader, optimizer)                     →    train(net, loader, args.lr)
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from ..plan.same_parameters import SameParameters
+from ..recover.makings import yields
+from ..recover.names import free_names, local_names, parameter_names
+from ..recover.nest import Nest
+from ..recover.roles import Key, Role, Roles
+from ..recover.syntax import Scope, Source, dotted, walk
+from .reworded import reworded
+
+_MAKES_ALSO = ("torch.optim.Adagrad", "torch.optim.swa_utils.")
+"""What copies values or shapes of the parameters, wherever they are at the time."""
+_REPEATING = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
+_STEPPED = (Role.OPTIMIZER, Role.SCHEDULER)
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """One call of the function, what it passes for the parameter, and the statement above that makes it."""
+
+    call: ast.Call
+    argument: ast.Name | None
+    made: ast.Assign
+    values: tuple[ast.expr, ...]
+    """What the call passes for the new parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A parameter that the function may make itself: the calls, its new parameters, and what its making is made of.
+
+    ``parameter`` is None for what the function reads by its name in the module.
+    """
+
+    function: ast.FunctionDef
+    name: str
+    parameter: ast.arg | None
+    calls: tuple[Handed, ...]
+    new: tuple[str, ...]
+    words: dict[ast.expr, str]
+    """What parts of the first call's making are called in the function."""
+
+
+def find_given(nests: list[Nest], roles: Roles, wanted: Collection[str]) -> Given | None:
+    """The first parameter that may be made inside; ``wanted`` are the names that other files take."""
+    seen: list[ast.FunctionDef] = []
+    for nest in nests:
+        function = nest.entry.scope
+        if not isinstance(function, ast.FunctionDef) or function in seen:
+            continue
+        seen.append(function)
+        if (found := _Search(roles, function, wanted).found()) is not None:
+            return found
+    return None
+
+
+class _Search:
+    def __init__(self, roles: Roles, function: ast.FunctionDef, wanted: Collection[str]) -> None:
+        self.roles = roles
+        self.source: Source = roles.source
+        self.function = function
+        self.wanted = wanted
+
+    def found(self) -> Given | None:
+        """Schedulers first: an optimizer that one of them holds is only made inside after them."""
+        if not self._is_only_called():
+            return None
+        given = [*self.function.args.args, *self.function.args.kwonlyargs]
+        for role in (Role.SCHEDULER, Role.OPTIMIZER):
+            for parameter in given:
+                if self.roles.role(self.function, parameter.arg) is role and not self._has_default(parameter):
+                    if (one := self._of(parameter.arg, parameter)) is not None:
+                        return one
+            for name in sorted(free_names(self.function)):
+                key = self.roles.key(self.function, name)
+                if key == (self.source.tree, name) and self.roles.role_of(key) is role and name not in self.wanted:
+                    if (one := self._of(name, None)) is not None:
+                        return one
+        return None
+
+    def _is_only_called(self) -> bool:
+        """Whether every mention of the function is a plain call of it, in this file."""
+        function, source = self.function, self.source
+        if (
+            not isinstance(source.parents[function], ast.Module)
+            or function.decorator_list
+            or function.name in self.wanted
+        ):
+            return False
+        if function.args.vararg or function.args.kwarg or function.args.posonlyargs or yields(function):
+            return False
+        key = (source.tree, function.name)
+        if self.roles.bindings(key) or self.roles.rebound_unseen(key) or "__all__" in source.text:
+            return False
+        if sum(f.name == function.name for f in source.functions) != 1:
+            return False
+        called = {id(c.func) for c in source.calls_to(function.name)}
+        mentions = [n for n in source.all(ast.Name) if n.id == function.name]
+        return bool(called) and all(id(n) in called for n in mentions)
+
+    def _has_default(self, parameter: ast.arg) -> bool:
+        args = self.function.args
+        if parameter in args.kwonlyargs:
+            return args.kw_defaults[args.kwonlyargs.index(parameter)] is not None
+        return args.args.index(parameter) >= len(args.args) - len(args.defaults)
+
+    def _of(self, name: str, parameter: ast.arg | None) -> Given | None:
+        if any(name in n.names for n in self.source.all(ast.Global)):
+            return None
+        handed: list[tuple[ast.Call, ast.Name | None, ast.Assign]] = []
+        for call in self.source.calls_to(self.function.name):
+            argument = self._argument(call, name) if parameter is not None else None
+            if parameter is not None and argument is None:
+                return None
+            made = self._made_for(call, name if argument is None else argument.id, argument)
+            if made is None or any(made is other for _, _, other in handed):
+                return None
+            handed.append((call, argument, made))
+        return self._alike(name, parameter, handed) if handed else None
+
+    def _argument(self, call: ast.Call, parameter: str) -> ast.Name | None:
+        """The bare name that a call passes for the parameter, when all of its arguments are plain to see."""
+        if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
+            return None
+        names = [a.arg for a in self.function.args.args]
+        value: ast.expr | None = next((k.value for k in call.keywords if k.arg == parameter), None)
+        if value is None and parameter in names and names.index(parameter) < len(call.args):
+            value = call.args[names.index(parameter)]
+        return value if isinstance(value, ast.Name) else None
+
+    # ---- one call
+
+    def _made_for(self, call: ast.Call, name: str, argument: ast.Name | None) -> ast.Assign | None:
+        """The statement that makes what the call is given, when nothing else gets it and it may as well be made in the call."""
+        scope = self.source.scope_of(call)
+        key = self.roles.key(scope, name)
+        if key is None or key[0] is not scope or self.roles.rebound_unseen(key) or scope is self.function:
+            return None
+        if isinstance(scope, ast.Module) and name in self.wanted:
+            return None
+        way = self._way_to(call, name)
+        if way is None:
+            return None
+        made, passed = way
+        value = made.value
+        if not isinstance(value, ast.Call) or not self._makes_no_more(value):
+            return None
+        if not self._reaches_no_more(key, made, argument):
+            return None
+        if not self._holds_only_given(scope, made):
+            return None
+        same = SameParameters(self.roles, scope, [made])
+        used = same.used_by(value)
+        if not all(same.after(statement, used) for statement in passed):
+            return None
+        others = [a for a in (*call.args, *(k.value for k in call.keywords)) if a is not argument]
+        return made if all(_only_looks(a) or not self._names(a) & used for a in others) else None
+
+    def _way_to(self, call: ast.Call, name: str) -> tuple[ast.Assign, list[ast.AST]] | None:
+        """The last statement that binds the name on the way to the call, and what runs between them."""
+        passed: list[ast.AST] = []
+        node: ast.stmt = self.source.statement_of(call)
+        if isinstance(node, ast.While) or any(isinstance(a, _REPEATING) for a in self._around(call, node)):
+            return None
+        while True:
+            parent = self.source.parents[node]
+            block = self.source.block_of(node)
+            for statement in reversed(block[: block.index(node)]):
+                match statement:
+                    case ast.Assign(targets=[ast.Name(id=bound)]) if bound == name:
+                        return statement, passed
+                if not isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                    passed.append(statement)
+            match parent:
+                case ast.If(test=test):
+                    passed.append(test)
+                case ast.With(items=items):
+                    passed += items
+                case _:
+                    return None
+            node = parent
+
+    def _makes_no_more(self, value: ast.Call) -> bool:
+        """Whether the call makes an optimizer or scheduler of torch's, and nothing else happens by it."""
+        full = self.roles.full_name(value.func)
+        if (
+            not full.startswith("torch.optim.")
+            or full.startswith(_MAKES_ALSO)
+            or not full.rpartition(".")[2][:1].isupper()
+        ):
+            return False
+        unsure = (ast.Lambda, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Starred)
+        for node in walk(value):
+            if isinstance(node, unsure) or (isinstance(node, ast.keyword) and node.arg is None):
+                return False
+            if isinstance(node, ast.Call) and node is not value and not self._reads(node):
+                return False
+        return True
+
+    def _reads(self, call: ast.Call) -> bool:
+        match call.func:
+            case ast.Attribute(attr="parameters" | "named_parameters"):
+                return not call.args and not call.keywords
+            case ast.Name(id="list" | "len" | "float" | "int" as name):
+                return self.source.function(name) is None
+        return False
+
+    def _reaches_no_more(self, key: Key, made: ast.Assign, argument: ast.Name | None) -> bool:
+        """Whether the call is all that is ever given what the statement makes."""
+        scope, name = key
+        mentions = [
+            n for n in self.source.all(ast.Name) if n.id == name and n is not argument and n not in made.targets
+        ]
+        mentions = [n for n in mentions if self.roles.key(self.source.scope_of(n), name) == key]
+        if argument is None:
+            mentions = [n for n in mentions if self.source.scope_of(n) is not self.function]
+        block = self.source.block_of(made)
+        later = block[block.index(made) + 1 :]
+        anew = next((s for s in later if isinstance(s, ast.Assign) and _binds(s, name)), None)
+        turns = any(isinstance(a, ast.For | ast.While | ast.AsyncFor) for a in self._around(made, scope))
+        if turns or anew is None:
+            return all(not turns and n.lineno < made.lineno and self.source.scope_of(n) is scope for n in mentions)
+        inside = {id(n) for n in walk(anew.value)}
+        return all(
+            self.source.scope_of(n) is scope
+            and (n.lineno < made.lineno or n.lineno >= anew.lineno)
+            and id(n) not in inside
+            for n in mentions
+        )
+
+    def _holds_only_given(self, scope: Scope, made: ast.Assign) -> bool:
+        """Whether the optimizer of a scheduler is nowhere but where it is made, where others are made of it, and in calls of the function."""
+        names = [name for name in self._names(made.value) if self.roles.role(scope, name) in _STEPPED]
+        if not names:
+            return True
+        given: set[int] = set()
+        for call in self.source.calls_to(self.function.name):
+            given |= {id(a) for a in (*call.args, *(k.value for k in call.keywords))}
+        for other in self.source.all(ast.Assign):
+            if isinstance(other.value, ast.Call) and self.roles.full_name(other.value.func).startswith("torch.optim."):
+                given |= {id(n) for n in walk(other.value)}
+        given |= {id(n) for n in walk(self.function) if self.source.scope_of(n) is self.function}
+        mentions = (n for n in self.source.all(ast.Name) if n.id in names and isinstance(n.ctx, ast.Load))
+        return all(
+            id(n) in given or self.roles.key(self.source.scope_of(n), n.id) != self.roles.key(scope, n.id)
+            for n in mentions
+        )
+
+    def _around(self, node: ast.AST, scope: ast.AST) -> Iterator[ast.AST]:
+        for ancestor in self.source.ancestors(node):
+            if ancestor is scope:
+                return
+            yield ancestor
+
+    def _names(self, node: ast.AST) -> set[str]:
+        return {n.id for n in walk(node) if isinstance(n, ast.Name)}
+
+    # ---- all calls together
+
+    def _alike(
+        self, itself: str, parameter: ast.arg | None, handed: list[tuple[ast.Call, ast.Name | None, ast.Assign]]
+    ) -> Given | None:
+        """The parameter as it may be made inside, when all calls are given the same thing but for values that can be passed."""
+        parts = [_parts_of(made.value) for _, _, made in handed]
+        first = parts[0]
+        if any([label for label, _ in p] != [label for label, _ in first] for p in parts):
+            return None
+        new: list[str] = []
+        words: dict[ast.expr, str] = {}
+        values: list[list[ast.expr]] = [[] for _ in handed]
+        for place, (label, expression) in enumerate(first):
+            told = [
+                self._inside(call, p[place][1], argument.id if argument is not None else "", parameter is None)
+                for (call, argument, _), p in zip(handed, parts, strict=True)
+            ]
+            texts = {None if t is None else t[0] for t in told}
+            if None not in texts and len(texts) == 1 and told[0] is not None:
+                words |= told[0][1]
+                continue
+            own = [p[place][1] for p in parts]
+            if (
+                label == "()"
+                or parameter is None
+                or any(self._holds_model(call, e) for (call, _, _), e in zip(handed, own, strict=True))
+            ):
+                return None
+            name = self._new_name(label, expression, new, itself)
+            if not name or not all(_only_looks(e) for e in own):
+                return None
+            new.append(name)
+            words[expression] = name
+            for passed, value in zip(values, own, strict=True):
+                passed.append(value)
+        calls = tuple(Handed(*one, tuple(v)) for one, v in zip(handed, values, strict=True))
+        return Given(self.function, itself, parameter, calls, tuple(new), words)
+
+    def _inside(
+        self, call: ast.Call, expression: ast.expr, itself: str, by_name: bool
+    ) -> tuple[str, dict[ast.expr, str]] | None:
+        """The expression as the function may write it, and how it calls the names; None when it knows some of them not."""
+        scope = self.source.scope_of(call)
+        bound = {n.id for n in walk(expression) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+        passed = self._passed(call)
+        words: dict[ast.expr, str] = {}
+        for node in walk(expression):
+            if not isinstance(node, ast.Name):
+                continue
+            if node.id in bound:
+                if node.id in local_names(self.function):
+                    return None
+                continue
+            key = self.roles.key(scope, node.id)
+            if node.id != itself and key is not None and node.id in passed:
+                words[node] = passed[node.id]
+            elif not self._is_known(node.id, key, by_name):
+                return None
+        text = f"({reworded(self.source, expression, words)})"
+        return ast.dump(ast.parse(text, mode="eval")), words
+
+    def _passed(self, call: ast.Call) -> dict[str, str]:
+        """The parameters that a call gives bare names, by these names."""
+        pairs = list(zip((a.arg for a in self.function.args.args), call.args, strict=False))
+        pairs += [(k.arg, k.value) for k in call.keywords if k.arg is not None]
+        return {value.id: parameter for parameter, value in reversed(pairs) if isinstance(value, ast.Name)}
+
+    def _is_known(self, name: str, key: Key | None, by_name: bool) -> bool:
+        """Whether a name means the same in the function: a definition, an import, a written-out number, or whatever it reads ``by_name``."""
+        if self.roles.key(self.function, name) != key:
+            return False
+        if key is None:
+            return hasattr(builtins, name)
+        if not isinstance(key[0], ast.Module) or self.roles.rebound_unseen(key):
+            return False
+        bindings = self.roles.bindings(key)
+        if by_name and bindings:
+            return True
+        if not bindings:
+            return name in self.roles.origins
+        return len(bindings) == 1 and bindings[0].index is None and isinstance(bindings[0].value, ast.Constant)
+
+    def _holds_model(self, call: ast.Call, expression: ast.expr) -> bool:
+        scope = self.source.scope_of(call)
+        return any(
+            self.roles.role(scope, n.id) in (Role.MODEL, *_STEPPED) for n in walk(expression) if isinstance(n, ast.Name)
+        )
+
+    def _new_name(self, label: str, expression: ast.expr, new: list[str], parameter: str) -> str:
+        """A name for a value that calls pass now: the keyword under which the optimizer gets it, or its own."""
+        last = dotted(expression).rpartition(".")[2]
+        if isinstance(expression, ast.Subscript) and isinstance(expression.slice, ast.Constant):
+            last = str(expression.slice.value)
+        taken = {n.id for n in walk(self.function) if isinstance(n, ast.Name)} | {*parameter_names(self.function), *new}
+        for name in (last, label, f"{parameter}_{label}"):
+            if (
+                name.isidentifier()
+                and not keyword.iskeyword(name)
+                and name not in taken
+                and not hasattr(builtins, name)
+            ):
+                return name
+        return ""
+
+
+def _parts_of(value: ast.expr) -> list[tuple[str, ast.expr]]:
+    """What is called, and each argument under its keyword or place."""
+    assert isinstance(value, ast.Call)
+    placed = [(f"_{i}", a) for i, a in enumerate(value.args)]
+    return [("()", value.func), *placed, *((k.arg or "", k.value) for k in value.keywords)]
+
+
+def _only_looks(value: ast.expr) -> bool:
+    """Whether evaluating it later in the same statement gives the same: it only looks."""
+    plain = (ast.Name, ast.Attribute, ast.Constant, ast.Subscript, ast.UnaryOp, ast.BinOp, ast.Tuple, ast.Compare)
+    return all(isinstance(n, plain) for n in walk(value) if isinstance(n, ast.expr))
+
+
+def _binds(statement: ast.Assign, name: str) -> bool:
+    return any(isinstance(t, ast.Name) and t.id == name for t in statement.targets)

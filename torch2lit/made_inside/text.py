@@ -1,0 +1,172 @@
+"""The text of a program in which a training function makes its optimizer itself."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+
+from ..files.lines import dominant_newline, split_lines
+from ..recover.syntax import Source
+from .given import Given
+from .reworded import reworded
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The new text; for each of its lines the raw one, both counted from 1; the new lines on which something is made.
+
+    ``gone``: the first and last raw line of each making that the new one stands for, too.
+    """
+
+    text: str
+    lines: dict[int, int]
+    made: tuple[int, ...]
+    gone: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some bytes of the text that become others, those of raw lines from ``line`` on if it says so.
+
+    ``skipped``: so many of its lines are comments above a statement.
+    """
+
+    start: int
+    end: int
+    new: str
+    line: int = 0
+    skipped: int = 0
+
+
+def made_inside(source: Source, given: Given) -> Made | None:
+    """The text in which the parameter is a variable of the function; None when a comment stands in the way."""
+    pieces = _Writer(source, given).pieces()
+    if pieces is None:
+        return None
+    gone = tuple((c.made.lineno, c.made.end_lineno or c.made.lineno) for c in given.calls[1:])
+    return replace(_joined(source.text, pieces), gone=gone)
+
+
+class _Writer:
+    def __init__(self, source: Source, given: Given) -> None:
+        self.source = source
+        self.given = given
+        self.raw = source.text.encode()
+        self.starts = [0]
+        for line in split_lines(source.text):
+            self.starts.append(self.starts[-1] + len(line.encode()))
+
+    def pieces(self) -> list[_Piece] | None:
+        given = self.given
+        making = self._making()
+        parameters: list[ast.AST] = [*given.function.args.args, *given.function.args.kwonlyargs]
+        found = [making, *(self._without(one.made) for one in given.calls)]
+        if given.parameter is not None:
+            found.append(self._listed(parameters, given.parameter, list(given.new)))
+        for one in given.calls:
+            if one.argument is None:
+                continue
+            passed: list[ast.AST] = [*one.call.args, *one.call.keywords]
+            itself = next(p for p in passed if one.argument in (p, getattr(p, "value", None)))
+            name = "{}={}" if isinstance(itself, ast.keyword) else "{1}"
+            values = [name.format(n, self.source.segment(v)) for n, v in zip(given.new, one.values, strict=True)]
+            found.append(self._listed(passed, itself, values))
+        pieces = [piece for piece in found if piece is not None]
+        return pieces if len(pieces) == len(found) else None
+
+    def _listed(self, parts: list[ast.AST], part: ast.AST, new: list[str]) -> _Piece | None:
+        """One of several things with commas between them, replaced by others or left out."""
+        start, end = self._span(part)
+        if not new:
+            place = parts.index(part)
+            if place:
+                start = self._span(parts[place - 1])[1]
+            elif len(parts) > 1:
+                end = self._span(parts[1])[0]
+        gone = self.raw[start:end].decode()
+        return None if "#" in gone or "*" in gone else _Piece(start, end, ", ".join(new))
+
+    def _span(self, node: ast.AST) -> tuple[int, int]:
+        start = self.starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
+        return start, self.starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+
+    def _line(self, number: int) -> str:
+        """A line by its number from 1, "" outside of the text, without what is around it."""
+        return self.source.lines[number - 1].strip() if 0 < number <= len(self.source.lines) else ""
+
+    def _without(self, made: ast.Assign) -> _Piece | None:
+        """The whole lines of a statement, when nothing else stands on them."""
+        last = made.end_lineno or made.lineno
+        start, _ = self._span(made)
+        first = self._with_comments(made) if made is self.given.calls[0].made else made.lineno
+        if self.raw[self.starts[made.lineno - 1] : start].strip() or self._behind(made).startswith((";", "\\")):
+            return None
+        if self._behind(made) not in ("", self._behind(self.given.calls[0].made)):
+            return None
+        if not self._line(first - 1) and not self._line(last + 1) and last < len(self.source.lines) - 1:
+            last += 1
+        return _Piece(self.starts[first - 1], self.starts[last], "")
+
+    def _behind(self, made: ast.Assign) -> str:
+        """What stands behind a statement on its last line."""
+        last = made.end_lineno or made.lineno
+        return self.raw[self._span(made)[1] : self.starts[last]].decode().strip()
+
+    def _with_comments(self, made: ast.Assign) -> int:
+        """The first line of a statement with the comments that speak of nothing but it."""
+        first, last = made.lineno, made.end_lineno or made.lineno
+        if self._line(last + 1):
+            return first
+        while self._line(first - 1).startswith("#"):
+            first -= 1
+        return first
+
+    def _making(self) -> _Piece | None:
+        """The statement at the start of the function, below its docstring."""
+        given, newline = self.given, dominant_newline(self.source.text)
+        made = given.calls[0].made
+        body = given.function.body
+        has_docstring = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and len(body) > 1
+        head, first = (body[0].end_lineno or 0, body[1]) if has_docstring else (0, body[0])
+        if first.lineno <= max(head, given.function.lineno):
+            return None
+        indent = self.source.lines[first.lineno - 1][: first.col_offset]
+        value = reworded(self.source, made.value, given.words)
+        own = self.source.lines[made.lineno - 1][: made.col_offset]
+        above = self._with_comments(made)
+        lines = [line.strip() for line in self.source.lines[above - 1 : made.lineno - 1]]
+        lines += f"{given.name} = {value}".replace("\r\n", "\n").split("\n")
+        if behind := self._behind(made):
+            lines[-1] += f"  {behind}"
+        text = "".join(f"{indent}{line.removeprefix(own)}{newline}" for line in lines)
+        while not has_docstring and self._line(first.lineno - 1 - head).startswith("#"):
+            head += 1
+        place = self.starts[head if has_docstring else first.lineno - 1 - head]
+        return _Piece(place, place, text, above, made.lineno - above)
+
+
+def _joined(text: str, pieces: list[_Piece]) -> Made:
+    raw, out = text.encode(), b""
+    numbers: list[int] = []
+    """For each new byte the raw line."""
+    made: list[int] = []
+    place, line = 0, 1
+    for piece in [*sorted(pieces, key=lambda p: (p.start, p.end)), _Piece(len(raw), len(raw), "")]:
+        new = piece.new.encode()
+        for part, number in ((raw[place : piece.start], line), (new, piece.line)):
+            at = number or line
+            if number and part is new:
+                made.append(len(split_lines(out.decode())) + piece.skipped + 1)
+            for byte in part:
+                numbers.append(at)
+                at += byte == ord("\n")
+            line = at if part is not new else line
+            out += part
+        line += raw[piece.start : piece.end].count(b"\n")
+        place = piece.end
+    lines: dict[int, int] = {}
+    at = 0
+    for number, content in enumerate(split_lines(out.decode()), start=1):
+        lines[number] = numbers[at]
+        at += len(content.encode())
+    return Made(out.decode(), lines, tuple(made))

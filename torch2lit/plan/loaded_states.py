@@ -1,0 +1,101 @@
+"""States that a script loads into its optimizer or scheduler before the loop: the module loads them where it makes the two.
+
+optimizer = Adam(...)                                              optimizer_state = None
+if args.resume:                                                    if args.resume:
+    checkpoint = torch.load(args.resume)                    →          checkpoint = torch.load(args.resume)
+    optimizer.load_state_dict(checkpoint["optimizer"])                 optimizer_state = checkpoint["optimizer"]
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from ..recover.roles import Role
+from ..recover.syntax import walk
+from ..recover.variables import Variable
+from .draft import Draft
+from .making import statements_between
+
+_MOVES = {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "type", "load_state_dict_hook"}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A state that is loaded: into what, by which statements, what it is called until then, and what made the object."""
+
+    variable: Variable
+    statements: tuple[ast.Expr, ...]
+    name: str
+    made: ast.Assign
+
+
+def loaded_states(draft: Draft, variables: list[Variable], making: list[ast.stmt]) -> list[Loaded]:
+    """What is loaded into the objects between their making and the loop, when that may as well happen in the module."""
+    if draft.source.view is not None:
+        return []
+    found = []
+    for variable in variables:
+        loads = [s for s in draft.source.all(ast.Expr) if _loads(draft, s, variable, making)]
+        made = [s for s in making if isinstance(s, ast.Assign) and _makes(s, variable.name)]
+        name = f"{variable.name}_state"
+        if (
+            not loads
+            or len(made) != 1
+            or name in draft.source.names
+            or "{" in "".join(map(draft.source.segment, loads))
+        ):
+            continue
+        if any(";" in draft.source.lines[s.lineno - 1] for s in [*loads, *made]):
+            continue
+        if all(_may_wait(draft, s, made[0]) for s in loads):
+            found.append(Loaded(variable, tuple(loads), name, made[0]))
+    return found
+
+
+def state_of(load: ast.Expr) -> ast.expr:
+    """What a statement loads."""
+    assert isinstance(load.value, ast.Call)
+    return load.value.args[0]
+
+
+def _makes(statement: ast.stmt, name: str) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=bound)]):
+            return bound == name
+    return False
+
+
+def _loads(draft: Draft, statement: ast.Expr, variable: Variable, making: list[ast.stmt]) -> bool:
+    match statement.value:
+        case ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr="load_state_dict"), args=[state], keywords=[]):
+            scope = draft.source.scope_of(statement)
+            if scope is not variable.scope or draft.variable(owner, draft.nest.entry) is not variable:
+                return False
+            names = {n.id for n in walk(state) if isinstance(n, ast.Name)}
+            return not any(_makes(s, name) for s in making for name in names)
+    return False
+
+
+def _may_wait(draft: Draft, load: ast.Expr, made: ast.Assign) -> bool:
+    """Whether a state may be kept until the Trainer starts: it is loaded at most once, and parameters keep device and kind after that."""
+    top: ast.AST = load
+    while top not in draft.source.block_of(made):
+        parent = draft.source.parents[top]
+        if not isinstance(parent, ast.If | ast.With):
+            return False
+        top = parent
+    if not made.lineno < load.lineno < draft.nest.outermost.lineno:
+        return False
+    read = {n.id for n in walk(state_of(load)) if isinstance(n, ast.Name)}
+    later = [s for s in statements_between(draft, made.lineno) if (s.end_lineno or 0) > load.lineno]
+    for node in (n for s in later for n in walk(s)):
+        if getattr(node, "lineno", 0) <= load.lineno:
+            continue
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr=method)) if method in _MOVES:
+                if draft.roles.of(owner, draft.nest.entry.scope) is Role.MODEL:
+                    return False
+            case ast.Subscript(ctx=ast.Store()) if any(isinstance(n, ast.Name) and n.id in read for n in walk(node)):
+                return False
+    return True

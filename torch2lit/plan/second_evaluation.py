@@ -1,0 +1,326 @@
+"""Calls of the validation's function after the training, on other data: `trainer.validate` runs the same hooks for them.
+
+All other uses of the function must be such calls, else it stays in the text and goes on being called.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..recover.items import Item, no_grad_with
+from ..recover.loops import loop_names
+from ..recover.names import bound_names, parameter_names
+from ..recover.nest import last_statement
+from ..recover.phases import NotStraight, Validation, breaks_text, check_call_first, parts_before
+from ..recover.roles import Role, bound_argument
+from ..recover.syntax import dotted, walk, walk_scope
+from ..recover.variables import Variable
+from .afterwards import statements_after
+from .draft import Draft, Second
+from .looks import Looks
+from .modes import mode_calls, only_mode_call
+from .own_loaders import own_loader
+from .samplers import sampler_with_epoch
+from .state import State
+from .steps import controls
+from .train_data import constructions, owns_generator
+
+_OF_TRAINING = {Role.OPTIMIZER, Role.SCHEDULER, Role.SCALER, Role.LOADER}
+"""What the hooks ask the Trainer for, which has none when it validates."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """The function and what of it runs in hooks; ``loader`` is the parameter that it runs over."""
+
+    function: ast.FunctionDef
+    loader: str
+    items: list[Item]
+
+
+def own_items(found: Validation) -> list[Item]:
+    """What of a validation its function does itself."""
+    return [i for i in [*found.before, *found.body, *found.trailing] if i.kind != "result" and _inner(i, found)]
+
+
+def _inner(item: Item, found: Validation) -> bool:
+    frame = item.frame
+    while frame.caller is not None:
+        if frame is found.frame:
+            return True
+        frame = frame.caller
+    return False
+
+
+def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
+    """The calls after the loop that `trainer.validate` can make in the function's stead: all others that there are, or none."""
+    function, call = found.frame.scope, found.call
+    if call is None or not isinstance(function, ast.FunctionDef) or found.frame.caller is not draft.nest.entry:
+        return []
+    if found.others or found.every is not None or draft.other_loops or draft.source.view is not None:
+        return []
+    if draft.group is not None or draft.options.several_processes or function.name in draft.wanted_elsewhere:
+        return []
+    others = [c for c in draft.source.calls_to(function.name) if c is not call]
+    uses = sum(n.id == function.name for n in draft.source.all(ast.Name))
+    if not others or uses != len(others) + 1 or "__all__" in draft.source.text:
+        return []
+    base = found.loop.base
+    if (
+        not isinstance(base, ast.Name)
+        or base.id not in parameter_names(function)
+        or not _is_the_same_again(draft, found)
+    ):
+        return []
+    own = _Own(function, base.id, own_items(found))
+    if not _only_counts(draft, found, own) or _looks_at_gradients(draft):
+        return []
+    trailing = [i for i in found.trailing if i.kind != "result" and _inner(i, found)]
+    if any(not _may_end_validation(draft, item) for item in trailing) or _is_read_behind(draft, found):
+        return []
+    seconds = [_second(draft, found, own, other) for other in others]
+    return [s for s in seconds if s is not None] if all(seconds) else []
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """The items of a validation's hooks, which run again for every evaluation, and those of the epoch's end."""
+
+    start: list[Item]
+    end: list[Item]
+    epoch_end: list[Item]
+
+
+def divide_at_function(draft: Draft, found: Validation, seconds: list[Second]) -> Divided:
+    """What stands around the validation loop, parted: the function's own runs again, and its result where that is kept.
+
+    The script's numbers of the epoch that stand before it may wait: in `trainer.validate` there is no training loader to ask.
+    """
+    kept = seconds[0].kept is not None
+    own = [i for i in found.trailing if (kept if i.kind == "result" else _inner(i, found))]
+    before = [*found.leading, *found.before]
+    waiting = [i for i in before if not _inner(i, found) and not (mode_calls(draft, i) and only_mode_call(i))]
+    return Divided(
+        [i for i in before if i not in waiting],
+        own,
+        [*waiting, *(i for i in [*found.trailing, *found.rest] if i not in own)],
+    )
+
+
+def _may_end_validation(draft: Draft, item: Item) -> bool:
+    effects = draft.effects_of(item)
+    inert = not (effects.gradients or effects.optimizer or effects.rng or effects.model)
+    return inert and not controls(item.node)
+
+
+def _is_read_behind(draft: Draft, found: Validation) -> bool:
+    """Whether code behind the loop reads a variable of the script that the validation's hooks write: they run once more."""
+    hooks = [*found.leading, *found.before, *found.body, *(i for i in found.trailing if i.kind != "result")]
+    written = {v.name for v in draft.variables.sequence(hooks).written if _is_of_script(draft, v)}
+    return bool(written & _loaded_behind(draft))
+
+
+def _loaded_behind(draft: Draft) -> set[str]:
+    nodes = (n for s in statements_after(draft) for n in walk(s))
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Second | None:
+    statement = draft.source.statement_of(call)
+    result = next((i for i in found.trailing if i.kind == "result"), None)
+    last = last_statement(own.function.body)
+    value = last.value if isinstance(last, ast.Return) else None
+    if not isinstance(statement, ast.Expr | ast.Assign) or not _stands_behind(draft, statement):
+        return None
+    calls = [n for n in walk(statement) if isinstance(n, ast.Call) and dotted(n.func) == own.function.name]
+    if len(calls) != 1 or breaks_text(statement, call, value):
+        return None
+    try:
+        check_call_first(statement, call)
+    except NotStraight:
+        return None
+    if any(isinstance(n, ast.Call | ast.Await) for part in parts_before(statement, call) for n in walk_scope(part)):
+        return None
+    arguments: list[tuple[str, ast.expr]] = []
+    for name in parameter_names(own.function):
+        first, second = found.frame.arguments.get(name), bound_argument(own.function, call, name)
+        if first is None or second is None or any(isinstance(n, ast.Call | ast.NamedExpr) for n in walk(second)):
+            return None
+        if name != own.loader and ast.dump(first) != ast.dump(second):
+            return None
+        arguments.append((name, second))
+    given = dict(arguments)
+    names = {n.id for a in given.values() for n in walk(a) if isinstance(n, ast.Name)}
+    names |= {v.name for v in draft.variables.sequence(own.items).exposed if _is_of_script(draft, v)}
+    if names & _bound_meanwhile(draft, statement) or not _may_be_run(draft, given[own.loader]):
+        return None
+    return Second(
+        call, statement, given[own.loader], value, tuple(arguments), _kept_in(draft, found, result), found.frame
+    )
+
+
+def _is_the_same_again(draft: Draft, found: Validation) -> bool:
+    """Whether what stands before the function's call only finds numbers that the evaluation neither reads nor changes."""
+    outer = [i for i in [*found.leading, *found.before] if not _inner(i, found)]
+    again = draft.variables.sequence([*own_items(found), *(i for i in found.trailing if i.kind == "result")])
+    written = draft.variables.sequence([*found.leading, *found.before, *found.body, *found.trailing]).written
+    looks = Looks(draft)
+    for item in outer:
+        calls = mode_calls(draft, item)
+        if only_mode_call(item) and calls and all(mode == "eval" for _, mode in calls):
+            continue
+        node = item.node
+        if item.kind not in ("statement", "result") or not isinstance(node, ast.Assign):
+            return False
+        if not all(isinstance(target, ast.Name) for target in node.targets):
+            return False
+        seen, frame = node.value, item.frame
+        if item.kind == "result":
+            if item.value is None or item.callee is None or node.value is not item.call:
+                return False
+            seen, frame = item.value, item.callee
+        use = draft.variables.use(item)
+        if use.read & written or use.written & again.read or not looks.only(seen, frame):
+            return False
+    return True
+
+
+def _only_counts(draft: Draft, found: Validation, own: _Own) -> bool:
+    """Whether the function reads nothing that the training changes but the weights, and knows its loader as its parameter only."""
+    use = draft.variables.sequence(own.items)
+    counters: set[Variable | None] = set()
+    if draft.nest.epochs is not None:
+        counters = {draft.variables.of(draft.nest.entry, n) for n in loop_names(draft.nest.epochs)}
+    loader = draft.variable(found.loop.base, found.frame)
+    last = last_statement(own.function.body)
+    given = {n.id for n in walk(last) if isinstance(n, ast.Name)} if isinstance(last, ast.Return) else set()
+    exposed = use.exposed | {v for name in given if (v := draft.variables.of(found.frame, name)) is not None}
+    exposed -= use.definite
+    used = {v for v in exposed if v is not loader and draft.roles.role_of((v.scope, v.name)) in _OF_TRAINING}
+    if used or exposed & (_rebound(draft) | counters):
+        return False
+    for item in [*found.leading, *found.before, *found.body, *found.trailing]:
+        if item.kind == "bind":
+            continue
+        for node in walk(item.node if item.kind == "statement" else item.value or ast.Constant(None)):
+            frame = item.callee if item.kind == "result" and item.callee is not None else item.frame
+            if not isinstance(node, ast.Name) or draft.variable(node, frame) is not loader:
+                continue
+            if frame is not found.frame:
+                return False
+    return True
+
+
+def _looks_at_gradients(draft: Draft) -> bool:
+    """Whether code behind the loop reads the gradients that training leaves, which `trainer.validate` clears."""
+    entry = draft.nest.entry.scope
+    if any(draft.effects.of(s, entry).gradients for s in statements_after(draft)):
+        return True
+    inside = {id(n) for n in walk(draft.nest.outermost)}
+    for frame in draft.nest.entered:
+        inside |= {id(n) for n in walk(frame.scope)} if not isinstance(frame.scope, ast.Module) else set()
+    if isinstance(entry, ast.Module):
+        return False
+    asked = (n for n in draft.source.all(ast.Attribute) if n.attr in ("grad", "backward", "zero_grad", "step"))
+    return any(id(n) not in inside for n in asked)
+
+
+def _stands_behind(draft: Draft, statement: ast.stmt) -> bool:
+    """Whether a statement runs once behind the loop, in its block, at most inside of blocks that switch gradients off."""
+    source, outermost = draft.source, draft.nest.outermost
+    block, current = source.block_of(outermost), statement
+    if not block and isinstance(source.parents.get(outermost), ast.Module):
+        block = draft.source.tree.body
+    if any(isinstance(a, ast.For | ast.While | ast.Try) for a in source.ancestors(outermost)):
+        return False
+    while current not in block:
+        parent = source.parents.get(current)
+        if not isinstance(parent, ast.With) or not _switches_gradients_off(parent):
+            return False
+        current = parent
+    return block.index(current) > block.index(outermost)
+
+
+def _switches_gradients_off(node: ast.With) -> bool:
+    return no_grad_with(node) or all(
+        isinstance(i.context_expr, ast.Call)
+        and dotted(i.context_expr.func).endswith("set_grad_enabled")
+        and all(isinstance(a, ast.Constant) for a in i.context_expr.args)
+        for i in node.items
+    )
+
+
+def between(draft: Draft, statement: ast.stmt) -> Iterator[ast.stmt]:
+    """The statements behind the loop that stand before a statement."""
+    for one in statements_after(draft):
+        if (one.end_lineno or one.lineno) < statement.lineno:
+            yield one
+
+
+def _bound_meanwhile(draft: Draft, statement: ast.stmt) -> set[str]:
+    later = bound_names(list(between(draft, statement)))
+    return set(later) | {v.name for v in _rebound(draft) if _is_of_script(draft, v)}
+
+
+def _is_of_script(draft: Draft, variable: Variable) -> bool:
+    return variable.frame is draft.nest.entry or variable.is_global
+
+
+def _rebound(draft: Draft) -> set[Variable]:
+    """The variables that a turn of the loop may bind to something else: `model = model.eval()` does not."""
+    items = [i for i in draft.epoch.items if not (mode_calls(draft, i) and only_mode_call(i))]
+    return set(draft.variables.sequence(items).written)
+
+
+def _may_be_run(draft: Draft, loader: ast.expr) -> bool:
+    entry = draft.nest.entry
+    if not isinstance(loader, ast.Name) or owns_generator(draft, loader, entry):
+        return False
+    return not own_loader(draft, loader, entry) and sampler_with_epoch(constructions(draft, loader, entry)) is None
+
+
+def _kept_in(draft: Draft, found: Validation, result: Item | None) -> Variable | None:
+    """The variable of the loop that the result is assigned to, where the epoch reads it later and nothing behind the loop does."""
+    if result is None or not isinstance(result.node, ast.Assign) or result.node.value is not result.call:
+        return None
+    targets = result.node.targets
+    if len(targets) != 1 or not isinstance(targets[0], ast.Name):
+        return None
+    variable = draft.variables.of(result.frame, targets[0].id)
+    if (
+        variable is None
+        or variable.name in _loaded_behind(draft)
+        or variable not in draft.variables.sequence(found.rest).read
+    ):
+        return None
+    return variable
+
+
+def can_be_asked(draft: Draft, state: State, second: Second) -> bool:
+    """Whether what the function returns can be read behind the loop: all that it reads is on the module, or known there."""
+    return values_behind(draft, state, second) is not None
+
+
+def values_behind(draft: Draft, state: State, second: Second) -> dict[str, str] | None:
+    """What stands for the names of the returned value behind the loop: source, or "self.x" for an attribute of the module."""
+    if second.kept is not None:
+        home = state.homes.get(second.kept, "")
+        return {"": home} if home.startswith("self.") and home[5:].isidentifier() else None
+    found: dict[str, str] = {}
+    arguments = dict(second.arguments)
+    for node in walk(second.value) if second.value is not None else []:
+        if not isinstance(node, ast.Name) or node.id in found:
+            continue
+        if node.id in arguments:
+            found[node.id] = draft.source.segment(arguments[node.id])
+            continue
+        variable = draft.variables.of(second.frame, node.id)
+        if variable is None or (variable.is_global and variable not in state.homes):
+            continue
+        home = state.homes.get(variable, "")
+        if not home.startswith("self.") or not home[5:].isidentifier() or variable in state.per_loader:
+            return None
+        found[node.id] = home
+    return found

@@ -1,0 +1,123 @@
+"""Whether computing with a model leaves it the layers and parameters that it has."""
+
+from __future__ import annotations
+
+import ast
+
+from .bindings import Names
+from .makings import Value, makings
+from .own_classes import lineage
+from .syntax import dotted, walk
+
+_SETTERS = {
+    "register_parameter", "register_module", "register_buffer", "add_module", "append", "extend", "insert", "pop", "clear", "update",
+    "setattr", "delattr", "__setattr__", "Parameter", "exec", "vars",
+}  # fmt: skip
+_LIBRARIES = ("torch.nn.", "torchvision.models.")
+_GIVE_THEMSELVES = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half"}
+_DEEPEST = 6
+
+
+def keeps_layers(roles: Names, name: ast.Name, called: ast.AST) -> bool:
+    """Whether calling a model, one of its methods or of its layers binds nothing on it: of known layers, and of the project's own classes."""
+    made = list(makings(Value(name, roles.source.scope_of(name), roles)))
+    if not made or not all(_is_quiet(m.call, m.roles, _DEEPEST) for m in made):
+        return False
+    return called is name or all(_is_of_own(m.call, m.roles, called, _DEEPEST) for m in made)
+
+
+def _bare(call: ast.Call) -> ast.Call:
+    """The call that makes the model in ``Net().to(device)``."""
+    while (
+        isinstance(call.func, ast.Attribute)
+        and call.func.attr in _GIVE_THEMSELVES
+        and isinstance(call.func.value, ast.Call)
+    ):
+        call = call.func.value
+    return call
+
+
+def _is_quiet(call: ast.Call, roles: Names, depth: int) -> bool:
+    call = _bare(call)
+    if isinstance(call.func, ast.Attribute) and call.func.attr in _GIVE_THEMSELVES and depth:
+        inner = makings(Value(call.func.value, roles.source.scope_of(call), roles))
+        return bool(inner) and all(m.call is not call and _is_quiet(m.call, m.roles, depth - 1) for m in inner)
+    full = roles.full_name(call.func)
+    if full.startswith(_LIBRARIES):
+        parts = (n for a in (*call.args, *(k.value for k in call.keywords)) for n in walk(a))
+        return depth > 0 and all(
+            _is_quiet(n, roles, depth - 1) for n in parts if isinstance(n, ast.Call) and _makes_object(n)
+        )
+    own = roles.own_class_named(full)
+    return own is not None and _is_quiet_file(own[1]) and _only_known_bases(*own)
+
+
+def _makes_object(call: ast.Call) -> bool:
+    return dotted(call.func).rpartition(".")[2][:1].isupper()
+
+
+def _only_known_bases(definition: ast.ClassDef, roles: Names) -> bool:
+    for one, file in lineage(definition, roles):
+        for base in one.bases:
+            full = file.full_name(base)
+            if not full.startswith(_LIBRARIES) and full != "torch.nn.Module" and file.own_class_named(full) is None:
+                return False
+        for node in walk(one):
+            if isinstance(node, ast.Call) and _makes_object(node):
+                full = file.full_name(node.func)
+                own = file.own_class_named(full)
+                if own is None and not full.startswith(("torch.", "torchvision.", "math.", "numpy.")):
+                    return False
+                if own is not None and own[1] is not file and not _is_quiet_file(own[1]):
+                    return False
+    return True
+
+
+def _is_quiet_file(roles: Names) -> bool:
+    """Whether no class of a file binds anything on its objects but where they are made."""
+    for definition in roles.source.classes.values():
+        for method in definition.body:
+            if (
+                isinstance(method, ast.FunctionDef)
+                and method.name != "__init__"
+                and not _is_quiet_method(method, roles)
+            ):
+                return False
+    return True
+
+
+def _is_quiet_method(method: ast.FunctionDef, roles: Names) -> bool:
+    """Whether a method only reads attributes of its object, which it hands on to nobody."""
+    parents, itself = roles.source.parents, method.args.args[0].arg if method.args.args else ""
+    for node in walk(method):
+        match node:
+            case ast.Attribute(ctx=ast.Store() | ast.Del()):
+                return False
+            case ast.Subscript(value=ast.Attribute(), ctx=ast.Store() | ast.Del()):
+                return False
+            case ast.Name(id=name) if name == itself and not isinstance(parents.get(node), ast.Attribute):
+                return False
+            case ast.Call(func=function, args=args) if dotted(function).rpartition(".")[2] in _SETTERS:
+                owner = function.value if isinstance(function, ast.Attribute) else None
+                makes = any(isinstance(n, ast.Call) and _makes_object(n) for a in args for n in walk(a))
+                if makes or not isinstance(owner, ast.Name) or owner.id == itself:
+                    return False
+    return True
+
+
+def _is_of_own(call: ast.Call, roles: Names, called: ast.AST, depth: int) -> bool:
+    """Whether what is called of a model is a method or a layer that its class names."""
+    call = _bare(call)
+    if isinstance(call.func, ast.Attribute) and call.func.attr in _GIVE_THEMSELVES and depth:
+        inner = makings(Value(call.func.value, roles.source.scope_of(call), roles))
+        return bool(inner) and all(_is_of_own(m.call, m.roles, called, depth - 1) for m in inner)
+    own = roles.own_class_named(roles.full_name(call.func))
+    if own is None or not isinstance(called, ast.Attribute) or not isinstance(called.value, ast.Name):
+        return False
+    for definition, _file in lineage(*own):
+        for node in walk(definition):
+            if isinstance(node, ast.FunctionDef) and node.name == called.attr:
+                return True
+            if isinstance(node, ast.Attribute) and node.attr == called.attr and isinstance(node.ctx, ast.Store):
+                return True
+    return False

@@ -1,0 +1,72 @@
+"""Evaluations behind the loop as the Trainer makes them: `trainer.validate`, and the module's numbers in place of the call."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import libcst as cst
+
+from ..plan.draft import Draft, Second
+from ..plan.moved_back import moved_back
+from ..plan.second_evaluation import values_behind
+from ..plan.state import State
+from .module import Names
+from .rename import rename
+from .statements import Replacer, Statement, as_lines
+
+
+def evaluated(draft: Draft, state: State, names: Names, node: Statement, seconds: list[Second]) -> list[Statement]:
+    """A statement behind the loop whose evaluations the Trainer makes, as statements."""
+    changes: dict[int, Any] = {}
+    for second in seconds:
+        twin = draft.source.twins[second.statement]
+        changes[id(twin.small if twin.small is not None else twin.node)] = _by_trainer(draft, state, names, second)
+    holder = cst.Module([node]).visit(Replacer(changes))
+    assert isinstance(holder, cst.Module)
+    return [line for line in holder.body if isinstance(line, Statement)]
+
+
+def _by_trainer(draft: Draft, state: State, names: Names, second: Second) -> Any:
+    loader = draft.source.segment(second.loader)
+    validate = f"{names.trainer}.validate({names.instance}, {loader}, verbose=False)"
+    value = _value(draft, state, names, second)
+
+    def replace(small: Any) -> list[Statement]:
+        alone = (
+            isinstance(small, cst.Expr)
+            and isinstance(second.statement, ast.Expr)
+            and second.statement.value is second.call
+        )
+        lines = [cst.parse_statement(validate)]
+        if not alone:
+            lines += as_lines(small.visit(_Result(second.call.func.id, value)))  # type: ignore[attr-defined]
+        lines += [cst.parse_statement(line) for line in moved_back(draft, names.trainer, second.statement)]
+        return as_lines(lines)
+
+    return replace
+
+
+def _value(draft: Draft, state: State, names: Names, second: Second) -> cst.BaseExpression:
+    found = values_behind(draft, state, second)
+    assert found is not None
+    texts = {name: names.instance + home[4:] if home.startswith("self.") else home for name, home in found.items()}
+    if second.kept is not None:
+        return cst.parse_expression(texts[""])
+    if second.value is None:
+        return cst.Name("None")
+    parsed = rename(cst.parse_expression(f"({draft.source.segment(second.value)})"), texts)
+    single = isinstance(parsed, cst.Name | cst.Attribute | cst.Call | cst.Subscript | cst.Tuple)
+    return parsed.with_changes(lpar=[], rpar=[]) if single and not isinstance(parsed, cst.Tuple) else parsed
+
+
+class _Result(cst.CSTTransformer):
+    """Puts a value in the place of a function's call."""
+
+    def __init__(self, name: str, value: cst.BaseExpression) -> None:
+        super().__init__()
+        self.name, self.value = name, value
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
+        function = original_node.func
+        return self.value if isinstance(function, cst.Name) and function.value == self.name else updated_node
