@@ -363,6 +363,14 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "an own method in a line before an evaluation runs behind it",
+        "torch2lit/recover/phases.py",
+        "return any(f.name == name for f in source.functions)",
+        "return False",
+        _text("evaluation-after-an-own-sum-in-one-expression"),
+    ),
+    Mutation(
+        1,
         "a use of the model touches nothing",
         EFFECTS,
         'elif harmless.get(node) != "value":\n                        model = True',

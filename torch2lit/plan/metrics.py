@@ -28,11 +28,10 @@ def logged_numbers(draft: Draft, state: State) -> dict[str, str]:
     of_validation = draft.variables.sequence(
         [*draft.hooks.get(VALIDATION_STEP, []), *draft.hooks.get(VALIDATION_END, [])]
     ).written
-    at_its_end = set(_shown(draft, (VALIDATION_END,)))
     found: dict[str, str] = {}
     for variable in _shown(draft, (VALIDATION_END, EPOCH_END)):
-        if variable not in of_validation and variable not in at_its_end:
-            continue  # a number of the training, which is logged where the epoch's end shows it
+        if variable not in of_validation:
+            continue  # a number of the training, which is logged under a name of its own where it is shown
         home = state.homes.get(variable, "")
         if variable in state.per_loader:
             continue

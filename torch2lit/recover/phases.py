@@ -276,7 +276,7 @@ def _validation_in_call(
         if call in taken or function is None or not any(isinstance(n, ast.For) for n in walk_scope(function.body)):
             continue
         earlier = [rest for part in parts_before(item.node, call) for rest in around(part, taken)]
-        if any(isinstance(n, ast.Call | ast.Await) for part in earlier for n in walk_scope(part)):
+        if any(_acts(source, n) for part in earlier for n in walk_scope(part)):
             continue
         frame = enter_frame(source, call, item.frame)
         if isinstance(frame, str):
@@ -304,6 +304,21 @@ def _validation_in_call(
                 return found
         return None
     return None
+
+
+_FINDING_METHODS = {"float", "double", "item", "cpu", "detach", "numpy", "mean", "sum"}
+_FINDING_FUNCTIONS = {"len", "float", "int", "round", "abs"}
+"""What finds a number in tensors and numbers, and does no more."""
+
+
+def _acts(source: Source, node: ast.AST) -> bool:
+    """Whether a node may do more than to find a value, so that it has to be evaluated in its place."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name), args=[], keywords=[]) if name in _FINDING_METHODS:
+            return any(f.name == name for f in source.functions)
+        case ast.Call(func=ast.Name(id=name)) if name in _FINDING_FUNCTIONS:
+            return any(f.name == name or f.name == f"__{name}__" for f in source.functions) or name in source.classes
+    return isinstance(node, ast.Call | ast.Await)
 
 
 def validation_in_result(source: Source, roles: Roles, result: Item) -> Validation | None:
