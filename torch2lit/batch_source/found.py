@@ -126,6 +126,8 @@ class _Finder:
             return None
         taken = {id(n) for part in parts for n in walk(part)}
         counted = self._is_read(counter, scope, taken)
+        if not Kept(self.roles, self.effects, loop, [], scope).stay(given):
+            return None
         one = BatchSource(loop, described, (), (), (_BATCH,), given, tuple(inside), counter, counted, made)
         return one if one.counts_on or not counted else None
 
@@ -266,7 +268,8 @@ class _Finder:
             given = tuple(dict.fromkeys(n.id for n in inside))
         if "self" in {*given, *own, counter} or "steps" in {*given}:
             return None
-        if not Kept(self.roles, self.effects, loop, made, scope).all(batch):
+        kept = Kept(self.roles, self.effects, loop, made, scope)
+        if not kept.all(batch) or not kept.stay(given):
             return None
         return BatchSource(
             loop,

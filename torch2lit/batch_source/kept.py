@@ -67,6 +67,20 @@ class Kept:
         """Whether every one of them may."""
         return all(self._may_be_handed(name) for name in names)
 
+    def stay(self, names: tuple[str, ...]) -> bool:
+        """Whether nothing in the loop, or in a function, changes what the batches are made of: they may be parts of it."""
+        rest = [s for s in self.loop.body if s not in self.made]
+        for name in names:
+            key = self.roles.key(self.scope, name)
+            if any(key in self.effects.of(s, self.scope).mutates for s in rest):
+                return False
+            for use in self.uses:
+                scope = self.source.scope_of(use)
+                inside = self.loop in self.source.ancestors(use) or scope is not self.scope
+                if use.id == name and inside and self.roles.key(scope, name) == key and self._is_changed(use):
+                    return False
+        return True
+
     def _may_be_handed(self, name: str) -> bool:
         key = (self.scope, name)
         rest = [s for s in self.loop.body if s not in self.made]

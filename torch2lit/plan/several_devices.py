@@ -8,8 +8,9 @@ from dataclasses import replace
 from ..ddp.samplers import SAMPLERS
 from ..lightning_values import ValueProblem, check_together
 from ..program import Mechanism
+from ..recover.batch_sources import source_makings
 from ..recover.loops import Iterable, Loop
-from ..recover.makings import Making, is_none, makings
+from ..recover.makings import Making, Value, is_none, makings
 from ..recover.nest import Frame
 from ..recover.syntax import walk
 from .common_decisions import common_decisions
@@ -125,6 +126,10 @@ class _Told:
         if (group := self.draft.group) is not None and not group.sharded:
             return f"`{name}` keeps the script's own sampler"
         made = constructions(self.draft, loop.base, self.nest.inner)
+        if made and all(source_makings(Value(m.call, m.scope, m.roles)) for m in made):
+            return (
+                f"every process takes every step of `{name}`, on what it makes itself: seed them apart where it draws"
+            )
         shares = f"each process trains on its share of `{name}`"
         if not made or not all(m.full_name == DATA_LOADER for m in made):
             shares += " (where that is a DataLoader; on all of anything else)"

@@ -367,19 +367,6 @@ def _loaded_here(configured: Configured, state: State, statement: ast.stmt, name
             yield f"        {own}.load_state_dict({held})"
 
 
-def _optimizer_text(draft: Draft, optimizer: ast.expr, writer: HookWriter, state: State) -> str:
-    """How the module reaches an optimizer that the script makes."""
-    variable = draft.variable(optimizer, draft.nest.step_frame)
-    if variable is not None and variable not in state.homes and variable.is_global:
-        return optimizer_of_module_level(draft, variable)
-    return writer.text(optimizer, draft.nest.step_frame, "configure_optimizers")
-
-
-def _may_be_missing(draft: Draft, optimizer: ast.expr) -> bool:
-    variable = draft.variable(optimizer, draft.nest.step_frame)
-    return variable is not None and may_be_missing(draft, variable)
-
-
 def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> list[str]:
     """The raw statements that make optimizers and schedulers, and what Lightning gets of them."""
     claimed = [] if configured.scheduler is None else [configured.scheduler]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from ..files.edits import edits_between
+from ..full_batch.constant import find_constant, hoisted
 from ..full_batch.regions import FullBatch, find_full_batches
 from ..full_batch.text import Derived, derived
 from ..memory import tree_of
@@ -16,7 +17,7 @@ from ..origin import Origin, Words
 from ..plan.placement import torch_name
 from ..program import Conversion, Mechanism, Outcome
 from ..recover.syntax import dotted
-from .way import FULL_BATCH, UNCONVERTED, Blocked, Program, Way
+from .way import FULL_BATCH, UNCONVERTED, Blocked, Program, Way, as_it_is
 
 
 class FullBatchView:
@@ -30,6 +31,8 @@ class FullBatchView:
         if program.view is not None or program.group is not None or not torch or not program.nests:
             return
         found = find_full_batches(program.nests, program.roles, program.path)
+        if not found and (way := _made_once(program)) is not None:
+            yield way
         while found:
             new = derived(program.source, torch, found)
             left: list[FullBatch] = []
@@ -42,6 +45,29 @@ class FullBatchView:
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
         """The program as it is."""
         return program
+
+
+def _made_once(program: Program) -> Way | None:
+    """The program with the data made above its loops that every turn makes in the same way, when that makes it the whole set."""
+    constant = find_constant(program.nests, program.roles, program.path)
+    new = hoisted(program.source, constant) if constant else None
+    if new is None:
+        return None
+    text, lines = new
+    back = {raw: line for line, raw in lines.items()}
+    explained = program.explained
+    if explained is not None:
+        explained = tuple(replace(one, line=back.get(one.line, one.line)) for one in explained)
+    seen = replace(program, text=text, explained=explained)
+    if len(find_full_batches(seen.nests, seen.roles, seen.path)) < len(constant):
+        return None
+    return Way(seen, Origin(program.text, lines), _over_batches)
+
+
+def _over_batches(told: Conversion, result: Conversion) -> Conversion | Blocked:
+    """The conversion when its turns became epochs."""
+    good = result.outcome is Outcome.CONVERTED and result.mechanism in (Mechanism.AUTOMATIC, Mechanism.MANUAL)
+    return as_it_is(told, result) if good else Blocked(UNCONVERTED)
 
 
 def _way(program: Program, new: Derived, left: list[FullBatch]) -> Way:
