@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Iterator, Sequence
 
 from ..feature import AFTER, BEFORE, ELSEWHERE, Node, Part, Start, Value
@@ -161,6 +162,9 @@ class DraftTraining:
             return None
         statement = self._draft.source.statement_of(bound[0])
         before = {part.statement for part in self.parts if part.place == BEFORE}
+        left = self._draft.rewritten.get(statement, "")  # another proposal may have left of it what this one asks about
+        if left and statement in self._before() and f"{bound[0].id}" in re.split(r"\W+", left.partition("=")[0]):
+            before.add(statement)
         if statement not in before or not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             return None
         match statement.targets[0], statement.value:
