@@ -179,7 +179,8 @@ class DraftTraining:
         source = self._draft.source
         if isinstance(scope, ast.Module) and name in self._draft.wanted_elsewhere:
             return True
-        if any(root_name(c.func) in _BY_TEXT or (root_name(c.func) in _ALL_NAMES and not c.args) for c in source.calls):
+        named = [(c.func.id, c) for c in source.calls if isinstance(c.func, ast.Name)]
+        if any(name in _BY_TEXT or (name in _ALL_NAMES and not call.args) for name, call in named):
             return True
         parameters = () if isinstance(scope, ast.Module) else parameter_names(scope)
         return name in parameters or any(name in bound_otherwise(node) for node in walk_scope(scope.body))
