@@ -587,7 +587,7 @@ def _changes(training: Training, save: _Save, when: _When) -> tuple[tuple[ast.st
     assert held.start is not None
     inside = {id(n) for n in (*ast.walk(test), *ast.walk(held.start.statement))}
     seen = {p.statement for p in training.parts}
-    only_for_it = all(s in seen and assigned_name(s, held.name) for s in others)
+    only_for_it = held.start.statement in seen and all(s in seen and assigned_name(s, held.name) for s in others)
     if not only_for_it or any(id(n) not in inside for n in held.mentions):
         return save.statements, {}
     start = left_of(training, held.start.statement, {held.name})

@@ -255,7 +255,7 @@ OF_FEATURES = (
         _trains("checkpoint-before-weights-are-clipped"),
     ),
     Mutation(
-        1, "checkpoints: other state of the module is loaded as well", CHECKPOINT, "if not training.trains_nothing_else(model, behind):", "if False:",
+        1, "checkpoints: other state of the module is loaded as well", CHECKPOINT, "if not training.trains_nothing_else(model, part):", "if False:",
         _trains("checkpoint-loaded-beside-a-trained-average"),
     ),
     Mutation(

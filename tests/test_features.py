@@ -473,6 +473,11 @@ def test_a_writer_of_the_file_itself() -> None:
     assert "    logger.log_metrics({'a': step}, step=step)" in tried.text and "logger=logger" in tried.text, tried.text
 
 
+def test_what_an_object_holds_is_no_variable_that_may_be_named() -> None:
+    held = "import argparse\nargs = argparse.Namespace(a=1)\nprint(vars(args).items())"
+    assert _points("writer.add_scalar('a', 1, epoch)", above=f"{_WRITER}\n{held}").accepted
+
+
 def test_a_writer_and_a_csv_logger_are_not_mixed() -> None:
     tried = _points("writer.add_scalar('a', loss_now, epoch)", logger="csv")
     assert not tried.accepted and "logger=False" in tried.text and "CSVLogger" not in tried.text

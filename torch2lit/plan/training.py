@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Iterator, Sequence
 
 from ..feature import AFTER, BEFORE, ELSEWHERE, Node, Part, Start, Value
@@ -162,6 +163,9 @@ class DraftTraining:
             return None
         statement = self._draft.source.statement_of(bound[0])
         before = {part.statement for part in self.parts if part.place == BEFORE}
+        left = self._draft.rewritten.get(statement, "")  # another proposal may have left of it what this one asks about
+        if left and statement in self._before() and f"{bound[0].id}" in re.split(r"\W+", left.partition("=")[0]):
+            before.add(statement)
         if statement not in before or not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             return None
         match statement.targets[0], statement.value:
@@ -176,7 +180,8 @@ class DraftTraining:
         source = self._draft.source
         if isinstance(scope, ast.Module) and name in self._draft.wanted_elsewhere:
             return True
-        if any(root_name(c.func) in _BY_TEXT or (root_name(c.func) in _ALL_NAMES and not c.args) for c in source.calls):
+        named = [(c.func.id, c) for c in source.calls if isinstance(c.func, ast.Name)]
+        if any(name in _BY_TEXT or (name in _ALL_NAMES and not call.args) for name, call in named):
             return True
         parameters = () if isinstance(scope, ast.Module) else parameter_names(scope)
         return name in parameters or any(name in bound_otherwise(node) for node in walk_scope(scope.body))
