@@ -1398,6 +1398,22 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "several devices: batches of the script's own become batches of one sample",
+        "torch2lit/plan/several_devices.py",
+        "if given is not None and not is_none(given):",
+        "if False:",
+        _text("batches-of-its-own-on-several-devices"),
+    ),
+    Mutation(
+        1,
+        "several devices: a function that counts what it writes runs in the first process alone",
+        "torch2lit/plan/written_once.py",
+        "return is_print(draft, node, function) or _writes(draft, node, function)",
+        "return True",
+        _text("several-devices-and-a-function-that-counts-what-it-writes"),
+    ),
+    Mutation(
+        1,
         "several devices: a seed that comes after the draw is one in time",
         "torch2lit/plan/seeding.py",
         "return after and all(",

@@ -324,7 +324,7 @@ register(
 `--strategy`, `--devices` and `--precision` are checked together with each other before any file is read, and together with the device that
 the script names when its Trainer is planned: `fsdp` and `deepspeed` need CUDA GPUs, a CPU takes a count of processes and no
 indices, MPS is one device. The Trainer would raise where it is made. And they are checked with the way in which the loop is converted: FSDP cannot run a backward
-pass inside of `training_step`, DeepSpeed takes one optimizer and clips by the norm.
+pass inside of `training_step`, DeepSpeed takes one optimizer and clips by the norm, and among several processes no loader with a `batch_sampler` is shared out as it is.
 """,
     )
 )
