@@ -1454,6 +1454,22 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "FSDP2 steps weights that are no part of the sharded model",
+        "torch2lit/plan/fully_sharded.py",
+        "if not configured.moved:",
+        "if False:",
+        _text("fully-sharded-refused-optimizer-before"),
+    ),
+    Mutation(
+        1,
+        "FSDP2 leaves a second model as it is",
+        "torch2lit/plan/fully_sharded.py",
+        " or held_models(draft) - models:",
+        ":",
+        _text("fully-sharded-refused-two-models"),
+    ),
+    Mutation(
+        1,
         "FSDP gets weights that are tied across its units",
         "torch2lit/plan/blocks.py",
         "if any(map(_ties,",

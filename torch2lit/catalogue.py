@@ -456,7 +456,7 @@ One finding per script, and only what follows from its plan. Each process is the
 averages the gradients in every backward pass. What it does with the data follows from what it is given:
 
 - A `DataLoader` that the Trainer runs over gets a `DistributedSampler`: every process sees its share, a step takes one batch on each device, and an epoch has so many steps
-  fewer. A schedule that was made for the old number of steps is not told.
+  fewer. That sampler shuffles a training loader, also one that the script does not shuffle. A schedule that was made for the old number of steps is not told.
 - The validation loader gets a `DistributedSampler` of one process (`num_replicas=1`), which Lightning leaves alone, or is wrapped where that cannot be written: every
   process validates on all data, with the first one's buffers, so that counts, averages, the best model, patience and a plateau are those of one process.
 - Where a decision hangs on a number that each process has of its own (a training loss, an evaluation outside of `validation_step`), the first process decides for all:

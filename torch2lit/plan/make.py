@@ -14,6 +14,7 @@ from .afterwards import statements_after
 from .bound_elsewhere import check_bound_elsewhere
 from .differs import tell_of_differences
 from .draft import Draft
+from .fully_sharded import configure_model
 from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
 from .held_parameters import holds_every
@@ -56,6 +57,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     report_numbers(draft, state)
     plan_several(draft)
     check_sharded(draft)
+    configure_model(draft, configured, state)
     draft.trainer = trainer_arguments(draft)
     check_options(draft)
     tell_of_several(draft)

@@ -17,7 +17,7 @@ from .draft import BATCH_START, TRAINING_STEP, Draft, Several
 from .entry_names import entry_text
 from .train_data import constructions
 from .unused_parameters import leaves_some_unused
-from .whole_evaluation import DATA_LOADER, whole_evaluation
+from .whole_evaluation import DATA_LOADER, is_ordered, whole_evaluation
 from .written_once import is_print, only_writes, reads_files_after, surely_after, written_after, written_in_hooks
 
 SEVERAL_DEVICES = "several-devices"
@@ -145,6 +145,8 @@ class _Told:
         shares = f"each process trains on its share of `{name}`"
         if not made or not all(m.full_name == DATA_LOADER for m in made):
             shares += " (where that is a DataLoader; on all of anything else)"
+        if made and self.draft.group is None and all(map(is_ordered, made)):
+            shares += " (shuffled by Lightning, though not by the script)"
         if samplers := [s for m in made if (s := m.argument("sampler")) is not None and not is_none(s)]:
             own = any(one.full_name in SAMPLERS for s in samplers for one in makings(s))
             shares += f" ({_OWN_SAMPLER if own else _DRAWN})"
