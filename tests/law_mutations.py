@@ -1464,8 +1464,8 @@ SEVERAL_PROCESSES = (
         1,
         "FSDP2 leaves a second model as it is",
         "torch2lit/plan/fully_sharded.py",
-        " or held_models(draft) - models:",
-        ":",
+        "if len(models) != 1 or not",
+        "if not",
         _text("fully-sharded-refused-two-models"),
     ),
     Mutation(
