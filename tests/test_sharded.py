@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from fixture_cases import case
 
+from torch2lit.verify.compare import compare
 from torch2lit.verify.ranks import rank_environments
+from torch2lit.verify.run import Request, run_script
+from torch2lit.verify.workspace import build
 
 pytestmark = [
     pytest.mark.slow,
@@ -83,3 +86,46 @@ def test_blocks_are_units_and_the_norm_is_that_of_all_processes(tmp_path: Path) 
     )
     losses = [float(n) for n in re.findall(r"^\d\.\d+$", outputs[0], re.M)]
     assert losses == pytest.approx([float(n) for n in printed(tmp_path, by_ddp)[0].split()], rel=1e-4)
+
+
+TWIN = {
+    "loader = DataLoader(TensorDataset(x, x.sum(1, keepdim=True)), batch_size=4)": (
+        "import torch.distributed as dist\n"
+        "from torch.distributed.device_mesh import init_device_mesh\n"
+        "from torch.distributed.fsdp import fully_shard\n"
+        'dist.init_process_group("gloo")\n'
+        'mesh = init_device_mesh("cpu", (2,))\n'
+        "data = TensorDataset(x, x.sum(1, keepdim=True))\n"
+        "sampler = torch.utils.data.DistributedSampler(data)\n"
+        "loader = DataLoader(data, batch_size=4, sampler=sampler)"
+    ),
+    "model = Net()\n": "model = Net()\nfor block in model.blocks:\n    fully_shard(block, mesh=mesh)\nfully_shard(model, mesh=mesh)\n",
+    "for epoch in range(2):\n": "for epoch in range(2):\n    sampler.set_epoch(epoch)\n",
+    'torch.save(model.state_dict(), "net.pt")\n': "",
+}
+"""The raw script by hand, with FSDP2."""
+
+
+def test_fsdp2_is_bit_for_bit_what_is_written_by_hand(tmp_path: Path) -> None:
+    raw = case("fully-sharded-blocks").raw
+    for old, new in TWIN.items():
+        assert raw.count(old) == 1
+        raw = raw.replace(old, new)
+    text, save, _ = case("fully-sharded-blocks").converted_file.read_text().rpartition("torch.save(")
+    assert save
+    traces = []
+    for name, program in (("raw", raw), ("converted", text)):
+        folder = tmp_path / name
+        script, mirror = folder / "work" / "train.py", folder / "mirror"
+        script.parent.mkdir(parents=True)
+        mirror.mkdir()
+        script.write_text(program)
+        workspace = build(mirror, [script], script.parent)
+        run = run_script(workspace, Request(script, timeout=240, processes=2), folder / "own")
+        assert not run.failed, run.stderr[-3000:] + run.peers[0].stderr[-3000:]
+        traces.append([one.trace for one in run.ranks])
+    for by_hand, ours in zip(*traces, strict=True):
+        comparison = compare(by_hand, ours)
+        assert comparison.identical and comparison.steps == (6, 6), comparison.first
+    first, other = traces[1]
+    assert first.steps[-1].parameters != other.steps[-1].parameters  # each has a part

@@ -324,7 +324,7 @@ register(
 `--strategy`, `--devices` and `--precision` are checked together with each other before any file is read, and together with the device that
 the script names when its Trainer is planned: `fsdp` and `deepspeed` need CUDA GPUs, a CPU takes a count of processes and no
 indices, MPS is one device. The Trainer would raise where it is made. And they are checked with the way in which the loop is converted: FSDP cannot run a backward
-pass inside of `training_step`, DeepSpeed takes one optimizer and clips by the norm.
+pass inside of `training_step`, DeepSpeed takes one optimizer and clips by the norm, and among several processes no loader with a `batch_sampler` is shared out as it is.
 """,
     )
 )
@@ -456,7 +456,7 @@ One finding per script, and only what follows from its plan. Each process is the
 averages the gradients in every backward pass. What it does with the data follows from what it is given:
 
 - A `DataLoader` that the Trainer runs over gets a `DistributedSampler`: every process sees its share, a step takes one batch on each device, and an epoch has so many steps
-  fewer. A schedule that was made for the old number of steps is not told.
+  fewer. That sampler shuffles a training loader, also one that the script does not shuffle. A schedule that was made for the old number of steps is not told.
 - The validation loader gets a `DistributedSampler` of one process (`num_replicas=1`), which Lightning leaves alone, or is wrapped where that cannot be written: every
   process validates on all data, with the first one's buffers, so that counts, averages, the best model, patience and a plateau are those of one process.
 - Where a decision hangs on a number that each process has of its own (a training loss, an evaluation outside of `validation_step`), the first process decides for all:

@@ -72,7 +72,7 @@ trainer_options = _stack(
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
     click.option("--num-nodes", type=int, metavar="N", help="How many machines."),
-    click.option("--strategy", metavar="NAME", help="ddp, fsdp, deepspeed_stage_2, ..."),
+    click.option("--strategy", metavar="NAME", help="ddp, fsdp, fsdp2, deepspeed_stage_2, ..."),
     click.option("--precision", metavar="NAME", help="32-true, 16-mixed, bf16-mixed, ..."),
 )
 

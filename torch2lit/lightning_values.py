@@ -38,6 +38,7 @@ STRATEGIES = (
     "deepspeed_stage_3_offload",
     "deepspeed_stage_3_offload_nvme",
     "fsdp",
+    "fsdp2",
     "fsdp_cpu_offload",
     "single_device",
     "single_tpu",
@@ -53,6 +54,8 @@ LOGGERS = ("own", "auto", "tensorboard", "csv")
 _INDICES = re.compile(r"\d+(\s*,\s*\d+)*\s*,?")
 _GPU_ONLY = ("fsdp", "deepspeed")
 _FOR_SEVERAL = ("ddp", *_GPU_ONLY)
+FSDP2 = "fsdp2"
+"""Lightning's ModelParallelStrategy, which has no name there: it runs by gloo, too."""
 _NOT_BY_NAME = ("single_xla", "single_tpu")
 """Strategies that are registered without the device that they need."""
 _XLA_PRECISIONS = ("32-true", "16-true", "bf16-true")
@@ -161,7 +164,11 @@ def takes_several(devices: str | None, num_nodes: int | None, strategy: str | No
 
 
 def _check_strategy(accelerator: str | None, strategy: str) -> None:
-    if accelerator in ("cpu", "mps", "tpu") and strategy.startswith(_GPU_ONLY):
+    if accelerator in ("mps", "tpu") and strategy == FSDP2:
+        raise ValueProblem(
+            "strategy", f"{strategy!r} cannot go with --accelerator {accelerator}: it takes GPUs or the CPU"
+        )
+    if accelerator in ("cpu", "mps", "tpu") and strategy.startswith(_GPU_ONLY) and strategy != FSDP2:
         raise ValueProblem("strategy", f"{strategy!r} needs CUDA GPUs and cannot go with --accelerator {accelerator}")
     if accelerator == "mps" and strategy.startswith("ddp"):
         raise ValueProblem("strategy", f"{strategy!r} cannot go with --accelerator mps, which is one device only")

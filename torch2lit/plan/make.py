@@ -13,6 +13,7 @@ from ..recover.variables import Variable
 from .bound_elsewhere import check_bound_elsewhere
 from .differs import tell_of_differences
 from .draft import Draft
+from .fully_sharded import configure_model
 from .gradients_afterwards import gradients_used_after
 from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
@@ -60,6 +61,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     report_numbers(draft, state)
     plan_several(draft)
     check_sharded(draft)
+    configure_model(draft, configured, state)
     draft.trainer = trainer_arguments(draft)
     check_options(draft)
     tell_of_several(draft)

@@ -18,7 +18,7 @@ from .draft import BATCH_START, TRAINING_STEP, Draft, Several
 from .entry_names import entry_text
 from .train_data import constructions
 from .unused_parameters import leaves_some_unused
-from .whole_evaluation import DATA_LOADER, whole_evaluation
+from .whole_evaluation import DATA_LOADER, is_ordered, whole_evaluation
 from .written_once import is_print, only_writes, reads_files_after, surely_after, written_after, written_in_hooks
 
 SEVERAL_DEVICES = "several-devices"
@@ -52,6 +52,7 @@ def plan_several(draft: Draft) -> None:
     """Decide what keeps the processes one training. A script that makes its processes itself has seen to that."""
     if not draft.options.several_processes or draft.group is not None:
         return
+    _check_batches(draft)
     whole = whole_evaluation(draft)
     same = draft.validation is not None and (whole is None or whole.same_order) and shares_buffers(draft)
     written = written_in_hooks(draft)
@@ -64,6 +65,22 @@ def plan_several(draft: Draft) -> None:
         bool(written) and reads_files_after(draft),
         not written and any(only_writes(draft, item) for item in draft.all_items()),
     )
+
+
+def _check_batches(draft: Draft) -> None:
+    """Raise Refused for a loader that Lightning would share out with other batches, or not at all."""
+    loop = draft.nest.batches
+    if loop is None or draft.train_data is None or draft.mechanism not in (Mechanism.AUTOMATIC, Mechanism.MANUAL):
+        return
+    for made in constructions(draft, loop.base, draft.nest.inner):
+        given = made.argument("batch_sampler", 4) if made.full_name == DATA_LOADER else None
+        if given is not None and not is_none(given):
+            raise draft.refuse(
+                "options-do-not-fit",
+                draft.nest.outermost,
+                f"`{ast.unparse(loop.base)[:60]}` has a `batch_sampler`, which Lightning does not share out as it is: of torch's own it "
+                "makes batches of one sample, any other raises. Give the loader `batch_size` and `sampler` instead",
+            )
 
 
 def shares_buffers(draft: Draft) -> bool:
@@ -133,6 +150,8 @@ class _Told:
         shares = f"each process trains on its share of `{name}`"
         if not made or not all(m.full_name == DATA_LOADER for m in made):
             shares += " (where that is a DataLoader; on all of anything else)"
+        if made and self.draft.group is None and all(map(is_ordered, made)):
+            shares += " (shuffled by Lightning, though not by the script)"
         if samplers := [s for m in made if (s := m.argument("sampler")) is not None and not is_none(s)]:
             own = any(one.full_name in SAMPLERS for s in samplers for one in makings(s))
             shares += f" ({_OWN_SAMPLER if own else _DRAWN})"

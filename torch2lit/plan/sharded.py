@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import ast
 
+from ..lightning_values import FSDP2
 from ..recover.roles import Role
 from ..recover.syntax import walk
 from .afterwards import statements_after
 from .blocks import repeated_blocks
 from .draft import Draft
+from .fully_sharded import strategy_of_sizes
 from .steps import optimizer_names
 
 SHARDED = "sharded-weights"
@@ -28,7 +30,7 @@ _CLIP = (
 def check_sharded(draft: Draft) -> None:
     """Raise Refused for what the strategy cannot run, and give the module the clipping that FSDP needs."""
     strategy = draft.options.strategy or ""
-    if strategy.startswith("fsdp"):
+    if strategy.startswith("fsdp") and strategy != FSDP2:
         _check_fsdp(draft, strategy)
     if strategy.startswith("deepspeed"):
         _check_deepspeed(draft, strategy)
@@ -57,6 +59,8 @@ def _check_deepspeed(draft: Draft, strategy: str) -> None:
 
 def strategy_argument(draft: Draft, strategy: str) -> str:
     """The Trainer's strategy as source: FSDP with the model's own blocks where it is built of some."""
+    if strategy == FSDP2:
+        return strategy_of_sizes(draft)
     if strategy.startswith("fsdp") and (blocks := repeated_blocks(draft)):
         offload = "cpu_offload=True, " if strategy == "fsdp_cpu_offload" else ""
         return f"{{lightning}}.pytorch.strategies.FSDPStrategy({offload}auto_wrap_policy={{{', '.join(blocks)}}})"
@@ -70,7 +74,7 @@ def tell_of_shards(draft: Draft) -> None:
         return
     kept = [i.node for i in draft.all_items() if i.kind == "statement" and not _is_taken(draft, i.node)]
     for call in _calls(draft, kept):
-        if draft.roles.full_name(call.func) in _CLIPS:
+        if draft.roles.full_name(call.func) in _CLIPS and strategy != FSDP2:
             text = (
                 f"`{ast.unparse(call)[:60]}` takes the norm of this process's part of the gradients under `{strategy}`"
             )

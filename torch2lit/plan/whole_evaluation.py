@@ -32,13 +32,13 @@ def whole_evaluation(draft: Draft) -> Whole | None:
     made = constructions(draft, found.loop.base, found.frame)
     if made and all(runs_over_iterable(m) for m in made):
         return None  # Lightning shares out nothing that has no length
-    ordered = bool(made) and all(_is_ordered(m) for m in made)
+    ordered = bool(made) and all(is_ordered(m) for m in made)
     if len(made) == 1 and (sampler := _sampler(draft, made[0])):
         return Whole(made[0].call, sampler, same_order=True)
     return Whole(attributes=_asked(draft), same_order=ordered)
 
 
-def _is_ordered(made: Making) -> bool:
+def is_ordered(made: Making) -> bool:
     """Whether a loader surely gives its batches in the data's own order."""
     if made.full_name != DATA_LOADER or any(k.arg is None for k in made.call.keywords) or len(made.call.args) > 2:
         return False
@@ -51,7 +51,7 @@ def _is_ordered(made: Making) -> bool:
 def _sampler(draft: Draft, made: Making) -> str:
     """The sampler that the call can be given, as source; "" when the loader has to be wrapped."""
     dataset = made.argument("dataset", 0)
-    if made.roles is not draft.roles or not _is_ordered(made) or made.argument("sampler") is not None:
+    if made.roles is not draft.roles or not is_ordered(made) or made.argument("sampler") is not None:
         return ""
     if dataset is None or not isinstance(dataset.node, ast.Name | ast.Attribute) or not _stays(draft, made.call):
         return ""

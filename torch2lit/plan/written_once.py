@@ -98,11 +98,53 @@ def _writes(draft: Draft, node: ast.stmt, scope: Scope) -> bool:
         case ast.Expr(value=ast.Call() as call):
             if draft.roles.full_name(call.func) in _WRITES:
                 return True
+            if isinstance(call.func, ast.Name) and (own := draft.source.function(call.func.id)) is not None:
+                return _is_writer(draft, own)
             if isinstance(call.func, ast.Attribute) and draft.roles.of(call.func.value, scope) is Role.WRITER:
                 return call.func.attr.startswith(("add_", "flush", "log"))
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=ast.Name(id="open")) as opened)], body=body):
             return _opens_to_write(opened) and all(_only_fills(draft, s, scope) for s in body)
     return False
+
+
+def _is_writer(draft: Draft, function: ast.FunctionDef, depth: int = 2) -> bool:
+    """Whether a function of the script does nothing but print and write: no other process needs it to have run."""
+    if function.decorator_list or depth == 0 or isinstance(draft.source.parents.get(function), ast.ClassDef):
+        return False
+    statements = [s for s in function.body if not _is_text(s)]
+    return bool(statements) and all(_only_puts(draft, s, function, depth) for s in statements)
+
+
+def _only_puts(draft: Draft, node: ast.stmt, function: ast.FunctionDef, depth: int) -> bool:
+    match node:
+        case ast.If():
+            return all(_only_puts(draft, s, function, depth) for s in (*node.body, *node.orelse))
+        case ast.Pass() | ast.Return(value=None):
+            return True
+        case ast.Assign(targets=[ast.Name()], value=value):
+            return all(_makes_text(draft, c) for c in walk_scope(value) if isinstance(c, ast.Call))
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name))) if (own := draft.source.function(name)) is not None:
+            return _is_writer(draft, own, depth - 1)
+    return is_print(draft, node, function) or _writes(draft, node, function)
+
+
+def _makes_text(draft: Draft, call: ast.Call) -> bool:
+    """Whether a call makes a name or a text of what it is given."""
+    name = draft.roles.full_name(call.func)
+    text = isinstance(call.func, ast.Attribute) and call.func.attr in (
+        "format",
+        "join",
+        "strip",
+        "replace",
+        "state_dict",
+    )
+    return (
+        name.startswith("os.path.") or name in ("str", "int", "float", "round", "len", "pathlib.Path", "dict") or text
+    )
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _opens_to_write(call: ast.Call) -> bool:
