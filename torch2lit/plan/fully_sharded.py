@@ -17,9 +17,9 @@ import re
 
 from .blocks import repeated_blocks
 from .draft import Draft
+from .held_models import held_models, trained_models
 from .optimizers import Configured
 from .state import State
-from .validation import held_models, trained_models
 
 _SHARDS = ("fully_shard", "FSDPModule")
 _FROM = "torch.distributed.fsdp"
