@@ -2236,14 +2236,6 @@ OF_MAKING = (
     ),
     Mutation(
         1,
-        "an optimizer of what may be trained is made after something is frozen",
-        "torch2lit/plan/same_parameters.py",
-        "if self.by_trainable and _may_freeze(statement, used):",
-        "if False:",
-        _text("optimizer-of-what-may-be-trained"),
-    ),
-    Mutation(
-        1,
         "a list that is filled before the loop begins empty",
         "torch2lit/plan/homes/starts.py",
         "return statement if self.is_first_seen_by_loop(variable, statement) else None",
