@@ -339,14 +339,6 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
-        "modes: a function looks at the mode before it switches it",
-        "torch2lit/plan/modes.py",
-        "if all(isinstance(n, _FRESH) for n in walk_scope(value)):",
-        "if value:",
-        _text("evaluation-in-one-go-that-asks-for-the-mode"),
-    ),
-    Mutation(
-        1,
         "every loader of a validation ends with the last batch of the last one",
         "torch2lit/plan/several_loaders.py",
         "    if after.exposed & batch:",

@@ -108,7 +108,8 @@ class TestValues:
 
         spelled = {value for part in _PRECISION_INPUT.__args__ for value in part.__args__}
         assert {str(value) for value in spelled} == {*PRECISIONS, *PRECISION_ALIASES}
-        assert {"auto", *StrategyRegistry.available_strategies()} == set(STRATEGIES)
+        # fsdp2 is a name of our own for its ModelParallelStrategy
+        assert {"auto", "fsdp2", *StrategyRegistry.available_strategies()} == set(STRATEGIES)
         assert {"auto", "gpu", *AcceleratorRegistry} == set(ACCELERATORS)
 
     @pytest.mark.slow

@@ -53,12 +53,14 @@ def held_in(draft: Draft, name: ast.expr, written: Collection[Variable]) -> list
     return list(held.values())
 
 
-def _chosen(draft: Draft, node: ast.expr, frame: Frame, written: Collection[Variable]) -> Iterator[Held | None]:
-    """What each value of an expression is taken from; None for one that is not plain to see."""
+def _chosen(
+    draft: Draft, node: ast.expr, frame: Frame, written: Collection[Variable], asked: frozenset[Variable] = frozenset()
+) -> Iterator[Held | None]:
+    """What each value of an expression is taken from; None for one that is not plain to see. ``asked``: names on the way to it."""
     match node:
         case ast.IfExp(body=one, orelse=other):
-            yield from _chosen(draft, one, frame, written)
-            yield from _chosen(draft, other, frame, written)
+            yield from _chosen(draft, one, frame, written, asked)
+            yield from _chosen(draft, other, frame, written, asked)
         case ast.Subscript(value=ast.Name() as holder):
             yield _container(draft, Item(ast.Expr(holder), frame), holder, written)
         case ast.Name(id=name):
@@ -67,16 +69,19 @@ def _chosen(draft: Draft, node: ast.expr, frame: Frame, written: Collection[Vari
                 seen = draft.variable(node, draft.nest.step_frame) is variable
                 yield (node, "{}") if seen and draft.role(node, frame) is Role.OPTIMIZER else None
                 return
+            if variable is not None and variable in asked:
+                return  # made of itself: its other values say what it is
+            further = asked if variable is None else asked | {variable}
             key = draft.roles.key(frame.scope, name)
             bindings = draft.roles.bindings(key) if key is not None else []
             if not bindings and frame.caller is not None and name in frame.arguments:
-                yield from _chosen(draft, frame.arguments[name], frame.caller, written)
+                yield from _chosen(draft, frame.arguments[name], frame.caller, written, further)
                 return
             if key is None or not bindings or draft.roles.rebound_unseen(key):
                 yield None
             for binding in bindings:
                 if binding.index is None:
-                    yield from _chosen(draft, binding.value, frame, written)
+                    yield from _chosen(draft, binding.value, frame, written, further)
                 elif isinstance(binding.value, ast.Name) and _runs_over_elements(binding, name):
                     yield _container(draft, Item(ast.Expr(binding.value), frame), binding.value, written)
                 else:

@@ -33,13 +33,13 @@ def make_data(count):
 
 
 class LitClassifier(L.LightningModule):
-    def __init__(self, model, criterion, history, groups):
+    def __init__(self, model, criterion, groups):
         super().__init__()
         self.automatic_optimization = False
         self.model = model
         self.criterion = criterion
-        self.history = history
         self.groups = groups
+        self.history = {"train_loss": [], "val_loss": [], "val_acc": []}
 
     def on_train_epoch_start(self):
         self.model.train()
@@ -104,8 +104,7 @@ def main():
         {"params": [p for n, p in model.named_parameters() if any(k in n for k in no_decay)], "weight_decay": 0.0},
     ]
 
-    history = {"train_loss": [], "val_loss": [], "val_acc": []}
-    lit_classifier = LitClassifier(model, criterion, history, groups)
+    lit_classifier = LitClassifier(model, criterion, groups)
     trainer = L.Trainer(
         max_epochs=EPOCHS,
         accelerator=DEVICE.type,
@@ -117,7 +116,7 @@ def main():
     )
     trainer.fit(lit_classifier, train_loader, val_loader)
 
-    torch.save({"model_state_dict": model.state_dict(), "history": history}, "classifier.pt")
+    torch.save({"model_state_dict": model.state_dict(), "history": lit_classifier.history}, "classifier.pt")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ x_test, y_test = x[test_idx], y[test_idx]
 model = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 1))
 criterion = nn.MSELoss()
 
-losses = []
 # The whole set is the one batch of every epoch. A generator of its own keeps
 # the loader from drawing the script's random numbers.
 train_loader = torch.utils.data.DataLoader(
@@ -37,11 +36,11 @@ val_loader = torch.utils.data.DataLoader(
 
 
 class LitModel(L.LightningModule):
-    def __init__(self, model, criterion, losses):
+    def __init__(self, model, criterion):
         super().__init__()
         self.model = model
         self.criterion = criterion
-        self.losses = losses
+        self.losses = []
 
     def training_step(self, batch, batch_idx):
         x_train, y_train = batch
@@ -66,7 +65,7 @@ class LitModel(L.LightningModule):
         return torch.optim.Adam(self.model.parameters(), lr=0.01, weight_decay=1e-3)
 
 
-lit_model = LitModel(model, criterion, losses)
+lit_model = LitModel(model, criterion)
 trainer = L.Trainer(
     max_epochs=200,
     accelerator="cpu",
@@ -84,4 +83,4 @@ model.eval()
 with torch.no_grad():
     error = model(x_test) - y_test
     r2 = 1 - error.pow(2).sum() / (y_test - y_test.mean()).pow(2).sum()
-print(f"lowest train loss {min(losses):.4f} in epoch {losses.index(min(losses)) + 1}, test r2 {r2.item():.3f}")
+print(f"lowest train loss {min(lit_model.losses):.4f} in epoch {lit_model.losses.index(min(lit_model.losses)) + 1}, test r2 {r2.item():.3f}")

@@ -48,19 +48,17 @@ class ConvNet(nn.Module):
 model = ConvNet()
 criterion = nn.CrossEntropyLoss()
 
-history = []
-
 
 class LitConvNet(L.LightningModule):
-    def __init__(self, model, criterion, train_set, val_set, history):
+    def __init__(self, model, criterion, train_set, val_set):
         super().__init__()
         self.model = model
         self.criterion = criterion
         self.train_set = train_set
         self.val_set = val_set
-        self.history = history
         self.best_epoch = 0
         self.best_loss = float("inf")
+        self.history = []
 
     def on_train_epoch_start(self):
         # train
@@ -112,7 +110,7 @@ class LitConvNet(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}
 
 
-lit_conv_net = LitConvNet(model, criterion, train_set, val_set, history)
+lit_conv_net = LitConvNet(model, criterion, train_set, val_set)
 trainer = L.Trainer(
     max_epochs=num_epochs,
     accelerator=device.type,
@@ -128,5 +126,5 @@ trainer.fit(lit_conv_net, train_loader, val_loader)
 if trainer.should_stop:
     print("Early stopping")
 
-print(f"best epoch {lit_conv_net.best_epoch + 1} of {len(history)} with val loss {lit_conv_net.best_loss:.4f}")
+print(f"best epoch {lit_conv_net.best_epoch + 1} of {len(lit_conv_net.history)} with val loss {lit_conv_net.best_loss:.4f}")
 model.load_state_dict(torch.load("digits_cnn.pt"))

@@ -104,7 +104,6 @@ class LitModel2(L.LightningModule):
         return loss
 
     def on_validation_epoch_start(self):
-        self.student.eval()
         self.correct = 0
 
     def validation_step(self, batch, batch_idx):
@@ -120,12 +119,6 @@ class LitModel2(L.LightningModule):
             f"student epoch {self.current_epoch}: loss {self.epoch_loss / len(self.trainer.train_dataloader):.4f}, accuracy {self.accuracy:.3f}"
         )
         self.log("loss", self.epoch_loss / len(self.trainer.train_dataloader))
-
-    def on_validation_model_eval(self):
-        pass  # the script validates in the mode that it is in
-
-    def on_validation_model_train(self):
-        pass  # the script stays in eval mode until it calls train() itself
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.student.parameters(), lr=self.lr, momentum=0.9)

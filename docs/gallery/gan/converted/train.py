@@ -50,14 +50,13 @@ def save_grid(images, path):
 
 
 class LitGeneratorDiscriminator(L.LightningModule):
-    def __init__(self, netD, netG, criterion, fixed_noise, opt):
+    def __init__(self, netD, netG, criterion, opt):
         super().__init__()
         self.automatic_optimization = False
         self.save_hyperparameters(vars(opt))
         self.netD = netD
         self.netG = netG
         self.criterion = criterion
-        self.fixed_noise = fixed_noise
 
     def training_step(self, batch, batch_idx):
         optimizerD, optimizerG = self.optimizers()
@@ -71,9 +70,9 @@ class LitGeneratorDiscriminator(L.LightningModule):
         D_x = output.mean().item()
 
         noise = torch.randn(real.size(0), self.hparams.nz, device=self.device)
-        fake = self.netG(noise)
+        self.fake = self.netG(noise)
         label.fill_(fake_label)
-        output = self.netD(fake.detach())
+        output = self.netD(self.fake.detach())
         errD_fake = self.criterion(output, label)
         self.manual_backward(errD_fake)
         errD = errD_real + errD_fake
@@ -82,7 +81,7 @@ class LitGeneratorDiscriminator(L.LightningModule):
         # (2) Update G network: maximize log(D(G(z)))
         self.netG.zero_grad()
         label.fill_(real_label)  # fake labels are real for generator cost
-        output = self.netD(fake)
+        output = self.netD(self.fake)
         errG = self.criterion(output, label)
         self.manual_backward(errG)
         optimizerG.step()
@@ -94,14 +93,17 @@ class LitGeneratorDiscriminator(L.LightningModule):
             )
             self.log_dict({"loss_d": errD.item(), "loss_g": errG, "D_x": D_x, "output": output.mean().item()})
 
+    def validation_step(self, fixed_noise, batch_idx):
+        self.fake = self.netG(fixed_noise)
+
     def on_train_epoch_end(self):
-        self.netG.eval()
-        with torch.no_grad():
-            fake = self.netG(self.fixed_noise)
         self.netG.train()
-        save_grid(fake, f"{self.hparams.outf}/fake_samples_epoch_{self.current_epoch:03d}.pgm")
+        save_grid(self.fake, f"{self.hparams.outf}/fake_samples_epoch_{self.current_epoch:03d}.pgm")
         torch.save(self.netG.state_dict(), f"{self.hparams.outf}/netG_epoch_{self.current_epoch}.pth")
         torch.save(self.netD.state_dict(), f"{self.hparams.outf}/netD_epoch_{self.current_epoch}.pth")
+
+    def on_validation_model_zero_grad(self):
+        pass  # the script does not clear them here
 
     def configure_optimizers(self):
         optimizerD = torch.optim.Adam(
@@ -140,7 +142,12 @@ if __name__ == "__main__":
     fixed_noise = torch.randn(8, opt.nz, device=device)
     real_label, fake_label = 1.0, 0.0
 
-    lit_generator_discriminator = LitGeneratorDiscriminator(netD, netG, criterion, fixed_noise, opt)
+    # The script evaluates in one go: a validation has one batch. A generator of its own
+    # keeps the loader from drawing the script's random numbers.
+    val_loader = torch.utils.data.DataLoader(
+        [fixed_noise], batch_size=None, generator=torch.Generator()
+    )
+    lit_generator_discriminator = LitGeneratorDiscriminator(netD, netG, criterion, opt)
     trainer = L.Trainer(
         max_epochs=opt.niter,
         accelerator=device.type,
@@ -151,4 +158,4 @@ if __name__ == "__main__":
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    trainer.fit(lit_generator_discriminator, dataloader)
+    trainer.fit(lit_generator_discriminator, dataloader, val_loader)

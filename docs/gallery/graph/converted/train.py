@@ -61,13 +61,13 @@ if args.cuda:
 
 
 class LitGCN(L.LightningModule):
-    def __init__(self, model, adj, args, idx_val, labels):
+    def __init__(self, model, adj, idx_val, labels, args):
         super().__init__()
         self.model = model
         self.adj = adj
-        self.args = args
         self.idx_val = idx_val
         self.labels = labels
+        self.args = args
 
     def training_step(self, batch, batch_idx):
         features, idx_train, labels = batch
@@ -78,13 +78,11 @@ class LitGCN(L.LightningModule):
         self.acc_train = accuracy(self.output[idx_train], labels[idx_train])
         return self.loss_train
 
-    def on_train_epoch_end(self):
-        if not self.args.fastmode:
-            # Evaluate validation set performance separately, deactivates dropout during validation run.
-            self.model.eval()
-            for features, idx_train, labels in self.trainer.train_dataloader:
-                self.output = self.model(features, self.adj)
+    def validation_step(self, batch, batch_idx):
+        features, idx_train, labels = batch
+        self.output = self.model(features, self.adj)
 
+    def on_train_epoch_end(self):
         loss_val = F.nll_loss(self.output[self.idx_val], self.labels[self.idx_val])
         acc_val = accuracy(self.output[self.idx_val], self.labels[self.idx_val])
         print(
@@ -121,18 +119,19 @@ def test():
 loader = torch.utils.data.DataLoader(
     [(features, idx_train, labels)], batch_size=None, generator=torch.Generator()
 )
-lit_gcn = LitGCN(model, adj, args, idx_val, labels)
+lit_gcn = LitGCN(model, adj, idx_val, labels, args)
 trainer = L.Trainer(
     max_epochs=args.epochs,
     accelerator="cuda" if args.cuda else "cpu",
     devices=1,
+    limit_val_batches=0 if args.fastmode else 1.0,
     logger=False,
     enable_checkpointing=False,
     enable_progress_bar=False,
     enable_model_summary=False,
     num_sanity_val_steps=0,
 )
-trainer.fit(lit_gcn, loader)
+trainer.fit(lit_gcn, loader, loader)
 model.to("cuda" if args.cuda else "cpu")
 print("Optimization Finished!")
 test()

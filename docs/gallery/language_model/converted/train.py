@@ -91,7 +91,6 @@ nodecay = [p for p in model.parameters() if p.dim() < 2]
 groups = [{"params": decay, "weight_decay": args.weight_decay}, {"params": nodecay, "weight_decay": 0.0}]
 
 
-
 class LitCharModel(L.LightningModule):
     def __init__(self, model, ctx, groups, args):
         super().__init__()

@@ -49,7 +49,10 @@ class Policy(nn.Module):
 
 env = Corridor()
 policy = Policy()
+fabric = L.Fabric(accelerator="cpu", devices=1)
+fabric.launch()
 optimizer = optim.Adam(policy.parameters(), lr=1e-2)
+policy, optimizer = fabric.setup(policy, optimizer)
 
 
 def select_action(state):
@@ -59,65 +62,39 @@ def select_action(state):
     return action.item()
 
 
-class LitPolicy(L.LightningModule):
-    def __init__(self, policy, env, args):
-        super().__init__()
-        self.save_hyperparameters(vars(args))
-        self.policy = policy
-        self.env = env
-        self.running_reward = 0
-
-    def training_step(self, batch, batch_idx):
-        self.i_episode = batch
-        state, self.ep_reward = self.env.reset(), 0
-        for t in range(1, 50):
-            action = select_action(state)
-            state, reward, done = self.env.step(action)
-            self.policy.rewards.append(reward)
-            self.ep_reward += reward
-            if done:
-                break
-
-        self.running_reward = 0.05 * self.ep_reward + (1 - 0.05) * self.running_reward
-        R = 0
-        returns = []
-        for r in self.policy.rewards[::-1]:
-            R = r + self.hparams.gamma * R
-            returns.insert(0, R)
-        policy_loss = [-log_prob * R for log_prob, R in zip(self.policy.saved_log_probs, returns)]
-        policy_loss = torch.stack(policy_loss).sum()
-        return policy_loss
-
-    def on_train_batch_end(self, outputs, batch, batch_idx):
-        del self.policy.rewards[:]
-        del self.policy.saved_log_probs[:]
-        if self.i_episode % self.hparams.log_interval == 0:
-            print(
-                "Episode {}\tLast reward: {:.2f}\tAverage reward: {:.2f}".format(
-                    self.i_episode, self.ep_reward, self.running_reward
-                )
-            )
-            self.log_dict({"ep_reward": self.ep_reward, "running_reward": self.running_reward})
-        if self.i_episode >= self.hparams.episodes:
-            self.trainer.should_stop = True
-
-    def configure_optimizers(self):
-        return optimizer
+def finish_episode():
+    R = 0
+    returns = []
+    for r in policy.rewards[::-1]:
+        R = r + args.gamma * R
+        returns.insert(0, R)
+    policy_loss = [-log_prob * R for log_prob, R in zip(policy.saved_log_probs, returns)]
+    optimizer.zero_grad()
+    policy_loss = torch.stack(policy_loss).sum()
+    fabric.backward(policy_loss)
+    optimizer.step()
+    del policy.rewards[:]
+    del policy.saved_log_probs[:]
 
 
 def main():
-    lit_policy = LitPolicy(policy, env, args)
-    trainer = L.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    trainer.fit(lit_policy, count(1))
+    running_reward = 0
+    for i_episode in count(1):
+        state, ep_reward = env.reset(), 0
+        for t in range(1, 50):
+            action = select_action(state)
+            state, reward, done = env.step(action)
+            policy.rewards.append(reward)
+            ep_reward += reward
+            if done:
+                break
+
+        running_reward = 0.05 * ep_reward + (1 - 0.05) * running_reward
+        finish_episode()
+        if i_episode % args.log_interval == 0:
+            print("Episode {}\tLast reward: {:.2f}\tAverage reward: {:.2f}".format(i_episode, ep_reward, running_reward))
+        if i_episode >= args.episodes:
+            break
 
 
 if __name__ == "__main__":

@@ -60,9 +60,6 @@ class LitResidualMLP(L.LightningModule):
             print("Early stopping")
             self.trainer.should_stop = True
 
-    def on_validation_model_train(self):
-        pass  # the script stays in eval mode until it calls train() itself
-
     def configure_optimizers(self):
         optimizer = torch.optim.AdamW(self.model.parameters(), lr=self.hparams.lr)
         scheduler = torch.optim.lr_scheduler.OneCycleLR(

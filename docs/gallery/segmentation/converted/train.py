@@ -68,14 +68,14 @@ def mean_iou(model, loader, device):
 
 
 class LitUNet(L.LightningModule):
-    def __init__(self, best, model, criterion, optimizer, scheduler, start_epoch, args):
+    def __init__(self, model, best, criterion, optimizer_state, scheduler_state, start_epoch, args):
         super().__init__()
-        self.save_hyperparameters(vars(args), ignore=["best", "start_epoch"])
-        self.best = best
+        self.hparams.update(vars(args))
         self.model = model
+        self.best = best
         self.criterion = criterion
-        self.optimizer = optimizer
-        self.scheduler = scheduler
+        self.optimizer_state = optimizer_state
+        self.scheduler_state = scheduler_state
         self.start_epoch = start_epoch
 
     def on_train_epoch_start(self):
@@ -110,8 +110,8 @@ class LitUNet(L.LightningModule):
         self.log("loss", self.total / len(self.trainer.train_dataloader))
         state = {
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
+            "optimizer": self.trainer.optimizers[0].state_dict(),
+            "scheduler": self.lr_schedulers().state_dict(),
             "epoch": epoch + 1,
             "best": max(self.best, self.iou),
         }
@@ -120,14 +120,14 @@ class LitUNet(L.LightningModule):
             self.best = self.iou
             torch.save(self.model.state_dict(), os.path.join(self.hparams.out, "best.pt"))
 
-    def on_validation_model_train(self):
-        pass  # the script stays in eval mode until it calls train() itself
-
     def configure_optimizers(self):
-        return {
-            "optimizer": self.optimizer,
-            "lr_scheduler": {"scheduler": self.scheduler, "interval": "epoch"},
-        }
+        optimizer = optim.AdamW(self.model.parameters(), lr=self.hparams.lr, weight_decay=1e-4)
+        scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.hparams.epochs)
+        if self.optimizer_state is not None:
+            optimizer.load_state_dict(self.optimizer_state)
+        if self.scheduler_state is not None:
+            scheduler.load_state_dict(self.scheduler_state)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}
 
 
 def main():
@@ -147,20 +147,20 @@ def main():
 
     model = UNet(args.width).to(device)
     criterion = nn.BCEWithLogitsLoss()
-    optimizer = optim.AdamW(model.parameters(), lr=args.lr, weight_decay=1e-4)
-    scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=args.epochs)
+    optimizer_state = None
+    scheduler_state = None
 
     start_epoch, best = 0, 0.0
     if args.resume:
         state = torch.load(args.resume, map_location=device)
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        scheduler.load_state_dict(state["scheduler"])
+        optimizer_state = state["optimizer"]
+        scheduler_state = state["scheduler"]
         start_epoch, best = state["epoch"], state["best"]
         print(f"resumed {args.resume} at epoch {start_epoch}")
 
     os.makedirs(args.out, exist_ok=True)
-    lit_u_net = LitUNet(best, model, criterion, optimizer, scheduler, start_epoch, args)
+    lit_u_net = LitUNet(model, best, criterion, optimizer_state, scheduler_state, start_epoch, args)
     trainer = L.Trainer(
         max_epochs=max(args.epochs - start_epoch, 0),
         accelerator=device.type,

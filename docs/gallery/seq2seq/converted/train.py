@@ -41,22 +41,22 @@ def random_pair(batch_size=16):
 
 
 class LitModel(L.LightningModule):
-    def __init__(self, encoder, decoder, criterion, plot_losses, n_iters, print_every, learning_rate):
+    def __init__(self, encoder, decoder, criterion, n_iters, print_every, learning_rate):
         super().__init__()
         self.automatic_optimization = False
         self.encoder = encoder
         self.decoder = decoder
         self.criterion = criterion
-        self.plot_losses = plot_losses
         self.n_iters = n_iters
         self.print_every = print_every
         self.learning_rate = learning_rate
         self.print_loss_total = 0  # Reset every print_every
+        self.plot_losses = []
 
-    def training_step(self, iter, batch_idx):
+    def training_step(self, batch, batch_idx):
+        iter = batch_idx + 1
         encoder_optimizer, decoder_optimizer = self.optimizers()
-        input_tensor, target_tensor = random_pair()
-        input_tensor, target_tensor = input_tensor.to(self.device), target_tensor.to(self.device)
+        input_tensor, target_tensor = batch
         encoder_optimizer.zero_grad()
         decoder_optimizer.zero_grad()
 
@@ -89,12 +89,25 @@ class LitModel(L.LightningModule):
         return [encoder_optimizer, decoder_optimizer]
 
 
-def trainIters(encoder, decoder, n_iters, print_every=10, learning_rate=0.01):
-    plot_losses = []
+class TrainBatches:
+    """One batch for each step of the training, made when its turn comes."""
 
+    def __init__(self, n_iters):
+        self.steps = range(1, n_iters + 1)
+
+    def __len__(self):
+        return len(self.steps)
+
+    def __iter__(self):
+        for _ in self.steps:
+            input_tensor, target_tensor = random_pair()
+            yield input_tensor, target_tensor
+
+
+def trainIters(encoder, decoder, n_iters, print_every=10, learning_rate=0.01):
     criterion = nn.CrossEntropyLoss()
 
-    lit_model = LitModel(encoder, decoder, criterion, plot_losses, n_iters, print_every, learning_rate)
+    lit_model = LitModel(encoder, decoder, criterion, n_iters, print_every, learning_rate)
     trainer = L.Trainer(
         max_epochs=1,
         accelerator=device.type,
@@ -105,9 +118,9 @@ def trainIters(encoder, decoder, n_iters, print_every=10, learning_rate=0.01):
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    trainer.fit(lit_model, range(1, n_iters + 1))
+    trainer.fit(lit_model, TrainBatches(n_iters))
 
-    return plot_losses
+    return lit_model.plot_losses
 
 
 if __name__ == "__main__":

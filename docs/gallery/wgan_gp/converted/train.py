@@ -71,8 +71,6 @@ def compute_gradient_penalty(D, real_samples, fake_samples):
     return ((gradients.norm(2, dim=1) - 1) ** 2).mean()
 
 
-
-
 class LitGeneratorDiscriminator(L.LightningModule):
     def __init__(self, generator, discriminator, Tensor, opt):
         super().__init__()
