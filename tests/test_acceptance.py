@@ -134,7 +134,7 @@ def test_callbacks_and_loggers_reach_the_trainer(monkeypatch: pytest.MonkeyPatch
     text = converted(monkeypatch, _PLAIN, Claim("both", "the same", trainer=spec))
     assert (
         "callbacks=[L.Callback()]" in text
-        and "logger=[L.pytorch.loggers.CSVLogger(str())]" in text
+        and "logger=L.pytorch.loggers.CSVLogger(str())," in text
         and "logger=False" not in text
     )
     assert "enable_checkpointing=True" in text and "enable_checkpointing=False" not in text

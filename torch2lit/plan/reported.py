@@ -44,6 +44,7 @@ from .steps import open_controls
 
 _HOOKS = (TRAINING_STEP, BEFORE_STEP, BATCH_END, EPOCH_START, VALIDATION_START, VALIDATION_END, EPOCH_END)
 _STEPS = (TRAINING_STEP, BEFORE_STEP, BATCH_END)
+_AROUND = (VALIDATION_END, EPOCH_END)
 _CLOCKS = ("time.", "datetime.", "psutil.")
 _BEST = ("best", "min_", "max_", "_min", "_max", "lowest", "highest", "minimum")
 
@@ -77,6 +78,8 @@ class _Reporter:
         watched = [draft.variables.of(w.item.frame, w.watch.value.id) for w in draft.watched]
         self.deciding = _deciding(draft) | {v for v in watched if v is not None}
         self.homes: set[str] = set()
+        self.of_epoch: dict[Variable, tuple[_Place, str]] = {}
+        """What the hooks around an epoch log by its own name, and where."""
         self.of_validation = OfValidation(draft)
         self.written = {s for p in draft.accepted if p.own_points for s in p.texts}
 
@@ -294,8 +297,36 @@ class _Reporter:
             name = of_epoch(name)
         if any(name in names for names in self.taken.values()):
             return ""
+        if (earlier := self._told_before(node, place)) is not None:
+            if not earlier[0].depth or place.depth:
+                return ""
+            name = self._take_back(*earlier)
+        elif isinstance(node, ast.Name) and place.hook in _AROUND and (v := self._variable(node, place)) is not None:
+            self.of_epoch[v] = (place, name)
         self.values.add((place.hook, value))
         self.taken.setdefault(place.hook, set()).add(name)
+        return name
+
+    def _variable(self, node: ast.Name, place: _Place) -> Variable | None:
+        return self.draft.variables.of(place.item.frame, node.id)
+
+    def _told_before(self, node: ast.expr, place: _Place) -> tuple[_Place, str] | None:
+        """Where another hook of the same epoch logs a number that nothing has given another value since."""
+        if not isinstance(node, ast.Name) or place.hook not in _AROUND:
+            return None
+        variable = self._variable(node, place)
+        earlier = self.of_epoch.get(variable) if variable is not None else None
+        if earlier is None or earlier[0].hook == place.hook:
+            return None
+        items = [item for hook in _AROUND for item in self.draft.hooks.get(hook, [])]
+        return None if variable in self.draft.variables.sequence(items).written else earlier
+
+    def _take_back(self, place: _Place, name: str) -> str:
+        """Log a number no longer where only a condition tells it; the name is free for the place that always does."""
+        reports = self.draft.reports[place.statement]
+        reports.before = [one for one in reports.before if one.name != name]
+        reports.after = [one for one in reports.after if one.name != name]
+        self.taken[place.hook].discard(name)
         return name
 
     def _may_be_repeated(self, node: ast.expr, place: _Place) -> bool:

@@ -19,6 +19,7 @@ from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
 from .draft import Obstacle as Obstacle
+from .gradients_before import leaves_gradients_before
 from .held_optimizers import taken_out_of
 from .held_parameters import holds_every
 from .last_returns import leaves_only_loop
@@ -169,6 +170,8 @@ def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
             continue
         if draft.effects_of(item).gradients and item in step.before:
             return Obstacle(item.node, "gradients are touched before the backward pass")
+    if (leaving := _begins_with_gradients(draft, step)) is not None:
+        return Obstacle(leaving, "it leaves gradients, to which the first batch adds its own")
     for item in [*step.before, *step.between, *step.after]:
         for node in walk_scope(item.node):
             if (
@@ -204,6 +207,12 @@ def _reads_cleared_gradients(draft: Draft, step: Step) -> ast.AST | None:
     scope = draft.nest.entry.scope
     later = (s for s in statements_after(draft) if draft.effects.of(s, scope).gradients)
     return next((s for s in later if not _clears_first(draft, step, s)), None)
+
+
+def _begins_with_gradients(draft: Draft, step: Step) -> ast.AST | None:
+    """What leaves gradients before the loop, which Lightning would clear and a script does not that clears behind the step."""
+    items = draft.epoch.batch
+    return None if items.index(step.zero_grads[0]) < items.index(step.backward) else leaves_gradients_before(draft)
 
 
 def _joins_with_gradients(draft: Draft, step: Step) -> ast.AST | None:
