@@ -92,7 +92,7 @@ def _(folder: Path) -> None:
         place = folder / number.name
         _many(place)
         marker = f"T2L_MARK={place.name}-{number}"
-        code = stopped(place, number, ("convert", "-j", "2", "."), lambda marker=marker: len(alive(marker)) > 2)  # type: ignore[misc]
+        code = stopped(place, number, ("convert", "--no-cache", "-j", "2", "."), lambda marker=marker: len(alive(marker)) > 2)  # type: ignore[misc]
         assert code == (-9 if number is signal.SIGKILL else 128 + number), (number, code)
         for path in place.glob("*.py"):
             assert is_converted(path) or path.read_text().endswith(SCRIPT)
@@ -109,7 +109,7 @@ def _(folder: Path) -> None:
     raw = {path.name: path.read_bytes() for path in folder.glob("*.py")}
     for _ in range(4):
         process = subprocess.Popen(
-            command("convert", "-j", "2", "."), cwd=folder, env=environment(folder), stderr=subprocess.DEVNULL
+            command("convert", "--no-cache", "-j", "2", "."), cwd=folder, env=environment(folder), stderr=subprocess.DEVNULL
         )
         time.sleep(random.Random(folder.name).uniform(0.5, 4))
         process.kill()

@@ -567,6 +567,8 @@ def gradients_may_survive(draft: Draft) -> bool:
                 cleared.add(ast.unparse(call.func.value))
         elif _runs_backward(draft, item):
             break
+        elif draft.effects_of(item).gradients and not cleared:
+            return True  # it looks at those of the batch before, or of what ran before the loop
     return len(cleared) < max(1, len(optimizer_names(draft)))
 
 
