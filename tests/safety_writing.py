@@ -76,6 +76,9 @@ def _(folder: Path) -> None:
 # ---- leftovers
 
 
+_RUN = ("convert", "--no-cache", "-j", "2", ".")
+
+
 def _many(folder: Path, count: int = 24) -> None:
     for number in range(count):
         put(folder, f"m{number:02}.py", "".join(f"v{i} = [{i}]\n" for i in range(3000)) + SCRIPT)
@@ -92,7 +95,7 @@ def _(folder: Path) -> None:
         place = folder / number.name
         _many(place)
         marker = f"T2L_MARK={place.name}-{number}"
-        code = stopped(place, number, ("convert", "--no-cache", "-j", "2", "."), lambda marker=marker: len(alive(marker)) > 2)  # type: ignore[misc]
+        code = stopped(place, number, _RUN, lambda marker=marker: len(alive(marker)) > 2)  # type: ignore[misc]
         assert code == (-9 if number is signal.SIGKILL else 128 + number), (number, code)
         for path in place.glob("*.py"):
             assert is_converted(path) or path.read_text().endswith(SCRIPT)
@@ -108,9 +111,7 @@ def _(folder: Path) -> None:
     _many(folder, 8)
     raw = {path.name: path.read_bytes() for path in folder.glob("*.py")}
     for _ in range(4):
-        process = subprocess.Popen(
-            command("convert", "--no-cache", "-j", "2", "."), cwd=folder, env=environment(folder), stderr=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(command(*_RUN), cwd=folder, env=environment(folder), stderr=subprocess.DEVNULL)
         time.sleep(random.Random(folder.name).uniform(0.5, 4))
         process.kill()
         process.wait()
