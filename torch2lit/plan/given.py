@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.roles import Roles, bound_argument
+from ..recover.names import parameter_names
+from ..recover.roles import Key, Roles, bound_argument
 from ..recover.syntax import Scope, dotted
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -32,6 +33,14 @@ def given_by_calls(roles: Roles, function: Scope, parameter: str) -> list[tuple[
     found = [(source.scope_of(c), bound_argument(_as_called(function, owner), c, parameter)) for c in calls]
     given = [(where, value) for where, value in found if value is not None]
     return given if len(given) == mentions else []
+
+
+def values_given(roles: Roles, key: Key) -> list[tuple[Scope, ast.expr]] | None:
+    """What calls give a name: nothing where it is no parameter, None where it is one and not all calls are seen."""
+    scope, name = key
+    if isinstance(scope, ast.Module) or name not in parameter_names(scope):
+        return []
+    return given_by_calls(roles, scope, name) or None
 
 
 def _as_called(function: _Function, owner: ast.ClassDef | None) -> _Function:

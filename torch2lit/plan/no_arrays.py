@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 
 from ..recover.bindings import Binding
-from ..recover.names import parameter_names
 from ..recover.roles import Role
 from ..recover.syntax import Scope, walk, walk_scope
 from .draft import Draft
-from .given import given_by_calls
+from .given import values_given
 from .proofs import Proofs
 
 _DEPTH = 6
@@ -114,13 +113,10 @@ class NoArrays:
         return self.proofs.holds(key, lambda: self._of_key(key, depth))
 
     def _of_key(self, key: tuple[Scope, str], depth: int) -> bool:
-        scope, name = key
+        scope = key[0]
         bindings = self.roles.bindings(key)
-        given: list[tuple[Scope, ast.expr]] = []
-        if not isinstance(scope, ast.Module) and name in parameter_names(scope):
-            given = given_by_calls(self.roles, scope, name)
-            if not given:
-                return False
+        if (given := values_given(self.roles, key)) is None:
+            return False
         found = [self._binding(b, scope, depth) for b in bindings]
         found += [self._value(value, where, depth + 1) for where, value in given]
         return bool(found) and all(found)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.names import parameter_names
 from ..recover.roles import Roles
 from ..recover.syntax import Scope, walk_scope
-from .given import given_by_calls
+from .given import values_given
 from .proofs import Proofs
 
 _DEPTH = 6
@@ -110,11 +109,8 @@ class ScopeNumbers:
     def _of_key(self, key: tuple[Scope, str], depth: int) -> bool:
         scope, name = key
         bindings = self.roles.bindings(key)
-        given: list[tuple[Scope, ast.expr]] = []
-        if not isinstance(scope, ast.Module) and name in parameter_names(scope):
-            given = given_by_calls(self.roles, scope, name)
-            if not given:
-                return False
+        if (given := values_given(self.roles, key)) is None:
+            return False
         if not bindings and not given:
             return False
         found = [self._bound(b.value, b.index, scope, depth) for b in bindings]

@@ -10,12 +10,12 @@ import ast
 import functools
 
 from ..recover.bindings import Binding
-from ..recover.names import bound_otherwise, parameter_names
+from ..recover.names import bound_otherwise
 from ..recover.own_classes import own_class
 from ..recover.state_names import is_state
 from ..recover.syntax import Scope, walk, walk_scope
 from .draft import Draft
-from .given import given_by_calls
+from .given import values_given
 from .proofs import Proofs
 
 _DEPTH = 12
@@ -130,11 +130,8 @@ class SettledNumbers:
     def _all_values(self, key: tuple[Scope, str], depth: int) -> bool:
         scope, name = key
         found = self.roles.bindings(key)
-        given: list[tuple[Scope, ast.expr]] = []
-        if not isinstance(scope, ast.Module) and name in parameter_names(scope):
-            given = given_by_calls(self.roles, scope, name)
-            if not given:
-                return False
+        if (given := values_given(self.roles, key)) is None:
+            return False
         added = [n for n in walk_scope(scope.body) if isinstance(n, ast.AugAssign) and _target(n) == name]
         if not found and not given:
             return False

@@ -139,9 +139,12 @@ def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Wat
         starts.append(_Start(command, environment, own))
     started = time.monotonic()
     counter = StepCounter(starts[0].scratch / _EVENTS)
-    ends = _wait(
-        starts, directory, request.timeout, lambda: watch(scratch.name, counter.count(), time.monotonic() - started)
-    )
+
+    def look() -> None:
+        if watch is not quiet:
+            watch(scratch.name, counter.count(), time.monotonic() - started)
+
+    ends = _wait(starts, directory, request.timeout, look)
     seconds = time.monotonic() - started
     runs = [_told(start.scratch, *end, seconds, workspace) for start, end in zip(starts, ends, strict=True)]
     outside = scratch / _OUTSIDE

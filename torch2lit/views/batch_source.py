@@ -40,16 +40,7 @@ class BatchSourceView:
 
 def _way(program: Program, new: Derived) -> Way:
     origin = Origin(program.text, new.lines)
-    lines = {raw: line for line, raw in new.lines.items()}
-    explained = program.explained
-    if explained is not None:
-        explained = tuple(replace(one, line=lines.get(one.line, one.line)) for one in explained)
-    because = program.wrapped_because
-    if because is not None:
-        because = lines.get(because[0], because[0]), because[1]
-    closed = program.closed | {BATCH_SOURCE}
-    seen = replace(program, text=new.text, closed=closed, explained=explained, wrapped_because=because)
-    return Way(seen, origin, partial(_finished, program, new))
+    return Way(program.moved(new.text, new.lines, BATCH_SOURCE), origin, partial(_finished, program, new))
 
 
 def _finished(program: Program, new: Derived, told: Conversion, result: Conversion) -> Conversion | Blocked:

@@ -26,12 +26,9 @@ class CountedView:
         found = find_counted(program.nests, program.roles)
         if found and (new := counted_text(program.source, found)) is not None:
             text, lines = new
-            explained = program.explained
-            if explained is not None:
-                back = {raw: line for line, raw in lines.items()}
-                explained = tuple(replace(one, line=back.get(one.line, one.line)) for one in explained)
-            seen = replace(program, text=text, closed=program.closed | {COUNTED}, explained=explained)
-            yield Way(seen, Origin(program.text, lines), partial(_finished, program, found))
+            yield Way(
+                program.moved(text, lines, COUNTED), Origin(program.text, lines), partial(_finished, program, found)
+            )
 
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
         """The program as it is."""

@@ -54,11 +54,7 @@ def _made_once(program: Program) -> Way | None:
     if new is None:
         return None
     text, lines = new
-    back = {raw: line for line, raw in lines.items()}
-    explained = program.explained
-    if explained is not None:
-        explained = tuple(replace(one, line=back.get(one.line, one.line)) for one in explained)
-    seen = replace(program, text=text, explained=explained)
+    seen = program.moved(text, lines)
     if len(find_full_batches(seen.nests, seen.roles, seen.path)) < len(constant):
         return None
     return Way(seen, Origin(program.text, lines), _over_batches)
@@ -73,16 +69,7 @@ def _over_batches(told: Conversion, result: Conversion) -> Conversion | Blocked:
 def _way(program: Program, new: Derived, left: list[FullBatch]) -> Way:
     """``left`` gets the loops that came through without a Trainer over their loader."""
     origin = Origin(program.text, new.lines, (_words(new),))
-    lines = {raw: line for line, raw in new.lines.items()}
-    explained = program.explained
-    if explained is not None:
-        explained = tuple(replace(one, line=lines.get(one.line, one.line)) for one in explained)
-    because = program.wrapped_because
-    if because is not None:
-        because = lines.get(because[0], because[0]), because[1]
-    closed = program.closed | {FULL_BATCH}
-    seen = replace(program, text=new.text, closed=closed, explained=explained, wrapped_because=because)
-    return Way(seen, origin, partial(_finished, program, new, left))
+    return Way(program.moved(new.text, new.lines, FULL_BATCH), origin, partial(_finished, program, new, left))
 
 
 def _words(new: Derived) -> Words:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -83,6 +83,18 @@ class Program:
     def seen(self, text: str, *closed: str, group: Group | None = None) -> Program:
         """The same program in another text, for which some views are closed."""
         return Program(text, self.path, self.options, self.closed | {*closed}, group or self.group)
+
+    def moved(self, text: str, lines: Mapping[int, int], *closed: str) -> Program:
+        """The same program in another text, with what is known of it at the lines of that text; ``lines`` leads back from them."""
+        places = {raw: line for line, raw in lines.items()}
+        explained, because = self.explained, self.wrapped_because
+        return replace(
+            self,
+            text=text,
+            closed=self.closed | {*closed},
+            explained=explained and tuple(replace(one, line=places.get(one.line, one.line)) for one in explained),
+            wrapped_because=because and (places.get(because[0], because[0]), because[1]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
