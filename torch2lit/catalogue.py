@@ -432,6 +432,19 @@ lower precision than the script's own.
 )
 register(
     Rule(
+        code="T2L208",
+        slug="fabric-backward-only",
+        severity="review",
+        why="A conversion to Fabric that sets nothing up trains the same, and brings no strategy and no precision either.",
+        remedy="Make what the `fabric-left-raw` findings of the file name plain, or leave this file out: `# torch2lit: skip-file`.",
+        text="""\
+Fabric takes models, optimizers and loaders over by `fabric.setup`. Where each of them is used in a way that the wrapper would
+change, all that is left for Fabric is `fabric.backward`. The program trains as before on one device; nothing else is won.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L210",
         slug="fabric-by-hand",
         severity="review",

@@ -15,6 +15,7 @@ from .differs import tell_of_differences
 from .draft import Draft
 from .fully_sharded import configure_model
 from .gradients_afterwards import gradients_used_after
+from .gradients_before import touches_gradients_before
 from .group import check_group
 from .handlers import interrupt_handlers, may_exit, one_line
 from .held_models import trained_models
@@ -135,7 +136,7 @@ def _keep_first_gradients(draft: Draft) -> None:
     if not _gradients_matter(draft):
         return
     repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
-    if draft.other_loops or repeated or _runs_again(draft) or _fits_already(draft):
+    if draft.other_loops or repeated or _runs_again(draft) or _fits_already(draft) or touches_gradients_before(draft):
         draft.methods.append(
             "def zero_grad(self, set_to_none=True):\n    pass  # gradients of an earlier loop live on\n"
         )
