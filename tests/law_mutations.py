@@ -57,6 +57,7 @@ ACCUMULATION = "torch2lit/plan/accumulation.py"
 TRAIN_DATA = "torch2lit/plan/train_data.py"
 TRAINER = "torch2lit/plan/trainer.py"
 LEDGER = "torch2lit/plan/ledger.py"
+TRAIN_MODE = "torch2lit/plan/train_mode.py"
 ENGINE = "torch2lit/engine.py"
 BY_TRAINER = "torch2lit/by_trainer.py"
 PYTHON = "torch2lit/process_python.py"
@@ -164,6 +165,54 @@ OF_METHODS = (
         "for n in [*before, *_around(draft, clearing, statement)]):\n            return True",
         "for n in before):\n            return True",
         _trains("second-loop-that-sometimes-clears-first"),
+    ),
+    Mutation(
+        1,
+        "train mode: a part that is in eval mode before training stays in it",
+        TRAIN_MODE,
+        "return any(_is_switch(n) or _hands_on(draft, n) for n in [*before, *inside])",
+        "return any(_is_switch(n) or _hands_on(draft, n) for n in inside)",
+        _trains("train-mode-of-a-part-in-eval"),
+    ),
+    Mutation(
+        1,
+        "train mode: a model's own train() is not called",
+        TRAIN_MODE,
+        "own is not None and all(not _switches_itself(where, d) for d, where in lineage(*own))",
+        "own is not None",
+        _trains("train-mode-of-a-class-with-its-own-train"),
+    ),
+    Mutation(
+        1,
+        "train mode: what the validation's function switches before training does not count",
+        TRAIN_MODE,
+        "before = may_run(draft.source, [statement for statement, _ in statements_before(draft)])",
+        "before = list[ast.AST]()",
+        _trains("train-mode-after-a-first-evaluation"),
+    ),
+    Mutation(
+        1,
+        "train mode: a function that switches parts by their attribute is not seen",
+        TRAIN_MODE,
+        '        case ast.Attribute(attr="training", ctx=ast.Store()):\n            return True\n',
+        "",
+        _trains("train-mode-after-a-helper-that-freezes"),
+    ),
+    Mutation(
+        1,
+        "train mode: a training that runs twice is seen as one that runs once",
+        TRAIN_MODE,
+        "    if runs_again(draft):",
+        "    if False:",
+        _trains("train-mode-of-a-training-that-runs-twice"),
+    ),
+    Mutation(
+        1,
+        "train mode: a copy is taken for a new model",
+        TRAIN_MODE,
+        "    return own is not None and all(",
+        "    return own is None or all(",
+        _trains("train-mode-of-a-copy-of-an-evaluated-model"),
     ),
     Mutation(
         1,

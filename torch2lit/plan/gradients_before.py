@@ -12,20 +12,20 @@ from collections.abc import Iterator
 from ..recover.items import Item
 from ..recover.syntax import Scope, walk, walk_scope
 from ..recover.variables import Variable
+from .before import statements_before
 from .draft import Draft
 from .held_parameters import holds_every
-from .making import on_the_way, statements_between
+from .making import on_the_way
 from .touched_gradients import touches
 from .zeroing import only_zeroes, zeroed
 
-_CALLERS = 3
 _LEAVING = (ast.Break, ast.Continue, ast.Return, ast.Raise)
 
 
 def leaves_gradients_before(draft: Draft, optimizer: Variable) -> ast.stmt | None:
     """What runs before the loop and may leave gradients of the optimizer's parameters behind."""
     found: ast.stmt | None = None
-    for statement, scope in _before(draft):
+    for statement, scope in statements_before(draft):
         if (
             scope is draft.nest.entry.scope
             and _is_clearing(draft, statement, optimizer)
@@ -40,7 +40,7 @@ def leaves_gradients_before(draft: Draft, optimizer: Variable) -> ast.stmt | Non
 def touches_gradients_before(draft: Draft) -> bool:
     """Whether what runs before the loop does more with gradients than to clear some."""
     entry = draft.nest.entry
-    return any(zeroed(Item(s, entry)) is None and touches(draft, s) for s, _ in _before(draft))
+    return any(zeroed(Item(s, entry)) is None and touches(draft, s) for s, _ in statements_before(draft))
 
 
 def clears_first(draft: Draft, statement: ast.stmt, optimizer: Variable) -> bool:
@@ -53,41 +53,6 @@ def clears_first(draft: Draft, statement: ast.stmt, optimizer: Variable) -> bool
         if not any(touches(draft, n) for n in [*before, *_around(draft, clearing, statement)]):
             return True
     return False
-
-
-def _before(draft: Draft) -> Iterator[tuple[ast.stmt, Scope]]:
-    """What runs before the loop: in the callers of its function, then in the function itself, in order."""
-    scope = draft.nest.entry.scope
-    yield from _in_callers(draft, scope)
-    for statement in statements_between(draft, 0):
-        yield statement, scope
-
-
-def _in_callers(draft: Draft, scope: Scope) -> Iterator[tuple[ast.stmt, Scope]]:
-    source = draft.source
-    scopes, seen = [scope], {scope}
-    for _ in range(_CALLERS):
-        calls = [c for s in scopes if isinstance(s, ast.FunctionDef) for c in source.calls_to(s.name)]
-        scopes = []
-        for call in calls:
-            outer = source.scope_of(call)
-            yield from ((s, outer) for s in _earlier(draft, call, outer))
-            if outer not in seen:
-                seen.add(outer)
-                scopes.append(outer)
-
-
-def _earlier(draft: Draft, call: ast.Call, outer: Scope) -> Iterator[ast.stmt]:
-    """The statements of a scope that stand before a call, in its blocks and those around it."""
-    node: ast.AST = draft.source.statement_of(call)
-    for ancestor in draft.source.ancestors(node):
-        for block in (getattr(ancestor, name, None) for name in ("body", "orelse", "finalbody")):
-            if isinstance(block, list) and node in block:
-                definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-                yield from (s for s in block[: block.index(node)] if not isinstance(s, definitions))
-        if ancestor is outer:
-            break
-        node = ancestor
 
 
 def _leaves_some(draft: Draft, statement: ast.stmt, scope: Scope, optimizer: Variable) -> bool:
