@@ -170,8 +170,8 @@ OF_METHODS = (
         1,
         "train mode: a part that is in eval mode before training stays in it",
         TRAIN_MODE,
-        "return any(_is_switch(n) or _hands_on(draft, n) for n in [*before, *inside])",
-        "return any(_is_switch(n) or _hands_on(draft, n) for n in inside)",
+        "return any(switches_modes(n) or _hands_on(draft, n) for n in [*before, *inside])",
+        "return any(switches_modes(n) or _hands_on(draft, n) for n in inside)",
         _trains("train-mode-of-a-part-in-eval"),
     ),
     Mutation(
@@ -213,6 +213,14 @@ OF_METHODS = (
         "    return own is not None and all(",
         "    return own is None or all(",
         _trains("train-mode-of-a-copy-of-an-evaluated-model"),
+    ),
+    Mutation(
+        1,
+        "train mode: a part that a function of another file switches comes in train mode",
+        "torch2lit/recover/made_in_train_mode.py",
+        "return self._code_is_known(own[0], own[1], depth)",
+        "return True",
+        ("tests/test_programs.py::test_program_trains_the_same[several-files-part-that-comes-in-eval-mode]",),
     ),
     Mutation(
         1,

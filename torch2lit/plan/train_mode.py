@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.bindings import Names
 from ..recover.items import Item
-from ..recover.makings import Value, sources
-from ..recover.own_classes import lineage, method_of
+from ..recover.made_in_train_mode import made_in_train_mode, switches_modes
+from ..recover.makings import Value
 from ..recover.roles import Role
 from ..recover.state_names import is_attribute
 from ..recover.syntax import walk
@@ -22,10 +21,7 @@ from .may_run import may_run, runs_in_loop
 from .modes import mode_calls, only_mode_call
 from .runs_again import runs_again
 
-_IN_TRAIN_MODE = ("torch.nn.", "torchvision.models.")
-_SAME_MODE = {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "train", "requires_grad_", "apply"}
 _ONLY_LOOK = ("print", "len", "list", "isinstance", "type", "id")
-_DEEPEST = 6
 _OF_VALIDATION = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 
 
@@ -55,36 +51,9 @@ def _train_calls(draft: Draft) -> list[tuple[Item, Variable]]:
     return found
 
 
-# ---- how it was made
-
-
 def _made_in_train_mode(draft: Draft, model: Variable) -> bool:
-    if is_attribute(model.name):
-        return False
-    made = sources(Value(ast.Name(model.name, ast.Load()), model.scope, draft.roles))
-    return bool(made) and all(_is_fresh(value, 0) for value in made)
-
-
-def _is_fresh(value: Value, depth: int) -> bool:
-    """Whether the value is a module of which every part is in train mode as its class leaves it."""
-    call = value.node
-    if not isinstance(call, ast.Call) or depth > _DEEPEST:
-        return False
-    if isinstance(call.func, ast.Attribute) and call.func.attr in _SAME_MODE:
-        inner = sources(Value(call.func.value, value.scope, value.roles))
-        return bool(inner) and all(_is_fresh(v, depth + 1) for v in inner)
-    full = value.roles.full_name(call.func)
-    if full.startswith(_IN_TRAIN_MODE):
-        return "quantization" not in full
-    own = value.roles.own_class_named(full)
-    return own is not None and all(not _switches_itself(where, d) for d, where in lineage(*own))
-
-
-def _switches_itself(roles: Names, definition: ast.ClassDef) -> bool:
-    """Whether a class, or another one of its file, has modes of its own."""
-    if method_of(definition, "train") is not None or method_of(definition, "eval") is not None:
-        return True
-    return any(_is_switch(node) for one in roles.source.classes.values() for node in walk(one))
+    value = Value(ast.Name(model.name, ast.Load()), model.scope, draft.roles)
+    return not is_attribute(model.name) and made_in_train_mode(value)
 
 
 # ---- what may switch it
@@ -95,23 +64,11 @@ def _may_switch(draft: Draft, taken_out: list[Item]) -> bool:
     own = {id(n) for item in taken_out for n in walk(item.node)}
     if runs_again(draft):
         everything = (n for n in walk(draft.source.tree) if id(n) not in own)
-        return bool(draft.left_in_eval) or any(_is_switch(n) or _hands_on(draft, n) for n in everything)
+        return bool(draft.left_in_eval) or any(switches_modes(n) or _hands_on(draft, n) for n in everything)
     before = may_run(draft.source, [statement for statement, _ in statements_before(draft)])
     left = own | {id(n) for s in draft.removals for n in walk(s)}
     inside = (n for n in runs_in_loop(draft) if id(n) not in left)
-    return any(_is_switch(n) or _hands_on(draft, n) for n in [*before, *inside])
-
-
-def _is_switch(node: ast.AST) -> bool:
-    """Whether the node may give a module another mode, whatever its object is."""
-    match node:
-        case ast.Call(func=ast.Attribute(attr="eval" | "train")):
-            return True
-        case ast.Attribute(attr="training", ctx=ast.Store()):
-            return True
-        case ast.Call(func=ast.Name(id="getattr" | "setattr" | "methodcaller")):
-            return any(isinstance(a, ast.Constant) and a.value in ("eval", "train", "training") for a in node.args)
-    return False
+    return any(switches_modes(n) or _hands_on(draft, n) for n in [*before, *inside])
 
 
 def _hands_on(draft: Draft, node: ast.AST) -> bool:
@@ -128,4 +85,4 @@ def _hands_on(draft: Draft, node: ast.AST) -> bool:
     own = draft.roles.function_named(full) or draft.roles.own_class_named(full) if full else None
     if own is None:
         return True
-    return own[1] is not draft.roles and any(_is_switch(n) for n in walk(own[1].source.tree))
+    return own[1] is not draft.roles and any(switches_modes(n) for n in walk(own[1].source.tree))
