@@ -691,6 +691,22 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "what is made of every loader's numbers at the end runs for the one loader behind the loop, too",
+        SECOND,
+        "    if found.others:  # what it makes of",
+        "    if False:  # what it makes of",
+        _trains("tested-by-it-after-several-loaders-with-a-rate"),
+    ),
+    Mutation(
+        1,
+        "a value that the function finds at its end may be found with all else that it does there",
+        "torch2lit/plan/returned_values.py",
+        "            return None\n        known",
+        "            continue\n        known",
+        _trains("tested-by-it-after-several-loaders-with-a-history"),
+    ),
+    Mutation(
+        1,
         "the gradients live on through a second evaluation",
         SECOND,
         "or _looks_at_gradients(draft):",

@@ -22,6 +22,7 @@ from .draft import Draft, Second
 from .looks import Looks
 from .modes import mode_calls, only_mode_call
 from .own_loaders import own_loader
+from .returned_values import found_at_the_end
 from .samplers import sampler_with_epoch
 from .state import State
 from .steps import controls
@@ -46,9 +47,10 @@ def own_items(found: Validation) -> list[Item]:
 
 
 def _inner(item: Item, found: Validation) -> bool:
+    frames = [one.frame for one in found.all]
     frame = item.frame
     while frame.caller is not None:
-        if frame is found.frame:
+        if frame in frames:
             return True
         frame = frame.caller
     return False
@@ -59,13 +61,14 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
     function, call = found.frame.scope, found.call
     if call is None or not isinstance(function, ast.FunctionDef) or found.frame.caller is not draft.nest.entry:
         return []
-    if found.others or found.every is not None or draft.other_loops or draft.source.view is not None:
+    if found.every is not None or draft.other_loops or draft.source.view is not None:
         return []
     if draft.group is not None or draft.options.several_processes or function.name in draft.wanted_elsewhere:
         return []
-    others = [c for c in draft.source.calls_to(function.name) if c is not call]
+    mine = [one.call for one in found.all]
+    others = [c for c in draft.source.calls_to(function.name) if c not in mine]
     uses = sum(n.id == function.name for n in draft.source.all(ast.Name))
-    if not others or uses != len(others) + 1 or "__all__" in draft.source.text:
+    if not others or uses != len(others) + len(mine) or "__all__" in draft.source.text:
         return []
     base = found.loop.base
     if (
@@ -78,7 +81,9 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
     if not _only_counts(draft, found, own) or _looks_at_gradients(draft):
         return []
     trailing = [i for i in found.trailing if i.kind != "result" and _inner(i, found)]
-    if any(not _may_end_validation(draft, item) for item in trailing) or _is_read_behind(draft, found):
+    if not found.others and any(not _may_end_validation(draft, item) for item in trailing):
+        return []
+    if _is_read_behind(draft, found):
         return []
     seconds = [_second(draft, found, own, other) for other in others]
     return [s for s in seconds if s is not None] if all(seconds) else []
@@ -100,6 +105,8 @@ def divide_at_function(draft: Draft, found: Validation, seconds: list[Second]) -
     """
     kept = seconds[0].kept is not None
     own = [i for i in found.trailing if (kept if i.kind == "result" else _inner(i, found))]
+    if found.others:  # what it makes of every loader's numbers would run for loaders that are not there
+        own = []
     before = [*found.leading, *found.before]
     waiting = [i for i in before if not _inner(i, found) and not (mode_calls(draft, i) and only_mode_call(i))]
     return Divided(
@@ -130,10 +137,14 @@ def _loaded_behind(draft: Draft) -> set[str]:
 def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Second | None:
     statement = draft.source.statement_of(call)
     result = next((i for i in found.trailing if i.kind == "result"), None)
-    last = last_statement(own.function.body)
-    value = last.value if isinstance(last, ast.Return) else None
     if not isinstance(statement, ast.Expr | ast.Assign) or not _stands_behind(draft, statement):
         return None
+    last = last_statement(own.function.body)
+    value = last.value if isinstance(last, ast.Return) else None
+    if found.others:
+        ends = [i for i in found.trailing if i.kind != "result" and i.frame is found.frame]
+        if (value := found_at_the_end(draft, ends, value)) is None:
+            return None
     calls = [n for n in walk(statement) if isinstance(n, ast.Call) and dotted(n.func) == own.function.name]
     if len(calls) != 1 or breaks_text(statement, call, value):
         return None
@@ -283,7 +294,9 @@ def _may_be_run(draft: Draft, loader: ast.expr) -> bool:
 
 def _kept_in(draft: Draft, found: Validation, result: Item | None) -> Variable | None:
     """The variable of the loop that the result is assigned to, where the epoch reads it later and nothing behind the loop does."""
-    if result is None or not isinstance(result.node, ast.Assign) or result.node.value is not result.call:
+    if found.others or result is None or not isinstance(result.node, ast.Assign):
+        return None
+    if result.node.value is not result.call:
         return None
     targets = result.node.targets
     if len(targets) != 1 or not isinstance(targets[0], ast.Name):
@@ -304,7 +317,9 @@ def can_be_asked(draft: Draft, state: State, second: Second) -> bool:
 
 
 def values_behind(draft: Draft, state: State, second: Second) -> dict[str, str] | None:
-    """What stands for the names of the returned value behind the loop: source, or "self.x" for an attribute of the module."""
+    """What stands for the names of the returned value behind the loop: source, "self.x" for an attribute of the module, "self.x[0]" for
+    one that has a value for each loader.
+    """
     if second.kept is not None:
         home = state.homes.get(second.kept, "")
         return {"": home} if home.startswith("self.") and home[5:].isidentifier() else None
@@ -320,7 +335,7 @@ def values_behind(draft: Draft, state: State, second: Second) -> dict[str, str] 
         if variable is None or (variable.is_global and variable not in state.homes):
             continue
         home = state.homes.get(variable, "")
-        if not home.startswith("self.") or not home[5:].isidentifier() or variable in state.per_loader:
+        if not home.startswith("self.") or not home[5:].isidentifier():
             return None
-        found[node.id] = home
+        found[node.id] = f"{home}[0]" if variable in state.per_loader else home  # its loader is the only one there
     return found

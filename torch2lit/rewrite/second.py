@@ -40,7 +40,9 @@ def _by_trainer(draft: Draft, state: State, names: Names, second: Second) -> Any
         )
         lines = [cst.parse_statement(validate)]
         if not alone:
-            lines += as_lines(small.visit(_Result(second.call.func.id, value)))  # type: ignore[attr-defined]
+            whole = isinstance(second.statement, ast.Assign) and second.statement.value is second.call
+            result = _without_parentheses(value) if whole else value
+            lines += as_lines(small.visit(_Result(second.call.func.id, result)))  # type: ignore[attr-defined]
         lines += [cst.parse_statement(line) for line in moved_back(draft, names.trainer, second.statement)]
         return as_lines(lines)
 
@@ -58,6 +60,11 @@ def _value(draft: Draft, state: State, names: Names, second: Second) -> cst.Base
     parsed = rename(cst.parse_expression(f"({draft.source.segment(second.value)})"), texts)
     single = isinstance(parsed, cst.Name | cst.Attribute | cst.Call | cst.Subscript | cst.Tuple)
     return parsed.with_changes(lpar=[], rpar=[]) if single and not isinstance(parsed, cst.Tuple) else parsed
+
+
+def _without_parentheses(value: cst.BaseExpression) -> cst.BaseExpression:
+    """The value as the whole right side of an assignment in one line."""
+    return value if "\n" in cst.Module([]).code_for_node(value) else value.with_changes(lpar=[], rpar=[])
 
 
 class _Result(cst.CSTTransformer):
