@@ -6,19 +6,19 @@ All other uses of the function must be such calls, else it stays in the text and
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..recover.items import Item, no_grad_with
+from ..recover.items import Item
 from ..recover.loops import loop_names
-from ..recover.names import bound_names, parameter_names
+from ..recover.names import parameter_names
 from ..recover.nest import last_statement
 from ..recover.phases import NotStraight, Validation, breaks_text, check_call_first, parts_before
 from ..recover.roles import Role, bound_argument
 from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
-from .draft import Draft, Second
+from .behind import as_called, behind, changed_on_the_way, is_same_global
+from .draft import Behind, Draft, Second
 from .looks import Looks
 from .modes import mode_calls, only_mode_call
 from .own_loaders import own_loader
@@ -137,7 +137,8 @@ def _loaded_behind(draft: Draft) -> set[str]:
 def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Second | None:
     statement = draft.source.statement_of(call)
     result = next((i for i in found.trailing if i.kind == "result"), None)
-    if not isinstance(statement, ast.Expr | ast.Assign) or not _stands_behind(draft, statement):
+    place = behind(draft, statement)
+    if not isinstance(statement, ast.Expr | ast.Assign) or place is None:
         return None
     last = last_statement(own.function.body)
     value = last.value if isinstance(last, ast.Return) else None
@@ -159,17 +160,46 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
         first, second = found.frame.arguments.get(name), bound_argument(own.function, call, name)
         if first is None or second is None or any(isinstance(n, ast.Call | ast.NamedExpr) for n in walk(second)):
             return None
-        if name != own.loader and ast.dump(first) != ast.dump(second):
-            return None
+        if name != own.loader:
+            same = as_called(draft, first, place)
+            if same is None or ast.dump(same) != ast.dump(second):
+                return None
         arguments.append((name, second))
     given = dict(arguments)
-    names = {n.id for a in given.values() for n in walk(a) if isinstance(n, ast.Name)}
-    names |= {v.name for v in draft.variables.sequence(own.items).exposed if _is_of_script(draft, v)}
-    if names & _bound_meanwhile(draft, statement) or not _may_be_run(draft, given[own.loader]):
+    if _is_another(draft, own, place, given) or not _may_be_run(draft, given[own.loader], place):
         return None
-    return Second(
-        call, statement, given[own.loader], value, tuple(arguments), _kept_in(draft, found, result), found.frame
-    )
+    if place.call is not None and not _is_known_there(draft, found, own, value, place):
+        return None
+    kept = _kept_in(draft, found, result)
+    return Second(call, statement, given[own.loader], value, tuple(arguments), kept, found.frame, place)
+
+
+def _is_another(draft: Draft, own: _Own, place: Behind, given: dict[str, ast.expr]) -> bool:
+    """Whether a name that the evaluation reads may stand for something else where it runs again."""
+    read = {v.name for v in draft.variables.sequence(own.items).exposed if _is_of_script(draft, v)}
+    loop = {v.name for v in _rebound(draft) if _is_of_script(draft, v)}
+    values = [value for name, value in given.items() if name != own.loader]
+    values += [ast.Name(name, ast.Load()) for name in read]
+    names = {n.id for value in values for n in walk(value) if isinstance(n, ast.Name)}
+    if changed_on_the_way(draft, place, values) or names & loop:
+        return True
+    module = draft.source.tree
+    return any(draft.roles.rebound_unseen((module, name)) for name in names if _is_global(draft, name, place))
+
+
+def _is_global(draft: Draft, name: str, place: Behind) -> bool:
+    key = draft.roles.key(place.frame.scope, name)
+    return key is not None and isinstance(key[0], ast.Module)
+
+
+def _is_known_there(draft: Draft, found: Validation, own: _Own, value: ast.expr | None, place: Behind) -> bool:
+    """Whether what the returned value reads is the same where the function around the loop is called, and no hook binds such a name."""
+    inside = draft.roles.locals(own.function)
+    names = {n.id for n in walk(value) if isinstance(n, ast.Name)} - inside if value is not None else set()
+    hooks = [*found.leading, *found.before, *found.body, *found.trailing]
+    if any(v.is_global for v in draft.variables.sequence(hooks).written):
+        return False
+    return all(is_same_global(draft, name, place) for name in names)
 
 
 def _is_the_same_again(draft: Draft, found: Validation) -> bool:
@@ -238,43 +268,6 @@ def _looks_at_gradients(draft: Draft) -> bool:
     return any(id(n) not in inside for n in asked)
 
 
-def _stands_behind(draft: Draft, statement: ast.stmt) -> bool:
-    """Whether a statement runs once behind the loop, in its block, at most inside of blocks that switch gradients off."""
-    source, outermost = draft.source, draft.nest.outermost
-    block, current = source.block_of(outermost), statement
-    if not block and isinstance(source.parents.get(outermost), ast.Module):
-        block = draft.source.tree.body
-    if any(isinstance(a, ast.For | ast.While | ast.Try) for a in source.ancestors(outermost)):
-        return False
-    while current not in block:
-        parent = source.parents.get(current)
-        if not isinstance(parent, ast.With) or not _switches_gradients_off(parent):
-            return False
-        current = parent
-    return block.index(current) > block.index(outermost)
-
-
-def _switches_gradients_off(node: ast.With) -> bool:
-    return no_grad_with(node) or all(
-        isinstance(i.context_expr, ast.Call)
-        and dotted(i.context_expr.func).endswith("set_grad_enabled")
-        and all(isinstance(a, ast.Constant) for a in i.context_expr.args)
-        for i in node.items
-    )
-
-
-def between(draft: Draft, statement: ast.stmt) -> Iterator[ast.stmt]:
-    """The statements behind the loop that stand before a statement."""
-    for one in statements_after(draft):
-        if (one.end_lineno or one.lineno) < statement.lineno:
-            yield one
-
-
-def _bound_meanwhile(draft: Draft, statement: ast.stmt) -> set[str]:
-    later = bound_names(list(between(draft, statement)))
-    return set(later) | {v.name for v in _rebound(draft) if _is_of_script(draft, v)}
-
-
 def _is_of_script(draft: Draft, variable: Variable) -> bool:
     return variable.frame is draft.nest.entry or variable.is_global
 
@@ -285,11 +278,11 @@ def _rebound(draft: Draft) -> set[Variable]:
     return set(draft.variables.sequence(items).written)
 
 
-def _may_be_run(draft: Draft, loader: ast.expr) -> bool:
-    entry = draft.nest.entry
-    if not isinstance(loader, ast.Name) or owns_generator(draft, loader, entry):
+def _may_be_run(draft: Draft, loader: ast.expr, place: Behind) -> bool:
+    if not isinstance(loader, ast.Name) or owns_generator(draft, loader, place.frame):
         return False
-    return not own_loader(draft, loader, entry) and sampler_with_epoch(constructions(draft, loader, entry)) is None
+    made = constructions(draft, loader, place.frame)
+    return not own_loader(draft, loader, place.frame) and sampler_with_epoch(made) is None
 
 
 def _kept_in(draft: Draft, found: Validation, result: Item | None) -> Variable | None:

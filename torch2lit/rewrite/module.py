@@ -84,7 +84,7 @@ def choose_names(draft: Draft, taken: set[str]) -> Names:
 def _seen_from_entry(draft: Draft, taken: set[str]) -> set[str]:
     """The names that a new local of the entry function must not have: what other functions call theirs is free."""
     scope, source = draft.nest.entry.scope, draft.source
-    if isinstance(scope, ast.Module) or draft.other_loops:
+    if isinstance(scope, ast.Module) or draft.other_loops or any(s.place.call is not None for s in draft.seconds):
         return taken
     functions = [f for f in source.functions if f is not scope and scope not in source.ancestors(f)]
     others = {name for function in functions for name in local_names(function)}

@@ -8,7 +8,7 @@ from typing import Any
 import libcst as cst
 
 from ..plan.draft import Draft, Second
-from ..plan.moved_back import moved_back
+from ..plan.moved_back import moved_back, moved_back_in_caller
 from ..plan.second_evaluation import values_behind
 from ..plan.state import State
 from .module import Names
@@ -27,6 +27,16 @@ def evaluated(draft: Draft, state: State, names: Names, node: Statement, seconds
     return [line for line in holder.body if isinstance(line, Statement)]
 
 
+def given_back(draft: Draft, names: Names) -> str:
+    """The line by which the function around the loop gives its caller what evaluates there; "" where nothing does."""
+    return f"return {names.trainer}, {names.instance}" if called_back(draft) is not None else ""
+
+
+def called_back(draft: Draft) -> ast.Call | None:
+    """The call of the function around the loop whose caller evaluates."""
+    return next((second.place.call for second in draft.seconds if second.place.call is not None), None)
+
+
 def _by_trainer(draft: Draft, state: State, names: Names, second: Second) -> Any:
     loader = draft.source.segment(second.loader)
     validate = f"{names.trainer}.validate({names.instance}, {loader}, verbose=False)"
@@ -43,7 +53,10 @@ def _by_trainer(draft: Draft, state: State, names: Names, second: Second) -> Any
             whole = isinstance(second.statement, ast.Assign) and second.statement.value is second.call
             result = _without_parentheses(value) if whole else value
             lines += as_lines(small.visit(_Result(second.call.func.id, result)))  # type: ignore[attr-defined]
-        lines += [cst.parse_statement(line) for line in moved_back(draft, names.trainer, second.statement)]
+        back = moved_back_in_caller(draft, names.trainer, second)
+        if second.place.call is None:
+            back = moved_back(draft, names.trainer, second.statement)
+        lines += [cst.parse_statement(line) for line in back]
         return as_lines(lines)
 
     return replace
