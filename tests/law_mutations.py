@@ -683,6 +683,23 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "epochs that end in front of their validation are those that are validated",
+        "torch2lit/recover/phases.py",
+        "= opposite(skip.node.test), skip",
+        "= skip.node.test, skip",
+        _trains("epochs-that-continue-by-their-number"),
+    ),
+    Mutation(
+        1,
+        "what stands between the end of some epochs and the validation belongs to all epochs",
+        "torch2lit/recover/phases.py",
+        """            found.leading = after[:index]
+            found.before = [*rest[:position], *found.before]""",
+        """            found.leading = [*after[:index], *rest[:position]]""",
+        _trains("epochs-that-continue-before-a-schedule"),
+    ),
+    Mutation(
+        1,
         "a parameter of the function around the loop is what its caller gives, whatever it is bound to",
         "torch2lit/plan/behind.py",
         "if name.id in bound_names(function.body) or roles",
