@@ -700,6 +700,22 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "a test behind epochs of the script's choice runs over what the last epoch was told",
+        "torch2lit/rewrite/second.py",
+        "found.every is not None and not every_n(draft, found)",
+        "False",
+        _trains("tested-by-it-after-epochs-of-its-choice"),
+    ),
+    Mutation(
+        1,
+        "what an epoch's condition guards runs in every epoch where the validation's function tests, too",
+        SECOND,
+        "    guard = guard_of(draft, found)\n    own",
+        "    guard = None\n    own",
+        _trains("tested-by-it-after-every-second-epoch"),
+    ),
+    Mutation(
+        1,
         "a parameter of the function around the loop is what its caller gives, whatever it is bound to",
         "torch2lit/plan/behind.py",
         "if name.id in bound_names(function.body) or roles",

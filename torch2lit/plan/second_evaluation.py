@@ -6,7 +6,7 @@ All other uses of the function must be such calls, else it stays in the text and
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..recover.items import Item
 from ..recover.loops import loop_names
@@ -27,6 +27,7 @@ from .samplers import sampler_with_epoch
 from .state import State
 from .steps import controls
 from .train_data import constructions, owns_generator
+from .validation_epochs import guard_of
 
 _OF_TRAINING = {Role.OPTIMIZER, Role.SCHEDULER, Role.SCALER, Role.LOADER}
 """What the hooks ask the Trainer for, which has none when it validates."""
@@ -61,7 +62,7 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
     function, call = found.frame.scope, found.call
     if call is None or not isinstance(function, ast.FunctionDef) or found.frame.caller is not draft.nest.entry:
         return []
-    if found.every is not None or draft.other_loops or draft.source.view is not None:
+    if draft.other_loops or draft.source.view is not None or (found.every is not None and found.others):
         return []
     if draft.group is not None or draft.options.several_processes or function.name in draft.wanted_elsewhere:
         return []
@@ -104,16 +105,22 @@ def divide_at_function(draft: Draft, found: Validation, seconds: list[Second]) -
     The script's numbers of the epoch that stand before it may wait: in `trainer.validate` there is no training loader to ask.
     """
     kept = seconds[0].kept is not None
+    guard = guard_of(draft, found)
     own = [i for i in found.trailing if (kept if i.kind == "result" else _inner(i, found))]
     if found.others:  # what it makes of every loader's numbers would run for loaders that are not there
         own = []
-    before = [*found.leading, *found.before]
+    before = around_hooks(found)
     waiting = [i for i in before if not _inner(i, found) and not (mode_calls(draft, i) and only_mode_call(i))]
     return Divided(
         [i for i in before if i not in waiting],
         own,
-        [*waiting, *(i for i in [*found.trailing, *found.rest] if i not in own)],
+        [*(replace(i, guard=guard) for i in [*waiting, *(i for i in found.trailing if i not in own)]), *found.rest],
     )
+
+
+def around_hooks(found: Validation) -> list[Item]:
+    """The items that the validation's first hook takes: where it runs in some epochs only, what leads to it stays with the batches."""
+    return [*found.before] if found.every is not None else [*found.leading, *found.before]
 
 
 def _may_end_validation(draft: Draft, item: Item) -> bool:
@@ -124,7 +131,7 @@ def _may_end_validation(draft: Draft, item: Item) -> bool:
 
 def _is_read_behind(draft: Draft, found: Validation) -> bool:
     """Whether code behind the loop reads a variable of the script that the validation's hooks write: they run once more."""
-    hooks = [*found.leading, *found.before, *found.body, *(i for i in found.trailing if i.kind != "result")]
+    hooks = [*around_hooks(found), *found.body, *(i for i in found.trailing if i.kind != "result")]
     written = {v.name for v in draft.variables.sequence(hooks).written if _is_of_script(draft, v)}
     return bool(written & _loaded_behind(draft))
 
@@ -204,9 +211,9 @@ def _is_known_there(draft: Draft, found: Validation, own: _Own, value: ast.expr 
 
 def _is_the_same_again(draft: Draft, found: Validation) -> bool:
     """Whether what stands before the function's call only finds numbers that the evaluation neither reads nor changes."""
-    outer = [i for i in [*found.leading, *found.before] if not _inner(i, found)]
+    outer = [i for i in around_hooks(found) if not _inner(i, found)]
     again = draft.variables.sequence([*own_items(found), *(i for i in found.trailing if i.kind == "result")])
-    written = draft.variables.sequence([*found.leading, *found.before, *found.body, *found.trailing]).written
+    written = draft.variables.sequence([*around_hooks(found), *found.body, *found.trailing]).written
     looks = Looks(draft)
     for item in outer:
         calls = mode_calls(draft, item)

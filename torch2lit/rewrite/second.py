@@ -11,6 +11,7 @@ from ..plan.draft import Draft, Second
 from ..plan.moved_back import moved_back, moved_back_in_caller
 from ..plan.second_evaluation import values_behind
 from ..plan.state import State
+from ..plan.validation_epochs import LIMIT, every_n
 from .module import Names
 from .rename import rename
 from .statements import Replacer, Statement, as_lines
@@ -48,7 +49,7 @@ def _by_trainer(draft: Draft, state: State, names: Names, second: Second) -> Any
             and isinstance(second.statement, ast.Expr)
             and second.statement.value is second.call
         )
-        lines = [cst.parse_statement(validate)]
+        lines = [cst.parse_statement(line) for line in [*_all_batches(draft, names), validate]]
         if not alone:
             whole = isinstance(second.statement, ast.Assign) and second.statement.value is second.call
             result = _without_parentheses(value) if whole else value
@@ -60,6 +61,13 @@ def _by_trainer(draft: Draft, state: State, names: Names, second: Second) -> Any
         return as_lines(lines)
 
     return replace
+
+
+def _all_batches(draft: Draft, names: Names) -> list[str]:
+    """The line that lets the Trainer evaluate whatever the last epoch was told."""
+    found = draft.validation
+    told = found is not None and found.every is not None and not every_n(draft, found)
+    return [f"{names.trainer}.{LIMIT} = 1.0"] if told else []
 
 
 def _value(draft: Draft, state: State, names: Names, second: Second) -> cst.BaseExpression:
@@ -90,3 +98,19 @@ class _Result(cst.CSTTransformer):
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         function = original_node.func
         return self.value if isinstance(function, cst.Name) and function.value == self.name else updated_node
+
+    def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:
+        if updated_node.value is not self.value or not self._stands_alone():
+            return updated_node
+        return updated_node.with_changes(value=_without_parentheses(self.value))
+
+    def leave_FormattedStringExpression(
+        self, original_node: cst.FormattedStringExpression, updated_node: cst.FormattedStringExpression
+    ) -> cst.FormattedStringExpression:
+        if updated_node.expression is not self.value or not self._stands_alone():
+            return updated_node
+        return updated_node.with_changes(expression=_without_parentheses(self.value))
+
+    def _stands_alone(self) -> bool:
+        """Whether the value needs no parentheses among arguments and in a text."""
+        return isinstance(self.value, cst.BinaryOperation | cst.UnaryOperation | cst.Comparison)
