@@ -185,11 +185,24 @@ class Several:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """The way from the loop to a statement behind it.
+
+    ``passed`` are the statements that run between, in their order; ``frame`` is where it stands; ``call`` calls the function around the
+    loop there, None where the statement stands in the loop's own scope.
+    """
+
+    passed: tuple[ast.stmt, ...]
+    frame: Frame
+    call: ast.Call | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Second:
     """A call of the validation's function behind the loop, which `trainer.validate` makes over ``loader``.
 
     ``value`` is what the function returns, read in ``frame``; ``arguments`` are the function's, as the call gives them; ``kept`` is the
-    variable of the loop in which the hooks keep the result, if they do.
+    variable of the loop in which the hooks keep the result, if they do; ``place`` is where the call stands.
     """
 
     call: ast.Call
@@ -199,6 +212,7 @@ class Second:
     arguments: tuple[tuple[str, ast.expr], ...]
     kept: Variable | None
     frame: Frame
+    place: Behind
 
 
 @dataclass
