@@ -10,25 +10,27 @@ import ast
 
 from ..recover.items import Item, parts
 from ..recover.loops import Iterable
+from ..recover.makings import Value, makings, sources
 from ..recover.phases import Validation
 from ..recover.roles import Role
 from ..recover.syntax import walk
 from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
-from .draft import VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
+from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
 from .held_models import held_models
 from .may_run import may_run
 from .mode_afterwards import items_path, mode_shows_after
 from .mode_dependent import mode_dependent
 from .modes import mode_calls, only_mode_call
 from .second_evaluation import Divided, between, own_items
+from .state import State
 from .steps import open_controls
 
 _KEEP_MODE = """\
 def on_validation_model_eval(self):
     pass  # the script validates in the mode that it is in
 """
-_KEEP_EVAL = """\
+KEEP_EVAL = """\
 def on_validation_model_train(self):
     pass  # the script stays in eval mode until it calls train() itself
 """
@@ -47,13 +49,15 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
         after = []
     as_it_is = any(path.shows for path in paths.values())
     stays = bool(told or after)
+    if stays and all(_in_eval_behind(draft, found, m, inside, rest) for m in changed):
+        draft.eval_at_end, stays = changed, False
     # Where some models keep the mode that the script gives them and others none at all, Lightning must not switch.
     if as_it_is or (stays and not all(paths[m].switches for m in held)):
         draft.methods.append(_KEEP_MODE)
     else:
         _leave_eval_to_lightning(draft, draft.hooks[VALIDATION_START], held)
     if stays:
-        draft.methods.append(_KEEP_EVAL)
+        draft.methods.append(KEEP_EVAL)
 
 
 def _held(draft: Draft, inside: list[Item]) -> set[Variable]:
@@ -140,6 +144,41 @@ def _surely_left_in_eval(
     return not leaving and _has_turns(draft)
 
 
+def _in_eval_behind(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:
+    """Whether a model surely is in eval mode, as a whole, behind every validation, and every epoch has one that has run by its end."""
+    asked = found.every is not None or found.block is not None or found.others
+    counted = any(i.kind == "validates" or i.guard is not None for i in draft.all_items())
+    everywhere = [*draft.epoch.before, *draft.epoch.batch, *inside, *rest]
+    if asked or counted or model in draft.variables.written_in_sight(everywhere) or not _is_straight(draft):
+        return False
+    start = [*found.leading, *found.before]
+    run = start if _may_be_empty(draft, found) else inside
+    if not items_path(draft, run, model).switches:
+        return False
+    later = [*start, *inside]
+    return not _may_train(draft, later) and not _is_handed_on(draft, later)
+
+
+def _is_straight(draft: Draft) -> bool:
+    """Whether nothing leaves an epoch before its validation, or the validation itself."""
+    code = [*draft.epoch.before, *draft.epoch.batch, *draft.epoch.leaving]
+    code += [i for hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END) for i in draft.hooks.get(hook, [])]
+    return not any(not isinstance(c, ast.Continue) for i in code for c in open_controls(draft, i.node))
+
+
+def _may_be_empty(draft: Draft, found: Validation) -> bool:
+    """Whether the validation may have no batch: what it runs over is no loader of one batch that is written out."""
+    if not isinstance(found.loop.base, ast.Name):
+        return True
+    made = [m for m in makings(Value(found.loop.base, found.frame.scope, draft.roles)) if m.last_name == "DataLoader"]
+    one = [m for m in made if isinstance(data := m.argument("dataset", 0), Value) and _has_element(data.node)]
+    return not made or len(one) != len(sources(Value(found.loop.base, found.frame.scope, draft.roles)))
+
+
+def _has_element(node: ast.expr) -> bool:
+    return isinstance(node, ast.List) and len(node.elts) == 1 and not isinstance(node.elts[0], ast.Starred)
+
+
 def _may_train(draft: Draft, items: list[Item]) -> bool:
     """Whether any code that items may run switches something to a mode other than eval."""
     for node in may_run(draft.source, [i.node for i in items]):
@@ -203,3 +242,12 @@ def _binds(node: ast.Name | ast.arg, name: str) -> bool:
     if isinstance(node, ast.arg):
         return node.arg == name
     return node.id == name and not isinstance(node.ctx, ast.Load)
+
+
+def leave_in_eval(draft: Draft, state: State) -> None:
+    """Say at the end of an epoch that a model is in eval mode there, as the script has left it: Lightning has put it back."""
+    homes = [state.homes.get(model, "") for model in draft.eval_at_end]
+    if not all(home.startswith("self.") for home in homes):
+        draft.methods.append(KEEP_EVAL)
+        return
+    state.prologue.setdefault(EPOCH_END, []).extend(f"{home}.eval()  # as the validation leaves it" for home in homes)
