@@ -2552,6 +2552,22 @@ OF_BATCH_SOURCES = (
 OF_MODES = (
     Mutation(
         1,
+        "modes: what the script validates in is train mode, whatever its parts are in",
+        "torch2lit/plan/validation_modes.py",
+        "return not _switches(draft, later) and not",
+        "return not",
+        _trains("validated-in-a-mode-of-parts"),
+    ),
+    Mutation(
+        1,
+        "modes: a model that nobody switches is in train mode",
+        "torch2lit/plan/validation_modes.py",
+        "    if not switched or model in draft.variables.written_in_sight([*items, *inside]):",
+        "    if model in draft.variables.written_in_sight([*items, *inside]):",
+        _text("validated-in-the-mode-that-it-is-made-in"),
+    ),
+    Mutation(
+        1,
         "modes: a model whose part goes on in train mode is in eval mode at the end of an epoch",
         "torch2lit/plan/validation_modes.py",
         "return not _may_train(draft, later) and not _is_handed_on(draft, later)\n\n\ndef _is_straight",

@@ -280,6 +280,8 @@ class Draft:
     """The models that the script's last validation leaves in eval mode, where that is seen; Lightning puts them back."""
     eval_at_end: list[Variable] = field(default_factory=list)
     """The models that the script leaves in eval mode behind its validation, where the rest of the epoch, or what follows, may see it."""
+    validated_in_train: list[Variable] = field(default_factory=list)
+    """The models that surely are in train mode throughout the script's validation."""
     exits: list[ast.ExceptHandler] = field(default_factory=list)
     """Handlers of ^C around the loop that take the exit which Lightning makes of it."""
     findings: list[Finding] = field(default_factory=list)

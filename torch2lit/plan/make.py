@@ -39,7 +39,7 @@ from .steps import (
 )
 from .stop_iterations import place_errors
 from .trainer import trainer_arguments
-from .validation_modes import leave_in_eval
+from .validation_modes import say_modes
 
 
 def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
@@ -59,7 +59,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     if not all(can_be_asked(draft, state, second) for second in draft.seconds):
         draft.seconds = []
         state = settle(draft, configured)
-    leave_in_eval(draft, state)
+    say_modes(draft, state)
     check_bound_elsewhere(draft, state, configured.optimizers)
     check_group(draft, state)
     report_numbers(draft, state)

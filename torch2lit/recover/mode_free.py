@@ -9,7 +9,7 @@ import re
 from .bindings import Names
 from .makings import Value, sources
 from .names import parameter_names
-from .own_classes import lineage
+from .own_classes import lineage, method_of
 from .role import Role
 from .syntax import dotted, walk
 
@@ -43,13 +43,26 @@ _ITSELF = {"to", "cuda", "cpu", "float", "double"}
 _DEEPEST = 6
 
 
-def computes_alike(roles: Names, scope: ast.AST, name: ast.expr) -> bool:
-    """Whether everything that an expression may stand for is such a model."""
+def computes_alike(roles: Names, scope: ast.AST, name: ast.expr, method: str = "") -> bool:
+    """Whether everything that an expression may stand for is such a model, and ``method`` one that its own class defines."""
     assert isinstance(scope, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef)
     if _is_changed(roles):
         return False
     found = sources(Value(name, scope, roles))
+    if method and not all(_defines(one, method, _DEEPEST) for one in found):
+        return False
     return bool(found) and all(_is_free(one, _DEEPEST) for one in found)
+
+
+def _defines(one: Value, method: str, depth: int) -> bool:
+    call, roles = one.node, one.roles
+    if not isinstance(call, ast.Call) or not depth:
+        return False
+    if isinstance(call.func, ast.Attribute) and call.func.attr in _ITSELF:
+        inner = sources(Value(call.func.value, one.scope, roles))
+        return bool(inner) and all(i.node is not call and _defines(i, method, depth - 1) for i in inner)
+    own = roles.own_class_named(roles.full_name(call.func))
+    return own is not None and any(method_of(part, method) is not None for part, _file in lineage(*own))
 
 
 def _is_changed(roles: Names) -> bool:

@@ -237,7 +237,8 @@ class _Walk:
         elif name in _ITSELF:
             self.shows |= not self._stays(node)
         elif name not in _CALLS:
-            self.shows = True
+            alike = computes_alike(self.place.roles, self.place.scope, self._itself(node.func.value), name)
+            self.shows |= not (alike and self._itself(node.func.value) is node.func.value)
 
     def _is_module(self, node: ast.expr) -> bool:
         return bare_class(self.place.roles, self._itself(node), self.place.scope) is None
