@@ -718,8 +718,8 @@ SAME_TRAINING = (
         1,
         "validation switches back to train unasked",
         MODES,
-        "draft.methods.append(_KEEP_EVAL)",
-        "pass",
+        "draft.eval_at_end, stays = changed, False",
+        "stays = False",
         _trains("eval-never-back-to-train"),
     ),
     Mutation(
@@ -2735,8 +2735,94 @@ OF_BATCH_SOURCES = (
     ),
 )
 
+OF_MODES = (
+    Mutation(
+        1,
+        "modes: what the script validates in is train mode, whatever its parts are in",
+        "torch2lit/plan/validation_modes.py",
+        "return not _switches(draft, later) and not",
+        "return not",
+        _trains("validated-in-a-mode-of-parts"),
+    ),
+    Mutation(
+        1,
+        "modes: a model that nobody switches is in train mode",
+        "torch2lit/plan/validation_modes.py",
+        "    if not switched or model in draft.variables.written_in_sight([*items, *inside]):",
+        "    if model in draft.variables.written_in_sight([*items, *inside]):",
+        _text("validated-in-the-mode-that-it-is-made-in"),
+    ),
+    Mutation(
+        1,
+        "modes: a model whose part goes on in train mode is in eval mode at the end of an epoch",
+        "torch2lit/plan/validation_modes.py",
+        "return not _may_train(draft, later) and not _is_handed_on(draft, later)\n\n\ndef _is_straight",
+        "return True\n\n\ndef _is_straight",
+        _trains("best-model-copied-in-part-in-eval-mode"),
+    ),
+    Mutation(
+        1,
+        "modes: where the Trainer validates in some epochs only, the others end in eval mode as well",
+        "torch2lit/plan/validation_modes.py",
+        "if asked or counted or model in",
+        "if model in",
+        _trains("tested-after-every-second-validation"),
+    ),
+    Mutation(
+        1,
+        "modes: a network that is handed a layer computes the same in either mode",
+        "torch2lit/recover/mode_free.py",
+        "return key is None or isinstance(key[0], ast.Module) or node.id in parameter_names(key[0])",
+        "return False",
+        _trains("layer-with-a-mode-handed-to-the-network"),
+    ),
+    Mutation(
+        1,
+        "modes: nobody puts another layer into a network",
+        "torch2lit/recover/mode_free.py",
+        "return role is Role.MODEL or (role is None and unseen)",
+        "return False",
+        _trains("layer-with-a-mode-put-in-later"),
+    ),
+    Mutation(
+        1,
+        "modes: a layer that asks for its mode computes the same in either",
+        "torch2lit/recover/mode_free.py",
+        "case ast.Attribute(attr=word) | ast.Name(id=word) if _OF_MODES.fullmatch(word):",
+        "case ast.Attribute(attr=word) | ast.Name(id=word) if not word:",
+        _trains("layer-that-asks-for-the-mode"),
+    ),
+)
+
+OF_ITERATORS = (
+    Mutation(
+        1,
+        "iterators: StopIteration ends Lightning's epoch, and the script goes on",
+        "torch2lit/plan/stop_iterations.py",
+        "        draft.loud.append(statement)",
+        "        pass",
+        ("tests/test_stop_iterations.py",),
+    ),
+    Mutation(
+        1,
+        "iterators: the script takes StopIteration, and the conversion raises RuntimeError",
+        "torch2lit/plan/stop_iterations.py",
+        "if (taker := _taker(draft)) is not None:",
+        "if (taker := None) is not None:",
+        _trains("end-of-iterator-ends-the-training"),
+    ),
+    Mutation(
+        4,
+        "iterators: a function that asks one lets StopIteration out",
+        "torch2lit/plan/stop_iterations.py",
+        "return any(self._function_raises(f) for f in self._called(name, scope))",
+        "return False",
+        _text("second-iterator-asked-in-every-step"),
+    ),
+)
+
 MUTATIONS = (
-    *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
+    *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

@@ -286,6 +286,20 @@ files take less than one; a script that people wrote and that takes minutes is w
 
 register(
     Rule(
+        code="T2L123",
+        slug="end-of-iterator-taken",
+        severity="refused",
+        why="An iterator that ends inside the training loop raises StopIteration, which the script itself takes; in a hook Lightning would end its epoch by it.",
+        remedy="Ask with a default (`next(batches, None)`) and leave the loop by `break`, or take StopIteration where the iterator is asked.",
+        text="""\
+`next(iterator)` raises StopIteration at the iterator's end. Lightning's loops are themselves left by StopIteration, so in a hook it would end the epoch without a word (in manual optimization
+only the batch). Where nothing takes it the conversion raises RuntimeError in its place, as Python does in a generator. A `try` around the training that takes StopIteration, or any
+exception, would see another one then.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L130",
         slug="old-python",
         severity="refused",
@@ -692,6 +706,19 @@ register(
         text="""\
 Lightning 2.6 catches KeyboardInterrupt inside of `fit`, tears down and exits with code 1. That exit has the interrupt for its context: the
 handler takes it, and raises every other exit again. It reads what the loop has reached from the module.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L309",
+        slug="no-data-ends-epoch",
+        severity="note",
+        why="An iterator that was made just now is asked for its first value, and nothing takes the StopIteration of an empty one: Lightning takes it for the end of the epoch.",
+        remedy="Nothing has to be done as long as the data are not empty: the raw script would stop with an error there, the converted one trains on nothing.",
+        text="""\
+`next(iter(loader))`, and `batches = iter(loader)` with `next(batches)` right after it, have a value whenever the loader has a batch. `next()` of an iterator that may be used up in the middle of the
+training is another matter: there the conversion raises an error.
 """,
     )
 )

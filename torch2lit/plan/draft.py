@@ -259,6 +259,10 @@ class Draft:
     """What stands for the words in braces in the texts of accepted proposals."""
     texts: dict[ast.stmt, str] = field(default_factory=dict)
     """What becomes of statements of hooks, in the script's names."""
+    loud: list[ast.stmt] = field(default_factory=list)
+    """Statements of hooks from which StopIteration would come, which Lightning takes for its own."""
+    loud_items: list[Item] = field(default_factory=list)
+    """The same for items that are no statements."""
     rewritten: dict[ast.stmt, str] = field(default_factory=dict)
     """Statements around the loop that become other source."""
     united: list[Item] = field(default_factory=list)
@@ -288,6 +292,10 @@ class Draft:
     """The evaluations behind the loop that run through the validation's hooks, too."""
     left_in_eval: list[str] = field(default_factory=list)
     """The models that the script's last validation leaves in eval mode, where that is seen; Lightning puts them back."""
+    eval_at_end: list[Variable] = field(default_factory=list)
+    """The models that the script leaves in eval mode behind its validation, where the rest of the epoch, or what follows, may see it."""
+    validated_in_train: list[Variable] = field(default_factory=list)
+    """The models that surely are in train mode throughout the script's validation."""
     exits: list[ast.ExceptHandler] = field(default_factory=list)
     """Handlers of ^C around the loop that take the exit which Lightning makes of it."""
     findings: list[Finding] = field(default_factory=list)

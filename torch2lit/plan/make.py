@@ -39,8 +39,10 @@ from .steps import (
     optimizer_names,
     reads_gradients,
 )
+from .stop_iterations import place_errors
 from .train_mode import leave_train_mode_to_lightning
 from .trainer import trainer_arguments
+from .validation_modes import say_modes
 
 
 def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
@@ -55,11 +57,13 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     draft = propose(draft)
     claim_statements(draft)
     drop_bound_bar(draft)
+    place_errors(draft)
     draft.variables.gone = {*draft.removals, *(part for claim in draft.claims.values() for part in claim.unread)}
     state = settle(draft, configured)
     if not all(can_be_asked(draft, state, second) for second in draft.seconds):
         draft.seconds = []
         state = settle(draft, configured)
+    say_modes(draft, state)
     check_bound_elsewhere(draft, state, configured.optimizers)
     check_group(draft, state)
     report_numbers(draft, state)

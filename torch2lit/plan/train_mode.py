@@ -28,7 +28,7 @@ _OF_VALIDATION = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 def leave_train_mode_to_lightning(draft: Draft) -> None:
     """Take out ``model.train()`` where the model surely is in train mode by then, with all its parts."""
     switches = _train_calls(draft)
-    if not switches or any("def on_validation_model_" in method for method in draft.methods):
+    if not switches or _left_otherwise(draft):
         return
     models = {model for _, model in switches}
     if not all(_made_in_train_mode(draft, model) for model in models) or _may_switch(draft, [i for i, _ in switches]):
@@ -49,6 +49,12 @@ def _train_calls(draft: Draft) -> list[tuple[Item, Variable]]:
             if len(calls) == 1 and calls[0][1] == "train" and only_mode_call(item) and item.parent is None:
                 found.append((item, calls[0][0]))
     return found
+
+
+def _left_otherwise(draft: Draft) -> bool:
+    """Whether a validation leaves, or finds, a model in another mode than Lightning would."""
+    kept = any("def on_validation_model_" in method for method in draft.methods)
+    return kept or bool(draft.eval_at_end or draft.validated_in_train)
 
 
 def _made_in_train_mode(draft: Draft, model: Variable) -> bool:
