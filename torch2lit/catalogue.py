@@ -806,3 +806,15 @@ The module logs each number where the script reports it (prints it, keeps it in 
 """,
     )
 )
+register(
+    Rule(
+        code="T2L370",
+        slug="machinery-not-by-fabric",
+        severity="note",
+        why="Checkpoints, loggers and callbacks of Lightning's were asked for, and this training keeps its own control flow, by Fabric.",
+        remedy="Nothing has to be done: the script saves and writes as it did. What keeps the loop from a Trainer is told by T2L310; once that is gone, the options hold.",
+        text="""\
+ModelCheckpoint, EarlyStopping and the loggers of `lightning.pytorch` are called by a Trainer. Fabric has none, so `--checkpoints` and `--logger` (and `--level native`, which asks for both) change nothing there.
+""",
+    )
+)

@@ -9,6 +9,8 @@ from .findings import SEVERITIES, Severity
 
 _BY_LEVEL = {"checkpoints": {"exact": "own", "native": "lightning"}, "logger": {"exact": "own", "native": "auto"}}
 """What single options of the machinery are by each level."""
+MACHINERY, OWN = tuple(_BY_LEVEL), "own"
+"""Their names, and the value of each by which the script's own machinery stays."""
 
 
 @dataclass(frozen=True, slots=True)
