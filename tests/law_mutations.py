@@ -347,7 +347,7 @@ OF_FEATURES = (
     ),
     Mutation(
         1, "early stopping: the first value is better in any case", STOPPING,
-        "    if first != open_end:", "    if False:", _trains("patience-from-a-start-value"),
+        "    if first != open_end or counter.waited:", "    if False:", _trains("patience-from-a-start-value"),
     ),
     Mutation(1, "loggers: a writer is used in ways that nobody knows", "codemods/logger.py", '            case _:\n                raise _Stays(f"line {name.lineno} uses it in a way that is not known")\n', "", _text("writer-that-a-helper-takes")),
     Mutation(1, "loggers: a folder may be None", "codemods/logger.py", "if not _is_text(training, folder):", "if False:", _text("writer-in-a-folder-that-may-be-none")),
@@ -2821,8 +2821,79 @@ OF_ITERATORS = (
     ),
 )
 
+BLOCK = "torch2lit/resuming/block.py"
+GOING_ON = "torch2lit/plan/going_on.py"
+OF_CHECKPOINTS = (
+    Mutation(
+        1,
+        "resume: a block that does more than loading is taken for one that only loads",
+        BLOCK,
+        "        elif not (self._loads(statement) or self._sets(statement) or self._says(statement)):",
+        "        elif not (self._loads(statement) or self._sets(statement) or self._says(statement) or True):",
+        _text("resume-that-lowers-the-rate"),
+    ),
+    Mutation(
+        1,
+        "resume: the first epoch may be read anywhere",
+        BLOCK,
+        "if len(others) == 1 else None",
+        "if others else None",
+        _text("resume-whose-first-epoch-is-told"),
+    ),
+    Mutation(
+        1,
+        "resume: a generator of the script's own is forgotten",
+        GOING_ON,
+        "        if draft.roles.full_name(call.func) in _OWN_GENERATORS and not _splits(draft, call):",
+        "        if False:",
+        _text("resume-with-a-generator-of-its-own"),
+    ),
+    Mutation(
+        1,
+        "resume: what lives on from epoch to epoch is forgotten",
+        GOING_ON,
+        "        if variable in used.written or not keeps_state(draft, variable):",
+        "        if False:",
+        _text("resume-of-a-running-mean"),
+    ),
+    Mutation(
+        1,
+        "resume: numbers of the loop do not come back",
+        GOING_ON,
+        '            stored.append(home.removeprefix("self."))',
+        "            pass",
+        ("tests/test_resuming.py::test_the_script_goes_on_from_a_file_that_it_has_saved[resume-from-an-option]",),
+    ),
+    Mutation(
+        1,
+        "resume: the loader has been started once too often",
+        "codemods/resume.py",
+        "        if self.loaded is not None:\n            self.restore()\n",
+        "        if self.loaded is not None:\n",
+        (
+            "tests/test_resuming.py::test_a_run_that_is_stopped_and_resumed_is_the_one_that_was_not[resume-from-an-option]",
+        ),
+    ),
+    Mutation(
+        1,
+        "own files: a number that changes behind the line is saved as it is later",
+        CHECKPOINT,
+        "                case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if name in names:",
+        "                case ast.Name(id=name, ctx=ast.Del()) if name in names:",
+        _text("callback-would-save-the-next-best"),
+    ),
+    Mutation(
+        1,
+        "own files: a schedule that steps behind the line is not seen",
+        CHECKPOINT,
+        'attr="step" | "load_state_dict"',
+        'attr="load_state_dict"',
+        _text("callback-would-save-the-next-rate"),
+    ),
+)
+
 MUTATIONS = (
-    *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
+    *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

@@ -154,7 +154,7 @@ def test_order_is_said() -> None:
 
 
 def test_every_feature_is_found() -> None:
-    assert [f.name for f in features()] == ["early_stopping", "model_checkpoint", "seed_everything", "logger"]
+    assert [f.name for f in features()] == ["early_stopping", "model_checkpoint", "resume", "seed_everything", "logger"]
 
 
 def test_a_plain_module_is_a_feature() -> None:

@@ -846,3 +846,54 @@ The module logs each number where the script reports it (prints it, keeps it in 
 """,
     )
 )
+register(
+    Rule(
+        code="T2L370",
+        slug="machinery-not-by-fabric",
+        severity="note",
+        why="Checkpoints, loggers and callbacks of Lightning's were asked for, and this training keeps its own control flow, by Fabric.",
+        remedy="Nothing has to be done: the script saves and writes as it did. What keeps the loop from a Trainer is told by T2L310; once that is gone, the options hold.",
+        text="""\
+ModelCheckpoint, EarlyStopping and the loggers of `lightning.pytorch` are called by a Trainer. Fabric has none, so `--checkpoints` and `--logger` (and `--level native`, which asks for both) change nothing there.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L260",
+        slug="resumed-by-lightning",
+        severity="review",
+        why="`--checkpoints lightning` was asked for: the Trainer goes on from Lightning's checkpoint, where the script loaded a file of its own.",
+        remedy="Give the option a `.ckpt` file. A file that the raw script saved can still be continued by the raw script.",
+        text="""\
+The resumed run takes the very steps of the uninterrupted one, which the raw script's does not: random states, the best value so far and the schedule come back with the checkpoint. `torch2lit verify --resume-at EPOCH` shows it.
+A `.pth` file that the raw script has saved is no checkpoint of Lightning's, and the Trainer says so (KeyError `pytorch-lightning_version`).
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L372",
+        slug="resume-kept",
+        severity="note",
+        why="`--checkpoints lightning` was asked for, and a training that goes on from Lightning's checkpoint would not be the uninterrupted one, or the script does more than loading.",
+        remedy="Nothing has to be done: the script loads its own files as it did. The message says what keeps it.",
+        text="""\
+A checkpoint holds the weights, the optimizer, the schedule, what callbacks remember and the epoch; random states come with it, and numbers of the loop beside. A block that does more than load these stays, as does a training with random
+generators or values of its own that live on from epoch to epoch.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L373",
+        slug="checkpoints-by-callback",
+        severity="note",
+        why="`--checkpoints callback` was asked for: ModelCheckpoint decides when the script's own file is saved.",
+        remedy="Nothing to do: the file is the same, byte for byte, under the same name.",
+        text="""\
+A subclass of ModelCheckpoint has the module write what the script wrote, where ModelCheckpoint would save a checkpoint: after the same epochs, with the same weights. It overrides `_save_checkpoint`, a method that Lightning does not
+promise to keep. The callback saves the first epoch always, also one whose metric is no number. Such a file is the script's: `fit(ckpt_path=...)` does not take it.
+""",
+    )
+)

@@ -48,7 +48,7 @@ STRATEGIES = (
 )
 TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
-CHECKPOINTS = ("own", "lightning")
+CHECKPOINTS = ("own", "callback", "lightning")
 LOGGERS = ("own", "auto", "tensorboard", "csv")
 
 _INDICES = re.compile(r"\d+(\s*,\s*\d+)*\s*,?")

@@ -9,6 +9,8 @@ from .findings import SEVERITIES, Severity
 
 _BY_LEVEL = {"checkpoints": {"exact": "own", "native": "lightning"}, "logger": {"exact": "own", "native": "auto"}}
 """What single options of the machinery are by each level."""
+MACHINERY, OWN = tuple(_BY_LEVEL), "own"
+"""Their names, and the value of each by which the script's own machinery stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Options:
     level: str = "exact"
     """``native``: what is saved, logged and shown may become Lightning's own, with other files and prints; the steps stay the same."""
     checkpoints: str | None = None
-    """``own``: the script saves its own files; ``lightning``: ModelCheckpoint saves. None leaves it to the level."""
+    """``own``: the script saves its own files; ``callback``: ModelCheckpoint decides when, the files are the script's; ``lightning``: ModelCheckpoint saves. None leaves it to the level."""
     logger: str | None = None
     """``own``: the script's writers stay; ``tensorboard``, ``csv``: the Trainer has that logger; ``auto``: the one that the script writes for. None leaves it to the level."""
     fail_on: Severity | None = None

@@ -33,6 +33,8 @@ VALIDATION_START = "on_validation_epoch_start"
 VALIDATION_STEP = "validation_step"
 VALIDATION_END = "on_validation_epoch_end"
 EPOCH_END = "on_train_epoch_end"
+SAVES = ("save_best", "save_last", "save_every")
+"""Methods that callbacks call behind an epoch: each writes one file of the script's."""
 HOOKS = (
     EPOCH_START,
     BATCH_START,
@@ -43,6 +45,7 @@ HOOKS = (
     VALIDATION_STEP,
     VALIDATION_END,
     EPOCH_END,
+    *SAVES,
 )
 
 
@@ -235,6 +238,10 @@ class Draft:
     """The wrapper for several processes that was taken out of the text, because Lightning's strategy wraps as it did."""
     wrapped_because: tuple[int, str] | None = None
     """The line and the reason why the script's own wrapper for several processes stays."""
+    resumed: str = ""
+    """The checkpoint from which the Trainer goes on, as source."""
+    kept_resume: tuple[int, str] | None = None
+    """The line and the reason why the script goes on from its own files itself."""
 
     mechanism: Mechanism = Mechanism.AUTOMATIC
     automatic: bool = True
@@ -367,7 +374,7 @@ class Draft:
         if item.kind in ("enter", "leave"):
             assert isinstance(item.node, ast.With)
             return joined_effects([self.effects.of(i.context_expr, item.frame.scope) for i in item.node.items])
-        if item.kind in ("stop", "validates"):
+        if item.kind in ("stop", "validates", "saves"):
             assert item.value is not None
             return self.effects.of(item.value, item.frame.scope)
         if item.kind == "result":

@@ -14,6 +14,7 @@ from .bound_elsewhere import check_bound_elsewhere
 from .differs import tell_of_differences
 from .draft import Draft
 from .fully_sharded import configure_model
+from .going_on import check_going_on
 from .gradients_afterwards import gradients_used_after
 from .gradients_before import touches_gradients_before
 from .group import check_group
@@ -64,6 +65,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
         draft.seconds = []
         state = settle(draft, configured)
     say_modes(draft, state)
+    check_going_on(draft, configured, state)
     check_bound_elsewhere(draft, state, configured.optimizers)
     check_group(draft, state)
     report_numbers(draft, state)

@@ -22,7 +22,7 @@ from ..recover.names import flow
 from ..recover.syntax import Source, walk
 from .formatting import format_code
 from .module import Names
-from .proposed import around_fit, filled
+from .proposed import around_fit, filled, fit_arguments
 from .rename import rename
 from .second import called_back, evaluated, given_back
 from .several import written_by
@@ -45,7 +45,8 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     before, after = around_fit(draft, names)
     lines += before
     lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")
-    fit = f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft, names)])})"
+    given = [names.instance, *_loaders(draft, names), *fit_arguments(draft, names)]
+    fit = f"{names.trainer}.fit({', '.join(given)})"
     test = while_condition(draft)
     lines += [fit] if test is None else [f"if {_at_start(draft, state, names, test)}:", f"    {fit}"]
     if draft.several is not None and draft.several.waits:

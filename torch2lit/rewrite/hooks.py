@@ -212,6 +212,9 @@ class HookWriter:
             assert item.value is not None
             test = self.text(item.value, item.frame, hook)
             return [_parse(f"self.trainer.limit_val_batches = 1.0 if {test} else 0")]
+        if item.kind == "saves":
+            assert item.value is not None
+            return [_parse(f"{item.target}({self.text(item.value, item.frame, hook)}, path)")]
         if item.kind == "result":
             return self._result(item, hook)
         twin = self.draft.source.twins[item.node]

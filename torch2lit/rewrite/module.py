@@ -15,6 +15,7 @@ from ..plan.draft import (
     BATCH_START,
     BEFORE_STEP,
     HOOKS,
+    SAVES,
     TRAINING_STEP,
     VALIDATION_END,
     VALIDATION_STEP,
@@ -224,6 +225,8 @@ def _signature(draft: Draft, hook: str, state: State, kept: set[str]) -> str:
         return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}, {place}):"
     if hook in _BATCH_HOOKS:
         return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}):"
+    if hook in SAVES:
+        return f"def {hook}(self, path):"
     if hook == BEFORE_STEP:
         return f"def {hook}(self, {_aside('optimizer', kept)}):"
     if hook == BATCH_END:
