@@ -247,6 +247,24 @@ OF_FEATURES = (
     Mutation(1, "loggers: a writer is used in ways that nobody knows", "codemods/logger.py", '            case _:\n                raise _Stays(f"line {name.lineno} uses it in a way that is not known")\n', "", _text("writer-that-a-helper-takes")),
     Mutation(1, "loggers: a folder may be None", "codemods/logger.py", "if not _is_text(training, folder):", "if False:", _text("writer-in-a-folder-that-may-be-none")),
     Mutation(
+        1, "loggers: a run ends where the training runs", "torch2lit/open_runs.py",
+        "if part is None or part.place not in AROUND or _functions_of(part) & inside:", "if part is None:",
+        _text("wandb-run-for-each-epoch"),
+    ),
+    Mutation(
+        1, "loggers: a module's name is known without its import", "torch2lit/open_runs.py", "and node.col_offset:", "and False:",
+        _text("wandb-imported-under-a-condition"),
+    ),
+    Mutation(
+        1, "loggers: there is a run in any case", "torch2lit/open_runs.py",
+        "sure = len(calls) == 1 and (first.place == BEFORE or _holds_the_loop(first, training.parts))", "sure = True",
+        _text("wandb-run-under-a-condition"),
+    ),
+    Mutation(
+        1, "loggers: names that MLFlowLogger changes", "codemods/mlflow_logger.py", "if not metrics or not all(_is_plain(key) for key, _ in metrics):", "if not metrics:",
+        _text("mlflow-names-that-the-logger-would-change"),
+    ),
+    Mutation(
         1, "checkpoints: equal is better", CHECKPOINT, "if operator not in (ast.Lt, ast.Gt):", "if False:",
         _text("checkpoint-of-an-equal-value"),
     ),

@@ -23,7 +23,7 @@ STOREYS = (
         "installed",
         "lightning_values",
     ),
-    ("best_value",),
+    ("best_value", "open_runs"),
     ("files", "codemods"),
     ("deep_stack",),
     ("recover",),

@@ -774,11 +774,13 @@ register(
         code="T2L362",
         slug="points-by-lightning",
         severity="note",
-        why="`--logger` was asked for: TensorBoardLogger writes what the script's SummaryWriter wrote, the same tags, steps and values.",
+        why="`--logger` was asked for: a logger of Lightning's writes what the script wrote itself, the same names, steps and values.",
         remedy="Nothing to do. The message says where the files are.",
         text="""\
 Scalars go through `self.logger.log_metrics({tag: value}, step=step)`, everything else through `self.logger.experiment`, which is the SummaryWriter that the logger has made. `self.log` with
 `logger=False` beside them is for callbacks: to the logger it would put the same numbers at steps of the Trainer's, and a tag `epoch` beside them. The Trainer closes the writer when `fit` ends.
+wandb and mlflow: the script opens its run as it did, and the logger is handed that run. `WandbLogger` gets no step, because with one it adds a column `trainer/global_step` to each row; rows
+that the script gives a step go through `self.logger.experiment.log`. Hyper-parameters of the module are not sent to the run (`save_hyperparameters(..., logger=False)`), where they might be others than the script's.
 """,
     )
 )
@@ -791,6 +793,7 @@ register(
         remedy="Nothing has to be done: the script writes as it did. The message says what keeps it.",
         text="""\
 All uses of a writer change or none does: half of the points would be in another file. A writer changes when it is made once, above the training, and every use is a call of one of its `add_` methods.
+A run of wandb or mlflow changes hands when it is open all through the training: nothing in the training opens or ends one.
 """,
     )
 )

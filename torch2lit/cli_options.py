@@ -24,8 +24,19 @@ Command = TypeVar("Command", bound=Callable[..., object])
 TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
 CHECKPOINTS = ("own", "lightning")
-LOGGERS = ("own", "auto", "tensorboard", "csv")
+LOGGERS = ("own", "auto", "tensorboard", "csv", "wandb", "mlflow")
 FORMATS = ("text", "json", "github", "sarif", "junit")
+
+
+class _LoggerChoice(click.Choice[str]):
+    """The loggers, and what to do instead for one that is none of them."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "neptune":
+            from .lightning_values import NO_NEPTUNE
+
+            self.fail(NO_NEPTUNE, param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -66,7 +77,7 @@ trainer_options = _stack(
     ),
     click.option(
         "--logger",
-        type=click.Choice(LOGGERS),
+        type=_LoggerChoice(LOGGERS),
         help="Who writes the numbers: the script's own writers, or a logger of Lightning's; auto is the one of the script's kind, else csv (native).",
     ),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),

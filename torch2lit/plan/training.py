@@ -260,7 +260,7 @@ class DraftTraining:
         return any(open_controls(self._draft, i.node) for i in items[: items.index(item)] if i.kind == "statement")
 
     def told(self, argument: str) -> str:
-        return self._draft.trainer.get(argument)
+        return dict(self._draft.trainer.written()).get(argument, "")
 
     @property
     def processes(self) -> bool:
