@@ -265,6 +265,29 @@ OF_FEATURES = (
         _text("mlflow-names-that-the-logger-would-change"),
     ),
     Mutation(
+        1, "data modules: data moves over what stands between", "codemods/data_module.py", "            elif run:\n                break\n", "",
+        _trains("data-module-behind-a-model-that-draws"),
+    ),
+    Mutation(
+        1, "data modules: an argument may change", "codemods/data_module.py", "            if not self.training.full_name(attribute):\n", "            if False:\n",
+        _trains("loader-of-a-size-that-changes"),
+    ),
+    Mutation(
+        1, "data modules: a loader is named around the training", "codemods/data_module.py",
+        "            if mention is not name and not self.training.in_training(mention):", "            if False:",
+        _text("loader-that-a-schedule-counts"),
+    ),
+    Mutation(
+        1, "data modules: a loader has one value", "codemods/data_module.py",
+        "[n for n in value.mentions if not isinstance(n.ctx, ast.Load)] != [name]", "False",
+        _text("loader-made-under-a-condition"),
+    ),
+    Mutation(
+        1, "data modules: the Trainer's setup makes the data again", "codemods/data_module.py",
+        "f\"        if self.{guard} is not None:\"", "\"        if stage is None:\"",
+        _trains("data-module-of-a-split"),
+    ),
+    Mutation(
         1, "checkpoints: equal is better", CHECKPOINT, "if operator not in (ast.Lt, ast.Gt):", "if False:",
         _text("checkpoint-of-an-equal-value"),
     ),

@@ -14,7 +14,7 @@ from torch2lit.feature import Part, Proposal, Training
 from torch2lit.installed import features, in_order
 from torch2lit.options import Options
 from torch2lit.program import TrainerSpec
-from torch2lit.testing import Tried, propose, script
+from torch2lit.testing import Tried, propose, propose_in, script
 
 EARLY_STOPPING = next(feature for feature in features() if feature.name == "early_stopping")
 _GOES = Proposal("nothing", "the same")
@@ -163,6 +163,7 @@ def test_every_feature_is_found() -> None:
         "logger",
         "wandb_logger",
         "mlflow_logger",
+        "data_module",
     ]
 
 
@@ -592,3 +593,54 @@ def test_a_writer_of_one_kind_is_not_mixed_with_a_run_of_another() -> None:
     after = convert_text(raw, "raw.py", Options(logger="auto"))
     assert "logger=logger" in after.after and "wandb.log(" in after.after and "WandbLogger" not in after.after
     assert any("another logger already" in f.message for f in after.findings)
+
+
+DATA = next(feature for feature in features() if feature.name == "data_module")
+
+
+def _data(raw: str) -> Tried:
+    return propose_in(DATA, raw, datamodule="lightning")
+
+
+def test_data_that_only_the_loader_reads_moves() -> None:
+    tried = _data(script().replace("loader = ", "data = TensorDataset(torch.randn(40, 4), torch.randn(40, 1))\nloader = ", 1).replace("DataLoader(TensorDataset(torch.randn(40, 4), torch.randn(40, 1)), batch_size=8)", "DataLoader(data, 8)"))  # fmt: skip
+    assert tried.accepted and "trainer.fit(lit_linear, datamodule=data_module)" in tried.text, tried.text
+    assert 'data_module.setup("fit")' in tried.text and "DataLoader(self.data, batch_size=8)" in tried.text, tried.text
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("model = nn", "print(len(loader))\nmodel = nn"),
+        ("batch_size=8)", "batch_size=int(input()))"),
+        ("batch_size=8)", "batch_size=[8][0])"),
+        ("batch_size=8)", "**{'batch_size': 8})"),
+        ("batch_size=8)", "collate_fn=lambda rows: rows)"),
+        ("model = nn", "def later():\n    return loader\nmodel = nn"),
+        ("model = nn", "print(globals())\nmodel = nn"),
+        ("loader = DataLoader", "loader = list(DataLoader"),
+        ("for x, y in loader:", "for x, y in list(loader):"),
+        ("for x, y in loader:", "for x, y in DataLoader([], 8):"),
+    ],
+)
+def test_data_that_stays(old: str, new: str) -> None:
+    above = "data = TensorDataset(torch.randn(40, 4), torch.randn(40, 1))\n"
+    raw = script().replace("TensorDataset(torch.randn(40, 4), torch.randn(40, 1)), batch_size=8", "data, batch_size=8")
+    raw = raw.replace("loader = ", above + "loader = ", 1)
+    assert old in raw
+    changed = raw.replace(old, new, 1).replace(
+        "list(DataLoader(data, batch_size=8)", "list(DataLoader(data, batch_size=8))"
+    )
+    tried = _data(changed)
+    assert not tried.accepted and "LightningDataModule" not in tried.text, tried.text
+
+
+def test_the_size_that_a_namespace_hands_on_stays() -> None:
+    settings = "import argparse\nargs = argparse.Namespace(size=8)\ndata = TensorDataset(torch.randn(40, 4), torch.randn(40, 1))\n"
+    raw = script().replace(
+        "TensorDataset(torch.randn(40, 4), torch.randn(40, 1)), batch_size=8", "data, batch_size=args.size"
+    )
+    raw = raw.replace("loader = ", settings + "loader = ", 1)
+    assert _data(raw).accepted
+    assert not _data(raw.replace("model = nn", "vars(args).update(size=4)\nmodel = nn", 1)).accepted
+    assert not _data(raw.replace("model = nn", "args.size = 4\nmodel = nn", 1)).accepted

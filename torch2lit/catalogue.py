@@ -809,3 +809,28 @@ The module logs each number where the script reports it (prints it, keeps it in 
 """,
     )
 )
+register(
+    Rule(
+        code="T2L380",
+        slug="data-in-a-module",
+        severity="note",
+        why="`--datamodule` was asked for: the loaders of the training, and the data that is made for them alone, are a LightningDataModule's.",
+        remedy="Nothing to do. What other statements read, or stands between them, stays where it was and is handed to the module.",
+        text="""\
+`data.setup("fit")` stands where the script made its data, so that random numbers are drawn in the script's order; when the Trainer calls `setup` again, it does nothing. To make a DataLoader draws no random
+number: the loaders are made in `train_dataloader` and `val_dataloader`, with every argument by its name, as Lightning needs it to make them anew for several processes and for `predict`.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L381",
+        slug="data-kept",
+        severity="note",
+        why="`--datamodule` was asked for, and the loaders cannot be made later, or elsewhere, without a doubt that they are the same.",
+        remedy="Nothing has to be done: the script makes its loaders as it did. The message says what keeps them.",
+        text="""\
+A loader moves when it is a DataLoader that is made once, above the training, that nothing else reads, and whose arguments are names and attributes that keep their values.
+""",
+    )
+)

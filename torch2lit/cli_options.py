@@ -80,6 +80,12 @@ trainer_options = _stack(
         type=_LoggerChoice(LOGGERS),
         help="Who writes the numbers: the script's own writers, or a logger of Lightning's; auto is the one of the script's kind, else csv (native).",
     ),
+    click.option(
+        "--datamodule",
+        flag_value="lightning",
+        default=None,
+        help="Loaders, and the data that is made for them alone, in a LightningDataModule.",
+    ),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
     click.option("--num-nodes", type=int, metavar="N", help="How many machines."),
@@ -168,7 +174,7 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
     from .lightning_values import ValueProblem
     from .options import Options
 
-    names = ("accelerator", "devices", "num_nodes", "strategy", "precision", "checkpoints", "logger")
+    names = ("accelerator", "devices", "num_nodes", "strategy", "precision", "checkpoints", "logger", "datamodule")
     values = {name: _first(given.get(name), getattr(config, name)) for name in names}
     target = _first(given.get("target"), config.target) or "auto"
     level = _first(given.get("level"), config.level) or "exact"

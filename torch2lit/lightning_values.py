@@ -49,6 +49,7 @@ STRATEGIES = (
 TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
 CHECKPOINTS = ("own", "lightning")
+DATAMODULES = ("own", "lightning")
 NO_NEPTUNE = (
     "neptune is not written: Neptune has been shut down, and Lightning's NeptuneLogger only says so. `own` leaves the script's neptune calls as they are; "
     "`tensorboard`, `csv`, `wandb` or `mlflow` log the numbers that the script reports beside them"
@@ -103,6 +104,11 @@ def logger(value: str) -> str:
     if value == "neptune":
         raise ValueProblem("logger", NO_NEPTUNE)
     return _one_of("logger", value, LOGGERS)
+
+
+def datamodule(value: str) -> str:
+    """Where the data is made. Raises ValueProblem."""
+    return _one_of("datamodule", value, DATAMODULES)
 
 
 def precision(value: str) -> str:
