@@ -352,6 +352,47 @@ OF_FEATURES = (
     Mutation(1, "loggers: a writer is used in ways that nobody knows", "codemods/logger.py", '            case _:\n                raise _Stays(f"line {name.lineno} uses it in a way that is not known")\n', "", _text("writer-that-a-helper-takes")),
     Mutation(1, "loggers: a folder may be None", "codemods/logger.py", "if not _is_text(training, folder):", "if False:", _text("writer-in-a-folder-that-may-be-none")),
     Mutation(
+        1, "loggers: a run ends where the training runs", "torch2lit/open_runs.py",
+        "if part is None or part.place not in AROUND or _functions_of(part) & inside:", "if part is None:",
+        _text("wandb-run-for-each-epoch"),
+    ),
+    Mutation(
+        1, "loggers: a module's name is known without its import", "torch2lit/open_runs.py", "and node.col_offset:", "and False:",
+        _text("wandb-imported-under-a-condition"),
+    ),
+    Mutation(
+        1, "loggers: there is a run in any case", "torch2lit/open_runs.py",
+        "sure = len(calls) == 1 and (first.place == BEFORE or _holds_the_loop(first, training.parts))", "sure = True",
+        _text("wandb-run-under-a-condition"),
+    ),
+    Mutation(
+        1, "loggers: names that MLFlowLogger changes", "codemods/mlflow_logger.py", "if not metrics or not all(_is_plain(key) for key, _ in metrics):", "if not metrics:",
+        _text("mlflow-names-that-the-logger-would-change"),
+    ),
+    Mutation(
+        1, "data modules: data moves over what stands between", "codemods/data_module.py", "            elif run:\n                break\n", "",
+        _trains("data-module-behind-a-model-that-draws"),
+    ),
+    Mutation(
+        1, "data modules: an argument may change", "codemods/data_module.py", "            if not self.training.full_name(attribute):\n", "            if False:\n",
+        _trains("loader-of-a-size-that-changes"),
+    ),
+    Mutation(
+        1, "data modules: a loader is named around the training", "codemods/data_module.py",
+        "            if mention is not name and not self.training.in_training(mention):", "            if False:",
+        _text("loader-that-a-schedule-counts"),
+    ),
+    Mutation(
+        1, "data modules: a loader has one value", "codemods/data_module.py",
+        "[n for n in value.mentions if not isinstance(n.ctx, ast.Load)] != [name]", "False",
+        _text("loader-made-under-a-condition"),
+    ),
+    Mutation(
+        1, "data modules: the Trainer's setup makes the data again", "codemods/data_module.py",
+        "f\"        if self.{guard} is not None:\"", "\"        if stage is None:\"",
+        _trains("data-module-of-a-split"),
+    ),
+    Mutation(
         1, "checkpoints: equal is better", CHECKPOINT, "if operator not in (ast.Lt, ast.Gt):", "if False:",
         _text("checkpoint-of-an-equal-value"),
     ),

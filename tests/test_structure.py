@@ -23,7 +23,7 @@ STOREYS = (
         "installed",
         "lightning_values",
     ),
-    ("best_value", "plain_options"),
+    ("best_value", "open_runs", "plain_options"),
     ("files", "codemods"),
     ("deep_stack",),
     ("recover",),

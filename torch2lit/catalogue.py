@@ -814,11 +814,13 @@ register(
         code="T2L362",
         slug="points-by-lightning",
         severity="note",
-        why="`--logger` was asked for: TensorBoardLogger writes what the script's SummaryWriter wrote, the same tags, steps and values.",
+        why="`--logger` was asked for: a logger of Lightning's writes what the script wrote itself, the same names, steps and values.",
         remedy="Nothing to do. The message says where the files are.",
         text="""\
 Scalars go through `self.logger.log_metrics({tag: value}, step=step)`, everything else through `self.logger.experiment`, which is the SummaryWriter that the logger has made. `self.log` with
 `logger=False` beside them is for callbacks: to the logger it would put the same numbers at steps of the Trainer's, and a tag `epoch` beside them. The Trainer closes the writer when `fit` ends.
+wandb and mlflow: the script opens its run as it did, and the logger is handed that run. `WandbLogger` gets no step, because with one it adds a column `trainer/global_step` to each row; rows
+that the script gives a step go through `self.logger.experiment.log`. Hyper-parameters of the module are not sent to the run (`save_hyperparameters(..., logger=False)`), where they might be others than the script's.
 """,
     )
 )
@@ -831,6 +833,7 @@ register(
         remedy="Nothing has to be done: the script writes as it did. The message says what keeps it.",
         text="""\
 All uses of a writer change or none does: half of the points would be in another file. A writer changes when it is made once, above the training, and every use is a call of one of its `add_` methods.
+A run of wandb or mlflow changes hands when it is open all through the training: nothing in the training opens or ends one.
 """,
     )
 )
@@ -894,6 +897,31 @@ register(
         text="""\
 A subclass of ModelCheckpoint has the module write what the script wrote, where ModelCheckpoint would save a checkpoint: after the same epochs, with the same weights. It overrides `_save_checkpoint`, a method that Lightning does not
 promise to keep. The callback saves the first epoch always, also one whose metric is no number. Such a file is the script's: `fit(ckpt_path=...)` does not take it.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L380",
+        slug="data-in-a-module",
+        severity="note",
+        why="`--datamodule` was asked for: the loaders of the training, and the data that is made for them alone, are a LightningDataModule's.",
+        remedy="Nothing to do. What other statements read, or stands between them, stays where it was and is handed to the module.",
+        text="""\
+`data.setup("fit")` stands where the script made its data, so that random numbers are drawn in the script's order; when the Trainer calls `setup` again, it does nothing. To make a DataLoader draws no random
+number: the loaders are made in `train_dataloader` and `val_dataloader`, with every argument by its name, as Lightning needs it to make them anew for several processes and for `predict`.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L381",
+        slug="data-kept",
+        severity="note",
+        why="`--datamodule` was asked for, and the loaders cannot be made later, or elsewhere, without a doubt that they are the same.",
+        remedy="Nothing has to be done: the script makes its loaders as it did. The message says what keeps them.",
+        text="""\
+A loader moves when it is a DataLoader that is made once, above the training, that nothing else reads, and whose arguments are names and attributes that keep their values.
 """,
     )
 )

@@ -302,15 +302,17 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
 def _saved_hyperparameters(draft: Draft, state: State) -> str:
     """The line that makes ``self.hparams``; what Lightning must not compare with the values is left out by name.
 
-    A name that is left out is none of the values either, so a value of that name takes another way, as do many names.
+    A name that is left out is none of the values either, so a value of that name takes another way, as do many names. A logger that writes the
+    script's own points is not told of them: to MLflow a parameter of that name may be another one.
     """
     values = f"vars({state.hyperparameters})"
+    own = ", logger=False" if draft.own_points else ""
     if not state.compared:
-        return f"self.save_hyperparameters({values})"
+        return f"self.save_hyperparameters({values}{own})"
     if len(state.compared) > _MANY or any(n.attr in state.compared for n in draft.source.all(ast.Attribute)):
         return f"self.hparams.update({values})"
     names = ", ".join(f'"{name}"' for name in state.compared)
-    return f"self.save_hyperparameters({values}, ignore=[{names}])"
+    return f"self.save_hyperparameters({values}, ignore=[{names}]{own})"
 
 
 def _configure(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> str:
