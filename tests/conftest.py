@@ -115,6 +115,18 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `verify` fork its processes from one that has torch and Lightning imported, where the test is not about how they start."""
+    if hasattr(os, "fork"):
+        import warm_starts
+
+        from torch2lit.verify import run
+
+        warm_starts.be_ready()
+        monkeypatch.setattr(run, "_start", warm_starts.start)
+
+
+@pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, outside of any repository."""
     monkeypatch.chdir(tmp_path)

@@ -17,6 +17,7 @@ from torch2lit.verify.compare import Comparison, compare
 from torch2lit.verify.run import Request, Run, run_script
 from torch2lit.verify.workspace import build
 
+pytestmark = pytest.mark.usefixtures("warm")
 DISTRIBUTED = [name for name in names() if case(name).processes is not None]
 MISTAKES = [(name, *mistake) for name in DISTRIBUTED for mistake in case(name).mistakes]
 

@@ -213,6 +213,7 @@ def test_program_trains_the_same(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("name", VERIFIED)
 def test_verify_says_identical(name: str, tmp_path: Path) -> None:
     pytest.importorskip("lightning")

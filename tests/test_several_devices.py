@@ -14,6 +14,7 @@ from test_distributed import trained
 
 from torch2lit.verify.events import Trace
 
+pytestmark = pytest.mark.usefixtures("warm")
 SEVERAL = [
     name
     for name in names()
