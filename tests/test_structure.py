@@ -19,6 +19,7 @@ STOREYS = (
         "options",
         "feature",
         "memory",
+        "trees",
         "comments",
         "formatted_numbers",
         "installed",
