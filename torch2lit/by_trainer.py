@@ -19,7 +19,7 @@ from .plan.ledger import ledger_of
 from .plan.make import make_plan, role_summary
 from .plan.moved import moved_functions
 from .program import Conversion, Edit, Mechanism, NestSummary, Outcome
-from .recover.effects import EffectAnalysis
+from .recover.effects import effects_of
 from .recover.nest import Nest, recover_nests
 from .recover.roles import Roles, roles_of
 from .recover.syntax import Source, source_of
@@ -83,7 +83,7 @@ class Converter:
         self.roles = roles
         self.path = path
         self.options = options
-        self.effects = EffectAnalysis(source, roles, path)
+        self.effects = effects_of(roles, path)
         self.left_alone = 0
         """How many training loops were refused and so stay for a second conversion to refuse again."""
         self.group: Group | None = None

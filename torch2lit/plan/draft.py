@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import functools
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from ..recover.phases import Epoch, Validation
 from ..recover.roles import Role, Roles
 from ..recover.syntax import Source
 from ..recover.variables import Variable, Variables
-from ..recover.wanted_names import wanted_elsewhere
+from ..recover.wanted_names import WantedNames
 
 if TYPE_CHECKING:
     from ..ddp.group import Group
@@ -310,10 +309,10 @@ class Draft:
     """What stood in the way of each mechanism that was tried, in the order of trying."""
     idioms: list[str] = field(default_factory=list)
 
-    @functools.cached_property
-    def wanted_elsewhere(self) -> frozenset[str]:
+    @property
+    def wanted_elsewhere(self) -> WantedNames:
         """The names that other files of the project take from this one."""
-        return frozenset(wanted_elsewhere(self.path))
+        return WantedNames(self.path)
 
     @property
     def own_points(self) -> bool:

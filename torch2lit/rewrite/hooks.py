@@ -267,7 +267,8 @@ class HookWriter:
                     self.draft.reports[inner], changes.get(id(target)), self.draft.own_points
                 )
         if not changes:
-            return self._manual(node, statement)
+            backward = any(isinstance(n, ast.Attribute) and n.attr == "backward" for n in walk(statement))
+            return self._manual(node, statement) if backward else [node]
         holder = cst.Module([node]).visit(Replacer(changes))
         assert isinstance(holder, cst.Module)
         return [line for part in holder.body for line in self._manual(part, statement)]
