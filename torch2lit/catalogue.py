@@ -364,11 +364,11 @@ register(
         slug="own-processes",
         severity="review",
         why="The script starts or joins several processes itself, and each of them makes a Trainer with one device.",
-        remedy="To let Lightning wrap the model, remove what the message names and convert again; `verify --nproc 2` compares every process.",
+        remedy="To let Lightning wrap the model, change what each of the messages names and convert again; `verify --nproc 2` compares every process.",
         text="""\
 `init_process_group`, `mp.spawn` and DistributedDataParallel go on working as the script set them up: Lightning runs one
 device in every process and leaves the wrapped module alone. That is the same training on every rank, but none of Lightning's own
-distributed features. The message says what kept the wrapper from becoming the Trainer's strategy:
+distributed features. Each finding says one thing that keeps the wrapper from becoming the Trainer's strategy, and what to change:
 
 - several backward passes or optimizers, or gradients of several batches per step: in manual optimization Lightning does not send
   the buffers (BatchNorm) of rank 0 to the others, and it leaves out the averaging between the batches of a step, which the script does;

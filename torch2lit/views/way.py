@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ..by_trainer import skipped_nests
 from ..ddp.group import Group
+from ..ddp.hindrances import Hindrance
 from ..files.edits import edits_between
 from ..findings import Finding
 from ..options import Options
@@ -42,8 +43,8 @@ class Program:
     """What the text is a plain view of."""
     explained: tuple[Finding, ...] | None = None
     """The findings of `recovered`, once a view has said more of them."""
-    wrapped_because: tuple[int, str] | None = None
-    """The line and the reason why the script's own wrapper for several processes stays."""
+    wrapped_because: tuple[Hindrance, ...] = ()
+    """Why the script's own wrapper for several processes stays."""
 
     @cached_property
     def source(self) -> Source:
@@ -93,7 +94,7 @@ class Program:
             text=text,
             closed=self.closed | {*closed},
             explained=explained and tuple(replace(one, line=places.get(one.line, one.line)) for one in explained),
-            wrapped_because=because and (places.get(because[0], because[0]), because[1]),
+            wrapped_because=tuple(replace(one, line=places.get(one.line, one.line)) for one in because),
         )
 
 
@@ -101,13 +102,13 @@ class Program:
 class Blocked:
     """Why a view leads nowhere: a code for those who decide by it, and the reason in the words of the program.
 
-    ``about`` is the class in question, when there are several.
+    ``about`` is the class in question, when there are several; ``hindrances`` are what keeps a wrapper for several processes.
     """
 
     code: str
     reason: str = ""
-    line: int = 0
     about: ast.ClassDef | None = None
+    hindrances: tuple[Hindrance, ...] = ()
 
 
 Finish = Callable[[Conversion, Conversion], Conversion | Blocked]
