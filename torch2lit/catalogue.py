@@ -478,7 +478,8 @@ register(
         text="""\
 Every process runs the script from its first line. What it draws without a seed (a split into training and validation data, made-up data, an order), the order of a set of strings, and names
 that are made of the time come out otherwise in each. Then one process trains on what another one validates on, one word has two numbers, or files lie in N folders.
-The weights are no matter: Lightning makes them equal when `fit` begins.
+With `ddp` and DeepSpeed the weights are no matter: they are made equal when `fit` begins. FSDP and FSDP2 shard what each process has drawn: without a seed the whole is put together of
+parts of different networks, which is a random start as well, but one that no single process would have, and buffers differ.
 """,
     )
 )
