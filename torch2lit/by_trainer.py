@@ -10,6 +10,7 @@ from . import catalogue as catalogue
 from .checks import early_names, listed, missed_names, unbound_names
 from .comments import lost_notes, skip_lines
 from .ddp.group import Group
+from .ddp.hindrances import Hindrance
 from .files.edits import apply_edits
 from .files.lines import split_lines
 from .findings import Finding, finding
@@ -87,7 +88,7 @@ class Converter:
         self.left_alone = 0
         """How many training loops were refused and so stay for a second conversion to refuse again."""
         self.group: Group | None = None
-        self.wrapped_because: tuple[int, str] | None = None
+        self.wrapped_because: tuple[Hindrance, ...] = ()
         self.resumed = ""
         self.kept_resume: tuple[int, str] | None = None
 

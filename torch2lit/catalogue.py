@@ -378,11 +378,11 @@ register(
         slug="own-processes",
         severity="review",
         why="The script starts or joins several processes itself, and each of them makes a Trainer with one device.",
-        remedy="To let Lightning wrap the model, remove what the message names and convert again; `verify --nproc 2` compares every process.",
+        remedy="To let Lightning wrap the model, change what each of the messages names and convert again; `verify --nproc 2` compares every process.",
         text="""\
 `init_process_group`, `mp.spawn` and DistributedDataParallel go on working as the script set them up: Lightning runs one
 device in every process and leaves the wrapped module alone. That is the same training on every rank, but none of Lightning's own
-distributed features. The message says what kept the wrapper from becoming the Trainer's strategy:
+distributed features. Each finding says one thing that keeps the wrapper from becoming the Trainer's strategy, and what to change:
 
 - several backward passes or optimizers, or gradients of several batches per step: in manual optimization Lightning does not send
   the buffers (BatchNorm) of rank 0 to the others, and it leaves out the averaging between the batches of a step, which the script does;
@@ -505,7 +505,8 @@ register(
         text="""\
 Every process runs the script from its first line. What it draws without a seed (a split into training and validation data, made-up data, an order), the order of a set of strings, and names
 that are made of the time come out otherwise in each. Then one process trains on what another one validates on, one word has two numbers, or files lie in N folders.
-The weights are no matter: Lightning makes them equal when `fit` begins.
+With `ddp` and DeepSpeed the weights are no matter: they are made equal when `fit` begins. FSDP and FSDP2 shard what each process has drawn: without a seed the whole is put together of
+parts of different networks, which is a random start as well, but one that no single process would have, and buffers differ.
 """,
     )
 )

@@ -22,6 +22,7 @@ from ..recover.wanted_names import WantedNames
 
 if TYPE_CHECKING:
     from ..ddp.group import Group
+    from ..ddp.hindrances import Hindrance
 
 EPOCH_START = "on_train_epoch_start"
 BATCH_START = "on_train_batch_start"
@@ -235,7 +236,7 @@ class Draft:
     """The outermost loops of the file's other nests."""
     group: Group | None = None
     """The wrapper for several processes that was taken out of the text, because Lightning's strategy wraps as it did."""
-    wrapped_because: tuple[int, str] | None = None
+    wrapped_because: tuple[Hindrance, ...] = ()
     """The line and the reason why the script's own wrapper for several processes stays."""
     resumed: str = ""
     """The checkpoint from which the Trainer goes on, as source."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from ..ddp.hindrances import Hindrance
 from ..ddp.own import own_group
 from ..recover.items import Item
 from ..recover.roles import Role
@@ -17,7 +18,7 @@ from .fully_sharded import configure_model
 from .going_on import check_going_on
 from .gradients_afterwards import gradients_used_after
 from .gradients_before import touches_gradients_before
-from .group import check_group
+from .group import NOT_AUTOMATIC, check_group, not_automatic
 from .handlers import interrupt_handlers, may_exit, one_line
 from .held_models import trained_models
 from .held_parameters import holds_every
@@ -108,15 +109,25 @@ def _look_for_processes(draft: Draft) -> None:
     call = own_group(draft.source, draft.roles)
     if call is None or draft.group is not None:
         return
-    place: ast.AST | int = call
-    text = f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own"
-    if draft.wrapped_because is not None:
-        line, reason = draft.wrapped_because
-        place = line or call
-        text = f"the wrapper stays, and every process has a Trainer of its own: {reason}"
     if draft.options.strategy is not None:
         text = f"`{dotted(call.func)}` stays, and `--strategy {draft.options.strategy}` sets up processes as well"
-    draft.note("own-processes", place, text)
+        draft.note("own-processes", call, text)
+    elif draft.wrapped_because:
+        first, *more = _hindrances(draft)
+        text = f"the wrapper stays, and every process has a Trainer of its own: {first.text}"
+        draft.note("own-processes", first.line or call, text)
+        for one in more:
+            draft.note("own-processes", one.line or call, f"the wrapper stays as well because {one.text}")
+    else:
+        text = f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own"
+        draft.note("own-processes", call, text)
+
+
+def _hindrances(draft: Draft) -> tuple[Hindrance, ...]:
+    """What keeps the wrapper, with the mechanism, which is known only now."""
+    if draft.automatic or any(one.reason == NOT_AUTOMATIC for one in draft.wrapped_because):
+        return draft.wrapped_because
+    return (*draft.wrapped_because, not_automatic(draft))
 
 
 def _fits_already(draft: Draft) -> bool:
