@@ -52,7 +52,9 @@ class Uses:
         """The reads of ``.module``."""
         self.timeline: Timeline | None = None
         """For a model that a method wraps and another one trains."""
-        if self._is_state:
+        self.called = wrap.key[0] is not nest.entry.scope
+        """The loop stands in a function that is called behind the wrapping."""
+        if self._is_state or self.called:
             self.timeline = Timeline(source, wrap.statement, nest.outermost)
 
     @property
@@ -373,8 +375,9 @@ class Uses:
         name = dotted(call.func)
         if name in _LOOKS:
             return
-        self._not_before_training(node)
         function = self.source.function(name) if name.isidentifier() else None
+        if function is None or not self.called or self._is_state:  # else each use in the function has its own moment
+            self._not_before_training(node)
         key = self.roles.key(self.source.scope_of(call), name)
         if function is None or key is None or self.roles.bindings(key):
             raise unfoldable(
