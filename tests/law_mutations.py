@@ -1594,6 +1594,14 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "a process on a GPU from a list trains on that of its number",
+        "torch2lit/ddp/wrap.py",
+        "return any(isinstance(b.value, ast.Subscript) and _is_chosen(source, roles, b.value) for b in bindings)",
+        "return False",
+        _text("spawned-on-devices-of-a-list"),
+    ),
+    Mutation(
+        1,
         "weights that each process draws are sharded without a word",
         "torch2lit/plan/differs.py",
         'and not is_seeded(draft, made, "torch"):',
