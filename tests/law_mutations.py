@@ -1602,6 +1602,14 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "the bare model computes in the loop where a strategy has its wrapper around it",
+        "torch2lit/ddp/callers.py",
+        "return line > (loop.end_lineno or 0) and not _repeats(source, loop, scope)",
+        "return True",
+        _text("ddp-bare-model-used-in-every-epoch"),
+    ),
+    Mutation(
+        1,
         "weights that each process draws are sharded without a word",
         "torch2lit/plan/differs.py",
         'and not is_seeded(draft, made, "torch"):',

@@ -49,10 +49,28 @@ def _only_call(source: Source, scope: Scope, wanted: Container[str]) -> ast.Call
     return calls[0] if len(calls) == len(named) == 1 else None
 
 
-def _repeats(source: Source, call: ast.Call, scope: Scope) -> bool:
-    for ancestor in source.ancestors(call):
+def _repeats(source: Source, event: ast.AST, scope: Scope) -> bool:
+    for ancestor in source.ancestors(event):
         if ancestor is scope:
             return False
         if isinstance(ancestor, _REPEATS):
             return True
     return False
+
+
+def runs_behind(source: Source, node: ast.AST, loop: ast.stmt, depth: int = 0) -> bool:
+    """Whether a node surely runs when the loop is over, as far as it runs at all."""
+    scope, home = source.scope_of(node), source.scope_of(loop)
+    line = getattr(node, "lineno", 0)
+    if scope is home:
+        return line > (loop.end_lineno or 0) and not _repeats(source, loop, scope)
+    if isinstance(home, ast.FunctionDef) and source.function(home.name) is home:
+        named = [n for n in source.all(ast.Name) if n.id == home.name]
+        calls = [c for c in source.calls_to(home.name) if source.scope_of(c) is scope]
+        if len(named) == len(calls) == 1:
+            return line > (calls[0].end_lineno or 0) and not _repeats(source, calls[0], scope)
+    if not isinstance(scope, ast.FunctionDef) or source.function(scope.name) is not scope or depth > _DEEPEST:
+        return False
+    named = [n for n in source.all(ast.Name) if n.id == scope.name]
+    calls = list(source.calls_to(scope.name))
+    return len(named) == len(calls) > 0 and all(runs_behind(source, c, loop, depth + 1) for c in calls)

@@ -47,7 +47,7 @@ def find_wrap(source: Source, roles: Roles, nest: Nest, wanted: Container[str], 
         return None
     call = calls[0]
     if len(calls) > 1:
-        raise unfoldable(calls[1].lineno, _several(calls))
+        hindrances.add(_several(calls))
     statement = source.parents[call]
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)]):
@@ -75,9 +75,9 @@ def find_wrap(source: Source, roles: Roles, nest: Nest, wanted: Container[str], 
         _check_devices(source, roles)
     names, branch, strategy = frozenset[str](), None, ""
     with hindrances:
-        names = _names_of_wrapper(source, roles, call)
+        names = _names_of_wrapper(source, roles, calls)
     with hindrances:
-        branch = _branch(source, nest, statement)
+        branch = _branch(source, nest, statement) if len(calls) == 1 else None
     with hindrances:
         strategy = _strategy(source, roles, call)
     return Wrap(call, statement, key, branch, strategy, names)
@@ -118,21 +118,25 @@ def _check_compiled(source: Source, hindrances: Hindrances) -> None:
         )
 
 
-def _several(calls: list[ast.Call]) -> str:
+def _several(calls: list[ast.Call]) -> Hindrance:
     """What several wrappers are: of several models, or of one that is wrapped in this way or in that."""
+    line = calls[1].lineno
     wrapped = {ast.unparse(c.args[0]) if c.args else "" for c in calls}
     ways = sorted({", ".join(ast.unparse(k) for k in c.keywords) or "no more arguments" for c in calls})
     if len(wrapped) > 1 or "" in wrapped:
-        return "several models are wrapped"
+        remedy = "put them into one module with one `forward`, and wrap that"
+        return Hindrance(line, "several models are wrapped", remedy)
+    name = wrapped.pop()
     if len(ways) > 1:
-        return f"`{wrapped.pop()}` is wrapped in several ways ({'; or '.join(ways)}), and the strategy would be one"
-    return f"`{wrapped.pop()}` is wrapped in several places"
+        several = f"`{name}` is wrapped in several ways ({'; or '.join(ways)}), and the strategy would be one"
+        return Hindrance(line, several, "wrap it in one line for every device: `device_ids` may be None")
+    return Hindrance(line, f"`{name}` is wrapped in several places", "wrap it in one place")
 
 
-def _names_of_wrapper(source: Source, roles: Roles, call: ast.Call) -> frozenset[str]:
+def _names_of_wrapper(source: Source, roles: Roles, calls: list[ast.Call]) -> frozenset[str]:
     """The imported names of the wrapper's class; it may be mentioned once, where the model is wrapped."""
     names = frozenset(n for n, origin in roles.origins.items() if origin in WRAPPERS)
-    inside = {id(n) for n in walk(call.func)}
+    inside = {id(n) for call in calls for n in walk(call.func)}
     for node in walk(source.tree):
         mention = isinstance(node, ast.Name) and node.id in names
         mention = mention or (isinstance(node, ast.Attribute) and node.attr == "DistributedDataParallel")
