@@ -16,6 +16,7 @@ from .views.full_batch import FullBatchView
 from .views.made_inside import MadeInsideView
 from .views.methods import MethodsView
 from .views.modern import ModernView
+from .views.resumed import ResumedView
 from .views.settled import left, settled
 from .views.switches import SwitchesView
 from .views.way import MODERN, UNFOLDABLE, Blocked, Program, View, Way
@@ -23,6 +24,7 @@ from .views.way import MODERN, UNFOLDABLE, Blocked, Program, View, Way
 VIEWS: tuple[View, ...] = (
     SwitchesView(),
     ModernView(),
+    ResumedView(),
     MadeInsideView(),
     MethodsView(),
     WrapperView(),
@@ -99,6 +101,7 @@ def _by_trainer(program: Program) -> Conversion:
     converter.left_alone = len(program.skipped)
     converter.group = program.group
     converter.wrapped_because = program.wrapped_because
+    converter.resumed, converter.kept_resume = program.resumed, program.kept_resume
     return converter.run(program.nests, program.findings)
 
 
