@@ -25,5 +25,24 @@ def own_group(source: Source, roles: Roles) -> ast.Call | None:
     return min(found, key=lambda c: (c.lineno, c.col_offset)) if found else None
 
 
+def unwrapped(source: Source, roles: Roles) -> str:
+    """What to change in a script that spreads its training without DistributedDataParallel; "" where nothing is seen."""
+    names = {roles.full_name(c.func).rpartition(".")[2] for c in source.calls}
+    if "fully_shard" in names:
+        return (
+            "to let Lightning shard the model, take `fully_shard` and the group out and convert with `--strategy fsdp2`"
+        )
+    if "FullyShardedDataParallel" in names:
+        return "to let Lightning shard the model, take the wrapper and the group out and convert with `--strategy fsdp`"
+    reduced = [c for c in source.calls if roles.full_name(c.func) == "torch.distributed.all_reduce" and c.args]
+    if any(isinstance(n, ast.Attribute) and n.attr == "grad" for c in reduced for a in c.args for n in ast.walk(a)):
+        return "it averages gradients by hand: wrap the model in DistributedDataParallel instead, which can become the Trainer's strategy"
+    if "init_process_group" in names and "DistributedDataParallel" not in names:
+        return (
+            "no line of this file wraps the model: one with DistributedDataParallel can become the Trainer's strategy"
+        )
+    return ""
+
+
 def _is_torchs(full: str) -> bool:
     return full.startswith("torch.") and full.rpartition(".")[2] in _WORDS

@@ -23,6 +23,7 @@ _STARTS = (
     "init_device_mesh",
     "Join",
 )
+_JOINS = {"torch.distributed.algorithms.join.Join", "torch.distributed.algorithms.Join"}
 _ENVIRONMENT = re.compile(r"environ(?:\.get\(|\[)['\"](RANK|WORLD_SIZE|LOCAL_RANK)['\"]")
 
 
@@ -59,6 +60,12 @@ def check_processes(source: Source, roles: Roles) -> str:
 
 def _check_starts(source: Source, roles: Roles, spawn: ast.Call | None) -> None:
     for call in source.calls:
+        if roles.full_name(call.func) in _JOINS:
+            raise unfoldable(
+                call.lineno,
+                "processes with fewer batches wait for the others (`Join`), which Lightning's do not",
+                "give every process as many batches, as DistributedSampler does",
+            )
         told = roles.full_name(call.func) == SPAWN and spawn is None  # by `find_spawn`
         if dotted(call.func).rpartition(".")[2] in _STARTS and call is not spawn and not told:
             raise unfoldable(
@@ -76,7 +83,8 @@ def _check_starts(source: Source, roles: Roles, spawn: ast.Call | None) -> None:
 
 
 def _groups(source: Source) -> list[ast.Call]:
-    return [c for c in source.calls if dotted(c.func).rpartition(".")[2] == "init_process_group"]
+    found = [c for c in source.calls if dotted(c.func).rpartition(".")[2] == "init_process_group"]
+    return [c for c in found if not (isinstance(c.func, ast.Name) and source.function(c.func.id))]
 
 
 def _check_elsewhere(source: Source) -> None:

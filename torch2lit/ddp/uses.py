@@ -11,10 +11,11 @@ from ..recover.project_text import SETTINGS
 from ..recover.roles import Key, Roles, bound_argument
 from ..recover.state_names import WHOLE, is_attribute, plain
 from ..recover.syntax import Scope, Source, dotted
+from .callers import runs_behind
 from .elsewhere import trains_when_made
 from .hindrances import Hindrances, Unfoldable, unfoldable
 from .moments import Moment, Timeline, skipped_at
-from .wrap import Wrap
+from .wrap import WRAPPERS, Wrap
 
 _SAME_CALLS = {"parameters", "train", "eval", "zero_grad", "to", "cuda", "cpu"}
 _CHAINED = {"train", "eval", "to", "cuda", "cpu"}
@@ -31,6 +32,19 @@ _BARE_CALLS = _SAME_CALLS | {
     "named_buffers",
 }
 _LOOKS = {"id", "type"}
+_AVERAGED = (
+    "gradients of several batches are averaged at once",
+    "run one backward pass per step, and give the Trainer its accumulation",
+)
+_OF_WRAPPER = {
+    "no_sync": _AVERAGED,
+    "require_backward_grad_sync": _AVERAGED,
+    "join": (
+        "processes with fewer batches wait for the others (`join`), which Lightning's do not",
+        "give every process as many batches, as DistributedSampler does",
+    ),
+}
+"""What only the wrapper has: why it stays, and what to change."""
 _BEFORE = frozenset([Moment.BEFORE])
 _RANKS = ("rank", "main_process", "is_master", "is_main", "master")
 
@@ -52,7 +66,9 @@ class Uses:
         """The reads of ``.module``."""
         self.timeline: Timeline | None = None
         """For a model that a method wraps and another one trains."""
-        if self._is_state:
+        self.called = wrap.key[0] is not nest.entry.scope
+        """The loop stands in a function that is called behind the wrapping."""
+        if self._is_state or self.called:
             self.timeline = Timeline(source, wrap.statement, nest.outermost)
 
     @property
@@ -67,7 +83,8 @@ class Uses:
             return
         scope, name = self.wrap.key
         for binding in self.roles.bindings(self.wrap.key):
-            if binding.statement.lineno > self.wrap.statement.lineno:
+            again = isinstance(binding.value, ast.Call) and self.roles.full_name(binding.value.func) in WRAPPERS
+            if binding.statement.lineno > self.wrap.statement.lineno and not again:
                 raise unfoldable(
                     binding.statement.lineno,
                     f"`{name}` gets another value after it is wrapped",
@@ -306,18 +323,13 @@ class Uses:
         if bare and isinstance(call, ast.Attribute) and parent.attr not in _BARE_CALLS:
             self._attribute(node, call, bare)  # of a part of the model
             return
-        if parent.attr == "no_sync":
-            reason = "gradients of several batches are averaged at once, under `no_sync`"
-            raise unfoldable(
-                node.lineno, reason, "run one backward pass per step, and give the Trainer its accumulation"
-            )
+        if parent.attr in _OF_WRAPPER and not bare:
+            raise unfoldable(node.lineno, *_OF_WRAPPER[parent.attr])
         called = isinstance(call, ast.Call) and call.func is parent
         if not called or parent.attr not in (_BARE_CALLS if bare else _SAME_CALLS):
-            raise unfoldable(
-                node.lineno,
-                f"`{ast.unparse(parent)}` may be another thing without the wrapper",
-                "name the bare model here, `model.module`; saved keys then have no `module.` in front",
-            )
+            if bare and self._is_over(node) and isinstance(parent.ctx, ast.Load):
+                return
+            raise self._other_thing(parent, bare)
         if parent.attr == "load_state_dict" and self._on_one_rank(node):
             raise unfoldable(
                 node.lineno,
@@ -329,6 +341,23 @@ class Uses:
         if parent.attr in _CHAINED and not isinstance(self.source.parents[call], ast.Expr):
             assert isinstance(call, ast.Call)
             self._use(call, bare)
+
+    def _is_over(self, node: ast.expr) -> bool:
+        """Whether the training is over, so that no wrapper is around the model: it has what it has without one."""
+        return self.source.view is None and runs_behind(self.source, node, self.nest.outermost)
+
+    def _other_thing(self, attribute: ast.Attribute, bare: bool) -> Unfoldable:
+        """What is said of an attribute that may be another thing, or compute in another way, without the wrapper."""
+        text = ast.unparse(attribute)
+        if bare:
+            reason = (
+                f"`{text}` may compute with the model while it trains, and Lightning has its own wrapper around it then"
+            )
+            return unfoldable(
+                attribute.lineno, reason, "use it before the model is wrapped or when the training is over"
+            )
+        remedy = "name the bare model here, `model.module`; saved keys then have no `module.` in front"
+        return unfoldable(attribute.lineno, f"`{text}` may be another thing without the wrapper", remedy)
 
     def _not_before_training(self, node: ast.expr) -> None:
         """The values of the model must not be read before Lightning has made them the same everywhere."""
@@ -371,10 +400,11 @@ class Uses:
 
     def _passed(self, node: ast.expr, call: ast.Call, bare: bool) -> None:
         name = dotted(call.func)
-        if name in _LOOKS:
-            return
-        self._not_before_training(node)
+        if name in _LOOKS or self.roles.full_name(call.func) in WRAPPERS:
+            return  # a second wrapping is told of as such
         function = self.source.function(name) if name.isidentifier() else None
+        if function is None or not self.called or self._is_state:  # else each use in the function has its own moment
+            self._not_before_training(node)
         key = self.roles.key(self.source.scope_of(call), name)
         if function is None or key is None or self.roles.bindings(key):
             raise unfoldable(

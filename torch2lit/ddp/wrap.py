@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Container
 from dataclasses import dataclass
 
 from ..recover.nest import Nest
 from ..recover.roles import Key, Roles
 from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, dotted, walk
+from .callers import wraps_before
 from .hindrances import Hindrance, Hindrances, unfoldable
 
 WRAPPERS = {
@@ -17,6 +19,7 @@ WRAPPERS = {
 }
 _DEVICE = {"device_ids", "output_device"}
 _PASSED_ON = {"broadcast_buffers", "bucket_cap_mb", "gradient_as_bucket_view", "static_graph", "find_unused_parameters"}
+_OWN_DEVICE = "let each process take the GPU of its number on the machine, and choose GPUs by CUDA_VISIBLE_DEVICES"
 _LOCAL = ("LOCAL_RANK", "local_rank", "get_rank", "gpu", "rank")
 
 
@@ -37,14 +40,14 @@ class Wrap:
         return self.call.args[0]
 
 
-def find_wrap(source: Source, roles: Roles, nest: Nest, hindrances: Hindrances) -> Wrap | None:
+def find_wrap(source: Source, roles: Roles, nest: Nest, wanted: Container[str], hindrances: Hindrances) -> Wrap | None:
     """The wrapping of the nest's model; None when the file has none. Raises Unfoldable when it cannot be looked at any further."""
     calls = [c for c in source.calls if roles.full_name(c.func) in WRAPPERS]
     if not calls:
         return None
     call = calls[0]
     if len(calls) > 1:
-        raise unfoldable(calls[1].lineno, _several(calls))
+        hindrances.add(_several(calls))
     statement = source.parents[call]
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)]):
@@ -59,23 +62,47 @@ def find_wrap(source: Source, roles: Roles, nest: Nest, hindrances: Hindrances) 
     if key is None or len(call.args) != 1 or isinstance(call.args[0], ast.Starred):
         raise unfoldable(call.lineno, "the wrapper has other arguments", "give the wrapper the model and keywords only")
     in_method = source.view is not None and is_attribute(name) and source.view.method(scope) == "__init__"
-    beside = scope is nest.entry.scope and statement.lineno <= nest.outermost.lineno
+    beside = wraps_before(source, statement, nest, wanted)
     if not (beside or in_method):
         hindrances.add(
             Hindrance(
                 call.lineno,
                 "the model is not wrapped in the function of the training loop",
-                "wrap the model in the function that runs the epochs",
+                "wrap it in the function that runs the epochs, or in one that calls that function once",
             )
         )
+    with hindrances:
+        _check_devices(source, roles)
     names, branch, strategy = frozenset[str](), None, ""
     with hindrances:
-        names = _names_of_wrapper(source, roles, call)
+        names = _names_of_wrapper(source, roles, calls)
     with hindrances:
-        branch = _branch(source, nest, statement)
+        branch = _branch(source, nest, statement) if len(calls) == 1 else None
     with hindrances:
-        strategy = _strategy(roles, call)
+        strategy = _strategy(source, roles, call)
     return Wrap(call, statement, key, branch, strategy, names)
+
+
+def _check_devices(source: Source, roles: Roles) -> None:
+    """A process may train on no other device than that of its number, which is Lightning's."""
+    for call in source.calls:
+        if (
+            roles.full_name(call.func) == "torch.cuda.set_device"
+            and call.args
+            and _is_chosen(source, roles, call.args[0])
+        ):
+            raise unfoldable(call.lineno, f"`{ast.unparse(call)}` chooses a GPU from a list", _OWN_DEVICE)
+
+
+def _is_chosen(source: Source, roles: Roles, node: ast.expr) -> bool:
+    """Whether a device is one of a list, such as that of an option."""
+    if isinstance(node, ast.Subscript):
+        return roles.full_name(node.value) != "os.environ"
+    if not isinstance(node, ast.Name):
+        return False
+    key = roles.key(source.scope_of(node), node.id)
+    bindings = roles.bindings(key) if key is not None else []
+    return any(isinstance(b.value, ast.Subscript) and _is_chosen(source, roles, b.value) for b in bindings)
 
 
 def _check_compiled(source: Source, hindrances: Hindrances) -> None:
@@ -91,21 +118,25 @@ def _check_compiled(source: Source, hindrances: Hindrances) -> None:
         )
 
 
-def _several(calls: list[ast.Call]) -> str:
+def _several(calls: list[ast.Call]) -> Hindrance:
     """What several wrappers are: of several models, or of one that is wrapped in this way or in that."""
+    line = calls[1].lineno
     wrapped = {ast.unparse(c.args[0]) if c.args else "" for c in calls}
     ways = sorted({", ".join(ast.unparse(k) for k in c.keywords) or "no more arguments" for c in calls})
     if len(wrapped) > 1 or "" in wrapped:
-        return "several models are wrapped"
+        remedy = "put them into one module with one `forward`, and wrap that"
+        return Hindrance(line, "several models are wrapped", remedy)
+    name = wrapped.pop()
     if len(ways) > 1:
-        return f"`{wrapped.pop()}` is wrapped in several ways ({'; or '.join(ways)}), and the strategy would be one"
-    return f"`{wrapped.pop()}` is wrapped in several places"
+        several = f"`{name}` is wrapped in several ways ({'; or '.join(ways)}), and the strategy would be one"
+        return Hindrance(line, several, "wrap it in one line for every device: `device_ids` may be None")
+    return Hindrance(line, f"`{name}` is wrapped in several places", "wrap it in one place")
 
 
-def _names_of_wrapper(source: Source, roles: Roles, call: ast.Call) -> frozenset[str]:
+def _names_of_wrapper(source: Source, roles: Roles, calls: list[ast.Call]) -> frozenset[str]:
     """The imported names of the wrapper's class; it may be mentioned once, where the model is wrapped."""
     names = frozenset(n for n, origin in roles.origins.items() if origin in WRAPPERS)
-    inside = {id(n) for n in walk(call.func)}
+    inside = {id(n) for call in calls for n in walk(call.func)}
     for node in walk(source.tree):
         mention = isinstance(node, ast.Name) and node.id in names
         mention = mention or (isinstance(node, ast.Attribute) and node.attr == "DistributedDataParallel")
@@ -171,16 +202,16 @@ def _is_set_after(source: Source, test: ast.expr, branch: ast.If) -> bool:
     return False
 
 
-def _strategy(roles: Roles, call: ast.Call) -> str:
+def _strategy(source: Source, roles: Roles, call: ast.Call) -> str:
     """The Trainer's strategy that wraps as the script does, with ``{lightning}`` for Lightning's name."""
     passed: list[str] = []
     for keyword in call.keywords:
         if keyword.arg in _DEVICE:
-            if not _is_own_device(roles, keyword.value):
+            if not _is_own_device(source, roles, keyword.value):
                 raise unfoldable(
                     call.lineno,
                     f"`{keyword.arg}` may name another device than Lightning's",
-                    "give it `[local_rank]`, the number of the process on its machine, and choose GPUs by CUDA_VISIBLE_DEVICES",
+                    _OWN_DEVICE,
                 )
         elif keyword.arg in _PASSED_ON and isinstance(keyword.value, ast.Constant):
             passed.append(f"{keyword.arg}={keyword.value.value!r}")
@@ -198,15 +229,17 @@ def _strategy(roles: Roles, call: ast.Call) -> str:
     return f"{{lightning}}.pytorch.strategies.DDPStrategy({', '.join(passed)})"
 
 
-def _is_own_device(roles: Roles, node: ast.expr) -> bool:
+def _is_own_device(source: Source, roles: Roles, node: ast.expr) -> bool:
     """Whether a value of ``device_ids`` means the device of the process's number on its machine, or none."""
     match node:
         case ast.Constant(value=None):
             return True
         case ast.List(elts=[one]) | ast.Tuple(elts=[one]):
-            return _is_own_device(roles, one)
+            return _is_own_device(source, roles, one)
         case ast.IfExp(body=body, orelse=orelse):
-            return _is_own_device(roles, body) and _is_own_device(roles, orelse)
+            return all(_is_own_device(source, roles, one) for one in (body, orelse))
+        case ast.Name() if _is_chosen(source, roles, node):
+            return False
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name in ("device", "device_id", "gpu_id") or any(part in name for part in _LOCAL)
         case ast.Call():

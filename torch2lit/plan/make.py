@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from ..ddp.hindrances import Hindrance
-from ..ddp.own import own_group
+from ..ddp.own import own_group, unwrapped
 from ..recover.items import Item
 from ..recover.roles import Role
 from ..recover.state_names import is_attribute
@@ -120,7 +120,8 @@ def _look_for_processes(draft: Draft) -> None:
             draft.note("own-processes", one.line or call, f"the wrapper stays as well because {one.text}")
     else:
         text = f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own"
-        draft.note("own-processes", call, text)
+        why = unwrapped(draft.source, draft.roles)
+        draft.note("own-processes", call, f"{text}; {why}" if why else text)
 
 
 def _hindrances(draft: Draft) -> tuple[Hindrance, ...]:

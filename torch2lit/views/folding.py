@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -33,6 +33,7 @@ from ..program import Conversion, Edit, Modernisation, Outcome, Piece, at, end_o
 from ..recover.nest import Nest
 from ..recover.roles import Roles
 from ..recover.syntax import Source, source_of
+from ..recover.wanted_names import wanted_elsewhere
 from ..rewrite.assemble import unused_import_edits
 from .modern import origin_of
 from .way import INHERITED, MODERN, SWITCHES, UNCONVERTED, UNFOLDABLE, WRAPPER, Blocked, Program, Way
@@ -80,7 +81,8 @@ def ways_without_wrapper(seen: Program, raw: Program) -> list[Way]:
 
     Raises Unfoldable when the wrapper has to stay.
     """
-    folds = _ways_to_fold(seen.source, seen.roles, seen.recovered.nests[0])
+    wanted = wanted_elsewhere(raw.path) if "istributedDataParallel" in raw.text else ()
+    folds = _ways_to_fold(seen.source, seen.roles, seen.recovered.nests[0], wanted)
     return [
         Way(
             raw.seen(fold.text.after, MODERN, SWITCHES, INHERITED, WRAPPER, group=fold.group),
@@ -91,14 +93,14 @@ def ways_without_wrapper(seen: Program, raw: Program) -> list[Way]:
     ]
 
 
-def _ways_to_fold(source: Source, roles: Roles, nest: Nest) -> list[Folded]:
+def _ways_to_fold(source: Source, roles: Roles, nest: Nest, wanted: Container[str]) -> list[Folded]:
     """The script without its wrapper, the way that leaves most to Lightning first; empty when it has none.
 
     Raises Unfoldable when the wrapper has to stay.
     """
     if "istributedDataParallel" not in source.text:
         return []
-    plain = _folded(source, roles, nest, [])
+    plain = _folded(source, roles, nest, wanted, [])
     if plain is None:
         return []
     if plain.group.test or plain.group.spawned:  # the Trainer may number the processes otherwise
@@ -109,16 +111,21 @@ def _ways_to_fold(source: Source, roles: Roles, nest: Nest) -> list[Folded]:
         own = group_to_leave(source, roles, nest, way, plain.group.optional)
         for one in [own, None] if own is not None else [None]:
             with contextlib.suppress(Unfoldable):
-                if (fold := _folded(source, roles, nest, way, one)) is not None:
+                if (fold := _folded(source, roles, nest, wanted, way, one)) is not None:
                     found.append(fold)
     return found
 
 
 def _folded(
-    source: Source, roles: Roles, nest: Nest, loaders: Sequence[Sharded], own: OwnGroup | None = None
+    source: Source,
+    roles: Roles,
+    nest: Nest,
+    wanted: Container[str],
+    loaders: Sequence[Sharded],
+    own: OwnGroup | None = None,
 ) -> Folded | None:
     """The script without its wrapper, without the samplers of some loaders and without the group that it makes."""
-    if (found := _understood(source, roles, nest)) is None:
+    if (found := _understood(source, roles, nest, wanted)) is None:
         return None
     wrap, uses, spawned, bufferless = found
     keys = uses.wrapped | uses.bare
@@ -160,7 +167,9 @@ def _folded(
     return Folded(text, group, frozenset([statement.lineno]) if dropped else frozenset(), functions)
 
 
-def _understood(source: Source, roles: Roles, nest: Nest) -> tuple[Wrap, Uses, str, bool] | None:
+def _understood(
+    source: Source, roles: Roles, nest: Nest, wanted: Container[str]
+) -> tuple[Wrap, Uses, str, bool] | None:
     """The wrapper, its uses, what the file calls ``torch.distributed`` if it spawns its processes, and whether the model has no buffers.
 
     Raises Unfoldable with all that keeps the wrapper in the script.
@@ -168,7 +177,7 @@ def _understood(source: Source, roles: Roles, nest: Nest) -> tuple[Wrap, Uses, s
     hindrances = Hindrances()
     wrap, spawned = None, ""
     with hindrances:
-        if (wrap := find_wrap(source, roles, nest, hindrances)) is None:
+        if (wrap := find_wrap(source, roles, nest, wanted, hindrances)) is None:
             return None
     with hindrances:
         spawned = check_processes(source, roles)

@@ -26,7 +26,8 @@ def wrapped_ways(program: Program, owner: ast.ClassDef, others: str) -> Iterator
         return
     seen = Program(view.text, program.path, program.options, ALL, view=view)
     if len(seen.recovered.nests) != 1 or seen.skipped:
-        yield Blocked("processes", _OWN, about=owner)
+        problems = [in_raw_words(f.message) for f in seen.recovered.findings if f.severity == "refused"]
+        yield Blocked("processes", f"{_OWN}: {problems[0]}" if problems else _OWN, about=owner)
         return
     try:
         ways = ways_without_wrapper(seen, program)
