@@ -113,6 +113,7 @@ class Proposal:
     ``definitions`` are functions and classes of its own, above the module; ``fit`` are further arguments of the call of `fit`.
     ``notes`` say what changes; ``declined`` is told instead when a law is broken, its ``{why}`` being that law in the user's words.
     ``key`` tells the callback from others of its class, where a checkpoint tells them apart.
+    ``classes`` are whole classes of the file, in the script's own names, ``data`` what `fit` gets in place of the loaders.
     """
 
     target: str
@@ -137,6 +138,8 @@ class Proposal:
     definitions: tuple[str, ...] = ()
     fit: tuple[str, ...] = ()
     saved: tuple[Saving, ...] = ()
+    classes: tuple[str, ...] = ()
+    data: str = ""
 
     @property
     def texts(self) -> dict[ast.stmt, str]:
@@ -164,6 +167,12 @@ class Training(Protocol):
 
     def asked(self, option: str) -> str:
         """What the user wants of one piece of machinery: the value of its option, else what the level makes of it."""
+
+    def loaders(self) -> Sequence[str]:
+        """The names of the one loader of the training and of the one of its validation, as the Trainer gets them; none where it gets something else."""
+
+    def in_training(self, node: ast.AST) -> bool:
+        """Whether a node stands in the loop, or in a function of which nothing but the hooks is left."""
 
     def is_gone(self, statement: ast.stmt) -> bool:
         """Whether something else has taken the statement away altogether."""

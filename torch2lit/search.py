@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .by_trainer import Converter
-from .ddp.group import Unfoldable
+from .ddp.hindrances import Unfoldable
 from .files.edits import edits_between
 from .origin import after_one_another, origin_of_edits, told
 from .program import Conversion, Mechanism, Outcome
@@ -64,7 +64,7 @@ def tried(way: Way, depth: int = 0) -> Conversion | Blocked:
     try:
         result = search(way.program, depth)
     except Unfoldable as kept:
-        return Blocked(UNFOLDABLE, kept.reason, kept.line, way.about)
+        return Blocked(UNFOLDABLE, about=way.about, hindrances=kept.hindrances)
     found = finished(way, result)
     if isinstance(found, Blocked):
         return found if found.about is not None else replace(found, about=way.about)

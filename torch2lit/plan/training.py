@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..feature import AFTER, BEFORE, ELSEWHERE, Node, Part, Start, Value
+from ..program import Mechanism
 from ..recover.items import Item
 from ..recover.names import bound_otherwise, parameter_names
 from ..recover.nest import Frame
@@ -15,7 +16,7 @@ from ..recover.state_names import is_state
 from ..recover.syntax import Scope, blocks, root_name, walk, walk_scope
 from .afterwards import statements_after
 from .draft import HOOKS, SAVES, Draft
-from .entry_names import at_entry
+from .entry_names import at_entry, entry_text
 from .held_parameters import holds_every
 from .last_returns import leaves_only_loop
 from .moved import moved_functions
@@ -213,6 +214,20 @@ class DraftTraining:
     def all(self, kind: type[Node]) -> Sequence[Node]:
         return self._draft.source.all(kind)
 
+    def loaders(self) -> Sequence[str]:
+        draft, data = self._draft, self._draft.train_data
+        if draft.nest.batches is None or data is None or data.lazy or draft.mechanism is Mechanism.EPOCHS:
+            return ()
+        found = list(data.texts)
+        if draft.validation is not None:
+            found += [entry_text(draft, one.loop.base, one.frame) for one in draft.validation.all]
+        plain = len(data.texts) == 1 and len(found) <= 2 and all(text.isidentifier() for text in found)
+        return found if plain else ()
+
+    def in_training(self, node: ast.AST) -> bool:
+        moved = {*moved_functions(self._draft), self._draft.nest.outermost}
+        return node in moved or any(around in moved for around in self._draft.source.ancestors(node))
+
     def is_gone(self, statement: ast.stmt) -> bool:
         return statement in self._draft.removals
 
@@ -271,7 +286,7 @@ class DraftTraining:
         return any(open_controls(self._draft, i.node) for i in items[: items.index(item)] if i.kind == "statement")
 
     def told(self, argument: str) -> str:
-        return self._draft.trainer.get(argument)
+        return dict(self._draft.trainer.written()).get(argument, "")
 
     @property
     def processes(self) -> bool:

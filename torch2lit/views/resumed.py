@@ -36,7 +36,7 @@ class ResumedView:
                 return
             text, origin = without_block(program.source, found)
         except Stays as kept:
-            yield Blocked(RESUMED, kept.reason, kept.line)
+            yield Blocked(RESUMED, kept.reason, line=kept.line)
             return
         seen = program.moved(text, origin.lines or {}, RESUMED)
         yield Way(replace(seen, resumed=found.path), origin, partial(_finished, program, found))
@@ -53,7 +53,7 @@ def _finished(program: Program, found: Block, told: Conversion, result: Conversi
     line = found.statement.lineno
     if result.outcome is not Outcome.CONVERTED or "ckpt_path=" not in result.after:
         because = next((f.message for f in result.findings if f.slug == "resume-kept"), "no Trainer holds the loop")
-        return Blocked(UNCONVERTED, because, line)
+        return Blocked(UNCONVERTED, because, line=line)
     source = program.source
     gone = [
         entry_of(source, one, Fate.REPLACED, "fit(ckpt_path=...)", "resume", _WHY) for one in gone_statements(found)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ..by_trainer import skipped_nests
 from ..ddp.group import Group
+from ..ddp.hindrances import Hindrance
 from ..files.edits import edits_between
 from ..findings import Finding
 from ..options import Options
@@ -45,8 +46,8 @@ class Program:
     """What the text is a plain view of."""
     explained: tuple[Finding, ...] | None = None
     """The findings of `recovered`, once a view has said more of them."""
-    wrapped_because: tuple[int, str] | None = None
-    """The line and the reason why the script's own wrapper for several processes stays."""
+    wrapped_because: tuple[Hindrance, ...] = ()
+    """Why the script's own wrapper for several processes stays."""
 
     resumed: str = ""
     """The checkpoint from which the Trainer goes on, as source; the script's own block for it was taken out of the text."""
@@ -103,7 +104,7 @@ class Program:
             text=text,
             closed=self.closed | {*closed},
             explained=explained and tuple(replace(one, line=places.get(one.line, one.line)) for one in explained),
-            wrapped_because=because and (places.get(because[0], because[0]), because[1]),
+            wrapped_because=tuple(replace(one, line=places.get(one.line, one.line)) for one in because),
             kept_resume=resume and (places.get(resume[0], resume[0]), resume[1]),
         )
 
@@ -112,13 +113,15 @@ class Program:
 class Blocked:
     """Why a view leads nowhere: a code for those who decide by it, and the reason in the words of the program.
 
-    ``about`` is the class in question, when there are several.
+    ``about`` is the class in question, when there are several; ``hindrances`` are what keeps a wrapper for several processes;
+    ``line`` is where it stands, 0 for nowhere.
     """
 
     code: str
     reason: str = ""
-    line: int = 0
     about: ast.ClassDef | None = None
+    hindrances: tuple[Hindrance, ...] = ()
+    line: int = 0
 
 
 Finish = Callable[[Conversion, Conversion], Conversion | Blocked]
