@@ -301,7 +301,7 @@ def _told(training: Training, save: _Save, file: _File, when: _When) -> str:
 
 def _check_moment(training: Training, part: Part) -> None:
     """The callback acts at the end of an epoch, and only when the Trainer has counted a step."""
-    if not training.automatic:
+    if not training.counts_steps:
         raise _Stays(
             "the Trainer does not count the script's own optimizer steps, and saves only when it has counted one"
         )
@@ -369,7 +369,9 @@ def _best(training: Training, part: Part, test: ast.If) -> _When:
             held,
             (value.id, best.id),
         )
-    raise _Stays("it is not saved when a number is better than the best one so far")
+    if isinstance(test.test, ast.Compare):
+        raise _Stays("it is not saved when a number is better than the best one so far")
+    raise _Stays(f"the callback decides by one number, not by `{' '.join(training.text(test.test).split())}`")
 
 
 _START_AND_TEST = 2

@@ -471,7 +471,8 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
         _t(
             "saved before the weights change again", "saves at the epoch's end", "checkpoint-before-weights-are-clipped"
         ),
-        _t("steps that the Trainer does not count", "never saves", "checkpoint-of-steps-by-hand"),
+        _t("steps by hand", "saves when it counts one", "checkpoint-of-steps-by-hand"),
+        _t("steps that the Trainer may not count", "never saves", "checkpoint-of-steps-that-are-not-counted"),
         _t("more than a checkpoint holds", "has its own keys", "checkpoint-with-a-history"),
         _t("a file that another line reads", "writes another form", "checkpoint-that-another-line-reads"),
         _t("the script's own file (`callback`)", "the same bytes", "best-model-by-own-callback"),
@@ -490,6 +491,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "stores no random state",
             "resume-from-an-option",
             "resume-from-a-file-that-may-be-missing",
+            "resume-of-steps-by-hand",
         ),
         _t("a schedule that waits for a plateau", "loses a step", "resume-of-a-schedule-stepped-by-hand"),
         _t("a generator of the script's own", "stores none", "resume-with-a-generator-of-its-own"),

@@ -2971,16 +2971,6 @@ OF_CHECKPOINTS = (
     ),
     Mutation(
         1,
-        "resume: the loader has been started once too often",
-        "codemods/resume.py",
-        "        if self.loaded is not None:\n            self.restore()\n",
-        "        if self.loaded is not None:\n",
-        (
-            "tests/test_resuming.py::test_a_run_that_is_stopped_and_resumed_is_the_one_that_was_not[resume-from-an-option]",
-        ),
-    ),
-    Mutation(
-        1,
         "own files: a number that changes behind the line is saved as it is later",
         CHECKPOINT,
         "                case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if name in names:",

@@ -221,6 +221,10 @@ class Training(Protocol):
     def automatic(self) -> bool:
         """Whether Lightning steps the optimizer itself, batch by batch, and so counts the steps."""
 
+    @property
+    def counts_steps(self) -> bool:
+        """Whether the Trainer surely counts an optimizer step in every epoch: it steps itself, or the module steps Lightning's optimizers."""
+
     def may_be_passed(self, part: Part) -> bool:
         """Whether the hook may be left before it gets to the statement around which nothing stands."""
 

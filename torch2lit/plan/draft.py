@@ -246,6 +246,8 @@ class Draft:
     mechanism: Mechanism = Mechanism.AUTOMATIC
     automatic: bool = True
     epoch: Epoch = field(default_factory=Epoch)
+    counted_steps: bool = False
+    """Whether the script's own steps are those of Lightning's optimizers, at least one in every batch."""
     train_data: TrainData | None = None
     """What the Trainer runs over; None when the batches are the turns of the loop or the epochs stay whole."""
     validation: Validation | None = None

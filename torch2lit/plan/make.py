@@ -26,7 +26,7 @@ from .homes import settle
 from .idioms import claim_statements
 from .lower_precision import tell_of_precision
 from .mechanisms import first_mechanism
-from .optimizers import Configured, configure
+from .optimizers import Configured, configure, steps_are_counted
 from .outer_bar import drop_bound_bar
 from .proposals import propose
 from .reported import report_numbers
@@ -56,6 +56,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     _keep_first_gradients(draft)
     leave_epoch_to_trainer(draft)
     leave_train_mode_to_lightning(draft)
+    draft.counted_steps = steps_are_counted(draft, configured)
     draft = propose(draft)
     claim_statements(draft)
     drop_bound_bar(draft)

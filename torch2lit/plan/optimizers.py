@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from ..program import Mechanism
 from ..recover.items import Item, names_in, only_names
 from ..recover.makings import Value, sources
 from ..recover.names import flow
@@ -79,6 +80,24 @@ def configure(draft: Draft) -> Configured:
     _claim_scheduler(draft, configured)
     _claim_construction(draft, configured)
     return configured
+
+
+def steps_are_counted(draft: Draft, configured: Configured) -> bool:
+    """Whether a batch that is optimized by hand surely steps an optimizer that the Trainer hands out and counts."""
+    if draft.automatic or not configured.moved or not configured.wrapped or draft.nest.batches is None:
+        return False
+    if draft.mechanism is not Mechanism.MANUAL or draft.nest.epochs is None:
+        return False
+    for item in draft.hooks.get(TRAINING_STEP, []):
+        match item.node:
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="step"))) if (
+                item.kind == "statement" and item.guard is None
+            ):
+                if draft.variable(name, item.frame) in configured.optimizers:
+                    return True
+        if item.kind == "statement" and controls(item.node):
+            return False
+    return False
 
 
 def may_be_none(draft: Draft, optimizer: ast.expr) -> bool:

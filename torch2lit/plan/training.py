@@ -276,6 +276,10 @@ class DraftTraining:
         nest = self._draft.nest
         return self._draft.automatic and nest.epochs is not None and nest.batches is not None
 
+    @property
+    def counts_steps(self) -> bool:
+        return self.automatic or self._draft.counted_steps
+
     def may_be_passed(self, part: Part) -> bool:
         item = self._items[part.statement]
         items = self._draft.hooks[part.place]

@@ -326,6 +326,11 @@ class _Reader:
 
     def _check_names(self) -> None:
         """Nothing outside the block may need what is loaded in it. Raises Stays."""
+        nodes: list[ast.Name | ast.Attribute] = [*self.source.all(ast.Name), *self.source.all(ast.Attribute)]
+        for node in nodes:
+            named = self.file is not None and not isinstance(node.ctx, ast.Load) and _same(node, self.file)
+            if named and node.lineno > self.found.statement.lineno:
+                raise Stays(node.lineno, f"line {node.lineno} names another file behind the block")
         inside = {id(n) for n in walk(self.found.statement)}
         for name in self.source.all(ast.Name):
             if name.id in {self.checkpoint, *self.texts} and id(name) not in inside:
