@@ -605,8 +605,8 @@ SAME_TRAINING = (
         1,
         "validation switches to eval unasked",
         MODES,
-        "draft.methods.append(_KEEP_MODE)",
-        "pass",
+        "    if as_it_is or (stays and",
+        "    if False and (stays and",
         _trains("validation-without-eval"),
     ),
     Mutation(
@@ -2570,8 +2570,8 @@ OF_MODES = (
         1,
         "modes: a model whose part goes on in train mode is in eval mode at the end of an epoch",
         "torch2lit/plan/validation_modes.py",
-        "return not _may_train(draft, later) and not _is_handed_on(draft, later)\n\n\ndef _is_straight",
-        "return True\n\n\ndef _is_straight",
+        "return not _may_train(draft, later) and not _is_handed_on(draft, later)\n",
+        "return True\n",
         _trains("best-model-copied-in-part-in-eval-mode"),
     ),
     Mutation(
