@@ -2611,6 +2611,14 @@ OF_MODES = (
 OF_ITERATORS = (
     Mutation(
         1,
+        "iterators: a source asks one whose end the script takes, and raises another error",
+        "torch2lit/batch_source/found.py",
+        "return own and taker_of_stops(self.source, self.nest.outermost) is None",
+        "return own",
+        _trains("end-of-batches-asked-for-is-taken"),
+    ),
+    Mutation(
+        1,
         "iterators: StopIteration ends Lightning's epoch, and the script goes on",
         "torch2lit/plan/stop_iterations.py",
         "        draft.loud.append(statement)",
@@ -2621,7 +2629,7 @@ OF_ITERATORS = (
         1,
         "iterators: the script takes StopIteration, and the conversion raises RuntimeError",
         "torch2lit/plan/stop_iterations.py",
-        "if (taker := _taker(draft)) is not None:",
+        "if (taker := taker_of_stops(draft.source, draft.nest.outermost)) is not None:",
         "if (taker := None) is not None:",
         _trains("end-of-iterator-ends-the-training"),
     ),
