@@ -2608,6 +2608,17 @@ OF_MODES = (
     ),
 )
 
+OF_HELD_PARAMETERS = (
+    Mutation(
+        1,
+        "held parameters: a function that gives one of several optimizers gives its last one",
+        "torch2lit/plan/held_parameters.py",
+        "return last.value if found == [last] and isinstance(last, ast.Return) else None",
+        "return last.value if isinstance(last, ast.Return) else None",
+        _trains("clipped-with-an-optimizer-made-by-a-method-in-two-ways"),
+    ),
+)
+
 OF_ITERATORS = (
     Mutation(
         1,
@@ -2644,7 +2655,7 @@ OF_ITERATORS = (
 )
 
 MUTATIONS = (
-    *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
+    *OF_HELD_PARAMETERS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip
