@@ -22,7 +22,7 @@ from .may_run import may_run
 from .mode_afterwards import items_path, mode_shows_after
 from .mode_dependent import mode_dependent
 from .modes import mode_calls, only_mode_call
-from .second_evaluation import Divided, between, own_items
+from .second_evaluation import Divided, own_items
 from .state import State
 from .steps import open_controls
 
@@ -75,13 +75,27 @@ def modes_allow(draft: Draft, found: Validation, seconds: list[Second], divided:
     own = own_items(found)
     inside, rest = [*divided.start, *found.body, *divided.end], divided.epoch_end
     held = _held(draft, inside)
-    later = [s for second in seconds for s in between(draft, second.statement)]
-    switched = any(draft.effects.of(s, draft.nest.entry.scope).mode for s in later)
     if any(items_path(draft, inside, model).shows for model in held):
         return False
     shown = [model for model in held if items_path(draft, own, model).shows]
     left = all(_surely_left_in_eval(draft, found, model, inside, rest) for model in shown)
-    return not shown or (left and not switched)
+    return all(not shown or _in_eval_where_asked(draft, second, shown, left) for second in seconds)
+
+
+def _in_eval_where_asked(draft: Draft, second: Second, models: list[Variable], left: bool) -> bool:
+    """Whether models are in eval mode where an evaluation runs again: the script switches them on the way, or they are ``left`` so."""
+    waiting = {*models}
+    for statement in reversed(second.place.passed):
+        if not draft.effects.of(statement, draft.source.scope_of(statement)).mode:
+            continue
+        item = Item(statement, draft.nest.entry)
+        calls = mode_calls(draft, item) if draft.source.scope_of(statement) is draft.nest.entry.scope else []
+        if not calls or not only_mode_call(item) or any(mode != "eval" for _, mode in calls):
+            return False
+        waiting -= {model for model, _ in calls}
+        if not waiting:
+            return True
+    return left
 
 
 def _may_be_switched(draft: Draft, inside: list[Item], model: Variable) -> bool:

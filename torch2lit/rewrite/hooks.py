@@ -212,6 +212,9 @@ class HookWriter:
             assert item.value is not None
             test = self.text(item.value, item.frame, hook)
             return [_parse(f"self.trainer.limit_val_batches = 1.0 if {test} else 0")]
+        if item.kind == "saves":
+            assert item.value is not None
+            return [_parse(f"{item.target}({self.text(item.value, item.frame, hook)}, path)")]
         if item.kind == "result":
             return self._result(item, hook)
         twin = self.draft.source.twins[item.node]
@@ -264,7 +267,8 @@ class HookWriter:
                     self.draft.reports[inner], changes.get(id(target)), self.draft.own_points
                 )
         if not changes:
-            return self._manual(node, statement)
+            backward = any(isinstance(n, ast.Attribute) and n.attr == "backward" for n in walk(statement))
+            return self._manual(node, statement) if backward else [node]
         holder = cst.Module([node]).visit(Replacer(changes))
         assert isinstance(holder, cst.Module)
         return [line for part in holder.body for line in self._manual(part, statement)]
