@@ -2861,6 +2861,14 @@ OF_MODES = (
 
 OF_HELD_PARAMETERS = (
     Mutation(
+        4,
+        "logging: a logger gets the loss of every fiftieth step where the script tells that of each epoch",
+        "torch2lit/plan/logged_in_step.py",
+        "if any(proposal.trainer.loggers for proposal in draft.accepted) and not draft.own_points:",
+        "if False:",
+        _text("numbers-of-a-full-batch-to-a-logger"),
+    ),
+    Mutation(
         1,
         "held parameters: a function that gives one of several optimizers gives its last one",
         "torch2lit/plan/held_parameters.py",
