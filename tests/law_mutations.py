@@ -2899,7 +2899,34 @@ OF_MODES = (
     ),
 )
 
+OF_HELD_PARAMETERS = (
+    Mutation(
+        4,
+        "logging: a logger gets the loss of every fiftieth step where the script tells that of each epoch",
+        "torch2lit/plan/logged_in_step.py",
+        "if any(proposal.trainer.loggers for proposal in draft.accepted) and not draft.own_points:",
+        "if False:",
+        _text("numbers-of-a-full-batch-to-a-logger"),
+    ),
+    Mutation(
+        1,
+        "held parameters: a function that gives one of several optimizers gives its last one",
+        "torch2lit/plan/held_parameters.py",
+        "return last.value if found == [last] and isinstance(last, ast.Return) else None",
+        "return last.value if isinstance(last, ast.Return) else None",
+        _trains("clipped-with-an-optimizer-made-by-a-method-in-two-ways"),
+    ),
+)
+
 OF_ITERATORS = (
+    Mutation(
+        1,
+        "iterators: a source asks one whose end the script takes, and raises another error",
+        "torch2lit/batch_source/found.py",
+        "return own and taker_of_stops(self.source, self.nest.outermost) is None",
+        "return own",
+        _trains("end-of-batches-asked-for-is-taken"),
+    ),
     Mutation(
         1,
         "iterators: StopIteration ends Lightning's epoch, and the script goes on",
@@ -2912,7 +2939,7 @@ OF_ITERATORS = (
         1,
         "iterators: the script takes StopIteration, and the conversion raises RuntimeError",
         "torch2lit/plan/stop_iterations.py",
-        "if (taker := _taker(draft)) is not None:",
+        "if (taker := taker_of_stops(draft.source, draft.nest.outermost)) is not None:",
         "if (taker := None) is not None:",
         _trains("end-of-iterator-ends-the-training"),
     ),
@@ -2988,7 +3015,7 @@ OF_CHECKPOINTS = (
 )
 
 MUTATIONS = (
-    *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
+    *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
 )  # fmt: skip

@@ -26,18 +26,15 @@ torch.save(model.state_dict(), "model.pt")
 _STEP = """\
     loss = model(x).square().mean()
     optimizer.zero_grad()
-    loss.backward(){between}
+    loss.backward()
     optimizer.step()
-    print(f"{{loss.item():.6f}}")
+    print(f"{loss.item():.6f}")
 """
-_AUTOMATIC, _MANUAL = _STEP.format(between=""), _STEP.format(between="\n    print(model.weight.grad.norm().item())")
 _LOOPS = {
-    "manual": "for step in range(5):\n    x = next(few)\n" + _MANUAL,
     "in a test": "for step in range(5):\n    x = loader[0]\n    if next(few).mean() > 9:\n        x = loader[1]\n"
-    + _AUTOMATIC,
-    "raised": "for step in range(5):\n    x = loader[0]\n    if step == 3:\n        raise StopIteration\n" + _AUTOMATIC,
+    + _STEP,
     "before an epoch": "for epoch in range(5):\n    x = next(few)\n    for z in loader:\n"
-    + "\n".join("    " + line for line in _AUTOMATIC.replace("model(x)", "model(x + z)").splitlines()),
+    + "\n".join("    " + line for line in _STEP.replace("model(x)", "model(x + z)").splitlines()),
 }
 
 

@@ -351,10 +351,10 @@ register(
         slug="never-back-to-train",
         severity="review",
         why="The script evaluates in eval mode and never calls `train()` again, so dropout and batch norm stay in eval mode.",
-        remedy="If that was not meant, call `model.train()` at the start of every epoch and drop the override.",
+        remedy="If that was not meant, call `model.train()` at the start of every epoch and drop that call, or the override.",
         text="""\
-Lightning restores the train mode after validation. The script does not, so the conversion overrides
-`on_validation_model_train` to train as the script trains. It is often a mistake of the script.
+Lightning restores the train mode after validation. The script does not, so the conversion calls `eval()` at the end of every epoch, or
+overrides `on_validation_model_train`, to train as the script trains. It is often a mistake of the script.
 """,
     )
 )

@@ -11,6 +11,7 @@ from ..recover.names import flow, target_names
 from ..recover.nest import Nest
 from ..recover.role import Role
 from ..recover.roles import Key, Roles
+from ..recover.stops import taker_of_stops
 from ..recover.syntax import Scope, blocks, dotted, walk
 from ..recover.torch_calls import mode_of
 from .kept import Kept
@@ -20,7 +21,7 @@ _LEAVES = (
     ast.Break, ast.Continue, ast.Return, ast.Yield, ast.YieldFrom, ast.Await, ast.Raise, ast.Try, ast.Global, ast.Nonlocal,
     ast.NamedExpr, ast.Lambda, ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.While, ast.For,
 )  # fmt: skip
-_ASKS_ITERATOR = {"next", "__next__", "exec", "eval", "locals", "vars", "super"}
+_ASKS = {"next", "__next__", "exec", "eval", "locals", "vars", "super"}
 _SEEDS = {"torch.manual_seed", "random.seed", "numpy.random.seed"}
 _BATCH = "batch"
 _MOVES = {"to", "cuda", "cpu"}
@@ -189,7 +190,7 @@ class _Finder:
             straight = isinstance(statement, _STRAIGHT) or self._seeds(statement)
         if not straight or any(isinstance(n, _LEAVES) for n in walk(statement)):
             return False
-        if any(isinstance(n, ast.Call) and _last(n) in _ASKS_ITERATOR for n in walk(statement)):
+        if self._asks(statement):
             return False
         if any(
             isinstance(n, ast.Attribute | ast.Subscript) and not isinstance(n.ctx, ast.Load) for n in walk(statement)
@@ -199,8 +200,21 @@ class _Finder:
             return False
         return self._only_gets(statement, scope)
 
+    def _asks(self, statement: ast.AST) -> bool:
+        """Whether a statement asks more of an iterator than its next value, or of the names around it."""
+        return any(isinstance(n, ast.Call) and _last(n) in _ASKS and not self._asks_next(n) for n in walk(statement))
+
+    def _asks_next(self, call: ast.Call) -> bool:
+        """``next(batches)``, whose end is an error in a generator as it is in the script, if nothing takes it there."""
+        match call:
+            case ast.Call(func=ast.Name(id="next"), args=[ast.Name() as iterator], keywords=[]):
+                scope = self.source.scope_of(call)
+                own = self.roles.key(scope, "next") is None and self.roles.of(iterator, scope) in (None, Role.LOADER)
+                return own and taker_of_stops(self.source, self.nest.outermost) is None
+        return False
+
     def _only_gets(self, statement: ast.AST, scope: Scope) -> bool:
-        if any(isinstance(n, ast.Call) and _last(n) in _ASKS_ITERATOR for n in walk(statement)):
+        if self._asks(statement):
             return False
         effects = self.effects.of(statement, scope)
         touches = effects.model or effects.mode or effects.gradients or effects.optimizer or effects.learning_rate

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from ..recover.names import flow
+from ..recover.stops import caught
 from ..recover.syntax import dotted, walk
 from .draft import Draft
 
@@ -58,12 +59,6 @@ def interrupt_handlers(draft: Draft) -> list[ast.ExceptHandler]:
                 found.append(handler)
                 break
     return found
-
-
-def caught(handler: ast.ExceptHandler) -> set[str]:
-    """The names of the exceptions that a handler takes, empty for a bare `except`."""
-    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type] if handler.type else []
-    return {dotted(kind).rpartition(".")[2] for kind in kinds}
 
 
 def may_exit(draft: Draft, handler: ast.ExceptHandler) -> bool:

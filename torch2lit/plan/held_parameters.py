@@ -11,9 +11,10 @@ import ast
 from dataclasses import dataclass
 
 from ..recover.items import Item
+from ..recover.names import local_names
 from ..recover.state_names import is_attribute
 from ..recover.stepping import is_held
-from ..recover.syntax import Scope, dotted, walk
+from ..recover.syntax import Scope, dotted, walk, walk_scope
 from .draft import Draft
 from .scaled import scaled_optimizer
 
@@ -44,29 +45,67 @@ def _optimizes(draft: Draft, model: ast.expr, item: Item, receiver: ast.expr | N
     wanted = draft.variable(model, item.frame)
     if optimizer is None or wanted is None:
         return False
-    return optimizer.scope is wanted.scope and _holds_all(
-        draft, optimizer.scope, optimizer.name, wanted.name, 0, grouped
-    )
+    if optimizer.scope is not wanted.scope and not _is_wide(draft, wanted.name):
+        return False
+    return _holds_all(draft, optimizer.scope, optimizer.name, wanted.name, 0, grouped)
+
+
+def _is_wide(draft: Draft, model: str) -> bool:
+    """Whether every function that knows the name means one and the same module by it."""
+    key = draft.roles.key(draft.source.tree, model)
+    if key is None or any(f for f in draft.source.functions if model in local_names(f)):
+        return False
+    bindings = draft.roles.bindings(key)
+    return is_attribute(model) or (len(bindings) == 1 and not draft.roles.rebound_unseen(key))
 
 
 def _holds_all(draft: Draft, scope: Scope, optimizer: str, model: str, depth: int, grouped: bool) -> bool:
     """Whether, in a scope, one name is an optimizer made of all parameters of the module under the other name."""
     key, model_key = draft.roles.key(scope, optimizer), draft.roles.key(scope, model)
-    if key is None or model_key is None or key[0] is not model_key[0] or depth > 4:
+    if key is None or model_key is None or depth > 4:
+        return False
+    if key[0] is not model_key[0] and not _is_wide(draft, model):
         return False
     owner = key[0]
     bindings = draft.roles.bindings(key)
-    if not bindings and not isinstance(owner, ast.Module):  # both are parameters: ask every caller
+    if (
+        not bindings and not isinstance(owner, ast.Module) and key[0] is model_key[0]
+    ):  # both are parameters: ask every caller
         pairs = _passed_together(draft, owner, optimizer, model)
         return bool(pairs) and all(_holds_all(draft, s, o, m, depth + 1, grouped) for s, o, m in pairs)
-    if len(bindings) != 1 or not isinstance(bindings[0].value, ast.Call) or not bindings[0].value.args:
+    if len(bindings) != 1 or bindings[0].index is not None or not isinstance(bindings[0].value, ast.Call):
         return False
-    parameters = bindings[0].value.args[0]
+    made: ast.expr = bindings[0].value
+    if (function := _maker(draft, made)) is not None:
+        returned = _returned(function)
+        if isinstance(returned, ast.Name):
+            return _is_wide(draft, model) and _holds_all(draft, function, returned.id, model, depth + 1, grouped)
+        if returned is None or not _is_wide(draft, model):
+            return False
+        owner, made = function, returned
+    if not isinstance(made, ast.Call) or not made.args:
+        return False
+    parameters = made.args[0]
     match parameters:
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="parameters"), args=[], keywords=[]):
             return draft.roles.key(owner, name) == model_key and _stays_one(draft, name)
     parted = _parted(_groups(draft, owner, parameters)) if grouped else None
     return parted is not None and draft.roles.key(owner, parted) == model_key and _stays_one(draft, parted)
+
+
+def _maker(draft: Draft, made: ast.expr) -> ast.FunctionDef | None:
+    """The function of the file that a call without arguments runs."""
+    match made:
+        case ast.Call(func=ast.Name(id=name), args=[], keywords=[]):
+            return draft.source.function(name)
+    return None
+
+
+def _returned(function: ast.FunctionDef) -> ast.expr | None:
+    """What a function gives at its end, and nowhere else."""
+    found = [n for n in walk_scope(function.body) if isinstance(n, ast.Return)]
+    last = function.body[-1]
+    return last.value if found == [last] and isinstance(last, ast.Return) else None
 
 
 # ---- groups

@@ -19,6 +19,8 @@ from .log_names import is_training_loss
 
 def log_in_step(draft: Draft) -> None:
     """Move the losses that hooks of the validation log to the statements of the step that find them."""
+    if any(proposal.trainer.loggers for proposal in draft.accepted) and not draft.own_points:
+        return  # a logger has one point for each epoch then; of steps it has every 50th
     step = draft.hooks.get(TRAINING_STEP, [])
     names = {n.name for s in _statements(step) if (r := draft.reports.get(s)) for n in (*r.before, *r.after)}
     for hook in (VALIDATION_START, VALIDATION_END):

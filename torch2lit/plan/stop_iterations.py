@@ -17,11 +17,10 @@ from collections.abc import Iterator
 from ..recover.items import Item, parts
 from ..recover.makings import Making, Value, sources
 from ..recover.nest import Frame
+from ..recover.stops import TAKE_IT, caught, suppresses, taker_of_stops
 from ..recover.syntax import Scope, blocks, dotted, walk, walk_scope
 from .draft import Draft
-from .handlers import caught
 
-_TAKE_IT = {"StopIteration", "Exception", "BaseException"}
 _NEVER_EMPTY = {"parameters", "named_parameters"}
 _ENDLESS = {"itertools.count", "itertools.repeat"}
 _DEEPEST = 8
@@ -32,7 +31,7 @@ def place_errors(draft: Draft) -> None:
     asks = _Asks(draft)
     for item in draft.all_items():
         for node in asks.of_item(item):
-            if (taker := _taker(draft)) is not None:
+            if (taker := taker_of_stops(draft.source, draft.nest.outermost)) is not None:
                 message = f"`{ast.unparse(node)[:60]}` may raise StopIteration, which line {taker} takes: Lightning ends its epoch by it"
                 raise draft.refuse("end-of-iterator-taken", node, message)
             _mark(draft, item, node)
@@ -125,7 +124,7 @@ class _Asks:
                 return True
             if isinstance(above, ast.Try) and below in above.body and _takes(above):
                 return True
-            if isinstance(above, ast.With) and below in above.body and any(_suppresses(i) for i in above.items):
+            if isinstance(above, ast.With) and below in above.body and any(suppresses(i) for i in above.items):
                 return True
             below = above
         return False
@@ -193,38 +192,6 @@ def _takes(block: ast.Try) -> bool:
     """Whether a handler takes StopIteration for good."""
     for handler in block.handlers:
         names = caught(handler)
-        if not names or names & _TAKE_IT:
+        if not names or names & TAKE_IT:
             return not any(isinstance(n, ast.Raise) for n in walk_scope(handler.body))
     return False
-
-
-def _suppresses(item: ast.withitem) -> bool:
-    call = item.context_expr
-    if not isinstance(call, ast.Call) or dotted(call.func).rpartition(".")[2] != "suppress":
-        return False
-    return any(dotted(a).rpartition(".")[2] in _TAKE_IT for a in call.args)
-
-
-def _taker(draft: Draft) -> int | None:
-    """The line of what takes StopIteration around the loop, in the functions that call it as well."""
-    waiting: list[ast.AST] = [draft.nest.outermost]
-    seen: set[str] = set()
-    while waiting:
-        node = waiting.pop()
-        for above in draft.source.ancestors(node):
-            if isinstance(above, ast.Try) and node in above.body and _may_take(above):
-                return above.lineno
-            if isinstance(above, ast.With) and any(_suppresses(i) for i in above.items):
-                return above.lineno
-            node = above
-            if isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef):
-                if above.name not in seen:
-                    seen.add(above.name)
-                    waiting += draft.source.calls_to(above.name)
-                break
-    return None
-
-
-def _may_take(block: ast.Try) -> bool:
-    names = [caught(handler) for handler in block.handlers]
-    return any(not n or n & _TAKE_IT for n in names)
