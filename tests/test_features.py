@@ -159,6 +159,7 @@ def test_every_feature_is_found() -> None:
     assert [f.name for f in features()] == [
         "early_stopping",
         "model_checkpoint",
+        "resume",
         "seed_everything",
         "logger",
         "wandb_logger",

@@ -23,7 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., object])
 # Written out here so that the help needs no import; a test compares them with their homes.
 TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
-CHECKPOINTS = ("own", "lightning")
+CHECKPOINTS = ("own", "callback", "lightning")
 LOGGERS = ("own", "auto", "tensorboard", "csv", "wandb", "mlflow")
 FORMATS = ("text", "json", "github", "sarif", "junit")
 
@@ -73,7 +73,7 @@ trainer_options = _stack(
     click.option(
         "--checkpoints",
         type=click.Choice(CHECKPOINTS),
-        help="Who saves: the script's own lines, or ModelCheckpoint (native).",
+        help="Who saves: the script's own lines, ModelCheckpoint the script's own files (callback), or ModelCheckpoint (native).",
     ),
     click.option(
         "--logger",

@@ -48,7 +48,7 @@ STRATEGIES = (
 )
 TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
-CHECKPOINTS = ("own", "lightning")
+CHECKPOINTS = ("own", "callback", "lightning")
 DATAMODULES = ("own", "lightning")
 NO_NEPTUNE = (
     "neptune is not written: Neptune has been shut down, and Lightning's NeptuneLogger only says so. `own` leaves the script's neptune calls as they are; "

@@ -13,6 +13,8 @@ _BY_LEVEL = {
     "datamodule": {"exact": "own", "native": "own"},
 }
 """What single options of the machinery are by each level."""
+MACHINERY, OWN = tuple(_BY_LEVEL), "own"
+"""Their names, and the value of each by which the script's own machinery stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Options:
     level: str = "exact"
     """``native``: what is saved, logged and shown may become Lightning's own, with other files and prints; the steps stay the same."""
     checkpoints: str | None = None
-    """``own``: the script saves its own files; ``lightning``: ModelCheckpoint saves. None leaves it to the level."""
+    """``own``: the script saves its own files; ``callback``: ModelCheckpoint decides when, the files are the script's; ``lightning``: ModelCheckpoint saves. None leaves it to the level."""
     logger: str | None = None
     """``own``: the script's writers stay; ``tensorboard``, ``csv``: the Trainer has that logger; ``auto``: the one that the script writes for. None leaves it to the level."""
     datamodule: str | None = None

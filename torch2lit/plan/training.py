@@ -15,14 +15,14 @@ from ..recover.nest import Frame
 from ..recover.state_names import is_state
 from ..recover.syntax import Scope, blocks, root_name, walk, walk_scope
 from .afterwards import statements_after
-from .draft import HOOKS, Draft
+from .draft import HOOKS, SAVES, Draft
 from .entry_names import at_entry, entry_text
 from .held_parameters import holds_every
 from .last_returns import leaves_only_loop
 from .moved import moved_functions
 from .settled_numbers import SettledNumbers
 from .steps import controls, open_controls
-from .whole_state import changes_weights, counts_from_zero, is_all_state, is_the_optimizer
+from .whole_state import changes_weights, counts_from_zero, is_all_state, is_epoch_counter, is_the_optimizer
 
 _BY_TEXT = {"exec", "eval"}
 _ALL_NAMES = {"globals", "locals", "vars"}
@@ -92,7 +92,7 @@ class DraftTraining:
 
     def _ends_epoch(self, hook: str) -> bool:
         """Whether nothing of an epoch runs after the hook."""
-        later = HOOKS[HOOKS.index(hook) + 1 :]
+        later = HOOKS[HOOKS.index(hook) + 1 : -len(SAVES)]
         return self._draft.nest.epochs is not None and not any(self._draft.hooks.get(h) for h in later)
 
     def item_of(self, statement: ast.stmt) -> tuple[Item, str] | None:
@@ -254,6 +254,13 @@ class DraftTraining:
 
     def counts_epochs(self, node: ast.expr, part: Part) -> bool:
         return counts_from_zero(self._draft, node, self._item_at(part))
+
+    def is_epoch(self, node: ast.expr, part: Part) -> bool:
+        return is_epoch_counter(self._draft, node, self._item_at(part))
+
+    @property
+    def resumed(self) -> str:
+        return self._draft.resumed
 
     def trains(self, node: ast.expr, part: Part) -> bool:
         return holds_every(self._draft, node, self._item_at(part)) and not self._draft.module_that_trains

@@ -26,7 +26,7 @@ from .left_ranks import unused_ranks
 from .module import Names, choose_names, module_source
 from .objects import Restorer, stub_of
 from .own_layout import in_own_layout
-from .proposed import classes_of, name_imports
+from .proposed import classes_of, definitions, name_imports
 from .several import every_batch_source
 
 
@@ -93,6 +93,7 @@ def _definitions(draft: Draft, configured: Configured, state: State, names: Name
         module = "\n\n\n".join(text.rstrip("\n") for text in [module, *own]) + "\n"
     if draft.several is not None and (whole := draft.several.whole) is not None and whole.call is None:
         module = f"{every_batch_source(names.every_batch, whole.attributes)}\n\n{module}"
+    module = "\n\n".join([*definitions(draft, names), module])
     data = draft.train_data
     if data is None or not data.lazy:
         return module
@@ -265,6 +266,8 @@ def module_import_edit(source: Source, module: str) -> Edit | None:
     for node in imports:
         if isinstance(node, ast.Import) and any(a.name == module and a.asname is None for a in node.names):
             return None
+    if module not in sys.stdlib_module_names:
+        return _installed_import(imports, module)
     plain = [s for s in imports if not (isinstance(s, ast.ImportFrom) and s.module == "__future__")]
     before = [s for s in plain if isinstance(s, ast.Import) and s.names[0].name < module and _is_standard(s)]
     if before:
@@ -273,6 +276,16 @@ def module_import_edit(source: Source, module: str) -> Edit | None:
     line = plain[0].lineno - 1 if plain else 0
     following = "" if plain and _is_standard(plain[0]) else "\n"
     return Edit(line, line, f"import {module}\n{following}")
+
+
+def _installed_import(imports: list[ast.Import | ast.ImportFrom], module: str) -> Edit:
+    """``import numpy`` above torch, where the file's own imports of packages are."""
+    for node in imports:
+        name = node.names[0].name if isinstance(node, ast.Import) else node.module or ""
+        if not _is_standard(node) and name > module and name != "__future__":
+            return Edit(node.lineno - 1, node.lineno - 1, f"import {module}\n")
+    line = imports[-1].end_lineno or imports[-1].lineno if imports else 0
+    return Edit(line, line, f"import {module}\n")
 
 
 def _is_standard(statement: ast.Import | ast.ImportFrom) -> bool:

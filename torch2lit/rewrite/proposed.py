@@ -48,6 +48,18 @@ def around_fit(draft: Draft, names: Names) -> tuple[list[str], list[str]]:
     return found
 
 
+def definitions(draft: Draft, names: Names) -> list[str]:
+    """The functions and classes that proposals bring."""
+    found = [numbered(text, one, number) for number, one in enumerate(draft.accepted) for text in one.definitions]
+    return [filled(draft, names, text) for text in found]
+
+
+def fit_arguments(draft: Draft, names: Names) -> list[str]:
+    """Further arguments of the call of `fit`."""
+    found = [numbered(text, one, number) for number, one in enumerate(draft.accepted) for text in one.fit]
+    return [filled(draft, names, text) for text in found]
+
+
 def classes_of(draft: Draft, names: Names) -> list[tuple[str, ast.stmt]]:
     """The classes that proposals bring, each with the first statement that becomes other source, and may use it."""
     found = []
