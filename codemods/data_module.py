@@ -16,10 +16,12 @@ import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ..feature import AROUND, BEFORE, Note, Proposal, Training, reads_as_word
+from ..feature import AFTER, AROUND, BEFORE, Note, Proposal, Training, reads_as_word
 
 _OPTION, _NOW, _KEPT = "datamodule", "data-in-a-module", "data-kept"
-_LOADER = "torch.utils.data.DataLoader"
+_LOADER, _TARGET = "torch.utils.data.DataLoader", "LightningDataModule"
+_PLAIN = {"len", "print", "int", "float", "str", "max", "min", "range", "round"}
+"""Functions that only look at what they get."""
 _ARGUMENTS = (
     "dataset", "batch_size", "shuffle", "sampler", "batch_sampler", "num_workers", "collate_fn", "pin_memory",
     "drop_last", "timeout", "worker_init_fn", "multiprocessing_context", "generator",
@@ -57,15 +59,29 @@ class DataModule:
             yield Note(_KEPT, first, f"the script makes its loaders itself: {reason}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """An argument of a loader: its name, its value, and where `setup` keeps what has to be worked out at once."""
+
+    name: str
+    value: ast.expr
+    kept_as: str = ""
+
+
 @dataclass(slots=True)
 class _Data:
     """What is known of one training's data: its loaders, the statements that move, and what they read."""
 
     training: Training
-    loaders: list[ast.Assign] = field(default_factory=list)
+    names: Sequence[str] = ()
+    loaders: dict[str, ast.Assign] = field(default_factory=dict)
+    arguments: dict[ast.stmt, list[_Argument]] = field(default_factory=dict)
     moved: list[ast.stmt] = field(default_factory=list)
-    given: dict[str, int] = field(default_factory=dict)
-    """The names that the module is handed, and the last line that gives each its value."""
+    """What `setup` does: statements that make data, and loaders of which an argument is worked out."""
+    given: list[str] = field(default_factory=list)
+    """The names that the module is handed."""
+    counted: dict[ast.stmt, list[ast.Name]] = field(default_factory=dict)
+    """Statements around the training that ask for the number of batches."""
 
     def proposal(self) -> Proposal:
         if self.training.spread:
@@ -73,122 +89,148 @@ class _Data:
         before = [p.statement for p in self.training.parts if p.place == BEFORE]
         self._find_loaders(before)
         self._find_data(before)
-        for loader in self.loaders:
-            self._check_arguments(loader)
-        kept = [n for statement in self.moved for n in _bound(statement)]
-        attributes = [n for n in kept if any(_reads(loader.value, n) for loader in self.loaders)]
+        self._check_arguments()
+        kept = [n for s in self.moved if s not in self.arguments for n in _bound(s)]
+        attributes = [n for n in kept if any(_reads(value, n) for value in self._late())]
+        attributes += [a.kept_as for s in self.moved for a in self.arguments.get(s, ()) if a.kept_as]
         self._find_given(set(kept))
         if clash := next((n for n in [*attributes, *self.given] if n in _TAKEN or n.startswith("_")), ""):
             raise _Stays(f"a LightningDataModule has a `{clash}` of its own, or nobody else should name it")
-        texts = self._texts()
-        changed = [*self.moved, *self.loaders]
-        mentions = [m for loader in self.loaders for m in self._mentions(loader)]
-        first = min(changed, key=lambda s: s.lineno)
+        if len(set(attributes) | set(self.given)) < len(attributes) + len(self.given):
+            raise _Stays("two of its values would have one name")
+        return self._proposal(attributes)
+
+    def _proposal(self, attributes: list[str]) -> Proposal:
+        changed = sorted({*self.moved, *self.loaders.values()}, key=lambda s: s.lineno)
+        made = f"{{data_module}} = {{LitData}}({', '.join(self.given)})\n"
+        texts = {changed[0]: made + ('{data_module}.setup("fit")\n' if self.moved else "")}
+        asked = {name: f"{{data_module}}.{_HOOKS[self.names.index(name)]}()" for name in self.loaders}
+        setup = "; what they run over is made where it was, by `setup`, which does nothing the second time"
         return Proposal(
-            target="LightningDataModule",
+            target=_TARGET,
             reason="the same statements make the same data at the same moment, and making a loader draws no random number",
-            removed=tuple(s for s in changed if s not in texts),
+            removed=tuple(changed[1:]),
             replaced=texts,
-            unread=tuple(mentions),
+            reworded={s: f"{_renamed(self.training, s, asked)}\n" for s in self.counted},
+            unread=tuple(m for loader in self.loaders.values() for m in self._mentions(loader)),
             fresh=("data_module", "LitData"),
-            classes=(self._class(attributes),),
+            classes=(self._class(attributes, changed[0]),),
             data="datamodule={data_module}",
             level="native",
             option=_OPTION,
             notes=(
                 Note(
                     _NOW,
-                    first,
+                    changed[0],
                     "the loaders are LitData's now, made when the training asks for them"
-                    + (
-                        "; what they run over is made where it was, by `setup`, which does nothing the second time"
-                        if self.moved
-                        else ""
-                    ),
+                    + (setup if self.moved else ""),
                 ),
             ),
-            declined=Note(_KEPT, first, "the script makes its loaders itself: {why}"),
+            declined=Note(_KEPT, changed[0], "the script makes its loaders itself: {why}"),
         )
 
     # ---- the loaders
 
     def _find_loaders(self, before: list[ast.stmt]) -> None:
-        names = self.training.loaders()
-        if not names:
+        self.names = self.training.loaders()
+        if not self.names:
             raise _Stays("what the Trainer runs over is no plain loader of that name")
-        if len(set(names)) < len(names):
-            raise _Stays(f"`{names[0]}` is the loader of the training and of the validation")
-        for name in names:
+        for name in self.names:
             found = [s for s in before if name in _bound(s)]
             match found:
                 case [ast.Assign(targets=[ast.Name()], value=ast.Call(func=function)) as made] if (
                     self.training.full_name(function) == _LOADER
                 ):
                     self._mentions(made)
-                    self.loaders.append(made)
+                    self.loaders[name] = made
+                    self.arguments[made] = self._read_arguments(made, name)
                 case _:
                     raise _Stays(f"`{name}` is not made once, above the training, as a DataLoader")
 
-    def _check_arguments(self, made: ast.Assign) -> None:
-        """Its arguments are the same when the loader is made later."""
+    def _read_arguments(self, made: ast.Assign, loader: str) -> list[_Argument]:
+        """The arguments of a loader, by name; what is more than names, attributes and constants is worked out at once."""
         call = made.value
         assert isinstance(call, ast.Call)
-        late = (ast.Call, ast.Await, ast.NamedExpr, ast.Lambda, ast.Starred, ast.Subscript, ast.ListComp)
-        arguments = [*call.args, *(k.value for k in call.keywords)]
-        if any(isinstance(n, late) for a in arguments for n in ast.walk(a)) or any(
-            k.arg is None for k in call.keywords
-        ):
-            raise _Stays(f"line {made.lineno} works out an argument, which may be another one later")
-        if len(call.args) > len(_ARGUMENTS) or not call.args + call.keywords:
+        given = list(zip(_ARGUMENTS, call.args, strict=False)) + [(k.arg or "", k.value) for k in call.keywords]
+        if len(given) < len(call.args) + len(call.keywords) or not given or any(not name for name, _ in given):
             raise _Stays(f"line {made.lineno} is no call that can be written anew")
-        for attribute in (n for a in arguments for n in ast.walk(a) if isinstance(n, ast.Attribute)):
-            if not self.training.full_name(attribute):
-                self._check_kept(attribute, made)
+        whole = not any(isinstance(a, ast.Starred) for a in call.args)
+        if not whole or any(isinstance(n, ast.Await | ast.NamedExpr) for n in ast.walk(call)):
+            raise _Stays(f"line {made.lineno} is no call that can be written anew")
+        late = (ast.Call, ast.Lambda, ast.Subscript, ast.ListComp, ast.GeneratorExp, ast.JoinedStr)
+        return [
+            _Argument(n, v, _kept_as(loader, n) if any(isinstance(x, late) for x in ast.walk(v)) else "")
+            for n, v in given
+        ]
 
-    def _check_kept(self, attribute: ast.Attribute, made: ast.Assign) -> None:
+    def _late(self) -> list[ast.expr]:
+        """The arguments that are read when a loader is made."""
+        return [a.value for arguments in self.arguments.values() for a in arguments if not a.kept_as]
+
+    def _check_arguments(self) -> None:
+        """What is read later is the same then."""
+        for made, arguments in self.arguments.items():
+            nodes = [n for a in arguments if not a.kept_as for n in ast.walk(a.value)]
+            for attribute in (n for n in nodes if isinstance(n, ast.Attribute)):
+                if not self.training.full_name(attribute):
+                    self._check_kept(attribute, made)
+
+    def _check_kept(self, attribute: ast.Attribute, made: ast.stmt) -> None:
         """An attribute has one value for good: nothing gives it another, and its object goes to nobody who might, from here to the training."""
         for node in self.training.all(ast.Attribute):
             if node.attr == attribute.attr and not isinstance(node.ctx, ast.Load):
                 raise _Stays(f"line {node.lineno} gives `{node.attr}` a value")
         if not isinstance(attribute.value, ast.Name):
             raise _Stays(f"line {made.lineno} reads an attribute of more than a name")
-        name = attribute.value.id
-        start = min(s.lineno for s in [made, *self.moved])
+        name, start = attribute.value.id, min(s.lineno for s in [made, *self.moved])
         for part in self.training.parts:
-            if part.place == BEFORE and part.statement.lineno > start and part.statement is not made:
-                plain = {id(n.value) for n in ast.walk(part.statement) if isinstance(n, ast.Attribute)}
-                plain -= {id(c.func.value) for c in ast.walk(part.statement) if isinstance(c, ast.Call) and isinstance(c.func, ast.Attribute)}  # fmt: skip
-                handed = [n for n in ast.walk(part.statement) if isinstance(n, ast.Name) and n.id == name and id(n) not in plain]  # fmt: skip
-                if handed:
-                    raise _Stays(
-                        f"line {handed[0].lineno} hands `{name}` on, whose `{attribute.attr}` may change there"
-                    )
+            behind = part.place == BEFORE and part.statement.lineno > start and part.statement is not made
+            if behind and (handed := _handed_on(part.statement, name)):
+                raise _Stays(f"line {handed.lineno} hands `{name}` on, whose `{attribute.attr}` may change there")
 
     def _mentions(self, made: ast.Assign) -> list[ast.Name]:
-        """The places in the training that name a loader; nothing around it may."""
+        """The places that name a loader: in the training, and around it where only its length is asked for."""
         name = made.targets[0]
         assert isinstance(name, ast.Name)
         value = self.training.value(name)
         if value is None or value.hidden or [n for n in value.mentions if not isinstance(n.ctx, ast.Load)] != [name]:
             raise _Stays(f"`{name.id}` may be named, or bound, elsewhere")
-        for mention in value.mentions:
-            if mention is not name and not self.training.in_training(mention):
-                raise _Stays(f"line {mention.lineno} reads `{name.id}` outside of the training")
-        return [n for n in value.mentions if n is not name]
+        mentions = [n for n in value.mentions if n is not name]
+        for mention in mentions:
+            if not self.training.in_training(mention):
+                if (statement := self._asks_for_length(mention)) is None:
+                    raise _Stays(f"line {mention.lineno} reads `{name.id}` outside of the training")
+                if mention not in self.counted.setdefault(statement, []):
+                    self.counted[statement].append(mention)
+        return mentions
+
+    def _asks_for_length(self, mention: ast.Name) -> ast.stmt | None:
+        """The statement of its own, above or below the training, that calls nothing but plain functions and asks for a loader's length; None when that is not so."""
+        for part in self.training.parts:
+            if part.place in (BEFORE, AFTER) and isinstance(part.statement, ast.Assign | ast.Expr):
+                calls = [c for c in ast.walk(part.statement) if isinstance(c, ast.Call)]
+                if any(mention in c.args and self.training.full_name(c.func) == "len" for c in calls):
+                    plain = all(self.training.full_name(c.func) in _PLAIN for c in calls)
+                    return part.statement if plain else None
+        return None
 
     # ---- the data
 
     def _find_data(self, before: list[ast.stmt]) -> None:
         """The last run of statements, with nothing else between them, that make data for the loaders alone."""
-        block = [s for s in before if s.lineno < max(loader.lineno for loader in self.loaders)]
+        block = [s for s in before if s.lineno <= max(loader.lineno for loader in self.loaders.values())]
         run: list[ast.stmt] = []
+        ended = False
         for statement in reversed(block):
-            if statement in self.loaders:
+            worked_out = any(a.kept_as for a in self.arguments.get(statement, ()))
+            if statement in self.arguments and not worked_out:
                 continue
-            if self._is_for_data(statement, [*run, *self.loaders]):
+            if worked_out and ended:
+                raise _Stays(f"line {statement.lineno} works out an argument, and other statements stand behind it")
+            if not ended and (worked_out or self._is_for_data(statement, [*run, *self.loaders.values()])):
                 run.insert(0, statement)
             elif run:
-                break
+                ended = True
         self.moved = run
 
     def _is_for_data(self, statement: ast.stmt, later: Sequence[ast.stmt]) -> bool:
@@ -211,16 +253,16 @@ class _Data:
 
     def _find_given(self, kept: set[str]) -> None:
         """What the moved code reads of the script's variables: the module is handed it, where all of it has its value."""
-        start = min(s.lineno for s in [*self.moved, *self.loaders])
-        late = [s for s in self.loaders if s.lineno > start]
-        own: set[str] = set(kept) | {n for loader in self.loaders for n in _bound(loader)}
-        for statement in [*self.moved, *(loader.value for loader in self.loaders)]:
+        start = min(s.lineno for s in [*self.moved, *self.loaders.values()])
+        own = kept | set(self.loaders)
+        for statement in [*self.moved, *(loader.value for loader in self.loaders.values())]:
             for name in (n for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)):
                 if name.id in own or self._is_of_the_file(name) or _is_bound_inside(statement, name.id):
                     continue
-                self.given.setdefault(name.id, name.lineno)
+                self.given += [name.id] if name.id not in self.given else []
+        late = [a.value for s, found in self.arguments.items() if s.lineno > start for a in found if not a.kept_as]
         for name_id in self.given:
-            if any(_reads(loader.value, name_id) for loader in late) and self._is_bound_late(name_id, start):
+            if any(_reads(value, name_id) for value in late) and self._is_bound_late(name_id, start):
                 raise _Stays(f"`{name_id}` gets its value between the data's statements, or more than one")
 
     def _is_bound_late(self, name: str, start: int) -> bool:
@@ -236,14 +278,8 @@ class _Data:
 
     # ---- the text
 
-    def _texts(self) -> dict[ast.stmt, str]:
-        """What stands in place of the first statements: the module is made, and its data where the script made it."""
-        first = min([*self.moved, *self.loaders], key=lambda s: s.lineno)
-        made = f"{{data_module}} = {{LitData}}({', '.join(self.given)})\n"
-        return {first: made + '{data_module}.setup("fit")\n' if self.moved else made}
-
-    def _class(self, attributes: list[str]) -> str:
-        """The whole class."""
+    def _class(self, attributes: list[str], first: ast.stmt) -> str:
+        """The whole class; comments beside and above the first statement stay with what takes its place."""
         lines = [
             "class {LitData}({lightning}.LightningDataModule):",
             f"    def __init__({', '.join(['self', *self.given])}):",
@@ -251,30 +287,58 @@ class _Data:
             *(f"        self.{name} = {name}" for name in self.given),
             *(f"        self.{name} = None" for name in attributes),
         ]
-        handed = {name: f"self.{name}" for name in self.given}
+        names = {name: f"self.{name}" for name in [*self.given, *attributes]}
         if self.moved:
-            guard = attributes[0] if attributes else ""
-            if not guard:
+            if not attributes:
                 raise _Stays("no loader reads what would be made in `setup`")
-            lines += ["", "    def setup(self, stage):", f"        if self.{guard} is not None:", "            return  # made already, by the script's own call"]  # fmt: skip
+            lines += ["", "    def setup(self, stage):", f"        if self.{attributes[0]} is not None:", "            return  # made already, by the script's own call"]  # fmt: skip
             for statement in self.moved:
-                lines += self._indented(statement, handed | {name: f"self.{name}" for name in attributes})
-        for hook, loader in zip(_HOOKS, self.loaders, strict=False):
-            text = self._loader(loader, handed | {name: f"self.{name}" for name in attributes})
-            lines += ["", f"    def {hook}(self):", f"        return {text}"]
+                lines += self._with_comments(statement, first, self._made(statement, names))
+        for number, (hook, name) in enumerate(zip(_HOOKS, self.names, strict=False)):
+            lines += ["", f"    def {hook}(self):"]
+            if name in self.names[:number]:
+                lines.append(f"        return self.{_HOOKS[self.names.index(name)]}()")
+                continue
+            made = self.loaders[name]
+            text = [f"        return {self._loader(made, names)}"]
+            lines += text if made in self.moved else self._with_comments(made, first, text)
         return "\n".join(lines) + "\n"
+
+    def _made(self, statement: ast.stmt, names: dict[str, str]) -> list[str]:
+        """What `setup` does of a statement."""
+        if statement not in self.arguments:
+            lines = _renamed(self.training, statement, names).splitlines()
+            return [f"        {lines[0].strip()}", *lines[1:]]
+        worked_out = [a for a in self.arguments[statement] if a.kept_as]
+        return [f"        self.{a.kept_as} = {_renamed(self.training, a.value, names)}" for a in worked_out]
+
+    def _with_comments(self, statement: ast.stmt, first: ast.stmt, lines: list[str]) -> list[str]:
+        above, beside = ([], "") if statement is first else self.training.comments(statement)
+        return [*(f"        {line}" for line in above), *lines[:-1], f"{lines[-1]}  {beside}".rstrip()]
 
     def _loader(self, loader: ast.Assign, names: dict[str, str]) -> str:
         call = loader.value
         assert isinstance(call, ast.Call)
-        texts = [_renamed(self.training, a, names) for a in call.args]
-        given = [f"{name}={text}" if n else text for n, (name, text) in enumerate(zip(_ARGUMENTS, texts, strict=False))]
-        given += [f"{k.arg}={_renamed(self.training, k.value, names)}" for k in call.keywords]
-        return f"{self.training.text(call.func)}({', '.join(given)})"
+        texts = []
+        for number, argument in enumerate(self.arguments[loader]):
+            text = f"self.{argument.kept_as}" if argument.kept_as else _renamed(self.training, argument.value, names)
+            texts.append(text if not number and call.args else f"{argument.name}={text}")
+        return f"{self.training.text(call.func)}({', '.join(texts)})"
 
-    def _indented(self, statement: ast.stmt, names: dict[str, str]) -> list[str]:
-        lines = _renamed(self.training, statement, names).splitlines()
-        return [f"        {lines[0].strip()}", *lines[1:]]
+
+def _kept_as(loader: str, argument: str) -> str:
+    """The name under which `setup` keeps an argument: `train_set` for the data of `train_loader`."""
+    if argument == "dataset" and "loader" in loader:
+        return loader.replace("_dataloader", "_set").replace("dataloader", "dataset").replace("loader", "set")
+    return f"{loader}_{argument}"
+
+
+def _handed_on(statement: ast.stmt, name: str) -> ast.Name | None:
+    """Where a statement names a variable otherwise than to read an attribute that it does not call."""
+    nodes = list(ast.walk(statement))
+    called = {id(c.func.value) for c in nodes if isinstance(c, ast.Call) and isinstance(c.func, ast.Attribute)}
+    plain = {id(n.value) for n in nodes if isinstance(n, ast.Attribute)} - called
+    return next((n for n in nodes if isinstance(n, ast.Name) and n.id == name and id(n) not in plain), None)
 
 
 def _renamed(training: Training, node: ast.AST, names: dict[str, str]) -> str:

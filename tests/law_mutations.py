@@ -370,7 +370,7 @@ OF_FEATURES = (
         _text("mlflow-names-that-the-logger-would-change"),
     ),
     Mutation(
-        1, "data modules: data moves over what stands between", "codemods/data_module.py", "            elif run:\n                break\n", "",
+        1, "data modules: data moves over what stands between", "codemods/data_module.py", "                ended = True\n", "                pass\n",
         _trains("data-module-behind-a-model-that-draws"),
     ),
     Mutation(
@@ -379,7 +379,7 @@ OF_FEATURES = (
     ),
     Mutation(
         1, "data modules: a loader is named around the training", "codemods/data_module.py",
-        "            if mention is not name and not self.training.in_training(mention):", "            if False:",
+        "            if not self.training.in_training(mention):\n                if (", "            if False:\n                if (",
         _text("loader-that-a-schedule-counts"),
     ),
     Mutation(
@@ -389,7 +389,7 @@ OF_FEATURES = (
     ),
     Mutation(
         1, "data modules: the Trainer's setup makes the data again", "codemods/data_module.py",
-        "f\"        if self.{guard} is not None:\"", "\"        if stage is None:\"",
+        "f\"        if self.{attributes[0]} is not None:\"", "\"        if stage is None:\"",
         _trains("data-module-of-a-split"),
     ),
     Mutation(

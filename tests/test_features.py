@@ -610,13 +610,35 @@ def test_data_that_only_the_loader_reads_moves() -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("batch_size=8)", "batch_size=int(input()))", "self.loader_batch_size = int(input())"),
+        ("batch_size=8)", "batch_size=[8][0])", "DataLoader(self.data, batch_size=self.loader_batch_size)"),
+        ("batch_size=8)", "collate_fn=lambda rows: rows)", "self.loader_collate_fn = lambda rows: rows"),
+        ("DataLoader(data, batch_size=8)", "DataLoader(list(data), 8)", "self.set = list(data)"),
+        ("model = nn", "print(len(loader))\nmodel = nn", "print(len(data_module.train_dataloader()))"),
+        ("model = nn", "# of both\nmodel = nn", "# of both\nmodel = nn"),
+        ("batch_size=8)", "batch_size=8)  # few", "batch_size=8)  # few"),
+    ],
+)
+def test_what_moves_with_the_data(old: str, new: str, text: str) -> None:
+    above = "data = TensorDataset(torch.randn(40, 4), torch.randn(40, 1))\n"
+    raw = script().replace("TensorDataset(torch.randn(40, 4), torch.randn(40, 1)), batch_size=8", "data, batch_size=8")
+    raw = raw.replace("loader = ", above + "loader = ", 1)
+    assert old in raw
+    tried = _data(raw.replace(old, new, 1))
+    assert tried.accepted and text in tried.text, tried.text
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("model = nn", "print(len(loader))\nmodel = nn"),
-        ("batch_size=8)", "batch_size=int(input()))"),
-        ("batch_size=8)", "batch_size=[8][0])"),
+        ("model = nn", "print(next(iter(loader)))\nmodel = nn"),
+        ("model = nn", "print(torch.rand(len(loader)))\nmodel = nn"),
+        ("model = nn", "if input():\n    print(len(loader))\nmodel = nn"),
+        ("batch_size=8)", "*[8])"),
+        ("batch_size=8)", "batch_size=(size := 8))"),
         ("batch_size=8)", "**{'batch_size': 8})"),
-        ("batch_size=8)", "collate_fn=lambda rows: rows)"),
         ("model = nn", "def later():\n    return loader\nmodel = nn"),
         ("model = nn", "print(globals())\nmodel = nn"),
         ("loader = DataLoader", "loader = list(DataLoader"),

@@ -174,6 +174,9 @@ class Training(Protocol):
     def in_training(self, node: ast.AST) -> bool:
         """Whether a node stands in the loop, or in a function of which nothing but the hooks is left."""
 
+    def comments(self, statement: ast.stmt) -> tuple[Sequence[str], str]:
+        """The comments on lines of their own right above a statement, and the one beside its end."""
+
     def is_gone(self, statement: ast.stmt) -> bool:
         """Whether something else has taken the statement away altogether."""
 

@@ -200,8 +200,10 @@ def _reads(draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     kept = {name for text in proposal.texts.values() for name in _names(text)}
     names = [n for s in _changed(proposal) for n in walk(s) if isinstance(n, ast.Name)]
     gone = {id(n) for n in names} | {id(n) for e in proposal.unread for n in walk(e)} | _gone_before(draft)
+    loops = [c.target for s in _changed(proposal) for c in walk(s) if isinstance(c, ast.comprehension)]
+    own = {id(n) for target in loops for n in walk(target)}  # of a comprehension, and of nothing else
     for name in names:
-        if isinstance(name.ctx, ast.Load) or name.id in kept:
+        if isinstance(name.ctx, ast.Load) or name.id in kept or id(name) in own:
             continue
         value = training.value(name)
         if value is None or value.hidden or any(id(n) not in gone for n in value.mentions):

@@ -228,6 +228,16 @@ class DraftTraining:
         moved = {*moved_functions(self._draft), self._draft.nest.outermost}
         return node in moved or any(around in moved for around in self._draft.source.ancestors(node))
 
+    def comments(self, statement: ast.stmt) -> tuple[Sequence[str], str]:
+        lines, above = self._draft.source.lines, list[str]()
+        line = statement.lineno - 2
+        while line >= 0 and lines[line].lstrip().startswith("#"):
+            above.insert(0, lines[line].strip())
+            line -= 1
+        end = (statement.end_lineno or statement.lineno) - 1
+        beside = lines[end].encode()[statement.end_col_offset or 0 :].decode().strip()
+        return above, beside if beside.startswith("#") else ""
+
     def is_gone(self, statement: ast.stmt) -> bool:
         return statement in self._draft.removals
 

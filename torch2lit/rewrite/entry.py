@@ -190,7 +190,7 @@ class EntryEditor:
     def _travels(self, statement: ast.stmt) -> bool:
         """Whether the comments above a statement go where the statement goes."""
         removal = self.draft.removals.get(statement)
-        return removal is not None and removal.target in ("configure_optimizers", "__init__")
+        return removal is not None and removal.target in ("configure_optimizers", "__init__", "LightningDataModule")
 
     def _leads(self, statement: ast.stmt, block: list[ast.stmt]) -> bool:
         """Whether nothing stays above it in its block: the blank lines below would stand under the block's head."""
