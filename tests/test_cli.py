@@ -449,6 +449,7 @@ def test_choices_are_those_of_their_homes() -> None:
     assert cli_options.LEVELS == lightning_values.LEVELS
     assert cli_options.CHECKPOINTS == lightning_values.CHECKPOINTS
     assert cli_options.LOGGERS == lightning_values.LOGGERS
+    assert lightning_values.DATAMODULES == ("own", "lightning")
     assert cli_options.FORMATS == formats.FORMATS
 
 

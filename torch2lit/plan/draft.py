@@ -22,6 +22,7 @@ from ..recover.wanted_names import WantedNames
 
 if TYPE_CHECKING:
     from ..ddp.group import Group
+    from ..ddp.hindrances import Hindrance
 
 EPOCH_START = "on_train_epoch_start"
 BATCH_START = "on_train_batch_start"
@@ -32,6 +33,8 @@ VALIDATION_START = "on_validation_epoch_start"
 VALIDATION_STEP = "validation_step"
 VALIDATION_END = "on_validation_epoch_end"
 EPOCH_END = "on_train_epoch_end"
+SAVES = ("save_best", "save_last", "save_every")
+"""Methods that callbacks call behind an epoch: each writes one file of the script's."""
 HOOKS = (
     EPOCH_START,
     BATCH_START,
@@ -42,6 +45,7 @@ HOOKS = (
     VALIDATION_STEP,
     VALIDATION_END,
     EPOCH_END,
+    *SAVES,
 )
 
 
@@ -184,11 +188,24 @@ class Several:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """The way from the loop to a statement behind it.
+
+    ``passed`` are the statements that run between, in their order; ``frame`` is where it stands; ``call`` calls the function around the
+    loop there, None where the statement stands in the loop's own scope.
+    """
+
+    passed: tuple[ast.stmt, ...]
+    frame: Frame
+    call: ast.Call | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Second:
     """A call of the validation's function behind the loop, which `trainer.validate` makes over ``loader``.
 
     ``value`` is what the function returns, read in ``frame``; ``arguments`` are the function's, as the call gives them; ``kept`` is the
-    variable of the loop in which the hooks keep the result, if they do.
+    variable of the loop in which the hooks keep the result, if they do; ``place`` is where the call stands.
     """
 
     call: ast.Call
@@ -198,6 +215,7 @@ class Second:
     arguments: tuple[tuple[str, ast.expr], ...]
     kept: Variable | None
     frame: Frame
+    place: Behind
 
 
 @dataclass
@@ -218,8 +236,12 @@ class Draft:
     """The outermost loops of the file's other nests."""
     group: Group | None = None
     """The wrapper for several processes that was taken out of the text, because Lightning's strategy wraps as it did."""
-    wrapped_because: tuple[int, str] | None = None
+    wrapped_because: tuple[Hindrance, ...] = ()
     """The line and the reason why the script's own wrapper for several processes stays."""
+    resumed: str = ""
+    """The checkpoint from which the Trainer goes on, as source."""
+    kept_resume: tuple[int, str] | None = None
+    """The line and the reason why the script goes on from its own files itself."""
 
     mechanism: Mechanism = Mechanism.AUTOMATIC
     automatic: bool = True
@@ -244,6 +266,10 @@ class Draft:
     """What stands for the words in braces in the texts of accepted proposals."""
     texts: dict[ast.stmt, str] = field(default_factory=dict)
     """What becomes of statements of hooks, in the script's names."""
+    loud: list[ast.stmt] = field(default_factory=list)
+    """Statements of hooks from which StopIteration would come, which Lightning takes for its own."""
+    loud_items: list[Item] = field(default_factory=list)
+    """The same for items that are no statements."""
     rewritten: dict[ast.stmt, str] = field(default_factory=dict)
     """Statements around the loop that become other source."""
     united: list[Item] = field(default_factory=list)
@@ -273,6 +299,10 @@ class Draft:
     """The evaluations behind the loop that run through the validation's hooks, too."""
     left_in_eval: list[str] = field(default_factory=list)
     """The models that the script's last validation leaves in eval mode, where that is seen; Lightning puts them back."""
+    eval_at_end: list[Variable] = field(default_factory=list)
+    """The models that the script leaves in eval mode behind its validation, where the rest of the epoch, or what follows, may see it."""
+    validated_in_train: list[Variable] = field(default_factory=list)
+    """The models that surely are in train mode throughout the script's validation."""
     exits: list[ast.ExceptHandler] = field(default_factory=list)
     """Handlers of ^C around the loop that take the exit which Lightning makes of it."""
     findings: list[Finding] = field(default_factory=list)
@@ -344,7 +374,7 @@ class Draft:
         if item.kind in ("enter", "leave"):
             assert isinstance(item.node, ast.With)
             return joined_effects([self.effects.of(i.context_expr, item.frame.scope) for i in item.node.items])
-        if item.kind in ("stop", "validates"):
+        if item.kind in ("stop", "validates", "saves"):
             assert item.value is not None
             return self.effects.of(item.value, item.frame.scope)
         if item.kind == "result":

@@ -115,7 +115,7 @@ class _Writer:
                 item.node, Fate.MOVED, hook, "spread_with", "it begins and ends around the loop that Lightning runs"
             )
             return
-        if item.kind == "validates":
+        if item.kind in ("validates", "saves"):
             return
         if item.kind != "statement":
             self.add(
@@ -194,7 +194,11 @@ class _Writer:
                 "validation",
                 "Lightning runs the validation loader",
             )
-            for statement in self.draft.validation.unwrapped:
+            unwrapped = self.draft.validation.unwrapped
+            skips = [
+                s for node in unwrapped if isinstance(node, ast.If) for s in node.body if isinstance(s, ast.Continue)
+            ]
+            for statement in [*unwrapped, *skips]:
                 self.add(
                     statement,
                     Fate.REPLACED,

@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterable
 
 from ..recover.names import parameter_names
-from ..recover.roles import Role
+from ..recover.roles import Role, bound_argument
 from ..recover.state_names import is_attribute, is_whole
 from ..recover.syntax import Scope, dotted, walk
 from ..recover.variables import Variable
 from .afterwards import statements_after
-from .draft import Draft, Placement
+from .draft import Draft, Placement, Second
 from .held_models import held_models
 from .moved import moved_functions
 
@@ -30,6 +30,24 @@ def moved_back(draft: Draft, trainer: str, behind: ast.stmt | None = None) -> li
         for model in sorted(held_models(draft), key=lambda v: v.rank)
         if not is_whole(model.name) and _is_used(draft, model, behind)
     ]
+
+
+def moved_back_in_caller(draft: Draft, trainer: str, second: Second) -> list[str]:
+    """The same behind an evaluation where the function around the loop is called, by the names that models have there."""
+    placement, function = draft.placement, draft.nest.entry.scope
+    if placement is None or placement.of_script == '"cpu"' or second.place.call is None:
+        return []
+    assert isinstance(function, ast.FunctionDef)
+    found: list[str] = []
+    for model in sorted(held_models(draft), key=lambda v: v.rank):
+        given: ast.expr | None = ast.Name(model.name, ast.Load())
+        if model.scope is function:
+            given = bound_argument(function, second.place.call, model.name)
+        if not isinstance(given, ast.Name):
+            continue
+        if _used_behind(draft, second.place.frame.scope, given.id, second.statement) and given.id not in found:
+            found.append(given.id)
+    return [f"{name}.to({trainer}.strategy.root_device)" for name in found]
 
 
 def _target(place: Placement, trainer: str) -> str:
@@ -161,17 +179,20 @@ def _used_by_callers(draft: Draft, model: Variable) -> bool:
     if not calls or len(given) < len(calls):
         return True  # nobody here can say
     for (scope, argument), call in zip(given, calls, strict=True):
-        if not isinstance(argument, ast.Name):
-            return True
-        key = draft.roles.key(scope, argument.id)
-        if key is None:
-            return True
-        if not isinstance(scope, ast.Module) and argument.id in parameter_names(scope):
-            return True
-        body = draft.source.tree.body if isinstance(scope, ast.Module) else scope.body
-        later = [n for s in body for n in walk(s) if getattr(n, "lineno", 0) > (call.end_lineno or call.lineno)]
-        if _uses(draft, [n for n in later if isinstance(n, ast.Name)], made_of(draft, key)):
-            return True
-        if isinstance(key[0], ast.Module) and any(_reaches(draft, s, key) for s in later if isinstance(s, ast.stmt)):
+        if not isinstance(argument, ast.Name) or _used_behind(draft, scope, argument.id, call):
             return True
     return False
+
+
+def _used_behind(draft: Draft, scope: Scope, name: str, node: ast.expr | ast.stmt) -> bool:
+    """Whether what follows a node in its scope may use the model of a name."""
+    key = draft.roles.key(scope, name)
+    if key is None:
+        return True
+    if not isinstance(scope, ast.Module) and name in parameter_names(scope):
+        return True
+    body = draft.source.tree.body if isinstance(scope, ast.Module) else scope.body
+    later = [n for s in body for n in walk(s) if getattr(n, "lineno", 0) > (node.end_lineno or node.lineno)]
+    if _uses(draft, [n for n in later if isinstance(n, ast.Name)], made_of(draft, key)):
+        return True
+    return isinstance(key[0], ast.Module) and any(_reaches(draft, s, key) for s in later if isinstance(s, ast.stmt))

@@ -6,26 +6,28 @@ All other uses of the function must be such calls, else it stays in the text and
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..recover.items import Item, no_grad_with
+from ..recover.items import Item
 from ..recover.loops import loop_names
-from ..recover.names import bound_names, parameter_names
+from ..recover.names import parameter_names
 from ..recover.nest import last_statement
 from ..recover.phases import NotStraight, Validation, breaks_text, check_call_first, parts_before
 from ..recover.roles import Role, bound_argument
 from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
-from .draft import Draft, Second
+from .behind import as_called, behind, changed_on_the_way, is_same_global
+from .draft import Behind, Draft, Second
 from .looks import Looks
 from .modes import mode_calls, only_mode_call
 from .own_loaders import own_loader
+from .returned_values import found_at_the_end
 from .samplers import sampler_with_epoch
 from .state import State
 from .steps import controls
 from .train_data import constructions, owns_generator
+from .validation_epochs import guard_of
 
 _OF_TRAINING = {Role.OPTIMIZER, Role.SCHEDULER, Role.SCALER, Role.LOADER}
 """What the hooks ask the Trainer for, which has none when it validates."""
@@ -46,9 +48,10 @@ def own_items(found: Validation) -> list[Item]:
 
 
 def _inner(item: Item, found: Validation) -> bool:
+    frames = [one.frame for one in found.all]
     frame = item.frame
     while frame.caller is not None:
-        if frame is found.frame:
+        if frame in frames:
             return True
         frame = frame.caller
     return False
@@ -59,13 +62,14 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
     function, call = found.frame.scope, found.call
     if call is None or not isinstance(function, ast.FunctionDef) or found.frame.caller is not draft.nest.entry:
         return []
-    if found.others or found.every is not None or draft.other_loops or draft.source.view is not None:
+    if draft.other_loops or draft.source.view is not None or (found.every is not None and found.others):
         return []
     if draft.group is not None or draft.options.several_processes or function.name in draft.wanted_elsewhere:
         return []
-    others = [c for c in draft.source.calls_to(function.name) if c is not call]
+    mine = [one.call for one in found.all]
+    others = [c for c in draft.source.calls_to(function.name) if c not in mine]
     uses = sum(n.id == function.name for n in draft.source.all(ast.Name))
-    if not others or uses != len(others) + 1 or "__all__" in draft.source.text:
+    if not others or uses != len(others) + len(mine) or "__all__" in draft.source.text:
         return []
     base = found.loop.base
     if (
@@ -78,7 +82,9 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
     if not _only_counts(draft, found, own) or _looks_at_gradients(draft):
         return []
     trailing = [i for i in found.trailing if i.kind != "result" and _inner(i, found)]
-    if any(not _may_end_validation(draft, item) for item in trailing) or _is_read_behind(draft, found):
+    if not found.others and any(not _may_end_validation(draft, item) for item in trailing):
+        return []
+    if _is_read_behind(draft, found):
         return []
     seconds = [_second(draft, found, own, other) for other in others]
     return [s for s in seconds if s is not None] if all(seconds) else []
@@ -99,14 +105,22 @@ def divide_at_function(draft: Draft, found: Validation, seconds: list[Second]) -
     The script's numbers of the epoch that stand before it may wait: in `trainer.validate` there is no training loader to ask.
     """
     kept = seconds[0].kept is not None
+    guard = guard_of(draft, found)
     own = [i for i in found.trailing if (kept if i.kind == "result" else _inner(i, found))]
-    before = [*found.leading, *found.before]
+    if found.others:  # what it makes of every loader's numbers would run for loaders that are not there
+        own = []
+    before = around_hooks(found)
     waiting = [i for i in before if not _inner(i, found) and not (mode_calls(draft, i) and only_mode_call(i))]
     return Divided(
         [i for i in before if i not in waiting],
         own,
-        [*waiting, *(i for i in [*found.trailing, *found.rest] if i not in own)],
+        [*(replace(i, guard=guard) for i in [*waiting, *(i for i in found.trailing if i not in own)]), *found.rest],
     )
+
+
+def around_hooks(found: Validation) -> list[Item]:
+    """The items that the validation's first hook takes: where it runs in some epochs only, what leads to it stays with the batches."""
+    return [*found.before] if found.every is not None else [*found.leading, *found.before]
 
 
 def _may_end_validation(draft: Draft, item: Item) -> bool:
@@ -117,7 +131,7 @@ def _may_end_validation(draft: Draft, item: Item) -> bool:
 
 def _is_read_behind(draft: Draft, found: Validation) -> bool:
     """Whether code behind the loop reads a variable of the script that the validation's hooks write: they run once more."""
-    hooks = [*found.leading, *found.before, *found.body, *(i for i in found.trailing if i.kind != "result")]
+    hooks = [*around_hooks(found), *found.body, *(i for i in found.trailing if i.kind != "result")]
     written = {v.name for v in draft.variables.sequence(hooks).written if _is_of_script(draft, v)}
     return bool(written & _loaded_behind(draft))
 
@@ -130,10 +144,15 @@ def _loaded_behind(draft: Draft) -> set[str]:
 def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Second | None:
     statement = draft.source.statement_of(call)
     result = next((i for i in found.trailing if i.kind == "result"), None)
+    place = behind(draft, statement)
+    if not isinstance(statement, ast.Expr | ast.Assign) or place is None:
+        return None
     last = last_statement(own.function.body)
     value = last.value if isinstance(last, ast.Return) else None
-    if not isinstance(statement, ast.Expr | ast.Assign) or not _stands_behind(draft, statement):
-        return None
+    if found.others:
+        ends = [i for i in found.trailing if i.kind != "result" and i.frame is found.frame]
+        if (value := found_at_the_end(draft, ends, value)) is None:
+            return None
     calls = [n for n in walk(statement) if isinstance(n, ast.Call) and dotted(n.func) == own.function.name]
     if len(calls) != 1 or breaks_text(statement, call, value):
         return None
@@ -148,24 +167,53 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
         first, second = found.frame.arguments.get(name), bound_argument(own.function, call, name)
         if first is None or second is None or any(isinstance(n, ast.Call | ast.NamedExpr) for n in walk(second)):
             return None
-        if name != own.loader and ast.dump(first) != ast.dump(second):
-            return None
+        if name != own.loader:
+            same = as_called(draft, first, place)
+            if same is None or ast.dump(same) != ast.dump(second):
+                return None
         arguments.append((name, second))
     given = dict(arguments)
-    names = {n.id for a in given.values() for n in walk(a) if isinstance(n, ast.Name)}
-    names |= {v.name for v in draft.variables.sequence(own.items).exposed if _is_of_script(draft, v)}
-    if names & _bound_meanwhile(draft, statement) or not _may_be_run(draft, given[own.loader]):
+    if _is_another(draft, own, place, given) or not _may_be_run(draft, given[own.loader], place):
         return None
-    return Second(
-        call, statement, given[own.loader], value, tuple(arguments), _kept_in(draft, found, result), found.frame
-    )
+    if place.call is not None and not _is_known_there(draft, found, own, value, place):
+        return None
+    kept = _kept_in(draft, found, result)
+    return Second(call, statement, given[own.loader], value, tuple(arguments), kept, found.frame, place)
+
+
+def _is_another(draft: Draft, own: _Own, place: Behind, given: dict[str, ast.expr]) -> bool:
+    """Whether a name that the evaluation reads may stand for something else where it runs again."""
+    read = {v.name for v in draft.variables.sequence(own.items).exposed if _is_of_script(draft, v)}
+    loop = {v.name for v in _rebound(draft) if _is_of_script(draft, v)}
+    values = [value for name, value in given.items() if name != own.loader]
+    values += [ast.Name(name, ast.Load()) for name in read]
+    names = {n.id for value in values for n in walk(value) if isinstance(n, ast.Name)}
+    if changed_on_the_way(draft, place, values) or names & loop:
+        return True
+    module = draft.source.tree
+    return any(draft.roles.rebound_unseen((module, name)) for name in names if _is_global(draft, name, place))
+
+
+def _is_global(draft: Draft, name: str, place: Behind) -> bool:
+    key = draft.roles.key(place.frame.scope, name)
+    return key is not None and isinstance(key[0], ast.Module)
+
+
+def _is_known_there(draft: Draft, found: Validation, own: _Own, value: ast.expr | None, place: Behind) -> bool:
+    """Whether what the returned value reads is the same where the function around the loop is called, and no hook binds such a name."""
+    inside = draft.roles.locals(own.function)
+    names = {n.id for n in walk(value) if isinstance(n, ast.Name)} - inside if value is not None else set()
+    hooks = [*found.leading, *found.before, *found.body, *found.trailing]
+    if any(v.is_global for v in draft.variables.sequence(hooks).written):
+        return False
+    return all(is_same_global(draft, name, place) for name in names)
 
 
 def _is_the_same_again(draft: Draft, found: Validation) -> bool:
     """Whether what stands before the function's call only finds numbers that the evaluation neither reads nor changes."""
-    outer = [i for i in [*found.leading, *found.before] if not _inner(i, found)]
+    outer = [i for i in around_hooks(found) if not _inner(i, found)]
     again = draft.variables.sequence([*own_items(found), *(i for i in found.trailing if i.kind == "result")])
-    written = draft.variables.sequence([*found.leading, *found.before, *found.body, *found.trailing]).written
+    written = draft.variables.sequence([*around_hooks(found), *found.body, *found.trailing]).written
     looks = Looks(draft)
     for item in outer:
         calls = mode_calls(draft, item)
@@ -227,43 +275,6 @@ def _looks_at_gradients(draft: Draft) -> bool:
     return any(id(n) not in inside for n in asked)
 
 
-def _stands_behind(draft: Draft, statement: ast.stmt) -> bool:
-    """Whether a statement runs once behind the loop, in its block, at most inside of blocks that switch gradients off."""
-    source, outermost = draft.source, draft.nest.outermost
-    block, current = source.block_of(outermost), statement
-    if not block and isinstance(source.parents.get(outermost), ast.Module):
-        block = draft.source.tree.body
-    if any(isinstance(a, ast.For | ast.While | ast.Try) for a in source.ancestors(outermost)):
-        return False
-    while current not in block:
-        parent = source.parents.get(current)
-        if not isinstance(parent, ast.With) or not _switches_gradients_off(parent):
-            return False
-        current = parent
-    return block.index(current) > block.index(outermost)
-
-
-def _switches_gradients_off(node: ast.With) -> bool:
-    return no_grad_with(node) or all(
-        isinstance(i.context_expr, ast.Call)
-        and dotted(i.context_expr.func).endswith("set_grad_enabled")
-        and all(isinstance(a, ast.Constant) for a in i.context_expr.args)
-        for i in node.items
-    )
-
-
-def between(draft: Draft, statement: ast.stmt) -> Iterator[ast.stmt]:
-    """The statements behind the loop that stand before a statement."""
-    for one in statements_after(draft):
-        if (one.end_lineno or one.lineno) < statement.lineno:
-            yield one
-
-
-def _bound_meanwhile(draft: Draft, statement: ast.stmt) -> set[str]:
-    later = bound_names(list(between(draft, statement)))
-    return set(later) | {v.name for v in _rebound(draft) if _is_of_script(draft, v)}
-
-
 def _is_of_script(draft: Draft, variable: Variable) -> bool:
     return variable.frame is draft.nest.entry or variable.is_global
 
@@ -274,16 +285,18 @@ def _rebound(draft: Draft) -> set[Variable]:
     return set(draft.variables.sequence(items).written)
 
 
-def _may_be_run(draft: Draft, loader: ast.expr) -> bool:
-    entry = draft.nest.entry
-    if not isinstance(loader, ast.Name) or owns_generator(draft, loader, entry):
+def _may_be_run(draft: Draft, loader: ast.expr, place: Behind) -> bool:
+    if not isinstance(loader, ast.Name) or owns_generator(draft, loader, place.frame):
         return False
-    return not own_loader(draft, loader, entry) and sampler_with_epoch(constructions(draft, loader, entry)) is None
+    made = constructions(draft, loader, place.frame)
+    return not own_loader(draft, loader, place.frame) and sampler_with_epoch(made) is None
 
 
 def _kept_in(draft: Draft, found: Validation, result: Item | None) -> Variable | None:
     """The variable of the loop that the result is assigned to, where the epoch reads it later and nothing behind the loop does."""
-    if result is None or not isinstance(result.node, ast.Assign) or result.node.value is not result.call:
+    if found.others or result is None or not isinstance(result.node, ast.Assign):
+        return None
+    if result.node.value is not result.call:
         return None
     targets = result.node.targets
     if len(targets) != 1 or not isinstance(targets[0], ast.Name):
@@ -304,7 +317,9 @@ def can_be_asked(draft: Draft, state: State, second: Second) -> bool:
 
 
 def values_behind(draft: Draft, state: State, second: Second) -> dict[str, str] | None:
-    """What stands for the names of the returned value behind the loop: source, or "self.x" for an attribute of the module."""
+    """What stands for the names of the returned value behind the loop: source, "self.x" for an attribute of the module, "self.x[0]" for
+    one that has a value for each loader.
+    """
     if second.kept is not None:
         home = state.homes.get(second.kept, "")
         return {"": home} if home.startswith("self.") and home[5:].isidentifier() else None
@@ -320,7 +335,7 @@ def values_behind(draft: Draft, state: State, second: Second) -> dict[str, str] 
         if variable is None or (variable.is_global and variable not in state.homes):
             continue
         home = state.homes.get(variable, "")
-        if not home.startswith("self.") or not home[5:].isidentifier() or variable in state.per_loader:
+        if not home.startswith("self.") or not home[5:].isidentifier():
             return None
-        found[node.id] = home
+        found[node.id] = f"{home}[0]" if variable in state.per_loader else home  # its loader is the only one there
     return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from .items import Item, around, callee_items, direct_calls, enter_frame, is_bar, items_of, no_grad_with
 from .loops import Iterable, Loop, describe
 from .nest import Frame, Nest, last_statement
+from .opposites import opposite
 from .roles import Role, Roles
 from .syntax import Source, dotted, walk_scope
 
@@ -199,7 +200,39 @@ def find_validation(source: Source, roles: Roles, nest: Nest, after: list[Item])
             found.leading = after[:index]
             found.rest = [*found.rest, *after[index + 1 :]]
             return found
+        if _skips_rest(item.node):
+            return _validation_behind(source, roles, after, index)
         if _breaks_order(item):
+            return None
+    return None
+
+
+def _skips_rest(node: ast.stmt) -> bool:
+    """Whether a statement of the epoch is ``if test: continue``."""
+    match node:
+        case ast.If(body=[ast.Continue()], orelse=[]):
+            return True
+    return False
+
+
+def _validation_behind(source: Source, roles: Roles, after: list[Item], index: int) -> Validation | None:
+    """The validation among what an ``if test: continue`` leaves out in some epochs: all of that belongs to it."""
+    skip = after[index]
+    assert isinstance(skip.node, ast.If)
+    rest = after[index + 1 :]
+    for position, item in enumerate(rest):
+        if item.kind != "statement":
+            continue
+        found = validation_at(source, roles, item)
+        if found is not None and found.every is None:
+            found.leading = after[:index]
+            found.before = [*rest[:position], *found.before]
+            found.trailing = [*found.trailing, *found.rest, *rest[position + 1 :]]
+            found.rest = []
+            found.unwrapped.append(skip.node)
+            found.every, found.asked, found.block = opposite(skip.node.test), skip.frame, skip.node
+            return found
+        if found is not None or _breaks_order(item):
             return None
     return None
 

@@ -227,7 +227,7 @@ class Variables:
             read = self.names(item.frame.caller, value.read)
             bound = self.names(item.frame, frozenset(item.bound))
             return Use(read, bound, bound, read)
-        if item.kind in ("enter", "leave", "stop", "validates"):
+        if item.kind in ("enter", "leave", "stop", "validates", "saves"):
             return self._from_flow(item.frame, flow([part for part, _frame in parts(item)]))
         if item.kind == "result":
             assert item.callee is not None

@@ -22,9 +22,9 @@ from ..recover.names import flow
 from ..recover.syntax import Source, walk
 from .formatting import format_code
 from .module import Names
-from .proposed import around_fit, filled
+from .proposed import around_fit, data_of, filled, fit_arguments
 from .rename import rename
-from .second import evaluated
+from .second import called_back, evaluated, given_back
 from .several import written_by
 from .statements import Replacement, Replacer, Statement, standalone
 
@@ -45,7 +45,8 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     before, after = around_fit(draft, names)
     lines += before
     lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")
-    fit = f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft, names)])})"
+    given = [names.instance, *_loaders(draft, names), *fit_arguments(draft, names)]
+    fit = f"{names.trainer}.fit({', '.join(given)})"
     test = while_condition(draft)
     lines += [fit] if test is None else [f"if {_at_start(draft, state, names, test)}:", f"    {fit}"]
     if draft.several is not None and draft.several.waits:
@@ -55,7 +56,15 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     lines += [f"{name}.eval()" for name in draft.left_in_eval]
     lines += [f"{name} = {names.trainer}.optimizers[{place}]" for name, place in state.optimizers_after]
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
+    if (returned := given_back(draft, names)) and _ends_function(draft):
+        lines.append(returned)
     return "\n".join(lines) + "\n"
+
+
+def _ends_function(draft: Draft) -> bool:
+    """Whether nothing follows the loop in its function."""
+    scope = draft.nest.entry.scope
+    return (bar_around(draft) or draft.nest.outermost) is scope.body[-1] and not draft.nest.outermost.orelse
 
 
 def _at_start(draft: Draft, state: State, names: Names, test: ast.expr) -> str:
@@ -67,6 +76,8 @@ def _at_start(draft: Draft, state: State, names: Names, test: ast.expr) -> str:
 
 
 def _loaders(draft: Draft, names: Names) -> list[str]:
+    if data := data_of(draft, names):
+        return [data]
     nest = draft.nest
     if draft.mechanism is Mechanism.EPOCHS:
         return ["[0]"]
@@ -133,6 +144,7 @@ class EntryEditor:
         result += [self._rewritten(s, text) for s, text in self.draft.rewritten.items()]
         result += self._after(set(gone))
         result += self._handlers()
+        result += self._in_caller()
         return [e for e in result if e is not None]
 
     def _gone(self) -> list[ast.stmt]:
@@ -164,15 +176,16 @@ class EntryEditor:
     def _rewritten(self, statement: ast.stmt, text: str) -> Edit:
         """A statement that becomes other source, with what is said at its end."""
         twin = self.source.twins[statement]
-        [line] = cst.parse_module(filled(self.draft, self.names, text)).body
+        *above, line = cst.parse_module(filled(self.draft, self.names, text)).body
         assert isinstance(twin.node, cst.SimpleStatementLine) and isinstance(line, cst.SimpleStatementLine)
         if statement in statements_after(self.draft):
             line = rename(line, {n: f"{self.names.instance}.{attribute}" for n, attribute in self.state.after.items()})
         line = line.with_changes(trailing_whitespace=twin.node.trailing_whitespace)
+        code = "".join(self.code(statement, one) for one in [*above, line])
         start = self._first_line(statement)
         while start > 0 and self.source.lines[start - 1].lstrip().startswith("#") and self._travels(statement):
             start -= 1
-        return Edit(start, self._last_line(statement), self.code(statement, line))
+        return Edit(start, self._last_line(statement), code)
 
     def _travels(self, statement: ast.stmt) -> bool:
         """Whether the comments above a statement go where the statement goes."""
@@ -224,6 +237,24 @@ class EntryEditor:
             done.add(id(twin.node))
             result.append(self.rewritten(statement, names))
         return result
+
+    def _in_caller(self) -> list[Edit]:
+        """The function around the loop gives back what its caller evaluates with."""
+        call, draft = called_back(self.draft), self.draft
+        if call is None:
+            return []
+        names, last = self.names, draft.nest.entry.scope.body[-1]
+        statement = draft.source.statement_of(call)
+        start, end = statement.lineno - 1, statement.end_lineno or statement.lineno
+        first, *rest = draft.source.lines[start:end]
+        indent = first[: statement.col_offset]
+        text = "\n".join([f"{indent}{names.trainer}, {names.instance} = {first[statement.col_offset :]}", *rest])
+        result = [Edit(start, end, f"{text}\n")]
+        if not _ends_function(draft):
+            line = f"{draft.source.lines[last.lineno - 1][: last.col_offset]}{given_back(draft, names)}\n"
+            result.append(Edit(last.end_lineno or last.lineno, last.end_lineno or last.lineno, line))
+        outside = {s.statement for s in draft.seconds if s.place.call is not None}
+        return [*result, *(self.rewritten(s, {}) for s in sorted(outside, key=lambda s: s.lineno))]
 
     def _is_of_first(self, statement: ast.stmt) -> bool:
         """Whether the statement changes whatever it reads: one of several processes alone runs some of it, or the Trainer evaluates."""

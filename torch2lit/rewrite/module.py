@@ -15,6 +15,7 @@ from ..plan.draft import (
     BATCH_START,
     BEFORE_STEP,
     HOOKS,
+    SAVES,
     TRAINING_STEP,
     VALIDATION_END,
     VALIDATION_STEP,
@@ -84,7 +85,7 @@ def choose_names(draft: Draft, taken: set[str]) -> Names:
 def _seen_from_entry(draft: Draft, taken: set[str]) -> set[str]:
     """The names that a new local of the entry function must not have: what other functions call theirs is free."""
     scope, source = draft.nest.entry.scope, draft.source
-    if isinstance(scope, ast.Module) or draft.other_loops:
+    if isinstance(scope, ast.Module) or draft.other_loops or any(s.place.call is not None for s in draft.seconds):
         return taken
     functions = [f for f in source.functions if f is not scope and scope not in source.ancestors(f)]
     others = {name for function in functions for name in local_names(function)}
@@ -202,7 +203,7 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
             body = [*body, log_line(draft.validation_numbers, is_for_several(draft), draft.own_points)]
         if not body and hook != TRAINING_STEP and not (hook == VALIDATION_STEP and draft.validation is not None):
             continue
-        methods.append(_function(_signature(hook, state, _kept_names(draft, state, hook)), body, writer))
+        methods.append(_function(_signature(draft, hook, state, _kept_names(draft, state, hook)), body, writer))
     methods += draft.methods
     methods.append(_configure(draft, configured, state, writer))
     body_text = "\n".join(_indent(m) for m in methods)
@@ -216,13 +217,16 @@ def _in_full_precision(body: list[Statement], opening: int) -> list[Statement]:
     return [*body[:opening], block.with_changes(body=cst.IndentedBlock(body[opening:]))] if body[opening:] else body
 
 
-def _signature(hook: str, state: State, kept: set[str]) -> str:
+def _signature(draft: Draft, hook: str, state: State, kept: set[str]) -> str:
     """A hook's head. Lightning passes by position, so a parameter may make way for a name of the script."""
     batch, index = state.aside.get("batch", "batch"), state.aside.get("batch_idx", "batch_idx")
     if hook == VALIDATION_STEP and state.per_loader:
-        return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}, {LOADER_INDEX}):"
+        place = f"{LOADER_INDEX}=0" if draft.seconds else LOADER_INDEX  # Lightning does not tell of the only loader
+        return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}, {place}):"
     if hook in _BATCH_HOOKS:
         return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}):"
+    if hook in SAVES:
+        return f"def {hook}(self, path):"
     if hook == BEFORE_STEP:
         return f"def {hook}(self, {_aside('optimizer', kept)}):"
     if hook == BATCH_END:
@@ -298,15 +302,17 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
 def _saved_hyperparameters(draft: Draft, state: State) -> str:
     """The line that makes ``self.hparams``; what Lightning must not compare with the values is left out by name.
 
-    A name that is left out is none of the values either, so a value of that name takes another way, as do many names.
+    A name that is left out is none of the values either, so a value of that name takes another way, as do many names. A logger that writes the
+    script's own points is not told of them: to MLflow a parameter of that name may be another one.
     """
     values = f"vars({state.hyperparameters})"
+    own = ", logger=False" if draft.own_points else ""
     if not state.compared:
-        return f"self.save_hyperparameters({values})"
+        return f"self.save_hyperparameters({values}{own})"
     if len(state.compared) > _MANY or any(n.attr in state.compared for n in draft.source.all(ast.Attribute)):
         return f"self.hparams.update({values})"
     names = ", ".join(f'"{name}"' for name in state.compared)
-    return f"self.save_hyperparameters({values}, ignore=[{names}])"
+    return f"self.save_hyperparameters({values}, ignore=[{names}]{own})"
 
 
 def _configure(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import libcst as cst
 
 from ..plan.draft import Draft, Second
-from ..plan.moved_back import moved_back
+from ..plan.moved_back import moved_back, moved_back_in_caller
 from ..plan.second_evaluation import values_behind
 from ..plan.state import State
+from ..plan.validation_epochs import LIMIT, every_n
 from .module import Names
 from .rename import rename
 from .statements import Replacer, Statement, as_lines
@@ -27,6 +28,16 @@ def evaluated(draft: Draft, state: State, names: Names, node: Statement, seconds
     return [line for line in holder.body if isinstance(line, Statement)]
 
 
+def given_back(draft: Draft, names: Names) -> str:
+    """The line by which the function around the loop gives its caller what evaluates there; "" where nothing does."""
+    return f"return {names.trainer}, {names.instance}" if called_back(draft) is not None else ""
+
+
+def called_back(draft: Draft) -> ast.Call | None:
+    """The call of the function around the loop whose caller evaluates."""
+    return next((second.place.call for second in draft.seconds if second.place.call is not None), None)
+
+
 def _by_trainer(draft: Draft, state: State, names: Names, second: Second) -> Any:
     loader = draft.source.segment(second.loader)
     validate = f"{names.trainer}.validate({names.instance}, {loader}, verbose=False)"
@@ -38,13 +49,25 @@ def _by_trainer(draft: Draft, state: State, names: Names, second: Second) -> Any
             and isinstance(second.statement, ast.Expr)
             and second.statement.value is second.call
         )
-        lines = [cst.parse_statement(validate)]
+        lines = [cst.parse_statement(line) for line in [*_all_batches(draft, names), validate]]
         if not alone:
-            lines += as_lines(small.visit(_Result(second.call.func.id, value)))  # type: ignore[attr-defined]
-        lines += [cst.parse_statement(line) for line in moved_back(draft, names.trainer, second.statement)]
+            whole = isinstance(second.statement, ast.Assign) and second.statement.value is second.call
+            result = _without_parentheses(value) if whole else value
+            lines += as_lines(small.visit(_Result(second.call.func.id, result)))  # type: ignore[attr-defined]
+        back = moved_back_in_caller(draft, names.trainer, second)
+        if second.place.call is None:
+            back = moved_back(draft, names.trainer, second.statement)
+        lines += [cst.parse_statement(line) for line in back]
         return as_lines(lines)
 
     return replace
+
+
+def _all_batches(draft: Draft, names: Names) -> list[str]:
+    """The line that lets the Trainer evaluate whatever the last epoch was told."""
+    found = draft.validation
+    told = found is not None and found.every is not None and not every_n(draft, found)
+    return [f"{names.trainer}.{LIMIT} = 1.0"] if told else []
 
 
 def _value(draft: Draft, state: State, names: Names, second: Second) -> cst.BaseExpression:
@@ -60,6 +83,11 @@ def _value(draft: Draft, state: State, names: Names, second: Second) -> cst.Base
     return parsed.with_changes(lpar=[], rpar=[]) if single and not isinstance(parsed, cst.Tuple) else parsed
 
 
+def _without_parentheses(value: cst.BaseExpression) -> cst.BaseExpression:
+    """The value as the whole right side of an assignment in one line."""
+    return value if "\n" in cst.Module([]).code_for_node(value) else value.with_changes(lpar=[], rpar=[])
+
+
 class _Result(cst.CSTTransformer):
     """Puts a value in the place of a function's call."""
 
@@ -70,3 +98,19 @@ class _Result(cst.CSTTransformer):
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         function = original_node.func
         return self.value if isinstance(function, cst.Name) and function.value == self.name else updated_node
+
+    def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:
+        if updated_node.value is not self.value or not self._stands_alone():
+            return updated_node
+        return updated_node.with_changes(value=_without_parentheses(self.value))
+
+    def leave_FormattedStringExpression(
+        self, original_node: cst.FormattedStringExpression, updated_node: cst.FormattedStringExpression
+    ) -> cst.FormattedStringExpression:
+        if updated_node.expression is not self.value or not self._stands_alone():
+            return updated_node
+        return updated_node.with_changes(expression=_without_parentheses(self.value))
+
+    def _stands_alone(self) -> bool:
+        """Whether the value needs no parentheses among arguments and in a text."""
+        return isinstance(self.value, cst.BinaryOperation | cst.UnaryOperation | cst.Comparison)
