@@ -219,7 +219,7 @@ class _Writer:
     def functions(self) -> None:
         frames = self.draft.nest.entered
         if self.draft.validation is not None:
-            frames.append(self.draft.validation.frame)
+            frames += [one.frame for one in self.draft.validation.all]
         for frame in frames:
             if frame.caller is None or not isinstance(frame.scope, ast.FunctionDef):
                 continue

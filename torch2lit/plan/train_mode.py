@@ -21,7 +21,7 @@ from .may_run import may_run, runs_in_loop
 from .modes import mode_calls, only_mode_call
 from .runs_again import runs_again
 
-_ONLY_LOOK = ("print", "len", "list", "isinstance", "type", "id")
+_SAME_MODES = ("print", "len", "list", "isinstance", "type", "id", "copy.copy", "copy.deepcopy")
 _OF_VALIDATION = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 
 
@@ -86,7 +86,7 @@ def _hands_on(draft: Draft, node: ast.AST) -> bool:
     if not any(isinstance(a, ast.Name) and draft.roles.of(a, scope) is Role.MODEL for a in given):
         return False
     full = draft.roles.full_name(node.func)
-    if full.startswith("torch.") or full in _ONLY_LOOK:
+    if full.startswith("torch.") or full in _SAME_MODES:
         return False
     own = draft.roles.function_named(full) or draft.roles.own_class_named(full) if full else None
     if own is None:
