@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -65,9 +66,44 @@ def remembered(find: Callable[[Node], Answer]) -> Callable[[Node], Answer]:
     return answer
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A whole tree: all of its nodes, outer ones first, by their exact type, with their parents; and how deep it is."""
+
+    nodes: list[ast.AST]
+    kinds: dict[type[ast.AST], list[ast.AST]]
+    parents: dict[ast.AST, ast.AST]
+    depth: int
+
+
+@remembered
+def layout(tree: ast.Module) -> Layout:
+    """All that one walk through a tree tells."""
+    nodes: list[ast.AST] = [tree]
+    by_kind: dict[type[ast.AST], list[ast.AST]] = {}
+    parents: dict[ast.AST, ast.AST] = {}
+    depth, end = 0, 0
+    for position, node in enumerate(nodes):
+        if position > end:
+            depth, end = depth + 1, len(nodes) - 1
+        kind = type(node)
+        if kind in by_kind:
+            by_kind[kind].append(node)
+        else:
+            by_kind[kind] = [node]
+        if _PARTS[kind]:
+            below = children(node)
+            nodes += below
+            for child in below:
+                parents[child] = node
+    return Layout(nodes, by_kind, parents, depth)
+
+
 @remembered
 def walk(node: ast.AST) -> Sequence[ast.AST]:
     """The node and everything below it, outer ones first, as `ast.walk` gives them, without the marks."""
+    if isinstance(node, ast.Module):
+        return layout(node).nodes
     found = [node]
     for inner in found:
         if _PARTS[type(inner)]:
@@ -75,19 +111,6 @@ def walk(node: ast.AST) -> Sequence[ast.AST]:
     return found
 
 
-@remembered
-def kinds(tree: ast.AST) -> Mapping[type[ast.AST], list[ast.AST]]:
-    """Every node of a tree by its exact type, outer ones first (the order of `walk`)."""
-    found: dict[type[ast.AST], list[ast.AST]] = {}
-    for node in walk(tree):
-        kind = type(node)
-        if kind in found:
-            found[kind].append(node)
-        else:
-            found[kind] = [node]
-    return found
-
-
-def all_of(tree: ast.AST, kind: type[Node]) -> Sequence[Node]:
+def all_of(tree: ast.Module, kind: type[Node]) -> Sequence[Node]:
     """Every node of exactly this type in a tree, outer ones first."""
-    return kinds(tree).get(kind, ())  # type: ignore[return-value]
+    return layout(tree).kinds.get(kind, ())  # type: ignore[return-value]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -71,9 +72,11 @@ def digest_of(data: bytes | None) -> str:
 
 def kind_of(path: str) -> str:
     """file, folder, other, or "" for nothing."""
-    if os.path.isfile(path):
-        return "file"
-    return "folder" if os.path.isdir(path) else "other" if os.path.exists(path) else ""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return ""
+    return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
 
 
 def names_in(folder: str) -> str:

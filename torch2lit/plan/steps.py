@@ -14,7 +14,7 @@ from ..recover.phases import has_backward
 from ..recover.roles import Key, Role
 from ..recover.state_names import is_attribute
 from ..recover.stepping import is_held, stepped_optimizer
-from ..recover.syntax import dotted, root_name, walk, walk_scope
+from ..recover.syntax import dotted, remembered, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
@@ -265,6 +265,7 @@ def _leaves(statement: ast.stmt, control: ast.AST) -> bool:
     return control in _controls(statement)
 
 
+@remembered
 def _controls(statement: ast.stmt) -> list[ast.AST]:
     found: list[ast.AST] = []
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

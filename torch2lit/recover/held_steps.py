@@ -72,7 +72,7 @@ def steps_inside(roles: Roles, call: ast.Call, scope: Scope) -> bool:
 
 
 def _held(roles: Roles, owner: ast.expr, method: str, scope: Scope) -> tuple[bool, bool]:
-    if not _may_be_object(roles, owner, scope) or not may_hold_steps(roles):
+    if roles.held is False or not _may_be_object(roles, owner, scope) or not may_hold_steps(roles):
         return False, False
     definition = held_class(roles, owner, scope)
     if definition is None or any(_NOT_HELD.search(dotted(b)) for b in definition.bases):

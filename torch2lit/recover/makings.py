@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .bindings import Names
 from .names import parameter_names
 from .own_classes import lineage, method_of
-from .syntax import Scope, dotted, walk, walk_scope
+from .syntax import Scope, dotted, remembered, walk, walk_scope
 
 _DEEPEST = 40
 
@@ -238,7 +238,7 @@ class _Search:
         key = container.roles.key(container.scope, name.id)
         if key is None:
             return
-        for node in walk_scope(key[0].body):
+        for node in _stores(key[0]).get(name.id, ()):
             match node:
                 case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=owner), slice=place)], value=value):
                     at = place.value if isinstance(place, ast.Constant) else None
@@ -278,6 +278,21 @@ class _Search:
                                 yield Value(keyword.value, roles.source.scope_of(call), roles)
                 return
         yield from self.elements(options, ast.Constant(name), 0)
+
+
+@remembered
+def _stores(scope: Scope) -> Mapping[str, list[ast.AST]]:
+    """The statements and calls of a scope that may put something into a container, by its name."""
+    found: dict[str, list[ast.AST]] = {}
+    for node in walk_scope(scope.body):
+        match node:
+            case (
+                ast.Assign(targets=[ast.Subscript(value=ast.Name(id=owner))])
+                | ast.Call(func=ast.Attribute(value=ast.Name(id=owner)))
+                | ast.AugAssign(target=ast.Name(id=owner))
+            ):
+                found.setdefault(owner, []).append(node)
+    return found
 
 
 def yields(function: ast.FunctionDef) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import re
 import sys
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..files.asked import is_file
+from ..files.asked import exists, is_file
 from ..files.reading import read_file, read_text
 from ..memory import once, tree_of
 from .names import local_names
@@ -142,6 +143,11 @@ class Neighbours:
             self._files[module] = self._file(module)
         return self._files[module]
 
+    @functools.cached_property
+    def _above(self) -> list[Path]:
+        """The folders above that of the script, the nearest first."""
+        return list(self.folder.resolve().parents) if self.folder is not None else []
+
     def _file(self, module: str) -> Path | None:
         if self.folder is None or not module:
             return None
@@ -155,11 +161,11 @@ class Neighbours:
         for folder in [self.folder, *self.extra]:
             if (found := _module_file(folder, parts)) is not None:
                 return found
-        for folder in [self.folder, *list(self.folder.resolve().parents)[:2]]:  # the layout that keeps packages in src
+        for folder in [self.folder, *self._above[:2]]:  # the layout that keeps packages in src
             if parts[0] not in _FOREIGN and (found := _module_file(folder / "src", parts)) is not None:
                 return found
         if len(parts) > 1:  # a package, seen from the project's root
-            for folder in list(self.folder.resolve().parents)[:3]:
+            for folder in self._above[:3]:
                 if (found := _module_file(folder, parts)) is not None:
                     return found
         if (root := _above_package(self.folder)) is not None and parts[0] not in _FOREIGN:
@@ -282,6 +288,10 @@ def _above_package(folder: Path) -> Path | None:
 
 
 def _module_file(folder: Path, parts: list[str]) -> Path | None:
+    if len(parts) > 1:
+        package = folder / parts[0]
+        if not once(("is there", package), lambda: exists(package)):  # and so nothing below it
+            return None
     stem = folder.joinpath(*parts)
     candidates = [stem / "__init__.py"]
     if parts:

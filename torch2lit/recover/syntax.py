@@ -15,7 +15,7 @@ from typing import Protocol
 import libcst as cst
 
 from ..memory import once, tree_of
-from ..trees import _PARTS, kinds
+from ..trees import _PARTS, layout
 from ..trees import Node as Node
 from ..trees import children as children
 from ..trees import remembered as remembered
@@ -29,6 +29,7 @@ _BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
+_BLOCK = "_walk_scope of the block that begins here"
 _SCOPES = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -115,26 +116,17 @@ class Source:
         self.view = view
         """What the text is a plain view of (torch2lit/objects)."""
         self.tree = tree_of(text)
-        self.parents: dict[ast.AST, ast.AST] = {}
+        laid_out = layout(self.tree)
+        self.parents = laid_out.parents
         self.functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
         self.classes: dict[str, ast.ClassDef] = {}
         self.calls: list[ast.Call] = []
         self.names: set[str] = set()
-        self.depth = 0
-        self._of_kind = kinds(self.tree)
+        self.depth = laid_out.depth
+        self._of_kind = laid_out.kinds
         self._index()
 
     def _index(self) -> None:
-        parents = self.parents
-        level, end, queued = 0, 0, 1
-        for position, node in enumerate(walk(self.tree)):
-            if position > end:
-                level, end = level + 1, queued - 1
-            below = children(node)
-            queued += len(below)
-            for child in below:
-                parents[child] = node
-        self.depth = level
         self.functions += [*self.all(ast.FunctionDef), *self.all(ast.AsyncFunctionDef)]
         self.functions.sort(key=lambda f: f.lineno)
         self.calls += self.all(ast.Call)
@@ -286,9 +278,15 @@ def walk_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def walk_scope(nodes: list[ast.stmt] | ast.AST) -> Sequence[ast.AST]:
     """Every node that runs in the same scope, in no particular order; nested functions and classes are not entered."""
-    if isinstance(nodes, list):
-        return [node for root in reversed(nodes) for node in _in_scope(root)]
-    return _in_scope(nodes)
+    if not isinstance(nodes, list):
+        return _in_scope(nodes)
+    if not nodes:
+        return nodes
+    known = nodes[0].__dict__  # a block is walked again and again
+    if _BLOCK not in known or known[_BLOCK][0] != nodes:
+        known[_BLOCK] = list(nodes), [node for root in reversed(nodes) for node in _in_scope(root)]
+    found: Sequence[ast.AST] = known[_BLOCK][1]
+    return found
 
 
 @remembered
