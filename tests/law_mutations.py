@@ -732,6 +732,22 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "every epoch ends in eval mode where the script validates some",
+        MODES,
+        "if found.every is not None or _may_train(draft, inside) or _is",
+        "if _may_train(draft, inside) or _is",
+        _trains("eval-mode-from-the-first-validated-epoch-on"),
+    ),
+    Mutation(
+        1,
+        "an epoch ends in eval mode whatever its validation switches to",
+        MODES,
+        "if found.every is not None or _may_train(draft, inside) or _is",
+        "if found.every is not None or _is",
+        _trains("train-mode-after-a-validation-perhaps"),
+    ),
+    Mutation(
+        1,
         "a parameter of the function around the loop is what its caller gives, whatever it is bound to",
         "torch2lit/plan/behind.py",
         "if name.id in bound_names(function.body) or roles",

@@ -337,10 +337,10 @@ register(
         slug="never-back-to-train",
         severity="review",
         why="The script evaluates in eval mode and never calls `train()` again, so dropout and batch norm stay in eval mode.",
-        remedy="If that was not meant, call `model.train()` at the start of every epoch and drop the override.",
+        remedy="If that was not meant, call `model.train()` at the start of every epoch and drop what keeps eval mode.",
         text="""\
-Lightning restores the train mode after validation. The script does not, so the conversion overrides
-`on_validation_model_train` to train as the script trains. It is often a mistake of the script.
+Lightning restores the train mode after validation. The script does not, so the conversion switches back to eval mode at the
+epoch's end, or overrides `on_validation_model_train`, to train as the script trains. It is often a mistake of the script.
 """,
     )
 )

@@ -15,7 +15,7 @@ from ..recover.roles import Role
 from ..recover.syntax import walk
 from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
-from .draft import VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
+from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
 from .held_models import held_models
 from .may_run import may_run
 from .mode_afterwards import items_path, mode_shows_after
@@ -47,6 +47,10 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
         after = []
     as_it_is = any(path.shows for path in paths.values())
     stays = bool(told or after)
+    if stays and not as_it_is and (switches := _switches_to_move(draft, found, [*told, *after], inside)):
+        draft.hooks[VALIDATION_START] = [i for i in draft.hooks[VALIDATION_START] if i not in switches]
+        draft.hooks[EPOCH_END] = [*switches, *draft.hooks.get(EPOCH_END, [])]
+        stays = False
     # Where some models keep the mode that the script gives them and others none at all, Lightning must not switch.
     if as_it_is or (stays and not all(paths[m].switches for m in held)):
         draft.methods.append(_KEEP_MODE)
@@ -54,6 +58,25 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
         _leave_eval_to_lightning(draft, draft.hooks[VALIDATION_START], held)
     if stays:
         draft.methods.append(_KEEP_EVAL)
+
+
+def _switches_to_move(draft: Draft, found: Validation, models: list[Variable], inside: list[Item]) -> list[Item]:
+    """The script's own switches of models to eval mode, when they may as well stand at the epoch's end; [] when they may not.
+
+    Lightning switches before the validation itself, and gives back the mode of the training behind it.
+    """
+    first = [*draft.epoch.before, *draft.epoch.batch]
+    if found.every is not None or _may_train(draft, inside) or _is_handed_on(draft, inside):
+        return []
+    if any(not isinstance(c, ast.Continue) for i in first for c in open_controls(draft, i.node)):
+        return []
+    moved: list[Item] = []
+    for model in models:
+        item = next((i for i in draft.hooks[VALIDATION_START] if (model, "eval") in mode_calls(draft, i)), None)
+        if item is None or not isinstance(item.node, ast.Expr):
+            return []
+        moved.append(item)
+    return moved
 
 
 def _held(draft: Draft, inside: list[Item]) -> set[Variable]:
