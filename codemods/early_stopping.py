@@ -68,6 +68,8 @@ class _Counter:
     resets: tuple[ast.stmt, ...]
     counts: tuple[ast.stmt, ...]
     better: _Better
+    waited: int = 0
+    """What it has counted when the training begins: less than nothing for one that tells the best epoch."""
 
 
 def _counter(training: Training, stop: Part) -> _Counter | None:
@@ -76,6 +78,8 @@ def _counter(training: Training, stop: Part) -> _Counter | None:
     if not isinstance(test, ast.If) or test.orelse or not isinstance(stop.statement, ast.Break) or not stop.last:
         return None
     for name, operator, patience in compared(test.test):
+        if (found := _since_best(training, stop, test, (name, operator, patience))) is not None:
+            return found
         value = training.value(name) if isinstance(name, ast.Name) else None
         if value is None or value.start is None or not _is(value.start.value, 0):
             continue
@@ -86,6 +90,30 @@ def _counter(training: Training, stop: Part) -> _Counter | None:
         if better is not None and len(resets) == len(counts) == 1 and len(steps) == 2:
             return _Counter(value, test, operator, patience, stop, resets, counts, better)
     return None
+
+
+def _since_best(
+    training: Training, stop: Part, test: ast.If, asked: tuple[ast.expr, type[ast.cmpop], ast.expr]
+) -> _Counter | None:
+    """``epoch - best_epoch >= patience``, where the best epoch is set under the test for a better value alone."""
+    match asked:
+        case (ast.BinOp(left=ast.Name() as epoch, op=ast.Sub(), right=ast.Name() as best), operator, patience):
+            value = training.value(best)
+        case _:
+            return None
+    if value is None or value.hidden or value.start is None or not training.counts_epochs(epoch, stop):
+        return None
+    first = number(training, value.start.value)
+    resets = tuple(
+        p.statement
+        for p in training.parts
+        if p.place == stop.place and assigned_name(p.statement, value.name) == epoch.id
+    )
+    bound = [n for n in value.mentions if not isinstance(n.ctx, ast.Load)]
+    better = _better(training, stop.place, resets)
+    if better is None or len(resets) != 1 or len(bound) != 2 or first is None or first != int(first):
+        return None
+    return _Counter(value, test, operator, patience, stop, resets, (), better, -1 - int(first))
 
 
 def _proposal(training: Training, counter: _Counter) -> Iterator[Proposal]:
@@ -110,8 +138,8 @@ def _proposal(training: Training, counter: _Counter) -> Iterator[Proposal]:
         after_fit=lines,
         imports=(_CLASS,),
     )
-    if first != open_end:
-        proposal = _starting_at(proposal, made, first)
+    if first != open_end or counter.waited:
+        proposal = _starting_at(proposal, made, first if first != open_end else None, counter.waited)
     changes = _changes(training, counter, best)
     yield replace(
         proposal,
@@ -120,16 +148,18 @@ def _proposal(training: Training, counter: _Counter) -> Iterator[Proposal]:
     )
 
 
-def _starting_at(proposal: Proposal, made: str, first: float) -> Proposal:
-    """The same with a callback whose best value so far is the script's."""
+def _starting_at(proposal: Proposal, made: str, first: float | None, waited: int) -> Proposal:
+    """The same with a callback whose best value so far, and whose count, are the script's."""
+    lines = [f"{{early_stopping}} = {made}"]
+    if first is not None:
+        lines.append(f"{{early_stopping}}.best_score = {{torch}}.tensor({float(first)!r}, dtype={{torch}}.float64)")
+    if waited:
+        lines.append(f"{{early_stopping}}.wait_count = {waited}")
     return replace(
         proposal,
         trainer=TrainerSpec(callbacks=("{early_stopping}",)),
-        before_fit=(
-            f"{{early_stopping}} = {made}",
-            f"{{early_stopping}}.best_score = {{torch}}.tensor({float(first)!r}, dtype={{torch}}.float64)",
-        ),
-        imports=(*proposal.imports, "torch"),
+        before_fit=tuple(lines),
+        imports=(*proposal.imports, *(["torch"] if first is not None else [])),
         fresh=("early_stopping",),
     )
 
@@ -139,6 +169,8 @@ def _changes(training: Training, counter: _Counter, best: Value) -> dict[ast.stm
     assert counter.value.start is not None and best.start is not None
     test, start = counter.better.test, counter.value.start.statement
     without: dict[ast.stmt, set[str]] = {s: {counter.value.name} for s in (*counter.resets, *counter.counts, start)}
+    if not counter.counts and _is_told(counter):
+        return {counter.test: None}
     whole = _is_only_for(counter, best)
     if whole:
         without.setdefault(best.start.statement, set()).add(best.name)
@@ -147,6 +179,14 @@ def _changes(training: Training, counter: _Counter, best: Value) -> dict[ast.stm
     if whole:
         found = {s: text for s, text in found.items() if not _is_inside(s, test)} | {test: ""}
     return found
+
+
+def _is_told(counter: _Counter) -> bool:
+    """Whether something else needs the best epoch."""
+    assert counter.value.start is not None
+    ours = (counter.test, *counter.resets, counter.value.start.statement)
+    known = {id(n) for s in ours for n in ast.walk(s)}
+    return any(id(n) not in known for n in counter.value.mentions)
 
 
 def _is_only_for(counter: _Counter, best: Value) -> bool:
@@ -209,7 +249,8 @@ def _patience(training: Training, counter: _Counter) -> str:
     """How many epochs without a better value the script waits for, as source where the Trainer is made; "" when the callback's count is another."""
     turn = [p.statement for p in training.parts if p.place == counter.stop.place and not p.within]
     better, worse = (tuple(_events(turn, counter, is_better)) for is_better in (True, False))
-    if worse != ("count", "test") or better not in _BETTER:
+    counted = ("count", "test") if counter.counts else ("test",)
+    if worse != counted or better not in _BETTER:
         return ""
     asked_when_better = better[-1] == "test"
     known = training.constant(counter.patience)

@@ -48,8 +48,9 @@ class Logger:
             return
         made = [p for p in training.parts if _made(training, p) is not None]
         if not made:
-            yield _numbers(training, "csv" if kind == "auto" else kind)
-        elif kind == "csv":
+            if not _is_for_another(training, kind):
+                yield _numbers(training, "csv" if kind == "auto" else kind)
+        elif kind in _NUMBERS_BY and kind != "tensorboard":
             yield Note(
                 _KEPT,
                 made[0].statement,
@@ -81,16 +82,33 @@ def _made(training: Training, part: Part) -> ast.Call | None:
 
 # ---- a script without a writer
 
+_OPENS = {"wandb": "wandb.init", "mlflow": "mlflow.start_run"}
+"""What opens the run of a service whose points have a feature of their own (`wandb_logger.py`, `mlflow_logger.py`)."""
+
+
+def _is_for_another(training: Training, kind: str) -> bool:
+    wanted = {call for service, call in _OPENS.items() if kind in ("auto", service)}
+    return any(training.full_name(call.func) in wanted for call in training.all(ast.Call))
+
+
+_FOLDERS = "in `lightning_logs/version_0`, `version_1`, ..."
+_NUMBERS_BY = {
+    "csv": ("CSVLogger", '(".")', f"a `metrics.csv` {_FOLDERS}"),
+    "tensorboard": ("TensorBoardLogger", '(".")', f"TensorBoard's files {_FOLDERS}"),
+    "wandb": ("WandbLogger", "()", "a run of the project that `WANDB_PROJECT` names, else `lightning_logs`"),
+    "mlflow": ("MLFlowLogger", "()", "a run of the experiment `lightning_logs` where `MLFLOW_TRACKING_URI` says"),
+}
+"""Each logger with what it is told, and where it writes."""
+
 
 def _numbers(training: Training, kind: str) -> Proposal | Note:
-    name = {"csv": "CSVLogger", "tensorboard": "TensorBoardLogger"}[kind]
+    name, told, where = _NUMBERS_BY[kind]
     first = next(p for p in training.parts if p.place not in AROUND)
-    file = "a `metrics.csv`" if kind == "csv" else "TensorBoard's files"
-    text = f"{name} writes the numbers that the module logs: {file} in `lightning_logs/version_0`, `version_1`, ...; those of single steps every 50 steps (`log_every_n_steps`)"
+    text = f"{name} writes the numbers that the module logs: {where}; those of single steps every 50 steps (`log_every_n_steps`)"
     return Proposal(
         target="Trainer(logger=...)",
         reason="the numbers that the script reports are logged where it reports them",
-        trainer=TrainerSpec(loggers=(f'{{{name}}}(".")',)),
+        trainer=TrainerSpec(loggers=(f"{{{name}}}{told}",)),
         imports=(f"{_LOGGERS}{name}",),
         level="native",
         option=_OPTION,

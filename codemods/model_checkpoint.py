@@ -22,13 +22,13 @@ from dataclasses import dataclass
 import libcst as cst
 
 from ..best_value import assigned_name, compared, left_of, number, rebinds
-from ..feature import AFTER, AROUND, ELSEWHERE, Note, Part, Proposal, Training, Value, Watch, reads_as_word
+from ..feature import AFTER, AROUND, ELSEWHERE, Note, Part, Proposal, Saving, Training, Value, Watch, reads_as_word
+from ..plain_options import has_plain_options
 from ..program import TrainerSpec
 
 _CLASS = "lightning.pytorch.callbacks.ModelCheckpoint"
-_OPTION, _NOW, _KEPT = "checkpoints", "checkpoints-by-lightning", "checkpoint-kept"
+_OPTION, _NOW, _CALLED, _KEPT = "checkpoints", "checkpoints-by-lightning", "checkpoints-by-callback", "checkpoint-kept"
 _AT_END = ("on_validation_epoch_end", "on_train_epoch_end")
-_PLAIN = {"int", "float", "str"}
 _MAKE_FOLDERS = {"os.makedirs", "os.mkdir"}
 
 
@@ -45,7 +45,7 @@ class ModelCheckpoint:
 
     def proposals(self, training: Training) -> Iterable[Proposal | Note]:
         """One proposal for each save that is understood, and a note on each other one."""
-        if training.asked(_OPTION) != "lightning":
+        if training.asked(_OPTION) == "own":
             return
         saving = _functions_that_save(training)
         for part in training.parts:
@@ -53,7 +53,10 @@ class ModelCheckpoint:
                 yield Note(_KEPT, part.statement, f"the script goes on saving this itself: `{name}` does it")
             if (save := _save(training, part)) is not None:
                 try:
-                    yield _proposal(training, save)
+                    if training.asked(_OPTION) == "callback":
+                        yield _own_file(training, save)
+                    else:
+                        yield _proposal(training, save)
                 except _Stays as reason:
                     yield Note(_KEPT, part.statement, f"the script goes on saving this itself: {reason}")
 
@@ -183,8 +186,113 @@ def _proposal(training: Training, save: _Save) -> Proposal:
     )
 
 
+def _own_file(training: Training, save: _Save) -> Proposal:
+    """The proposal of a callback that decides when the script's own file is written."""
+    part = save.part
+    if reads_as_word(training.text(save.call), "ModelCheckpoint", "monitor", "os", *_SAVERS.values()):
+        raise _Stays("the name of its file cannot be written anew")
+    if save.call.keywords:
+        raise _Stays("`torch.save` has options of its own")
+    _check_moment(training, part)
+    when = _when(training, part)
+    _check_own_content(training, part, save.saved)
+    file = _file(training, part, save.path)
+    ending = _ending(save.path)
+    _check_nothing_follows(training, save)
+    every = ["save_top_k=-1", "auto_insert_metric_name=False"] if file.of_epoch else []
+    arguments = [file.folder, f"filename={file.name}", *when.arguments, *every, "enable_version_counter=False"]
+    method = "save_every" if file.of_epoch else "save_best" if when.best is not None else "save_last"
+    saver = _SAVERS[method]
+    removed, replaced = _changes(training, save, when, own=True)
+    told = f"ModelCheckpoint decides when `{posixpath.basename(ending) or ending}` files are saved here, and the module writes what the script wrote"
+    return Proposal(
+        target="ModelCheckpoint",
+        reason="the callback has the module write the same file after the same epochs",
+        removed=removed,
+        replaced=replaced,
+        decided=(when.test,) if when.test is not None else (),
+        trainer=TrainerSpec(callbacks=(f"{{{saver}}}({', '.join(arguments)})",), defaults=("enable_checkpointing",)),
+        watched=when.watched,
+        definitions=(_OWN_FILE.format(saver=saver, ending=ending, method=method),),
+        saved=(Saving(method, part.statement, save.saved, training.text(save.call.func)),),
+        imports=(_CLASS, *file.imports),
+        fresh=(saver,),
+        level="native",
+        option=_OPTION,
+        notes=(Note(_CALLED, part.statement, told + (f"; {when.start}" if when.start else "")),),
+        declined=Note(_KEPT, part.statement, "the script goes on saving this itself: {why}"),
+        key=method,
+    )
+
+
+_SAVERS = {"save_best": "SaveBest", "save_last": "SaveLast", "save_every": "SaveEvery"}
+_OWN_FILE = '''\
+class {{{saver}}}({{ModelCheckpoint}}):
+    """Has the script's own file written where ModelCheckpoint saves."""
+
+    FILE_EXTENSION = "{ending}"
+
+    def _save_checkpoint(self, trainer, filepath):
+        trainer.lightning_module.{method}(filepath)
+        self._last_global_step_saved = trainer.global_step
+        self._last_checkpoint_saved = filepath
+'''
+
+
+def _ending(path: ast.expr) -> str:
+    """How the name of the file ends."""
+    match path:
+        case ast.Constant(value=str(text)) | ast.JoinedStr(values=[*_, ast.Constant(value=str(text))]):
+            return posixpath.splitext(f"x{text}")[1]
+        case ast.Call(args=[*_, ast.Constant(value=str(text))]):
+            return posixpath.splitext(text)[1]
+    raise _Stays("how its file's name ends is not known before the training")
+
+
+def _check_own_content(training: Training, part: Part, saved: ast.expr) -> None:
+    """What is written behind the epoch must be what the line would have written: weights, optimizer, epoch, numbers."""
+    if _is_weights(training, part, saved):
+        return
+    if not isinstance(saved, ast.Dict):
+        raise _Stays(f"it saves `{training.text(saved)}`, which may be another thing at the end of the epoch")
+    for value in saved.values:
+        match value:
+            case ast.Constant():
+                continue
+            case ast.Name() if training.number(value, part):
+                continue
+            case ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr="state_dict"), args=[], keywords=[]):
+                if training.steps(owner, part) or training.trains(owner, part):
+                    continue
+        if not _is_counter(training, part, value):
+            raise _Stays(f"`{training.text(value)}` may be another thing at the end of the epoch")
+
+
+def _check_nothing_follows(training: Training, save: _Save) -> None:
+    """Nothing of the epoch behind the line may change what it saves, or read its file."""
+    places = [p.statement for p in training.parts if p.place not in AROUND]
+    behind = places[places.index(save.part.statement) + 1 :]
+    names = {n.id for n in ast.walk(save.saved) if isinstance(n, ast.Name)}
+    if "path" in names:
+        raise _Stays("it reads a variable `path`, which the method needs for the file's")
+    for statement in behind:
+        for node in ast.walk(statement):
+            match node:
+                case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if name in names:
+                    raise _Stays(f"`{name}` gets another value behind it, in line {node.lineno}")
+                case (
+                    ast.Call(func=ast.Attribute(attr="step" | "load_state_dict")) | ast.Attribute(attr="param_groups")
+                ) if not _is_weights(training, save.part, save.saved):
+                    raise _Stays(f"line {node.lineno} may change what it saves")
+                case ast.Call(func=function) if training.full_name(function).partition(".")[0] in ("shutil", "os"):
+                    raise _Stays(f"line {node.lineno} may need its file")
+                case ast.Call(func=function) if training.full_name(function) == "torch.load":
+                    raise _Stays(f"line {node.lineno} may read its file")
+
+
 def _told(training: Training, save: _Save, file: _File, when: _When) -> str:
-    text = f"ModelCheckpoint saves {file.shown} in place of `{training.text(save.call)}`: the weights are under its key `state_dict`, behind the name of the module's attribute"
+    own = " ".join(training.text(save.call).split())
+    text = f"ModelCheckpoint saves {file.shown} in place of `{own}`: the weights are under its key `state_dict`, behind the name of the module's attribute"
     return text + (f"; {when.start}" if when.start else "")
 
 
@@ -311,9 +419,23 @@ def _is_in_checkpoint(training: Training, part: Part, node: ast.expr, when: _Whe
             return True
         case ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr="state_dict"), args=[], keywords=[]):
             return training.steps(owner, part)
-        case ast.Name(id=name) if name in when.numbers:
+        case ast.Name(id=name) if name in when.numbers or (training.resumed and _lives_on(training, part, node)):
             return True
-    return _is_epoch(training, part, node)
+    return _is_epoch(training, part, node) or _is_counter(training, part, node)
+
+
+def _lives_on(training: Training, part: Part, name: ast.Name) -> bool:
+    """Whether it is a number of the loop that the module stores beside its checkpoints, to go on from."""
+    value = training.value(name)
+    return value is not None and value.start is not None and not value.hidden and training.number(name, part)
+
+
+def _is_counter(training: Training, part: Part, node: ast.expr) -> bool:
+    """Whether it tells the epoch, from whatever number the script counts."""
+    match node:
+        case ast.BinOp(left=epoch, op=ast.Add(), right=ast.Constant(value=1)):
+            return training.is_epoch(epoch, part)
+    return training.is_epoch(node, part)
 
 
 def _is_epoch(training: Training, part: Part, node: ast.expr) -> bool:
@@ -449,7 +571,7 @@ def _held(statement: ast.stmt) -> ast.expr | None:
 
 def _loading(training: Training, load: ast.Call) -> str:
     more = [training.text(k.value) if k.arg is None else f"{k.arg}={training.text(k.value)}" for k in load.keywords]
-    if not any(k.arg == "weights_only" for k in load.keywords) and not _has_plain_options(training):
+    if not any(k.arg == "weights_only" for k in load.keywords) and not has_plain_options(training):
         more.append("weights_only=False")
     more += [training.text(a) for a in load.args[1:]]
     return f"{{torch}}.load({', '.join(['{model_checkpoint}.best_model_path', *more])})"
@@ -529,30 +651,6 @@ class _EpochReader(cst.CSTTransformer):
         return updated_node
 
 
-def _has_plain_options(training: Training) -> bool:
-    """Whether the script's options are texts and numbers, which torch loads without being told to trust the file."""
-    for call in training.all(ast.Call):
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument":
-            for keyword in call.keywords:
-                if keyword.arg == "type" and training.full_name(keyword.value) not in _PLAIN:
-                    return False
-                if keyword.arg == "default" and not _is_plain(keyword.value):
-                    return False
-    return not any(
-        isinstance(a.ctx, ast.Store) and isinstance(a.value, ast.Name) and a.value.id != "self"
-        for a in training.all(ast.Attribute)
-    )
-
-
-def _is_plain(node: ast.expr) -> bool:
-    match node:
-        case ast.UnaryOp(operand=inner):
-            return _is_plain(inner)
-        case ast.List(elts=elements) | ast.Tuple(elts=elements):
-            return all(map(_is_plain, elements))
-    return isinstance(node, ast.Constant)
-
-
 def _mentions(training: Training, path: ast.expr, known: set[int]) -> Iterator[ast.AST]:
     """What else of the file names the path: its text, the variable or the option that holds it."""
     texts = {
@@ -576,7 +674,9 @@ def _mentions(training: Training, path: ast.expr, known: set[int]) -> Iterator[a
 # ---- what goes
 
 
-def _changes(training: Training, save: _Save, when: _When) -> tuple[tuple[ast.stmt, ...], dict[ast.stmt, str]]:
+def _changes(
+    training: Training, save: _Save, when: _When, own: bool = False
+) -> tuple[tuple[ast.stmt, ...], dict[ast.stmt, str]]:
     """The statements that go, and those that become others: the whole test where nothing else stands under it or needs its value."""
     test, held = when.test, when.best
     if test is None:
@@ -584,6 +684,8 @@ def _changes(training: Training, save: _Save, when: _When) -> tuple[tuple[ast.st
     others = [s for s in (*test.body, *test.orelse) if s not in save.statements and not training.is_gone(s)]
     if held is None:
         return ((), {test: ""}) if not others else (save.statements, {})
+    if own and any(isinstance(n, ast.Name) and n.id == held.name for n in ast.walk(save.saved)):
+        return save.statements, {}
     assert held.start is not None
     inside = {id(n) for n in (*ast.walk(test), *ast.walk(held.start.statement))}
     seen = {p.statement for p in training.parts}

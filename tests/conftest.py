@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -97,8 +99,15 @@ def fake_convert_text(text: str, path: str, options: Options) -> Conversion:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let ``--dist loadgroup`` keep all tests of a golden case in one process, which converts and runs the raw script once."""
+    """What a test is by what it says of itself: left out where a package is missing, slow where it needs one.
+
+    And ``--dist loadgroup`` keeps all tests of a golden case in one process, which converts and runs the raw script once.
+    """
     for item in items:
+        for marker in item.iter_markers("needs"):
+            missing = [package for package in marker.args if not _is_there(package)]
+            item.add_marker(pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}"))
+            item.add_marker(pytest.mark.slow)
         name = (
             item.callspec.params.get("name")
             if isinstance(item, pytest.Function) and hasattr(item, "callspec")
@@ -108,10 +117,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(name))
 
 
+@functools.cache
+def _is_there(package: str) -> bool:
+    """Whether a package could be imported; to ask imports nothing, which takes seconds."""
+    return find_spec(package) is not None
+
+
 @pytest.fixture
 def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the small engine in place of the real one."""
     monkeypatch.setattr(engine, "convert_text", fake_convert_text)
+
+
+@pytest.fixture
+def warm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `verify` fork its processes from one that has torch and Lightning imported, where the test is not about how they start.
+
+    A test that is not slow starts none.
+    """
+    if hasattr(os, "fork") and request.node.get_closest_marker("slow"):
+        import warm_starts
+
+        from torch2lit.verify import run
+
+        warm_starts.be_ready()
+        monkeypatch.setattr(run, "_start", warm_starts.start)
 
 
 @pytest.fixture

@@ -307,7 +307,10 @@ def _training_statements(raw: str, after: str) -> dict[int, list[ast.stmt]]:
     function that is gone from the output.
     """
     tree = ast.parse(raw)
-    functions = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    functions: dict[str, ast.FunctionDef] = {}
+    for node in ast.walk(tree):  # outer ones first: a method of a model may have the name of a function
+        if isinstance(node, ast.FunctionDef):
+            functions.setdefault(node.name, node)
     left = {n.name for n in ast.walk(ast.parse(after)) if isinstance(n, ast.FunctionDef)}
     found: dict[int, list[ast.stmt]] = {}
     between: set[str] = set()

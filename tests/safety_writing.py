@@ -209,6 +209,7 @@ def _(folder: Path) -> None:
     with open(os.fsencode(folder) + b"/caf\xe9\x1b.py", "w") as file:
         file.write(SCRIPT)
     names = [name for name in os.listdir(folder) if name.endswith(".py")]
+    kept = {"TORCH2LIT_CACHE_DIR": str(folder.parent / "cache")}  # it is how they are shown that is asked here
     for arguments in (
         ("convert", "--check", "-v"),
         ("analyze", "-v"),
@@ -217,7 +218,7 @@ def _(folder: Path) -> None:
         ("convert",),
     ):
         for form in ("text", "github", "json", "sarif") if "-o" not in arguments else ("text",):
-            answer = program(folder, *arguments, "--format", form, *names)
+            answer = program(folder, *arguments, "--format", form, *names, env=kept)
             shown = answer.out.decode() + answer.err
             assert not set("\x1b\r\u202e") & set(shown), (arguments, form, shown)
             assert not any(line.startswith("\u202e") for line in shown.splitlines())

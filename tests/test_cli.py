@@ -302,6 +302,7 @@ class TestDeterminism:
         assert one.exit_code == two.exit_code == 123
         assert one.stdout_bytes == two.stdout_bytes == named.stdout_bytes
 
+    @pytest.mark.slow
     def test_hash_seed_does_not_show(self, folder: Path) -> None:
         for name in "abc":
             (folder / f"{name}.py").write_text(SCRIPT)
@@ -448,9 +449,11 @@ def test_choices_are_those_of_their_homes() -> None:
     assert cli_options.LEVELS == lightning_values.LEVELS
     assert cli_options.CHECKPOINTS == lightning_values.CHECKPOINTS
     assert cli_options.LOGGERS == lightning_values.LOGGERS
+    assert lightning_values.DATAMODULES == ("own", "lightning")
     assert cli_options.FORMATS == formats.FORMATS
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_how_far_a_long_run_is(folder: Path) -> None:
     """On stderr alone, nothing with --quiet, and nothing of it is left."""
     for number in range(21):

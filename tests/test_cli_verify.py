@@ -64,6 +64,7 @@ def test_defaults(invoke: Invoke, calls: list[dict[str, Any]]) -> None:
             "options": Options(),
             "steps": None,
             "fast_dev_run": False,
+            "resume_at": None,
             "timeout": 600.0,
             "processes": None,
             "python": sys.executable,

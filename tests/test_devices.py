@@ -6,16 +6,17 @@ import functools
 import itertools
 import textwrap
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightning
 import pytest
-import torch
-from torch import nn
 
 from torch2lit.engine import convert_text
 from torch2lit.options import Options
 
+if TYPE_CHECKING:
+    from torch import nn
+
+pytestmark = pytest.mark.needs("torch", "lightning")
 MACHINES = {"cuda": (True, False), "mps": (False, True), "cpu": (False, False)}
 """Whether a machine has CUDA, and MPS."""
 
@@ -168,6 +169,8 @@ class Seen(Exception):
 
 def place(device: Any, current: int) -> tuple[str, int]:
     """Type and number of a device; without a number it is the current one of its type."""
+    import torch
+
     made = torch.device("cuda", device) if isinstance(device, int) else torch.device(device)
     return made.type, (current if made.type == "cuda" else 0) if made.index is None else made.index
 
@@ -175,6 +178,10 @@ def place(device: Any, current: int) -> tuple[str, int]:
 @pytest.fixture
 def pretended(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function that pretends a machine; it answers what the pretended machine does."""
+
+    import lightning
+    import torch
+    from torch import nn
 
     def pretend(machine: str, arguments: tuple[str, ...]) -> SimpleNamespace:
         cuda, mps = MACHINES[machine]

@@ -7,16 +7,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("torch")
-pytest.importorskip("lightning")
-
 from fixture_cases import case, names
 
 from torch2lit.verify.compare import Comparison, compare
 from torch2lit.verify.run import Request, Run, run_script
 from torch2lit.verify.workspace import build
 
+pytestmark = [pytest.mark.needs("torch", "lightning"), pytest.mark.usefixtures("warm")]
 DISTRIBUTED = [name for name in names() if case(name).processes is not None]
 MISTAKES = [(name, *mistake) for name in DISTRIBUTED for mistake in case(name).mistakes]
 

@@ -6,9 +6,6 @@ import functools
 from dataclasses import replace
 
 import pytest
-
-pytest.importorskip("torch")
-
 from fixture_cases import broken_laws, case, names, reviews
 from fixture_runs import differences, raw_run, run_script
 
@@ -24,6 +21,7 @@ def by_fabric(name: str) -> Conversion:
     return convert_source(c.raw, "raw.py", replace(c.options, target="fabric"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_it_breaks_no_law(name: str) -> None:
     result = by_fabric(name)
@@ -35,10 +33,9 @@ def test_it_breaks_no_law(name: str) -> None:
         assert convert_source(result.after, "raw.py", case(name).options).outcome is Outcome.UNCHANGED
 
 
-@pytest.mark.slow
+@pytest.mark.needs("torch", "lightning")
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_it_trains_the_same(name: str) -> None:
-    pytest.importorskip("lightning")
     result = by_fabric(name)
     if result.outcome is not Outcome.CONVERTED:
         pytest.skip(f"{result.outcome.value}: {result.reason}")

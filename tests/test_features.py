@@ -9,10 +9,12 @@ from types import ModuleType
 
 import pytest
 
+from torch2lit.engine import convert_text
 from torch2lit.feature import Part, Proposal, Training
 from torch2lit.installed import features, in_order
+from torch2lit.options import Options
 from torch2lit.program import TrainerSpec
-from torch2lit.testing import Tried, propose
+from torch2lit.testing import Tried, propose, propose_in, script
 
 EARLY_STOPPING = next(feature for feature in features() if feature.name == "early_stopping")
 _GOES = Proposal("nothing", "the same")
@@ -154,7 +156,16 @@ def test_order_is_said() -> None:
 
 
 def test_every_feature_is_found() -> None:
-    assert [f.name for f in features()] == ["early_stopping", "model_checkpoint", "seed_everything", "logger"]
+    assert [f.name for f in features()] == [
+        "early_stopping",
+        "model_checkpoint",
+        "resume",
+        "seed_everything",
+        "logger",
+        "wandb_logger",
+        "mlflow_logger",
+        "data_module",
+    ]
 
 
 def test_a_plain_module_is_a_feature() -> None:
@@ -481,3 +492,156 @@ def test_what_an_object_holds_is_no_variable_that_may_be_named() -> None:
 def test_a_writer_and_a_csv_logger_are_not_mixed() -> None:
     tried = _points("writer.add_scalar('a', loss_now, epoch)", logger="csv")
     assert not tried.accepted and "logger=False" in tried.text and "CSVLogger" not in tried.text
+
+
+WANDB = next(feature for feature in features() if feature.name == "wandb_logger")
+MLFLOW = next(feature for feature in features() if feature.name == "mlflow_logger")
+_RUN = "import wandb\nrun = wandb.init(project='p')"
+
+
+@pytest.mark.parametrize(
+    ("above", "epoch", "text"),
+    [
+        (_RUN, ("wandb.log({'a': loss_now})",), "self.logger.log_metrics({'a': loss_now})"),
+        (_RUN, ("wandb.log(data={'a': loss_now})",), "self.logger.log_metrics({'a': loss_now})"),
+        (_RUN, ("run.log({'a': 1}, step=epoch)",), "self.logger.experiment.log({'a': 1}, step=self.current_epoch)"),
+        (_RUN, ("wandb.log({'a': 1})",), "logger=WandbLogger(experiment=run),"),
+        ("import wandb\nwandb.init()", ("wandb.log({'a': 1})",), "logger=WandbLogger(experiment=wandb.run),"),
+        (
+            "import wandb as w\nif input():\n    w.init()",
+            ("if epoch:", "    w.log({'a': 1})"),
+            "logger=WandbLogger(experiment=wandb.run) if wandb.run is not None else False,",
+        ),
+        ("import wandb\nrun = wandb.init(reinit=True)", ("wandb.log({'a': 1})",), "experiment=wandb.run)"),
+        ("from wandb import init, log\ninit()", ("log({'a': 1})",), "experiment=wandb.run)"),
+    ],
+)
+def test_rows_of_wandb(above: str, epoch: tuple[str, ...], text: str) -> None:
+    tried = propose(WANDB, *epoch, above=above, logger="wandb")
+    assert tried.accepted and text in tried.text and "logger=False)" in tried.text, tried.text
+
+
+@pytest.mark.parametrize(
+    ("above", "epoch"),
+    [
+        (_RUN, ("wandb.log({'a': 1})", "wandb.finish()")),
+        (_RUN, ("wandb.log({'a': 1})", "run.finish()")),
+        (_RUN, ("wandb.log({'a': 1})", "wandb.init()")),
+        (f"{_RUN}\ndef again():\n    run.finish()\n    wandb.init()\ndef log():\n    again()", ("log()", "wandb.log({'a': 1})")),
+        (f"{_RUN}\nend = lambda: wandb.finish()", ("end()", "wandb.log({'a': 1})")),
+        (_RUN, ("print(wandb.log({'a': 1}))",)),
+        ("import wandb\nrun = wandb.init(reinit='create_new')", ("run.log({'a': 1})",)),
+        (f"{_RUN}\nrun = run or None", ("run.log({'a': 1})",)),
+        ("if input():\n    import wandb\n    wandb.init()", ("wandb.log({'a': 1})",)),
+    ],
+)  # fmt: skip
+def test_rows_of_wandb_that_stay(above: str, epoch: tuple[str, ...]) -> None:
+    tried = propose(WANDB, *epoch, above=above, logger="wandb")
+    assert not tried.accepted and "WandbLogger" not in tried.text, tried.text
+    assert any("goes on writing to Weights & Biases itself: " in message for message in tried.findings)
+
+
+_TRACKED = "import mlflow\nmlflow.start_run()"
+
+
+@pytest.mark.parametrize(
+    ("above", "epoch", "text"),
+    [
+        (
+            _TRACKED,
+            ("mlflow.log_metric('a', loss_now, step=epoch)",),
+            "self.logger.log_metrics({'a': loss_now}, step=self.current_epoch)",
+        ),
+        (_TRACKED, ("mlflow.log_metric('a', loss_now)",), "self.logger.log_metrics({'a': loss_now})"),
+        (_TRACKED, ("mlflow.log_metrics({'a': 1, 'b/c': 2}, epoch)",), "log_metrics({'a': 1, 'b/c': 2}, step="),
+        (_TRACKED, ("mlflow.log_metric('a', 1)",), "logger=MLFlowLogger("),
+        ("import mlflow\nif input():\n    mlflow.start_run()", ("mlflow.log_metric('a', 1)",), "else False"),
+    ],
+)
+def test_metrics_of_mlflow(above: str, epoch: tuple[str, ...], text: str) -> None:
+    tried = propose(MLFLOW, *epoch, above=above, logger="mlflow")
+    assert tried.accepted and text in tried.text and "logger=False)" in tried.text, tried.text
+
+
+@pytest.mark.parametrize(
+    ("above", "epoch"),
+    [
+        (_TRACKED, ("mlflow.log_metric('a:b', 1)",)),
+        (_TRACKED, ("mlflow.log_metric(f'a{epoch}', 1)",)),
+        (_TRACKED, ("mlflow.log_metrics({'a': 1, **{}})",)),
+        (_TRACKED, ("mlflow.log_metrics(dict(a=1))",)),
+        (_TRACKED, ("mlflow.log_metric('a', 1, synchronous=False)",)),
+        (_TRACKED, ("mlflow.log_metric('a', step=epoch, value=1)",)),
+        (_TRACKED, ("mlflow.log_metric('a', 1)", "mlflow.end_run()")),
+        (_TRACKED, ("with mlflow.start_run(nested=True):", "    mlflow.log_metric('a', 1)")),
+        (f"mlflow.pytorch.autolog()\n{_TRACKED}".replace("mlflow.pytorch", "import mlflow\nmlflow.pytorch", 1), ("mlflow.log_metric('a', 1)",)),
+        (_TRACKED, ("mlflow.log_metric('a', 1)", "mlflow.pytorch.log_model(model, 'm')")),
+    ],
+)  # fmt: skip
+def test_metrics_of_mlflow_that_stay(above: str, epoch: tuple[str, ...]) -> None:
+    tried = propose(MLFLOW, *epoch, above=above, logger="mlflow")
+    assert not tried.accepted and "MLFlowLogger" not in tried.text, tried.text
+    assert any("goes on writing to MLflow itself: " in message for message in tried.findings)
+
+
+def test_numbers_of_a_script_without_a_writer_go_to_a_service() -> None:
+    assert "logger=WandbLogger()" in _points(above="", below="", logger="wandb").text
+    assert "logger=MLFlowLogger()" in _points(above="", below="", logger="mlflow").text
+
+
+def test_a_writer_of_one_kind_is_not_mixed_with_a_run_of_another() -> None:
+    raw = script("writer.add_scalar('a', 1, epoch)", "wandb.log({'a': 1})", above=f"{_WRITER}\n{_RUN}")
+    after = convert_text(raw, "raw.py", Options(logger="auto"))
+    assert "logger=logger" in after.after and "wandb.log(" in after.after and "WandbLogger" not in after.after
+    assert any("another logger already" in f.message for f in after.findings)
+
+
+DATA = next(feature for feature in features() if feature.name == "data_module")
+
+
+def _data(raw: str) -> Tried:
+    return propose_in(DATA, raw, datamodule="lightning")
+
+
+def test_data_that_only_the_loader_reads_moves() -> None:
+    tried = _data(script().replace("loader = ", "data = TensorDataset(torch.randn(40, 4), torch.randn(40, 1))\nloader = ", 1).replace("DataLoader(TensorDataset(torch.randn(40, 4), torch.randn(40, 1)), batch_size=8)", "DataLoader(data, 8)"))  # fmt: skip
+    assert tried.accepted and "trainer.fit(lit_linear, datamodule=data_module)" in tried.text, tried.text
+    assert 'data_module.setup("fit")' in tried.text and "DataLoader(self.data, batch_size=8)" in tried.text, tried.text
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("model = nn", "print(len(loader))\nmodel = nn"),
+        ("batch_size=8)", "batch_size=int(input()))"),
+        ("batch_size=8)", "batch_size=[8][0])"),
+        ("batch_size=8)", "**{'batch_size': 8})"),
+        ("batch_size=8)", "collate_fn=lambda rows: rows)"),
+        ("model = nn", "def later():\n    return loader\nmodel = nn"),
+        ("model = nn", "print(globals())\nmodel = nn"),
+        ("loader = DataLoader", "loader = list(DataLoader"),
+        ("for x, y in loader:", "for x, y in list(loader):"),
+        ("for x, y in loader:", "for x, y in DataLoader([], 8):"),
+    ],
+)
+def test_data_that_stays(old: str, new: str) -> None:
+    above = "data = TensorDataset(torch.randn(40, 4), torch.randn(40, 1))\n"
+    raw = script().replace("TensorDataset(torch.randn(40, 4), torch.randn(40, 1)), batch_size=8", "data, batch_size=8")
+    raw = raw.replace("loader = ", above + "loader = ", 1)
+    assert old in raw
+    changed = raw.replace(old, new, 1).replace(
+        "list(DataLoader(data, batch_size=8)", "list(DataLoader(data, batch_size=8))"
+    )
+    tried = _data(changed)
+    assert not tried.accepted and "LightningDataModule" not in tried.text, tried.text
+
+
+def test_the_size_that_a_namespace_hands_on_stays() -> None:
+    settings = "import argparse\nargs = argparse.Namespace(size=8)\ndata = TensorDataset(torch.randn(40, 4), torch.randn(40, 1))\n"
+    raw = script().replace(
+        "TensorDataset(torch.randn(40, 4), torch.randn(40, 1)), batch_size=8", "data, batch_size=args.size"
+    )
+    raw = raw.replace("loader = ", settings + "loader = ", 1)
+    assert _data(raw).accepted
+    assert not _data(raw.replace("model = nn", "vars(args).update(size=4)\nmodel = nn", 1)).accepted
+    assert not _data(raw.replace("model = nn", "args.size = 4\nmodel = nn", 1)).accepted

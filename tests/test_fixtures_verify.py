@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pytest
-
-pytest.importorskip("torch")
-
 from fixture_cases import case, conversion, names, reviews
 from fixture_runs import differences, plain_lines, raw_run, run_script
 
 from torch2lit.program import Outcome
 
+pytestmark = pytest.mark.needs("torch", "lightning")
 RUNNABLE = [name for name in names() if case(name).run]
 MISTAKES = [(name, *mistake) for name in RUNNABLE for mistake in case(name).mistakes]
 
@@ -23,10 +21,8 @@ def test_raw_script_trains(name: str) -> None:
     assert run.stdout, "the raw script prints nothing"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_conversion_trains_the_same(name: str) -> None:
-    pytest.importorskip("lightning")
     c, result = case(name), conversion(name)
     if result.outcome is not Outcome.CONVERTED:
         if result.outcome.value not in c.outcomes:
@@ -61,10 +57,8 @@ def test_bars_and_times_are_not_compared() -> None:
     ]
 
 
-@pytest.mark.slow
 def test_a_wrong_conversion_is_caught() -> None:
     """A Lightning script with a usual mistake: without interval the schedule moves once per epoch."""
-    pytest.importorskip("lightning")
     told = differences(raw_run("scheduler-per-batch"), run_script(case("scheduler-per-batch"), WRONG))
     assert any(line.startswith("learning_rates 1 ") for line in told), told
     assert not any(line.startswith("loss 0 ") for line in told), "the first step is the same"

@@ -27,6 +27,10 @@ def told(text: str) -> list[tuple[str, str]]:
          [("LR", "a"), ("Data", "b"), ("Batch", "c")]),
         ('"first {1:.2f} second {0:.2f}".format(a, b)', [("first", "b"), ("second", "a")]),
         ('"loss %.3f loss %.3f" % (a, b)', [("loss", "a")]),
+        ('"Accuracy: {}/{} ({:.0f}%)".format(right, n, 100 * right / n)', [("Accuracy", "100 * right / n")]),
+        ('f"accuracy {right} / {n} = {right / n:.3f}, loss {loss:.3f}"', [("accuracy", "right / n"), ("loss", "loss")]),
+        ('"loss: %.3f/%.3f (%.1f)" % (a, b, c)', [("loss", "a")]),
+        ('"Accuracy: %d/%d loss (%.1f)" % (a, b, c)', [("loss", "c")]),
     ],
 )  # fmt: skip
 def test_numbers_are_found(text: str, numbers: list[tuple[str, str]]) -> None:

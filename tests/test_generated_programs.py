@@ -13,9 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("torch")
-
 from fixture_cases import Case, broken_laws, reviews
 from fixture_runs import Run, differences, run_script
 from generated_programs import ALL, draw, family, generate
@@ -81,10 +78,9 @@ def _of_a_script(law: str) -> bool:
     return "assigned to but never used" in law
 
 
-@pytest.mark.slow
+@pytest.mark.needs("torch", "lightning")
 @pytest.mark.parametrize("first", range(FIRST, FIRST + PROGRAMS, PER_TEST))
 def test_programs_train_the_same(first: int, empty: Path) -> None:
-    pytest.importorskip("lightning")
     failed = []
     for seed in range(first, min(first + PER_TEST, FIRST + PROGRAMS)):
         if told := complaints(generate(seed), empty):
@@ -106,6 +102,7 @@ def _smaller(seed: int, told: list[str], place: Path) -> str:
     return f"{grammar.described(found)}\n{grammar.write(found)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grammar", EVERY_FAMILY, ids=lambda g: g.name)
 def test_programs_are_python_and_reproducible(grammar: Grammar) -> None:
     seen = set()
@@ -117,6 +114,7 @@ def test_programs_are_python_and_reproducible(grammar: Grammar) -> None:
     assert len(seen) > 95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("grammar", "name"), [(g, n) for g in EVERY_FAMILY for n in g.dimensions])
 def test_every_option_writes_python(grammar: Grammar, name: str) -> None:
     for option in grammar.dimensions[name]:

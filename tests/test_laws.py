@@ -137,6 +137,7 @@ IN_FUNCTION = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_hash_seed_does_not_show(folder: Path) -> None:
     (folder / "train.py").write_text(IN_FUNCTION)
     code = "from torch2lit import api; (r,) = api.convert('train.py'); print(r.outcome.value, r.after, r.ledger)"

@@ -5,12 +5,10 @@ from __future__ import annotations
 import ast
 
 import pytest
-
-pytest.importorskip("torch")
-
 from fixture_cases import case, conversion
 from fixture_runs import differences, raw_run, run_script
 
+pytestmark = pytest.mark.needs("torch", "lightning")
 STAND_ALONE = [
     "accumulation-over-a-window-that-grows",
     "args-mutated-in-loop",
@@ -84,16 +82,12 @@ def in_two_files(text: str) -> str:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", STAND_ALONE)
 def test_module_trains_when_it_is_imported(name: str) -> None:
-    pytest.importorskip("lightning")
     assert differences(raw_run(name), run_script(case(name), in_two_files(conversion(name).after))) == []
 
 
-@pytest.mark.slow
 def test_a_module_that_reads_the_script_is_found() -> None:
     """The split is no mere copy: what a function binds anew in the script is not there for the library."""
-    pytest.importorskip("lightning")
     name = "value-bound-anew-by-a-called-function"
     assert "NameError" in run_script(case(name), in_two_files(conversion(name).after)).error

@@ -6,10 +6,7 @@ import functools
 from dataclasses import replace
 
 import pytest
-
-pytest.importorskip("torch")
-
-from fixture_cases import broken_laws, case, names, reviews
+from fixture_cases import broken_laws, case, conversion, names, reviews
 from fixture_runs import differences, raw_run, run_script
 
 from torch2lit.api import convert_source
@@ -21,9 +18,12 @@ SAVING = [name for name in names() if case(name).run and "torch.save(" in case(n
 @functools.cache
 def natively(name: str, level: str = "native") -> Conversion:
     c = case(name)
+    if level == c.options.level == "exact" and c.options.checkpoints is None and c.options.asked("logger") == "own":
+        return conversion(name)  # as the other tests of the case have it
     return convert_source(c.raw, "raw.py", replace(c.options, level=level, checkpoints=None, logger="own"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAVING)
 def test_it_breaks_no_law(name: str) -> None:
     result = natively(name)
@@ -34,10 +34,9 @@ def test_it_breaks_no_law(name: str) -> None:
         assert any(found.slug == "checkpoints-by-lightning" for found in result.findings)
 
 
-@pytest.mark.slow
+@pytest.mark.needs("torch", "lightning")
 @pytest.mark.parametrize("name", SAVING)
 def test_it_trains_and_saves_the_same(name: str) -> None:
-    pytest.importorskip("lightning")
     result = natively(name)
     if result.outcome is not Outcome.CONVERTED or result.after == natively(name, "exact").after:
         pytest.skip("nothing is saved by Lightning")

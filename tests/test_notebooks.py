@@ -57,6 +57,7 @@ def test_a_second_conversion_changes_nothing(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("name", NAMES)
 def test_verify_says_identical(name: str, tmp_path: Path) -> None:
     pytest.importorskip("lightning")

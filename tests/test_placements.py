@@ -14,9 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("torch")
-
 from program_grammar import Grammar
 from programs_of_patience import PATIENCE
 from programs_of_placements import PLACEMENTS
@@ -38,11 +35,10 @@ def empty() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.mark.slow
+@pytest.mark.needs("torch", "lightning")
 @pytest.mark.parametrize("grammar", [PLACEMENTS, PATIENCE], ids=lambda g: g.name)
 @pytest.mark.parametrize("first", range(FIRST, FIRST + PROGRAMS, PER_TEST))
 def test_claims_know_where_they_stand(first: int, grammar: Grammar, empty: Path) -> None:
-    pytest.importorskip("lightning")
     failed = []
     for seed in range(first, min(first + PER_TEST, FIRST + PROGRAMS)):
         choices = grammar.draw(seed)

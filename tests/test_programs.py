@@ -35,6 +35,7 @@ def test_program(name: str, tmp_path: Path) -> None:
     assert {c.path for c in again if c.outcome is not Outcome.UNCHANGED} <= refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_folder_converts_to_the_same(name: str, tmp_path: Path) -> None:
     entry = copy_of(name, tmp_path)
@@ -55,6 +56,7 @@ def _by_steps(name: str, place: Path, steps: Steps) -> dict[str, str]:
     return {file: text for file, text in texts(entry.parent).items() if text != raw[file]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_naming_the_files_backwards_gives_the_same(name: str, tmp_path: Path) -> None:
     assert _by_steps(name, tmp_path, lambda files: [files[::-1]]) == expected(name)[0]
@@ -187,6 +189,7 @@ def test_another_file_may_need_the_wrapper(old: str, new: str, tmp_path: Path) -
     assert all("own-processes" in {f.slug for f in c.findings} and "DDP(" in c.after for c in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_written_without_asking(name: str, tmp_path: Path) -> None:
     entry = copy_of(name, tmp_path)
@@ -213,6 +216,7 @@ def test_program_trains_the_same(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("name", VERIFIED)
 def test_verify_says_identical(name: str, tmp_path: Path) -> None:
     pytest.importorskip("lightning")

@@ -70,6 +70,7 @@ def test_odd_programs_are_converted(trap: str) -> None:
     compile(done.after, "script.py", "exec")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trap", TOO_DEEP)
 def test_programs_that_are_too_deep_fail_cleanly(trap: str) -> None:
     done = convert(TOO_DEEP[trap])

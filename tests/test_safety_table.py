@@ -46,6 +46,7 @@ def table() -> Iterator[None]:
         print(f"  {_RESULTS.get(row.situation, 'not run'):8} {row.situation:{width}}  {row.promise}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.area}: {row.situation}".replace("/", "|"))
 def test_promise(row: Row, tmp_path: Path) -> None:
     need = _missing(row)

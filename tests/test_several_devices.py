@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-
-pytest.importorskip("torch")
-pytest.importorskip("lightning")
-
 from fixture_cases import case, names
 from test_distributed import trained
 
 from torch2lit.verify.events import Trace
 
+pytestmark = [pytest.mark.needs("torch", "lightning"), pytest.mark.usefixtures("warm")]
 SEVERAL = [
     name
     for name in names()

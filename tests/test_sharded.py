@@ -106,6 +106,7 @@ TWIN = {
 """The raw script by hand, with FSDP2."""
 
 
+@pytest.mark.usefixtures("warm")
 def test_fsdp2_is_bit_for_bit_what_is_written_by_hand(tmp_path: Path) -> None:
     raw = case("fully-sharded-blocks").raw
     for old, new in TWIN.items():

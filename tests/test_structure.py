@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,19 +19,20 @@ STOREYS = (
         "options",
         "feature",
         "memory",
+        "trees",
         "comments",
         "formatted_numbers",
         "installed",
         "lightning_values",
     ),
-    ("best_value",),
+    ("best_value", "open_runs", "plain_options"),
     ("files", "codemods"),
     ("deep_stack",),
     ("recover",),
     ("legacy", "objects", "ddp", "switches", "checks"),
     ("plan",),
     ("rewrite",),
-    ("origin", "new_lines", "unchanged", "unused_skips", "full_batch", "batch_source", "made_inside"),
+    ("origin", "new_lines", "unchanged", "unused_skips", "full_batch", "batch_source", "made_inside", "resuming"),
     ("by_trainer",),
     ("views",),
     ("search", "by_fabric"),
@@ -61,10 +63,19 @@ def _modules() -> dict[str, Path]:
 MODULES = _modules()
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements below a node, and what holds some: no expression, of which there are ten times as many."""
+    for held in ("body", "orelse", "finalbody", "handlers", "cases"):
+        below = getattr(node, held, None)
+        for inner in below if isinstance(below, list) else ():
+            yield inner
+            yield from _statements(inner)
+
+
 def _imported(module: str, file: Path) -> Iterator[str]:
     """The modules of the project that a module imports, for types alone and inside functions, too."""
     package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in _statements(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = [*package[: len(package) - node.level + 1]] if node.level else []
             origin = ".".join([*base, *([node.module] if node.module else [])])
@@ -75,10 +86,13 @@ def _imported(module: str, file: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
-ARROWS = {
-    module: sorted({name for name in _imported(module, file) if name in MODULES and name != module})
-    for module, file in MODULES.items()
-}
+@functools.cache
+def arrows() -> dict[str, list[str]]:
+    """What each module imports of the project."""
+    return {
+        module: sorted({name for name in _imported(module, file) if name in MODULES and name != module})
+        for module, file in MODULES.items()
+    }
 
 
 def _circles(arrows: dict[str, list[str]]) -> list[list[str]]:
@@ -118,7 +132,7 @@ def _height(module: str) -> int:
 
 def test_no_circle() -> None:
     """Modules can be read one after the other, the ones that they import first."""
-    assert _circles(ARROWS) == []
+    assert _circles(arrows()) == []
 
 
 def test_a_circle_would_be_found() -> None:
@@ -130,13 +144,13 @@ def test_a_circle_would_be_found() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_no_arrow_points_upward(module: str) -> None:
     """What is below does not know what is above it."""
-    upward = [other for other in ARROWS[module] if _height(other) > _height(module) and (module, other) not in KNOWN]
+    upward = [other for other in arrows()[module] if _height(other) > _height(module) and (module, other) not in KNOWN]
     assert not upward, f"{module} imports {', '.join(upward)}"
 
 
 def test_known_arrows_exist() -> None:
     """An arrow that is gone leaves the list."""
-    assert all(other in ARROWS[module] for module, other in KNOWN)
+    assert all(other in arrows()[module] for module, other in KNOWN)
 
 
 _READS = {"startswith", "endswith", "partition", "rpartition", "split", "removeprefix", "removesuffix", "find", "index"}

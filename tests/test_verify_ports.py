@@ -13,9 +13,7 @@ from torch2lit.verify.compare import compare
 from torch2lit.verify.events import Trace
 from torch2lit.verify.trace import record
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("lightning")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.needs("torch", "lightning"), pytest.mark.filterwarnings("ignore")]
 
 _traces: dict[str, Trace] = {}
 

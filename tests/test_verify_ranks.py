@@ -12,6 +12,7 @@ from torch2lit.verify import verify
 from torch2lit.verify.ground import missing_ground
 from torch2lit.verify.ranks import rank_arguments, rank_environments
 
+pytestmark = pytest.mark.usefixtures("warm")
 needs_torch = pytest.mark.skipif(find_spec("torch") is None or find_spec("lightning") is None, reason="needs torch")
 
 

@@ -16,6 +16,7 @@ needs_torch = pytest.mark.skipif(
     find_spec("torch") is None or find_spec("lightning") is None or find_spec("tqdm") is None, reason="needs torch"
 )
 
+pytestmark = pytest.mark.usefixtures("warm")
 LOOP = """
 import os
 import time

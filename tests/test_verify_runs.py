@@ -41,6 +41,10 @@ for i in range(6):
 """
 
 
+warm = pytest.mark.usefixtures("warm")
+"""Of a test that asks what comes of a run. Those that ask how it is started and ended wait for the interpreter."""
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "work" / "project"
@@ -100,6 +104,7 @@ def test_an_identical_pair_passes_and_the_folder_stays_as_it_is(project: Path) -
     assert tree(project.parent) == before
 
 
+@warm
 def test_a_pair_that_differs_tells_the_tensor_and_the_amount(project: Path) -> None:
     broken = CONVERTED.replace("momentum=0.9", "momentum=0.9, weight_decay=0.01")
     result = prove(project, RAW, broken, "--epochs", "1")
@@ -121,6 +126,7 @@ def test_a_converted_script_that_crashes_shows_its_last_lines(project: Path) -> 
     assert f'"{project}' in result.render()
 
 
+@warm
 def test_a_raw_script_that_crashes_is_not_compared(project: Path) -> None:
     result = prove(project, "import torch\nraise SystemExit('no data')\n", LOOP)
     assert result.status == "failed"
@@ -128,6 +134,7 @@ def test_a_raw_script_that_crashes_is_not_compared(project: Path) -> None:
     assert "no data" in result.render()
 
 
+@warm
 def test_a_script_that_never_steps_proves_nothing(project: Path) -> None:
     result = prove(project, "import torch\n", "import torch\n")
     assert (result.status, result.exit_code, result.converted) == ("failed", 4, None)
@@ -135,13 +142,14 @@ def test_a_script_that_never_steps_proves_nothing(project: Path) -> None:
     assert "without an optimizer step" in result.render()
 
 
+@warm
 def test_what_was_done_until_the_time_limit_is_compared(project: Path) -> None:
     """Also what the raw script saves just before it: whether the other one would have is not known."""
     slow = LOOP + "torch.save(w, 'late.pt')\nimport time; time.sleep(99)\n"
-    result = prove(project, slow, LOOP, timeout=15.0)
+    result = prove(project, slow, LOOP, timeout=8.0)
     assert (result.status, result.exit_code, result.cut_after) == ("identical", 0, 6)
     assert "in the first 6 steps" in result.render()
-    result = prove(project, slow, LOOP.replace("lr=0.1", "lr=0.2"), timeout=15.0)
+    result = prove(project, slow, LOOP.replace("lr=0.1", "lr=0.2"), timeout=8.0)
     assert (result.status, result.exit_code) == ("differs", 1)
 
 
@@ -160,6 +168,7 @@ def test_a_run_that_does_not_end_is_stopped_with_all_it_started(project: Path, t
     assert pulse.stat().st_size == beats > 0
 
 
+@warm
 def test_files_outside_of_the_project_are_named(project: Path, tmp_path: Path) -> None:
     target = tmp_path / "results.txt"
     text = f"{LOOP}open({str(target)!r}, 'w').write('x')\n"
@@ -199,6 +208,7 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@warm
 @pytest.mark.parametrize("swallow", ["except:\n        pass", "except BaseException:\n        continue"])
 def test_steps_end_a_script_that_catches_everything(project: Path, swallow: str) -> None:
     body = "\n".join(f"    {line}" for line in LOOP.split("for i")[1].splitlines()[1:])
@@ -207,6 +217,7 @@ def test_steps_end_a_script_that_catches_everything(project: Path, swallow: str)
     assert (len(run.trace.steps), run.trace.ended, run.failed) == (2, "limit", False)
 
 
+@warm
 def test_a_quick_run_only_asks_whether_the_converted_script_trains(project: Path) -> None:
     result = prove(project, "raise RuntimeError\n", CONVERTED, fast_dev_run=True)
     assert (result.status, result.exit_code) == ("trains", 0)
@@ -216,6 +227,7 @@ def test_a_quick_run_only_asks_whether_the_converted_script_trains(project: Path
     assert (empty.status, empty.exit_code) == ("failed", 5)
 
 
+@warm
 def test_data_beside_the_project_is_found(project: Path) -> None:
     (project.parent / "data").mkdir()
     (project.parent / "data" / "x.txt").write_text("0.5", encoding="utf-8")
@@ -233,22 +245,28 @@ import json, os, sys, helper
 import __main__, torch
 print(json.dumps([sys.argv, __name__, __main__.__file__ == __file__, sys.path[0], os.getcwd(), __file__,
     sorted(name for name in globals() if not name.startswith("__")), os.environ["CUDA_VISIBLE_DEVICES"],
-    torch.get_num_threads(), [p for p in sys.path if p.endswith("verify")]]))
+    torch.get_num_threads(), [p for p in sys.path if p.endswith(("verify", "tests"))], sys.flags.hash_randomization,
+    os.getpgid(0) == os.getpid(), os.isatty(0), sys.stdout.encoding, sys.stdout.line_buffering]))
 """
 
 
-def test_the_script_finds_itself_started_directly(project: Path) -> None:
+@pytest.mark.parametrize("how", ["cold", "warm"])
+def test_the_script_finds_itself_started_directly(project: Path, how: str, request: pytest.FixtureRequest) -> None:
+    """That it is forked in other tests is nothing it could see."""
+    if how == "warm":
+        request.getfixturevalue("warm")
     (project / "tools").mkdir()
     write(project / "tools", helper="")
     run = alone(project / "tools", LOOKS, "--flag", "a b")
     assert run.returncode == 0, run.stderr
-    argv, name, is_main, first, directory, file, names, devices, threads, own = json.loads(run.stdout)
+    argv, name, is_main, first, directory, file, names, devices, threads, *more = json.loads(run.stdout)
     assert argv == [os.path.join("tools", "raw.py"), "--flag", "a b"]
     assert (name, is_main) == ("__main__", True)
     assert (first, directory) == (str(project / "tools"), str(project))
     assert file == str(project / "tools" / "raw.py")
     assert names == ["helper", "json", "os", "sys", "torch"]
-    assert (devices, threads, own) == ("", 1, [])
+    assert (devices, threads) == ("", 1)
+    assert more == [[], 0, True, False, "utf-8", False]
 
 
 def test_workers_and_pickles_find_the_main_module(project: Path) -> None:
@@ -266,12 +284,14 @@ if __name__ == "__main__":
     assert run.stdout == "6.0\n", run.stderr
 
 
+@warm
 def test_a_notebook_is_run_as_its_code_cells(project: Path) -> None:
     cells = [{"cell_type": "code", "source": ["%matplotlib inline\n", *LOOP.splitlines(keepends=True)]}]
     run = alone(project, json.dumps({"nbformat": 4, "cells": cells}), name="raw.ipynb")
     assert len(run.trace.steps) == 6, run.stderr
 
 
+@warm
 def test_a_notebook_runs_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["from beside import rate\n", *LOOP.replace("lr=0.1", "lr=rate").splitlines(keepends=True)]
     text = json.dumps({"nbformat": 4, "cells": [{"cell_type": "code", "source": lines}]})
@@ -285,6 +305,7 @@ def test_a_notebook_runs_in_its_folder(tmp_path: Path, monkeypatch: pytest.Monke
     assert result.passed, result.render()
 
 
+@warm
 def test_the_converted_script_may_lie_elsewhere(project: Path, tmp_path: Path) -> None:
     write(project, helper="rate = 0.25\n", raw=LOOP.replace("lr=0.1", "lr=__import__('helper').rate"))
     other = tmp_path / "elsewhere"
@@ -294,6 +315,7 @@ def test_the_converted_script_may_lie_elsewhere(project: Path, tmp_path: Path) -
     assert result.passed, result.render()
 
 
+@warm
 def test_a_script_for_an_older_torch_runs_as_modernised(project: Path) -> None:
     old = LOOP.replace('print("after", i)', "total = loss.data[0]").replace("loss.backward()", "loss.backward()  # old")
     (raw,) = write(project, raw=old + "if w.is_cuda:\n    w.cuda(async=True)\nprint(total)\n")

@@ -18,6 +18,7 @@ from torch2lit.verify.ranks import rank_environments
 from torch2lit.verify.several import makes_its_processes, number_of_processes, verify_several
 from torch2lit.verify.several_result import SeveralResult
 
+pytestmark = pytest.mark.usefixtures("warm")
 needs_torch = pytest.mark.skipif(find_spec("torch") is None or find_spec("lightning") is None, reason="needs torch")
 TWO = Options(accelerator="cpu", devices="2", strategy="ddp")
 

@@ -67,10 +67,28 @@ def result(name: str) -> str:
     flagged = f"flagged: {', '.join(flags)}" if flags else ""
     if outcome != "converted":
         return flagged
+    by = _by(c.converted_file.read_text(encoding="utf-8"), told)
     if (c.run or c.processes is not None) and c.verify == "identical":
         ranks = " on every rank" if c.processes is not None else ""
-        return f"exact{ranks}, {mechanism}" + (f"; {flagged}" if flags else "")
-    return flagged
+        return f"exact{ranks}, {mechanism}" + by + (f"; {flagged}" if flags else "")
+    return flagged or f"told{by}"
+
+
+_OF_LIGHTNING = {
+    "ModelCheckpoint": "import .*ModelCheckpoint",
+    "EarlyStopping": "import .*EarlyStopping",
+    "KeepRandom": "class KeepRandom",
+    "seed_everything": r"L\.seed_everything",
+}
+
+
+def _by(converted: str, told: list[str]) -> str:
+    """Which callbacks of Lightning's do it, or why the script goes on doing it by hand."""
+    found = [name for name, pattern in _OF_LIGHTNING.items() if re.search(pattern, converted)]
+    kept = [m[1] for line in told if (m := re.match(r"\d+:T2L\d+ (?:checkpoint|resume)-kept \w+ [^:]*: (.*)", line))]
+    if found:
+        return f", by {' and '.join(found)}"
+    return f", by hand: {kept[0]}" if kept else ""
 
 
 if __name__ == "__main__":

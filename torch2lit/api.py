@@ -71,6 +71,7 @@ def verify(
     options: Options | None = None,
     steps: int | None = None,
     fast_dev_run: bool = False,
+    resume_at: int | None = None,
     timeout: float = 600.0,
     processes: int | None = None,
 ) -> VerifyResult:
@@ -89,6 +90,7 @@ def verify(
         options=options or Options(),
         steps=steps,
         fast_dev_run=fast_dev_run,
+        resume_at=resume_at,
         timeout=timeout,
         processes=processes,
     )

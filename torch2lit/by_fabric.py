@@ -12,7 +12,7 @@ from .files.edits import apply_edits, edits_between
 from .files.lines import split_lines
 from .files.prefilter import NO_TRAINING_LOOP
 from .findings import Finding, finding, rule
-from .options import Options
+from .options import MACHINERY, OWN, Options
 from .origin import after_one_another, origin_of_edits, sorted_ledger, told
 from .plan.fabric import FabricPlan, FabricPlanner
 from .plan.ledger import entry_of
@@ -59,6 +59,7 @@ def convert_by_fabric(
         notes = [
             finding("fabric-used", plan.backwards[0].lineno, "kept with its own control flow, by Fabric: as asked for")
         ]
+    notes += _of_a_trainer(options, plan.backwards[0].lineno)
     return Conversion(
         path,
         Outcome.CONVERTED,
@@ -70,6 +71,15 @@ def convert_by_fabric(
         (_summary(source, plan),),
         edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
     )
+
+
+def _of_a_trainer(options: Options, line: int) -> list[Finding]:
+    """What was asked for and is a Trainer's alone."""
+    asked = [f"`--{option} {value}`" for option in MACHINERY if (value := options.asked(option)) != OWN]
+    if not asked:
+        return []
+    text = f"{' and '.join(asked)} {'change' if len(asked) > 1 else 'changes'} nothing here: Fabric has no callbacks and loggers of a Trainer's"
+    return [finding("machinery-not-by-fabric", line, text)]
 
 
 def _convert_raw(program: Program, reasons: list[Finding]) -> Conversion | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
 from dataclasses import dataclass, field, replace
 
 from . import catalogue as catalogue
 from .checks import early_names, listed, missed_names, unbound_names
 from .comments import lost_notes, skip_lines
 from .ddp.group import Group
+from .ddp.hindrances import Hindrance
 from .files.edits import apply_edits
 from .files.lines import split_lines
 from .findings import Finding, finding
@@ -18,7 +20,7 @@ from .plan.ledger import ledger_of
 from .plan.make import make_plan, role_summary
 from .plan.moved import moved_functions
 from .program import Conversion, Edit, Mechanism, NestSummary, Outcome
-from .recover.effects import EffectAnalysis
+from .recover.effects import effects_of
 from .recover.nest import Nest, recover_nests
 from .recover.roles import Roles, roles_of
 from .recover.syntax import Source, source_of
@@ -82,11 +84,13 @@ class Converter:
         self.roles = roles
         self.path = path
         self.options = options
-        self.effects = EffectAnalysis(source, roles, path)
+        self.effects = effects_of(roles, path)
         self.left_alone = 0
         """How many training loops were refused and so stay for a second conversion to refuse again."""
         self.group: Group | None = None
-        self.wrapped_because: tuple[int, str] | None = None
+        self.wrapped_because: tuple[Hindrance, ...] = ()
+        self.resumed = ""
+        self.kept_resume: tuple[int, str] | None = None
 
     def run(self, nests: list[Nest], findings: list[Finding]) -> Conversion:
         """The file with every nest converted for which a plan holds."""
@@ -137,12 +141,15 @@ class Converter:
     def _edits_around(self, planned: _Planned, lightning: str) -> list[Edit]:
         """What leaves or comes because of all nests together: functions that nobody calls any more, and imports."""
         found = left_functions(planned.drafts, planned.edits) if len(planned.drafts) > 1 else []
-        imports = [module_import_edit(self.raw, m) for m in sorted({m for d in planned.drafts for m in d.imports})]
+        modules = sorted({m for d in planned.drafts for m in d.imports})
+        imports = [module_import_edit(self.raw, m) for m in modules if m in sys.stdlib_module_names]
         named: dict[str, list[str]] = {}
         for module, name in sorted({named for d in planned.drafts for named in d.named_imports}):
             named.setdefault(module, []).append(name)
         imports += [named_import_edit(self.raw, module, names) for module, names in named.items()]
-        return [*found, *(edit for edit in [*imports, import_edit(self.raw, lightning)] if edit is not None)]
+        imports.append(import_edit(self.raw, lightning))
+        imports += [module_import_edit(self.raw, m) for m in modules if m not in sys.stdlib_module_names]
+        return [*found, *(edit for edit in imports if edit is not None)]
 
     def _plan(
         self, nest: Nest, others: frozenset[ast.For | ast.While], taken: set[str], lightning: str
@@ -160,6 +167,8 @@ class Converter:
                 others,
                 self.group,
                 self.wrapped_because,
+                self.resumed,
+                self.kept_resume,
             )
             try:
                 draft, configured, state = make_plan(draft)

@@ -286,6 +286,20 @@ files take less than one; a script that people wrote and that takes minutes is w
 
 register(
     Rule(
+        code="T2L123",
+        slug="end-of-iterator-taken",
+        severity="refused",
+        why="An iterator that ends inside the training loop raises StopIteration, which the script itself takes; in a hook Lightning would end its epoch by it.",
+        remedy="Ask with a default (`next(batches, None)`) and leave the loop by `break`, or take StopIteration where the iterator is asked.",
+        text="""\
+`next(iterator)` raises StopIteration at the iterator's end. Lightning's loops are themselves left by StopIteration, so in a hook it would end the epoch without a word (in manual optimization
+only the batch). Where nothing takes it the conversion raises RuntimeError in its place, as Python does in a generator. A `try` around the training that takes StopIteration, or any
+exception, would see another one then.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L130",
         slug="old-python",
         severity="refused",
@@ -364,11 +378,11 @@ register(
         slug="own-processes",
         severity="review",
         why="The script starts or joins several processes itself, and each of them makes a Trainer with one device.",
-        remedy="To let Lightning wrap the model, remove what the message names and convert again; `verify --nproc 2` compares every process.",
+        remedy="To let Lightning wrap the model, change what each of the messages names and convert again; `verify --nproc 2` compares every process.",
         text="""\
 `init_process_group`, `mp.spawn` and DistributedDataParallel go on working as the script set them up: Lightning runs one
 device in every process and leaves the wrapped module alone. That is the same training on every rank, but none of Lightning's own
-distributed features. The message says what kept the wrapper from becoming the Trainer's strategy:
+distributed features. Each finding says one thing that keeps the wrapper from becoming the Trainer's strategy, and what to change:
 
 - several backward passes or optimizers, or gradients of several batches per step: in manual optimization Lightning does not send
   the buffers (BatchNorm) of rank 0 to the others, and it leaves out the averaging between the batches of a step, which the script does;
@@ -432,6 +446,19 @@ lower precision than the script's own.
 )
 register(
     Rule(
+        code="T2L208",
+        slug="fabric-backward-only",
+        severity="review",
+        why="A conversion to Fabric that sets nothing up trains the same, and brings no strategy and no precision either.",
+        remedy="Make what the `fabric-left-raw` findings of the file name plain, or leave this file out: `# torch2lit: skip-file`.",
+        text="""\
+Fabric takes models, optimizers and loaders over by `fabric.setup`. Where each of them is used in a way that the wrapper would
+change, all that is left for Fabric is `fabric.backward`. The program trains as before on one device; nothing else is won.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L210",
         slug="fabric-by-hand",
         severity="review",
@@ -478,7 +505,8 @@ register(
         text="""\
 Every process runs the script from its first line. What it draws without a seed (a split into training and validation data, made-up data, an order), the order of a set of strings, and names
 that are made of the time come out otherwise in each. Then one process trains on what another one validates on, one word has two numbers, or files lie in N folders.
-The weights are no matter: Lightning makes them equal when `fit` begins.
+With `ddp` and DeepSpeed the weights are no matter: they are made equal when `fit` begins. FSDP and FSDP2 shard what each process has drawn: without a seed the whole is put together of
+parts of different networks, which is a random start as well, but one that no single process would have, and buffers differ.
 """,
     )
 )
@@ -684,6 +712,19 @@ handler takes it, and raises every other exit again. It reads what the loop has 
 )
 register(
     Rule(
+        code="T2L309",
+        slug="no-data-ends-epoch",
+        severity="note",
+        why="An iterator that was made just now is asked for its first value, and nothing takes the StopIteration of an empty one: Lightning takes it for the end of the epoch.",
+        remedy="Nothing has to be done as long as the data are not empty: the raw script would stop with an error there, the converted one trains on nothing.",
+        text="""\
+`next(iter(loader))`, and `batches = iter(loader)` with `next(batches)` right after it, have a value whenever the loader has a batch. `next()` of an iterator that may be used up in the middle of the
+training is another matter: there the conversion raises an error.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L330",
         slug="precision-kept",
         severity="note",
@@ -774,11 +815,13 @@ register(
         code="T2L362",
         slug="points-by-lightning",
         severity="note",
-        why="`--logger` was asked for: TensorBoardLogger writes what the script's SummaryWriter wrote, the same tags, steps and values.",
+        why="`--logger` was asked for: a logger of Lightning's writes what the script wrote itself, the same names, steps and values.",
         remedy="Nothing to do. The message says where the files are.",
         text="""\
 Scalars go through `self.logger.log_metrics({tag: value}, step=step)`, everything else through `self.logger.experiment`, which is the SummaryWriter that the logger has made. `self.log` with
 `logger=False` beside them is for callbacks: to the logger it would put the same numbers at steps of the Trainer's, and a tag `epoch` beside them. The Trainer closes the writer when `fit` ends.
+wandb and mlflow: the script opens its run as it did, and the logger is handed that run. `WandbLogger` gets no step, because with one it adds a column `trainer/global_step` to each row; rows
+that the script gives a step go through `self.logger.experiment.log`. Hyper-parameters of the module are not sent to the run (`save_hyperparameters(..., logger=False)`), where they might be others than the script's.
 """,
     )
 )
@@ -791,6 +834,7 @@ register(
         remedy="Nothing has to be done: the script writes as it did. The message says what keeps it.",
         text="""\
 All uses of a writer change or none does: half of the points would be in another file. A writer changes when it is made once, above the training, and every use is a call of one of its `add_` methods.
+A run of wandb or mlflow changes hands when it is open all through the training: nothing in the training opens or ends one.
 """,
     )
 )
@@ -803,6 +847,82 @@ register(
         remedy="Nothing to do. `log_every_n_steps` of the Trainer says how often numbers of single steps are written.",
         text="""\
 The module logs each number where the script reports it (prints it, keeps it in a history, decides by it); the Trainer's logger writes them to a folder of its own for each run. What the script prints and writes itself stays.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L370",
+        slug="machinery-not-by-fabric",
+        severity="note",
+        why="Checkpoints, loggers and callbacks of Lightning's were asked for, and this training keeps its own control flow, by Fabric.",
+        remedy="Nothing has to be done: the script saves and writes as it did. What keeps the loop from a Trainer is told by T2L310; once that is gone, the options hold.",
+        text="""\
+ModelCheckpoint, EarlyStopping and the loggers of `lightning.pytorch` are called by a Trainer. Fabric has none, so `--checkpoints` and `--logger` (and `--level native`, which asks for both) change nothing there.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L260",
+        slug="resumed-by-lightning",
+        severity="review",
+        why="`--checkpoints lightning` was asked for: the Trainer goes on from Lightning's checkpoint, where the script loaded a file of its own.",
+        remedy="Give the option a `.ckpt` file. A file that the raw script saved can still be continued by the raw script.",
+        text="""\
+The resumed run takes the very steps of the uninterrupted one, which the raw script's does not: random states, the best value so far and the schedule come back with the checkpoint. `torch2lit verify --resume-at EPOCH` shows it.
+A `.pth` file that the raw script has saved is no checkpoint of Lightning's, and the Trainer says so (KeyError `pytorch-lightning_version`).
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L372",
+        slug="resume-kept",
+        severity="note",
+        why="`--checkpoints lightning` was asked for, and a training that goes on from Lightning's checkpoint would not be the uninterrupted one, or the script does more than loading.",
+        remedy="Nothing has to be done: the script loads its own files as it did. The message says what keeps it.",
+        text="""\
+A checkpoint holds the weights, the optimizer, the schedule, what callbacks remember and the epoch; random states come with it, and numbers of the loop beside. A block that does more than load these stays, as does a training with random
+generators or values of its own that live on from epoch to epoch.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L373",
+        slug="checkpoints-by-callback",
+        severity="note",
+        why="`--checkpoints callback` was asked for: ModelCheckpoint decides when the script's own file is saved.",
+        remedy="Nothing to do: the file is the same, byte for byte, under the same name.",
+        text="""\
+A subclass of ModelCheckpoint has the module write what the script wrote, where ModelCheckpoint would save a checkpoint: after the same epochs, with the same weights. It overrides `_save_checkpoint`, a method that Lightning does not
+promise to keep. The callback saves the first epoch always, also one whose metric is no number. Such a file is the script's: `fit(ckpt_path=...)` does not take it.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L380",
+        slug="data-in-a-module",
+        severity="note",
+        why="`--datamodule` was asked for: the loaders of the training, and the data that is made for them alone, are a LightningDataModule's.",
+        remedy="Nothing to do. What other statements read, or stands between them, stays where it was and is handed to the module.",
+        text="""\
+`data.setup("fit")` stands where the script made its data, so that random numbers are drawn in the script's order; when the Trainer calls `setup` again, it does nothing. To make a DataLoader draws no random
+number: the loaders are made in `train_dataloader` and `val_dataloader`, with every argument by its name, as Lightning needs it to make them anew for several processes and for `predict`.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L381",
+        slug="data-kept",
+        severity="note",
+        why="`--datamodule` was asked for, and the loaders cannot be made later, or elsewhere, without a doubt that they are the same.",
+        remedy="Nothing has to be done: the script makes its loaders as it did. The message says what keeps them.",
+        text="""\
+A loader moves when it is a DataLoader that is made once, above the training, that nothing else reads, and whose arguments are names and attributes that keep their values.
 """,
     )
 )

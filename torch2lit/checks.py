@@ -9,6 +9,7 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 
 from .memory import once, tree_of
+from .trees import all_of
 
 
 def unbound_names(text: str) -> set[str]:
@@ -50,7 +51,7 @@ def early_names(text: str) -> set[str]:
     """The names that some block reads before anything in it has bound them."""
     from .recover.early_reads import early_reads  # brings LibCST
 
-    return early_reads(tree_of(text))
+    return once(("early names", text), lambda: early_reads(tree_of(text)))
 
 
 def _symbols(table: symtable.SymbolTable) -> list[symtable.Symbol]:
@@ -110,4 +111,4 @@ def imported_but_unused(
 
 
 def _read_names(tree: ast.Module) -> set[str]:
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    return {n.id for n in all_of(tree, ast.Name)}

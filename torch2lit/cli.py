@@ -161,6 +161,12 @@ class _ScriptCommand(click.Command):
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Compare only the first N optimizer steps.")
 @click.option("--fast-dev-run", is_flag=True, help="One batch of each phase is enough.")
 @click.option(
+    "--resume-at",
+    type=click.IntRange(min=1),
+    metavar="EPOCH",
+    help="Also stop the converted script after so many epochs, resume it, and compare.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=600.0,

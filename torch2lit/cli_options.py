@@ -23,9 +23,20 @@ Command = TypeVar("Command", bound=Callable[..., object])
 # Written out here so that the help needs no import; a test compares them with their homes.
 TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
-CHECKPOINTS = ("own", "lightning")
-LOGGERS = ("own", "auto", "tensorboard", "csv")
+CHECKPOINTS = ("own", "callback", "lightning")
+LOGGERS = ("own", "auto", "tensorboard", "csv", "wandb", "mlflow")
 FORMATS = ("text", "json", "github", "sarif", "junit")
+
+
+class _LoggerChoice(click.Choice[str]):
+    """The loggers, and what to do instead for one that is none of them."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "neptune":
+            from .lightning_values import NO_NEPTUNE
+
+            self.fail(NO_NEPTUNE, param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -62,12 +73,18 @@ trainer_options = _stack(
     click.option(
         "--checkpoints",
         type=click.Choice(CHECKPOINTS),
-        help="Who saves: the script's own lines, or ModelCheckpoint (native).",
+        help="Who saves: the script's own lines, ModelCheckpoint the script's own files (callback), or ModelCheckpoint (native).",
     ),
     click.option(
         "--logger",
-        type=click.Choice(LOGGERS),
+        type=_LoggerChoice(LOGGERS),
         help="Who writes the numbers: the script's own writers, or a logger of Lightning's; auto is the one of the script's kind, else csv (native).",
+    ),
+    click.option(
+        "--datamodule",
+        flag_value="lightning",
+        default=None,
+        help="Loaders, and the data that is made for them alone, in a LightningDataModule.",
     ),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
@@ -157,7 +174,7 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
     from .lightning_values import ValueProblem
     from .options import Options
 
-    names = ("accelerator", "devices", "num_nodes", "strategy", "precision", "checkpoints", "logger")
+    names = ("accelerator", "devices", "num_nodes", "strategy", "precision", "checkpoints", "logger", "datamodule")
     values = {name: _first(given.get(name), getattr(config, name)) for name in names}
     target = _first(given.get("target"), config.target) or "auto"
     level = _first(given.get("level"), config.level) or "exact"

@@ -134,6 +134,7 @@ def _compare(
             options=options,
             steps=given["steps"],
             fast_dev_run=given["fast_dev_run"],
+            resume_at=given["resume_at"],
             timeout=given["timeout"],
             python=python,
             processes=processes,

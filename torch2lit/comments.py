@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from .memory import tree_of
+from .trees import all_of
 
 if TYPE_CHECKING:
     from .findings import Finding
@@ -60,7 +61,8 @@ def _docstrings(text: str) -> list[tuple[int, str, str]]:
         tree = tree_of(text)
     except (SyntaxError, ValueError, RecursionError):
         return []
-    owners = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+    owners: list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef] = []
+    owners += [*all_of(tree, ast.FunctionDef), *all_of(tree, ast.AsyncFunctionDef), *all_of(tree, ast.ClassDef)]
     found = [(n.body[0].lineno, n.name, " ".join(d.split())) for n in owners if (d := ast.get_docstring(n))]
     return sorted(found)
 

@@ -37,6 +37,7 @@ class Config:
     level: str | None = None
     checkpoints: str | None = None
     logger: str | None = None
+    datamodule: str | None = None
     fail_on: str | None = None
     exclude: tuple[str, ...] | None = None
     extend_exclude: tuple[str, ...] | None = None
@@ -73,6 +74,7 @@ _CHOICES = {
     "level": legal.LEVELS,
     "checkpoints": legal.CHECKPOINTS,
     "logger": legal.LOGGERS,
+    "datamodule": legal.DATAMODULES,
     "fail_on": ("review", "refused"),
 }
 KEYS = tuple(field.name.replace("_", "-") for field in fields(Config))
@@ -86,6 +88,7 @@ OVERRIDDEN = (
     "level",
     "checkpoints",
     "logger",
+    "datamodule",
     "select",
     "ignore",
 )

@@ -80,6 +80,16 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Saving:
+    """A file that a callback has written from now on: what is saved, by which function, in a method ``save_best``, ``save_last`` or ``save_every`` of the module, which gets the path."""
+
+    method: str
+    statement: ast.stmt
+    value: ast.expr
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A finding, by the slug of its rule, about a statement: what is another one now, or why something stays as it is."""
 
@@ -99,8 +109,11 @@ class Proposal:
     ``trainer`` says what the Trainer is told, ``watched`` what is logged for it, ``before_fit`` and ``after_fit`` are lines of source around the call of `fit`.
     ``imports`` are full names of what the texts use, ``fresh`` new variables. Both are written in braces, ``{EarlyStopping}``, as are ``{lightning}``, ``{module}`` and ``{trainer}``.
     ``level``: "exact" where nothing that the script trains, decides, prints or writes changes. What is "native" is asked for by the level, or by the one ``option`` named.
+    ``saved`` files are written by methods of the module that a callback calls.
+    ``definitions`` are functions and classes of its own, above the module; ``fit`` are further arguments of the call of `fit`.
     ``notes`` say what changes; ``declined`` is told instead when a law is broken, its ``{why}`` being that law in the user's words.
     ``key`` tells the callback from others of its class, where a checkpoint tells them apart.
+    ``classes`` are whole classes of the file, in the script's own names, ``data`` what `fit` gets in place of the loaders.
     """
 
     target: str
@@ -122,6 +135,11 @@ class Proposal:
     declined: Note | None = None
     key: str = ""
     own_points: bool = False
+    definitions: tuple[str, ...] = ()
+    fit: tuple[str, ...] = ()
+    saved: tuple[Saving, ...] = ()
+    classes: tuple[str, ...] = ()
+    data: str = ""
 
     @property
     def texts(self) -> dict[ast.stmt, str]:
@@ -150,6 +168,12 @@ class Training(Protocol):
     def asked(self, option: str) -> str:
         """What the user wants of one piece of machinery: the value of its option, else what the level makes of it."""
 
+    def loaders(self) -> Sequence[str]:
+        """The names of the one loader of the training and of the one of its validation, as the Trainer gets them; none where it gets something else."""
+
+    def in_training(self, node: ast.AST) -> bool:
+        """Whether a node stands in the loop, or in a function of which nothing but the hooks is left."""
+
     def is_gone(self, statement: ast.stmt) -> bool:
         """Whether something else has taken the statement away altogether."""
 
@@ -173,6 +197,13 @@ class Training(Protocol):
 
     def counts_epochs(self, node: ast.expr, part: Part) -> bool:
         """Whether the name counts the epochs as the Trainer does, from 0."""
+
+    def is_epoch(self, node: ast.expr, part: Part) -> bool:
+        """Whether the name counts the epochs, from whatever number."""
+
+    @property
+    def resumed(self) -> str:
+        """The checkpoint from which the Trainer goes on, as source where it is made, "" when the script knows no such thing."""
 
     def trains(self, node: ast.expr, part: Part) -> bool:
         """Whether the name is the one model that is trained: the optimizer holds all its parameters and no others."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
@@ -24,6 +24,7 @@ _FLOAT_SPEC = re.compile(r"[^{}%]*[eEfFgG]")  # `%H:%M:%S.%f` is a time
 _PERCENT = re.compile(r"%(?:\((\w+)\))?[-+ #0]*(\*|\d+)?(?:\.(\*|\d+))?([diouxXeEfFgGcrsa%])")
 _WHOLE_SPEC = re.compile(r"[^{}%]*[bcdnoxX]")
 _BREAK = re.compile(r"[\n\t,;|\]\)]|[.!?] |  +|- ")
+_OPENS = re.compile(r" ?[(\[=:] ?")
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_@/ ]{0,29}")
 
 
@@ -62,7 +63,31 @@ def label_of(before: str) -> str:
 
 
 def pieces_of(text: cst.BaseExpression) -> Iterator[Piece]:
-    """The values of a text in order. Nothing for what is no text with values."""
+    """The values of a text in order. Nothing for what is no text with values.
+
+    Two counts with a slash between them are no number of their own: in ``Accuracy: {}/{} ({:.0f}%)`` the words stand
+    before the share that follows.
+    """
+    pieces = list(_all_pieces(text))
+    before = ""
+    for place, piece in enumerate(pieces):
+        if _divides(piece, pieces[place + 1 : place + 2]):
+            before = piece.before
+            yield replace(piece, value=None)
+        elif before and _OPENS.fullmatch(piece.before):
+            yield replace(piece, before=before)
+            before = ""
+        else:
+            before = before if piece.before.strip() == "/" else ""
+            yield piece
+
+
+def _divides(piece: Piece, following: Sequence[Piece]) -> bool:
+    """Whether a value is a count of which the next one is the whole."""
+    return any(p.before.strip() == "/" and not (p.as_float or piece.as_float) for p in following)
+
+
+def _all_pieces(text: cst.BaseExpression) -> Iterator[Piece]:
     match text:
         case cst.FormattedString() | cst.ConcatenatedString():
             yield from _of_f_string(text)

@@ -48,8 +48,13 @@ STRATEGIES = (
 )
 TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
-CHECKPOINTS = ("own", "lightning")
-LOGGERS = ("own", "auto", "tensorboard", "csv")
+CHECKPOINTS = ("own", "callback", "lightning")
+DATAMODULES = ("own", "lightning")
+NO_NEPTUNE = (
+    "neptune is not written: Neptune has been shut down, and Lightning's NeptuneLogger only says so. `own` leaves the script's neptune calls as they are; "
+    "`tensorboard`, `csv`, `wandb` or `mlflow` log the numbers that the script reports beside them"
+)
+LOGGERS = ("own", "auto", "tensorboard", "csv", "wandb", "mlflow")
 
 _INDICES = re.compile(r"\d+(\s*,\s*\d+)*\s*,?")
 _GPU_ONLY = ("fsdp", "deepspeed")
@@ -96,7 +101,14 @@ def checkpoints(value: str) -> str:
 
 def logger(value: str) -> str:
     """Who writes the numbers of the training. Raises ValueProblem."""
+    if value == "neptune":
+        raise ValueProblem("logger", NO_NEPTUNE)
     return _one_of("logger", value, LOGGERS)
+
+
+def datamodule(value: str) -> str:
+    """Where the data is made. Raises ValueProblem."""
+    return _one_of("datamodule", value, DATAMODULES)
 
 
 def precision(value: str) -> str:

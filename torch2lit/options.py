@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from . import lightning_values as legal
 from .findings import SEVERITIES, Severity
 
-_BY_LEVEL = {"checkpoints": {"exact": "own", "native": "lightning"}, "logger": {"exact": "own", "native": "auto"}}
+_BY_LEVEL = {
+    "checkpoints": {"exact": "own", "native": "lightning"},
+    "logger": {"exact": "own", "native": "auto"},
+    "datamodule": {"exact": "own", "native": "own"},
+}
 """What single options of the machinery are by each level."""
+MACHINERY, OWN = tuple(_BY_LEVEL), "own"
+"""Their names, and the value of each by which the script's own machinery stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +38,11 @@ class Options:
     level: str = "exact"
     """``native``: what is saved, logged and shown may become Lightning's own, with other files and prints; the steps stay the same."""
     checkpoints: str | None = None
-    """``own``: the script saves its own files; ``lightning``: ModelCheckpoint saves. None leaves it to the level."""
+    """``own``: the script saves its own files; ``callback``: ModelCheckpoint decides when, the files are the script's; ``lightning``: ModelCheckpoint saves. None leaves it to the level."""
     logger: str | None = None
     """``own``: the script's writers stay; ``tensorboard``, ``csv``: the Trainer has that logger; ``auto``: the one that the script writes for. None leaves it to the level."""
+    datamodule: str | None = None
+    """``lightning``: loaders and their data in a LightningDataModule; ``own``, also None: where the script makes them."""
     fail_on: Severity | None = None
     time_limit: int = 300
     """Seconds that one file may take."""
@@ -57,6 +65,8 @@ class Options:
             spelled(self, "checkpoints", legal.checkpoints(self.checkpoints))
         if self.logger is not None:
             spelled(self, "logger", legal.logger(self.logger))
+        if self.datamodule is not None:
+            spelled(self, "datamodule", legal.datamodule(self.datamodule))
         if self.fail_on is not None and self.fail_on not in SEVERITIES:
             raise legal.ValueProblem("fail_on", f"{self.fail_on!r} is none of {', '.join(SEVERITIES)}")
         legal.check_together(self.accelerator, self.devices, self.strategy, self.precision)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .by_trainer import Converter
-from .ddp.group import Unfoldable
+from .ddp.hindrances import Unfoldable
 from .files.edits import edits_between
 from .origin import after_one_another, origin_of_edits, told
 from .program import Conversion, Mechanism, Outcome
@@ -16,6 +16,7 @@ from .views.full_batch import FullBatchView
 from .views.made_inside import MadeInsideView
 from .views.methods import MethodsView
 from .views.modern import ModernView
+from .views.resumed import ResumedView
 from .views.settled import left, settled
 from .views.switches import SwitchesView
 from .views.way import MODERN, UNFOLDABLE, Blocked, Program, View, Way
@@ -23,6 +24,7 @@ from .views.way import MODERN, UNFOLDABLE, Blocked, Program, View, Way
 VIEWS: tuple[View, ...] = (
     SwitchesView(),
     ModernView(),
+    ResumedView(),
     MadeInsideView(),
     MethodsView(),
     WrapperView(),
@@ -62,7 +64,7 @@ def tried(way: Way, depth: int = 0) -> Conversion | Blocked:
     try:
         result = search(way.program, depth)
     except Unfoldable as kept:
-        return Blocked(UNFOLDABLE, kept.reason, kept.line, way.about)
+        return Blocked(UNFOLDABLE, about=way.about, hindrances=kept.hindrances)
     found = finished(way, result)
     if isinstance(found, Blocked):
         return found if found.about is not None else replace(found, about=way.about)
@@ -99,6 +101,7 @@ def _by_trainer(program: Program) -> Conversion:
     converter.left_alone = len(program.skipped)
     converter.group = program.group
     converter.wrapped_because = program.wrapped_because
+    converter.resumed, converter.kept_resume = program.resumed, program.kept_resume
     return converter.run(program.nests, program.findings)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from ..recover.effects import EffectAnalysis
+from ..recover.effects import EffectAnalysis, effects_of
 from ..recover.loops import Iterable, Loop, describe
 from ..recover.names import flow, target_names
 from ..recover.nest import Nest
@@ -58,7 +58,7 @@ class BatchSource:
 
 def find_batch_sources(nests: list[Nest], roles: Roles, path: str) -> list[BatchSource]:
     """The loops of a program whose batches a source may hand over."""
-    effects = EffectAnalysis(roles.source, roles, path)
+    effects = effects_of(roles, path)
     found = [_Finder(nest, roles, effects).found() for nest in nests]
     return [one for one in found if one is not None]
 

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-class Unfoldable(Exception):
-    """The wrapper has to stay; carries why, as a clause for a finding."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(reason)
-        self.line = line
-        self.reason = reason
+from .hindrances import unfoldable
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +70,7 @@ class Group:
             return f'{head}({passed.removesuffix(")")}{", " if passed != ")" else ""}process_group_backend="gloo")'
         if self.backend == "nccl" and accelerator != '"cpu"':
             return self.strategy
-        raise Unfoldable(self.line, "the Trainer's group would have another backend")
+        raise unfoldable(self.line, "the Trainer's group would have another backend", "leave the backend to torch")
 
     def count(self, variable: str) -> str:
         """How many processes or machines torchrun says there are, as source."""

@@ -6,7 +6,7 @@ import ast
 
 from ..program import Modernisation, Piece, Place, at, end_of
 from ..recover.syntax import Source
-from .group import Unfoldable
+from .hindrances import unfoldable
 
 
 def end_of_line(source: Source, line: int) -> Place:
@@ -36,7 +36,7 @@ def lines_of(source: Source, statement: ast.stmt) -> tuple[int, int]:
     before = source.lines[first - 1].encode()[: statement.col_offset].strip()
     after = source.lines[last - 1].encode()[end_of(statement)[1] :].strip()
     if before or (after and not after.startswith(b"#")):
-        raise Unfoldable(first, "another statement shares the line")
+        raise unfoldable(first, "another statement shares the line", "give each statement a line")
     return first, last
 
 
@@ -44,5 +44,5 @@ def nothing(source: Source, statement: ast.stmt, meaning: str) -> Modernisation:
     """Nothing in place of a statement that has its lines, but not its block, for itself."""
     first, last = lines_of(source, statement)
     if is_alone(source, statement):
-        raise Unfoldable(first, "the statement stands alone in its block")
+        raise unfoldable(first, "the statement stands alone in its block", "take it out of its block")
     return Modernisation(first, last, tuple(blank(source, at(statement), end_of_line(source, last))), meaning)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 
 from ..recover.roles import Roles, roles_of
 from ..recover.syntax import Source, dotted
 from .elsewhere import files_with_processes
-from .group import Unfoldable
-from .spawn import check_numbers, distributed_name, find_spawn
+from .hindrances import Hindrances, Unfoldable, unfoldable
+from .spawn import SPAWN, check_numbers, distributed_name, find_spawn
 
 _STARTS = (
     "spawn",
@@ -28,31 +29,50 @@ _ENVIRONMENT = re.compile(r"environ(?:\.get\(|\[)['\"](RANK|WORLD_SIZE|LOCAL_RAN
 def check_processes(source: Source, roles: Roles) -> str:
     """What the file calls ``torch.distributed`` when it spawns its processes, "" when torchrun starts them.
 
-    Raises Unfoldable when the processes may be any others.
+    Raises Unfoldable, with every reason, when the processes may be any others.
     """
-    spawn = find_spawn(source, roles)
-    _check_starts(source, spawn.call if spawn is not None else None)
+    hindrances = Hindrances()
+    spawn, spawns = None, any(roles.full_name(c.func) == SPAWN for c in source.calls)
+    with hindrances:
+        spawn = find_spawn(source, roles)
+    with hindrances:
+        _check_starts(source, roles, spawn.call if spawn is not None else None)
     found = _groups(source)
     for call in found:
-        _check_group(source, roles, call, spawned=spawn is not None)
-        if spawn is not None:
-            check_numbers(source, roles, spawn, call)
-    if not found:
-        _check_elsewhere(source)
+        with hindrances:
+            _check_group(source, roles, call, spawned=spawns)
+        with hindrances:
+            if spawn is not None:
+                check_numbers(source, roles, spawn, call)
+    with hindrances:
+        if not found:
+            _check_elsewhere(source)
+    hindrances.settle()
     if spawn is None:
         return ""
     if name := distributed_name(source, roles):
         return name
-    raise Unfoldable(spawn.call.lineno, "`torch.distributed` has no name in the script")
+    raise unfoldable(
+        spawn.call.lineno, "`torch.distributed` has no name in the script", "add `import torch.distributed as dist`"
+    )
 
 
-def _check_starts(source: Source, spawn: ast.Call | None) -> None:
+def _check_starts(source: Source, roles: Roles, spawn: ast.Call | None) -> None:
     for call in source.calls:
-        if dotted(call.func).rpartition(".")[2] in _STARTS and call is not spawn:
-            raise Unfoldable(call.lineno, f"`{dotted(call.func)}` starts or groups processes")
+        told = roles.full_name(call.func) == SPAWN and spawn is None  # by `find_spawn`
+        if dotted(call.func).rpartition(".")[2] in _STARTS and call is not spawn and not told:
+            raise unfoldable(
+                call.lineno,
+                f"`{dotted(call.func)}` starts or groups processes",
+                "start the script with torchrun, and use the one group of all processes",
+            )
     if "SLURM_" in source.text:
         line = source.text[: source.text.index("SLURM_")].count("\n") + 1
-        raise Unfoldable(line, "the processes may be SLURM's")
+        raise unfoldable(
+            line,
+            "the processes may be SLURM's",
+            "start the script with torchrun in the batch script, and read RANK, WORLD_SIZE and LOCAL_RANK",
+        )
 
 
 def _groups(source: Source) -> list[ast.Call]:
@@ -66,24 +86,38 @@ def _check_elsewhere(source: Source) -> None:
     for other in others or []:
         try:
             roles = roles_of(other)
-            _check_starts(other, None)
+            _check_starts(other, roles, None)
             for call in _groups(other):
                 _check_group(other, roles, call, spawned=False)
                 made += 1
         except Unfoldable as reason:
-            raise Unfoldable(0, f"another file starts the processes: {reason.reason}") from reason
+            told = (
+                replace(one, line=0, reason=f"another file starts the processes: {one.reason}")
+                for one in reason.hindrances
+            )
+            raise Unfoldable(*told) from reason
     if not made:
-        raise Unfoldable(0, "it is not seen where the group of processes is made")
+        raise unfoldable(
+            0, "it is not seen where the group of processes is made", "call `init_process_group` in this file"
+        )
 
 
 def _check_group(source: Source, roles: Roles, call: ast.Call, spawned: bool) -> None:
     given = {keyword.arg: keyword.value for keyword in call.keywords}
     known = {"backend", "init_method", "timeout", "rank", "world_size", "device_id"}
     if roles.full_name(call.func) not in _INIT or len(call.args) > 2 or not given.keys() <= known:
-        raise Unfoldable(call.lineno, "the group is made in its own way")
+        raise unfoldable(
+            call.lineno,
+            "the group is made in its own way",
+            "call `torch.distributed.init_process_group(backend)`, which reads what torchrun says",
+        )
     for name in ("rank", "world_size"):
         if name in given and not spawned and not _from_environment(source, roles, given[name]):
-            raise Unfoldable(call.lineno, f"the group's `{name}` does not come from torchrun")
+            raise unfoldable(
+                call.lineno,
+                f"the group's `{name}` does not come from torchrun",
+                "leave `rank` and `world_size` out, or read RANK and WORLD_SIZE from the environment",
+            )
 
 
 def is_optional(source: Source) -> bool:

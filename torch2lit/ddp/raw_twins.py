@@ -6,7 +6,7 @@ import ast
 from typing import TypeVar
 
 from ..recover.syntax import Source
-from .group import Unfoldable
+from .hindrances import unfoldable
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -27,14 +27,22 @@ class RawTwins:
             return node
         twin = self._found.get(node)
         if type(twin) is not type(node):
-            raise Unfoldable(getattr(node, "lineno", 0), "the wrapper is used in a way that cannot be taken apart")
+            raise unfoldable(
+                getattr(node, "lineno", 0),
+                "the wrapper is used in a way that cannot be taken apart",
+                "wrap in one plain assignment to an attribute",
+            )
         return twin
 
     def of_expression(self, node: ast.expr) -> ast.expr:
         """The raw expression, an attribute for a variable of the view."""
         twin = node if self._found is None else self._found.get(node)
         if not isinstance(twin, ast.expr):
-            raise Unfoldable(node.lineno, "the wrapper is used in a way that cannot be taken apart")
+            raise unfoldable(
+                node.lineno,
+                "the wrapper is used in a way that cannot be taken apart",
+                "wrap in one plain assignment to an attribute",
+            )
         return twin
 
     def _pair(self, seen: ast.AST, raw: ast.AST) -> None:

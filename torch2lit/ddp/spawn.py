@@ -13,9 +13,9 @@ from ..recover.names import parameter_names
 from ..recover.neighbours import imported_modules
 from ..recover.roles import Key, Roles, bound_argument
 from ..recover.syntax import Source, dotted
-from .group import Unfoldable
+from .hindrances import Hindrance, Hindrances, Unfoldable, unfoldable
 
-_SPAWN = "torch.multiprocessing.spawn"
+SPAWN = "torch.multiprocessing.spawn"
 _ORDER = ("fn", "args", "nprocs", "join", "daemon", "start_method")
 _NUMBER = "the number of the process"
 _COUNT = "torch.cuda.device_count"
@@ -38,14 +38,22 @@ class Spawn:
 
 def find_spawn(source: Source, roles: Roles) -> Spawn | None:
     """The one call that starts the script's processes; None when there is none. Raises Unfoldable for one that is not understood."""
-    calls = [c for c in source.calls if roles.full_name(c.func) == _SPAWN]
+    calls = [c for c in source.calls if roles.full_name(c.func) == SPAWN]
     if not calls:
         return None
     call = calls[0]
     if len(calls) > 1:
-        raise Unfoldable(calls[1].lineno, "processes are spawned in several places")
+        raise unfoldable(
+            calls[1].lineno,
+            "processes are spawned in several places",
+            "spawn in one place, or start the script with torchrun",
+        )
     if word := _read_by_lightning(source, roles):
-        raise Unfoldable(call.lineno, f"`{word}` means something in the script, and Lightning would read it, too")
+        raise unfoldable(
+            call.lineno,
+            f"`{word}` means something in the script, and Lightning would read it, too",
+            "give the variable another name",
+        )
     given = dict(zip(_ORDER, call.args, strict=False))
     given |= {k.arg: k.value for k in call.keywords if k.arg is not None}
     if len(given) != len(call.args) + len(call.keywords) or not given.keys() <= set(_ORDER):
@@ -57,7 +65,11 @@ def find_spawn(source: Source, roles: Roles) -> Spawn | None:
     spawn = Spawn(call, worker, values, given.get("nprocs", ast.Constant(1)), inline)
     for name in source.all(ast.Name):
         if name.id == worker.name and name is not given.get("fn") and not _is_alone(source, spawn, name):
-            raise Unfoldable(name.lineno, f"`{name.id}` does not run in spawned processes alone")
+            raise unfoldable(
+                name.lineno,
+                f"`{name.id}` does not run in spawned processes alone",
+                "call the function from `mp.spawn` only, or start the script with torchrun instead of spawning",
+            )
     return spawn
 
 
@@ -112,7 +124,11 @@ def _read_by_lightning(source: Source, roles: Roles) -> str:
 
 
 def _own_way(call: ast.Call) -> Unfoldable:
-    return Unfoldable(call.lineno, f"`{dotted(call.func)}` starts processes in its own way")
+    return unfoldable(
+        call.lineno,
+        f"`{dotted(call.func)}` starts processes in its own way",
+        "start the script with torchrun, or call `mp.spawn(function, args=(...), nprocs=...)` once",
+    )
 
 
 def _worker(source: Source, call: ast.Call, node: ast.expr | None) -> ast.FunctionDef:
@@ -165,12 +181,19 @@ def _only_value(source: Source, roles: Roles, key: Key) -> ast.expr | None:
 def check_numbers(source: Source, roles: Roles, spawn: Spawn, group: ast.Call) -> None:
     """Raises Unfoldable unless a call of ``init_process_group`` makes a group of just the spawned processes."""
     given = {keyword.arg: keyword.value for keyword in group.keywords}
-    values = _Values(source, roles, spawn)
+    values, hindrances = _Values(source, roles, spawn), Hindrances()
     for name, expected in (("rank", _NUMBER), ("world_size", values.of_caller(spawn.processes))):
         node = given.get(name)
         if node is None or not expected or values.of(node) != expected:
             what = "the number of the process" if name == "rank" else "how many processes are spawned"
-            raise Unfoldable(group.lineno, f"the group's `{name}` is not known to be {what}")
+            hindrances.add(
+                Hindrance(
+                    group.lineno,
+                    f"the group's `{name}` is not known to be {what}",
+                    "hand the process number of `mp.spawn` and `nprocs` on as they are, or start the script with torchrun",
+                )
+            )
+    hindrances.settle()
 
 
 class _Values:

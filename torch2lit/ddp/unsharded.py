@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..program import Modernisation, Piece, at, end_of
 from ..recover.syntax import Source
-from .group import Unfoldable
+from .hindrances import unfoldable
 from .own_group import OwnGroup
 from .pieces import blank, end_of_line, nothing
 from .raw_twins import RawTwins
@@ -61,7 +61,7 @@ def _no_block(source: Source, block: ast.FunctionDef | ast.If) -> Iterable[Moder
     for part, following in zip(inside, [*inside[1:], None], strict=True):
         last = (block.end_lineno or block.lineno) if following is None else following.lineno - 1
         if last < start[0]:
-            raise Unfoldable(part.lineno, "another statement shares the line")
+            raise unfoldable(part.lineno, "another statement shares the line", "give each statement a line")
         yield Modernisation(start[0], last, tuple(blank(source, start, end_of_line(source, last))), _GROUP)
         start = (last + 1, 0)
 

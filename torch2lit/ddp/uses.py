@@ -12,7 +12,7 @@ from ..recover.roles import Key, Roles, bound_argument
 from ..recover.state_names import WHOLE, is_attribute, plain
 from ..recover.syntax import Scope, Source, dotted
 from .elsewhere import trains_when_made
-from .group import Unfoldable
+from .hindrances import Hindrances, Unfoldable, unfoldable
 from .moments import Moment, Timeline, skipped_at
 from .wrap import Wrap
 
@@ -38,7 +38,8 @@ _RANKS = ("rank", "main_process", "is_master", "is_main", "master")
 class Uses:
     """All uses of the wrapper and of the model in it that come after the wrapping."""
 
-    def __init__(self, source: Source, roles: Roles, wrap: Wrap, nest: Nest) -> None:
+    def __init__(self, source: Source, roles: Roles, wrap: Wrap, nest: Nest, hindrances: Hindrances) -> None:
+        self.hindrances = hindrances
         self.nest = nest
         self.source = source
         self.roles = roles
@@ -60,14 +61,18 @@ class Uses:
         return self.source.view is not None and is_attribute(self.wrap.key[1])
 
     def follow(self) -> None:
-        """Look at every use. Raises Unfoldable for the first one that would mean something else."""
+        """Look at every use; those that would mean something else are noted."""
         if self._is_state:
             self._follow_state()
             return
         scope, name = self.wrap.key
         for binding in self.roles.bindings(self.wrap.key):
             if binding.statement.lineno > self.wrap.statement.lineno:
-                raise Unfoldable(binding.statement.lineno, f"`{name}` gets another value after it is wrapped")
+                raise unfoldable(
+                    binding.statement.lineno,
+                    f"`{name}` gets another value after it is wrapped",
+                    "give the new value another name",
+                )
         inner = self.wrap.inner
         held = self.roles.key(scope, inner.id) if isinstance(inner, ast.Name) else None
         self._follow(self.wrap.key, bare=False, after=self.wrap.statement.end_lineno or 0)
@@ -76,25 +81,36 @@ class Uses:
                 self._follow(held, bare=True, after=self.wrap.statement.end_lineno or 0)
             for alias in self._aliases(held):
                 self._follow(alias, bare=True, after=self.wrap.statement.end_lineno or 0)
-        if not self.forwards:
-            raise Unfoldable(self.wrap.statement.lineno, f"`{name}` is never called")
+        if not self.forwards and not self.hindrances.found:
+            raise unfoldable(
+                self.wrap.statement.lineno, f"`{name}` is never called", "train by calling the wrapped model"
+            )
 
     def _follow_state(self) -> None:
         """The same for a wrapper that is an attribute: whatever has the object may use it."""
         name = self.wrap.key[1]
         scope = self.source.scope_of(self.wrap.statement)
-        self._check_object(plain(name))
+        with self.hindrances:
+            self._check_object(plain(name))
         for statement in self.source.all(ast.Assign):
             for target in statement.targets:
                 stored = [n for n in ast.walk(target) if isinstance(n, ast.Name) and n.id == name]
                 if stored and statement is not self.wrap.statement and self._moments(statement) != _BEFORE:
-                    raise Unfoldable(statement.lineno, f"`{plain(name)}` gets another value after it is wrapped")
+                    raise unfoldable(
+                        statement.lineno,
+                        f"`{plain(name)}` gets another value after it is wrapped",
+                        "give the new value another name",
+                    )
         self._follow(self.wrap.key, bare=False, after=0)
         for held in self._held_by(scope):
             if held != self.wrap.key:
                 self._follow(held, bare=True, after=0)
-        if not self.forwards:
-            raise Unfoldable(self.wrap.statement.lineno, f"`self.{plain(name)}` is never called")
+        if not self.forwards and not self.hindrances.found:
+            raise unfoldable(
+                self.wrap.statement.lineno,
+                f"`self.{plain(name)}` is never called",
+                "train by calling the wrapped model",
+            )
 
     def _check_object(self, attribute: str) -> None:
         """Nothing but what the view shows has the object, and so the wrapper."""
@@ -102,16 +118,26 @@ class Uses:
         assert view is not None
         handed = next((n for n in self.source.all(ast.Name) if n.id == WHOLE and isinstance(n.ctx, ast.Load)), None)
         if handed is not None:
-            raise Unfoldable(handed.lineno, "other code gets the object that holds the wrapper")
+            raise unfoldable(
+                handed.lineno,
+                "other code gets the object that holds the wrapper",
+                "hand on what the code needs instead of `self`",
+            )
         for node in self.source.all(ast.Attribute):
             if node.attr == attribute and not (isinstance(node.value, ast.Name) and node.value.id in SETTINGS):
-                raise Unfoldable(node.lineno, f"`{ast.unparse(node)}` may be the wrapper")
+                raise unfoldable(
+                    node.lineno, f"`{ast.unparse(node)}` may be the wrapper", "give other attributes another name"
+                )
         bound = view.bound_outside
         made = view.is_made_here and not view.is_made_elsewhere
         if not made and not view.is_made_here and attribute not in view.mentioned_elsewhere:
             made = trains_when_made(view, view.method(self.nest.entry.scope))
         if not made or bound is None or attribute in bound:
-            raise Unfoldable(line, f"another file may use the wrapper in `{attribute}`")
+            raise unfoldable(
+                line,
+                f"another file may use the wrapper in `{attribute}`",
+                "make the object and call its training method in this file, once",
+            )
 
     def _held_by(self, scope: Scope) -> list[Key]:
         """All names that hold the model in the wrapper: where it comes from, and what else was given it."""
@@ -188,8 +214,10 @@ class Uses:
         if key in known:
             return
         if key in (self.wrapped if bare else self.bare):
-            raise Unfoldable(
-                self.wrap.statement.lineno, f"`{key[1]}` is the wrapper in one place and the model in another"
+            raise unfoldable(
+                self.wrap.statement.lineno,
+                f"`{key[1]}` is the wrapper in one place and the model in another",
+                "give the wrapper a name of its own",
             )
         known.add(key)
         for node in self.source.all(ast.Name):
@@ -203,12 +231,15 @@ class Uses:
                 if moments == _BEFORE:
                     continue
                 if Moment.BEFORE in moments and not bare:
-                    raise Unfoldable(
-                        node.lineno, f"`{plain(key[1])}` is used here before it is wrapped as well as after"
+                    raise unfoldable(
+                        node.lineno,
+                        f"`{plain(key[1])}` is used here before it is wrapped as well as after",
+                        "wrap before the first use",
                     )
             if not bare and self._is_unwrapping(node):
                 continue
-            self._use(node, bare or self._in_other_branch(node))
+            with self.hindrances:
+                self._use(node, bare or self._in_other_branch(node))
 
     def _is_unwrapping(self, node: ast.Name) -> bool:
         """Whether ``hasattr(model, "module")`` asks for the wrapper here, or this is for a model without one, and both are the same."""
@@ -275,11 +306,24 @@ class Uses:
         if bare and isinstance(call, ast.Attribute) and parent.attr not in _BARE_CALLS:
             self._attribute(node, call, bare)  # of a part of the model
             return
+        if parent.attr == "no_sync":
+            reason = "gradients of several batches are averaged at once, under `no_sync`"
+            raise unfoldable(
+                node.lineno, reason, "run one backward pass per step, and give the Trainer its accumulation"
+            )
         called = isinstance(call, ast.Call) and call.func is parent
         if not called or parent.attr not in (_BARE_CALLS if bare else _SAME_CALLS):
-            raise Unfoldable(node.lineno, f"`{ast.unparse(parent)}` may be another thing without the wrapper")
+            raise unfoldable(
+                node.lineno,
+                f"`{ast.unparse(parent)}` may be another thing without the wrapper",
+                "name the bare model here, `model.module`; saved keys then have no `module.` in front",
+            )
         if parent.attr == "load_state_dict" and self._on_one_rank(node):
-            raise Unfoldable(node.lineno, "the model is loaded in some of the processes only")
+            raise unfoldable(
+                node.lineno,
+                "the model is loaded in some of the processes only",
+                "load in every process, before the model is wrapped",
+            )
         if parent.attr not in (*_SAME_CALLS, "load_state_dict"):
             self._not_before_training(node)
         if parent.attr in _CHAINED and not isinstance(self.source.parents[call], ast.Expr):
@@ -296,7 +340,11 @@ class Uses:
                 node.lineno < loop.lineno or skipped_at(self.source, loop, node, scope)
             )
         if before:
-            raise Unfoldable(node.lineno, "the model's values are read between the wrapping and the training")
+            raise unfoldable(
+                node.lineno,
+                "the model's values are read between the wrapping and the training",
+                "read, copy or evaluate the model before it is wrapped",
+            )
 
     def _on_one_rank(self, node: ast.AST) -> bool:
         tests = [ast.unparse(a.test) for a in self.source.ancestors(node) if isinstance(a, ast.If)]
@@ -329,7 +377,11 @@ class Uses:
         function = self.source.function(name) if name.isidentifier() else None
         key = self.roles.key(self.source.scope_of(call), name)
         if function is None or key is None or self.roles.bindings(key):
-            raise Unfoldable(node.lineno, f"the model is handed to `{name or ast.unparse(call.func)}`")
+            raise unfoldable(
+                node.lineno,
+                f"the model is handed to `{name or ast.unparse(call.func)}`",
+                "hand `model.module` to code of this file, or do it before the model is wrapped",
+            )
         taken = [p for p in parameter_names(function) if bound_argument(function, call, p) is node]
         if len(taken) != 1 or not all(_is_itself(b.value, taken[0]) for b in self.roles.bindings((function, taken[0]))):
             raise self._odd(node)
@@ -344,12 +396,18 @@ class Uses:
         key = self.roles.key(scope, root) if root.isidentifier() else None
         inside_bare = unwrapped or key in self.bare
         if key is None or key not in self.wrapped | self.bare or inside_bare != bare:
-            raise Unfoldable(
-                argument.lineno, f"a function gets `{ast.unparse(argument)}` in one place and another model elsewhere"
+            raise unfoldable(
+                argument.lineno,
+                f"a function gets `{ast.unparse(argument)}` in one place and another model elsewhere",
+                "hand the function the same one everywhere",
             )
 
     def _odd(self, node: ast.expr) -> Unfoldable:
-        return Unfoldable(node.lineno, f"`{ast.unparse(self.source.parents[node])[:50]}` may need the wrapper")
+        return unfoldable(
+            node.lineno,
+            f"`{ast.unparse(self.source.parents[node])[:50]}` may need the wrapper",
+            "name the bare model here, `model.module`",
+        )
 
 
 def _is_itself(value: ast.expr, name: str) -> bool:

@@ -9,7 +9,7 @@ from ..recover.nest import Nest
 from ..recover.roles import Key, Roles
 from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, dotted, walk
-from .group import Unfoldable
+from .hindrances import Hindrance, Hindrances, unfoldable
 
 WRAPPERS = {
     "torch.nn.parallel.DistributedDataParallel",
@@ -37,34 +37,58 @@ class Wrap:
         return self.call.args[0]
 
 
-def find_wrap(source: Source, roles: Roles, nest: Nest) -> Wrap | None:
-    """The wrapping of the nest's model; None when the file has none. Raises Unfoldable when it has to stay."""
+def find_wrap(source: Source, roles: Roles, nest: Nest, hindrances: Hindrances) -> Wrap | None:
+    """The wrapping of the nest's model; None when the file has none. Raises Unfoldable when it cannot be looked at any further."""
     calls = [c for c in source.calls if roles.full_name(c.func) in WRAPPERS]
     if not calls:
         return None
     call = calls[0]
     if len(calls) > 1:
-        raise Unfoldable(calls[1].lineno, _several(calls))
+        raise unfoldable(calls[1].lineno, _several(calls))
     statement = source.parents[call]
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)]):
             pass
         case _:
-            raise Unfoldable(call.lineno, "the wrapper is no plain variable")
+            raise unfoldable(
+                call.lineno, "the wrapper is no plain variable", "give the wrapped model a variable of its own"
+            )
     scope = source.scope_of(statement)
+    _check_compiled(source, hindrances)
+    key = roles.key(scope, name)
+    if key is None or len(call.args) != 1 or isinstance(call.args[0], ast.Starred):
+        raise unfoldable(call.lineno, "the wrapper has other arguments", "give the wrapper the model and keywords only")
+    in_method = source.view is not None and is_attribute(name) and source.view.method(scope) == "__init__"
+    beside = scope is nest.entry.scope and statement.lineno <= nest.outermost.lineno
+    if not (beside or in_method):
+        hindrances.add(
+            Hindrance(
+                call.lineno,
+                "the model is not wrapped in the function of the training loop",
+                "wrap the model in the function that runs the epochs",
+            )
+        )
+    names, branch, strategy = frozenset[str](), None, ""
+    with hindrances:
+        names = _names_of_wrapper(source, roles, call)
+    with hindrances:
+        branch = _branch(source, nest, statement)
+    with hindrances:
+        strategy = _strategy(roles, call)
+    return Wrap(call, statement, key, branch, strategy, names)
+
+
+def _check_compiled(source: Source, hindrances: Hindrances) -> None:
     if (
         compiled := next((c for c in source.calls if dotted(c.func).rpartition(".")[2] == "compile"), None)
     ) is not None:
-        raise Unfoldable(compiled.lineno, "what is compiled depends on the wrapper around it")
-    key = roles.key(scope, name)
-    in_method = source.view is not None and is_attribute(name) and source.view.method(scope) == "__init__"
-    beside = scope is nest.entry.scope and statement.lineno <= nest.outermost.lineno
-    if key is None or not (beside or in_method):
-        raise Unfoldable(call.lineno, "the model is not wrapped in the function of the training loop")
-    if len(call.args) != 1 or isinstance(call.args[0], ast.Starred):
-        raise Unfoldable(call.lineno, "the wrapper has other arguments")
-    names = _names_of_wrapper(source, roles, call)
-    return Wrap(call, statement, key, _branch(source, nest, statement), _strategy(roles, call), names)
+        hindrances.add(
+            Hindrance(
+                compiled.lineno,
+                "what is compiled depends on the wrapper around it",
+                "leave compiling out here, and compile the model of the converted module",
+            )
+        )
 
 
 def _several(calls: list[ast.Call]) -> str:
@@ -86,7 +110,11 @@ def _names_of_wrapper(source: Source, roles: Roles, call: ast.Call) -> frozenset
         mention = isinstance(node, ast.Name) and node.id in names
         mention = mention or (isinstance(node, ast.Attribute) and node.attr == "DistributedDataParallel")
         if mention and id(node) not in inside:
-            raise Unfoldable(getattr(node, "lineno", 0), "the script asks for the wrapper's class")
+            raise unfoldable(
+                getattr(node, "lineno", 0),
+                "the script asks for the wrapper's class",
+                "ask no `isinstance` of the wrapper's class; use `hasattr(model, 'module')`",
+            )
     return names
 
 
@@ -104,7 +132,11 @@ def _branch(source: Source, nest: Nest, statement: ast.stmt) -> ast.If | None:
         case [ast.If(test=test, body=body) as branch] if statement in body and _is_flag(source, test, branch):
             if not elsewhere or all(is_attribute(n.id) for n in walk(test) if isinstance(n, ast.Name)):
                 return branch
-    raise Unfoldable(statement.lineno, "the model is wrapped under a condition that is no plain flag")
+    raise unfoldable(
+        statement.lineno,
+        "the model is wrapped under a condition that is no plain flag",
+        "wrap under a plain flag, such as `if args.distributed:`, or always",
+    )
 
 
 def _is_flag(source: Source, test: ast.expr, branch: ast.If) -> bool:
@@ -145,11 +177,19 @@ def _strategy(roles: Roles, call: ast.Call) -> str:
     for keyword in call.keywords:
         if keyword.arg in _DEVICE:
             if not _is_own_device(roles, keyword.value):
-                raise Unfoldable(call.lineno, f"`{keyword.arg}` may name another device than Lightning's")
+                raise unfoldable(
+                    call.lineno,
+                    f"`{keyword.arg}` may name another device than Lightning's",
+                    "give it `[local_rank]`, the number of the process on its machine, and choose GPUs by CUDA_VISIBLE_DEVICES",
+                )
         elif keyword.arg in _PASSED_ON and isinstance(keyword.value, ast.Constant):
             passed.append(f"{keyword.arg}={keyword.value.value!r}")
         else:
-            raise Unfoldable(call.lineno, f"`{keyword.arg or '**'}` of the wrapper is not known before the script runs")
+            raise unfoldable(
+                call.lineno,
+                f"`{keyword.arg or '**'}` of the wrapper is not known before the script runs",
+                "write the argument's value here as a constant, or leave it out",
+            )
     passed = [p for p in passed if p != "find_unused_parameters=False"]
     if not passed:
         return '"ddp"'

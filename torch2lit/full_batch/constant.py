@@ -11,7 +11,7 @@ import ast
 from dataclasses import dataclass
 
 from ..files.lines import split_lines
-from ..recover.effects import EffectAnalysis
+from ..recover.effects import EffectAnalysis, effects_of
 from ..recover.lines_in_strings import lines_in_strings
 from ..recover.loops import Iterable
 from ..recover.nest import Nest
@@ -43,7 +43,7 @@ def find_constant(nests: list[Nest], roles: Roles, path: str) -> list[Constant]:
     found: list[Constant] = []
     if _may_change_its_input(roles):
         return found
-    effects = EffectAnalysis(roles.source, roles, path)
+    effects = effects_of(roles, path)
     for nest in nests:
         epochs = nest.epochs
         if nest.batches is None and epochs is not None and epochs.kind is Iterable.RANGE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
-from ..recover.effects import EffectAnalysis
+from ..recover.effects import EffectAnalysis, effects_of
 from ..recover.loops import Iterable
 from ..recover.nest import Nest
 from ..recover.phases import NotStraight, find_validation, take_apart
@@ -41,7 +41,7 @@ class FullBatch:
 
 def find_full_batches(nests: list[Nest], roles: Roles, path: str) -> list[FullBatch]:
     """The loops of a program that are such."""
-    effects = EffectAnalysis(roles.source, roles, path)
+    effects = effects_of(roles, path)
     found = [_full_batch(nest, roles, effects) for nest in nests]
     return [one for one in found if one is not None]
 

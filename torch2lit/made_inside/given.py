@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import builtins
 import keyword
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from ..plan.same_parameters import SameParameters
@@ -57,7 +57,7 @@ class Given:
     """What parts of the first call's making are called in the function."""
 
 
-def find_given(nests: list[Nest], roles: Roles, wanted: Collection[str]) -> Given | None:
+def find_given(nests: list[Nest], roles: Roles, wanted: Container[str]) -> Given | None:
     """The first parameter that may be made inside; ``wanted`` are the names that other files take."""
     seen: list[ast.FunctionDef] = []
     for nest in nests:
@@ -71,16 +71,19 @@ def find_given(nests: list[Nest], roles: Roles, wanted: Collection[str]) -> Give
 
 
 class _Search:
-    def __init__(self, roles: Roles, function: ast.FunctionDef, wanted: Collection[str]) -> None:
+    def __init__(self, roles: Roles, function: ast.FunctionDef, wanted: Container[str]) -> None:
         self.roles = roles
         self.source: Source = roles.source
         self.function = function
         self.wanted = wanted
 
     def found(self) -> Given | None:
+        """The first, in a function that no other file calls."""
+        found = self._found() if self._is_only_called() else None
+        return found if found is not None and self.function.name not in self.wanted else None
+
+    def _found(self) -> Given | None:
         """Schedulers first: an optimizer that one of them holds is only made inside after them."""
-        if not self._is_only_called():
-            return None
         given = [*self.function.args.args, *self.function.args.kwonlyargs]
         for role in (Role.SCHEDULER, Role.OPTIMIZER):
             for parameter in given:
@@ -97,11 +100,7 @@ class _Search:
     def _is_only_called(self) -> bool:
         """Whether every mention of the function is a plain call of it, in this file."""
         function, source = self.function, self.source
-        if (
-            not isinstance(source.parents[function], ast.Module)
-            or function.decorator_list
-            or function.name in self.wanted
-        ):
+        if not isinstance(source.parents[function], ast.Module) or function.decorator_list:
             return False
         if function.args.vararg or function.args.kwarg or function.args.posonlyargs or yields(function):
             return False

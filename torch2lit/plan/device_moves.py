@@ -283,6 +283,8 @@ class DeviceMoves:
         if self.roles.key(self.entry, name) != key or is_whole(name):
             return False
         loop = self.draft.nest.outermost
+        if any(n.id == name and not isinstance(n.ctx, ast.Load) for n in walk(loop) if isinstance(n, ast.Name)):
+            return False  # a count of batches is another number in each of them
         before = name in self.roles.origins
         for binding in self.roles.bindings(key):
             inside = any(a is loop for a in self.source.ancestors(binding.statement)) or binding.statement is loop

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ast
 
+from ..recover.own_classes import own_class
 from .draft import Draft
+from .held_models import trained_models
 from .seeding import SEEDS, is_seeded
 
 DIFFERS = "differs-per-process"
@@ -32,6 +34,7 @@ def tell_of_differences(draft: Draft) -> None:
     """Findings for what each process may have otherwise when `fit` begins, with what makes it the same."""
     if not draft.options.several_processes or draft.group is not None:
         return
+    _tell_of_weights(draft)
     told: set[str] = set()
     for call in draft.source.calls:
         if not _runs_before(draft, call):
@@ -40,6 +43,31 @@ def tell_of_differences(draft: Draft) -> None:
         if message and kind not in told:
             told.add(kind)
             draft.note(DIFFERS, call, message)
+
+
+def _tell_of_weights(draft: Draft) -> None:
+    """FSDP shards the weights that each process has made, and does not make them equal first as DDP does."""
+    strategy = draft.options.strategy or ""
+    if not strategy.startswith("fsdp"):
+        return
+    for model in sorted(trained_models(draft), key=lambda v: v.rank):
+        for binding in draft.roles.bindings((model.scope, model.name)):
+            made = binding.value
+            if isinstance(made, ast.Call) and _draws_weights(draft, made) and not is_seeded(draft, made, "torch"):
+                text = (
+                    f"`{ast.unparse(made)[:40]}` draws its weights in every process by itself, `{strategy}` puts together parts of "
+                    "all of them, and nothing surely seeds it before: call `torch.manual_seed(0)` above"
+                )
+                draft.note(DIFFERS, made, text)
+                return
+
+
+def _draws_weights(draft: Draft, call: ast.Call) -> bool:
+    """Whether a call makes a network of the script's own or of torch's layers, with nothing loaded that anybody sees."""
+    if any(isinstance(c.func, ast.Attribute) and c.func.attr == "load_state_dict" for c in draft.source.calls):
+        return False
+    own = own_class(draft.roles, call, draft.source.scope_of(call)) is not None
+    return own or draft.roles.full_name(call.func).startswith("torch.nn.")
 
 
 def _runs_before(draft: Draft, call: ast.Call) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import functools
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
@@ -19,10 +18,11 @@ from ..recover.phases import Epoch, Validation
 from ..recover.roles import Role, Roles
 from ..recover.syntax import Source
 from ..recover.variables import Variable, Variables
-from ..recover.wanted_names import wanted_elsewhere
+from ..recover.wanted_names import WantedNames
 
 if TYPE_CHECKING:
     from ..ddp.group import Group
+    from ..ddp.hindrances import Hindrance
 
 EPOCH_START = "on_train_epoch_start"
 BATCH_START = "on_train_batch_start"
@@ -33,6 +33,8 @@ VALIDATION_START = "on_validation_epoch_start"
 VALIDATION_STEP = "validation_step"
 VALIDATION_END = "on_validation_epoch_end"
 EPOCH_END = "on_train_epoch_end"
+SAVES = ("save_best", "save_last", "save_every")
+"""Methods that callbacks call behind an epoch: each writes one file of the script's."""
 HOOKS = (
     EPOCH_START,
     BATCH_START,
@@ -43,6 +45,7 @@ HOOKS = (
     VALIDATION_STEP,
     VALIDATION_END,
     EPOCH_END,
+    *SAVES,
 )
 
 
@@ -233,8 +236,12 @@ class Draft:
     """The outermost loops of the file's other nests."""
     group: Group | None = None
     """The wrapper for several processes that was taken out of the text, because Lightning's strategy wraps as it did."""
-    wrapped_because: tuple[int, str] | None = None
+    wrapped_because: tuple[Hindrance, ...] = ()
     """The line and the reason why the script's own wrapper for several processes stays."""
+    resumed: str = ""
+    """The checkpoint from which the Trainer goes on, as source."""
+    kept_resume: tuple[int, str] | None = None
+    """The line and the reason why the script goes on from its own files itself."""
 
     mechanism: Mechanism = Mechanism.AUTOMATIC
     automatic: bool = True
@@ -259,6 +266,10 @@ class Draft:
     """What stands for the words in braces in the texts of accepted proposals."""
     texts: dict[ast.stmt, str] = field(default_factory=dict)
     """What becomes of statements of hooks, in the script's names."""
+    loud: list[ast.stmt] = field(default_factory=list)
+    """Statements of hooks from which StopIteration would come, which Lightning takes for its own."""
+    loud_items: list[Item] = field(default_factory=list)
+    """The same for items that are no statements."""
     rewritten: dict[ast.stmt, str] = field(default_factory=dict)
     """Statements around the loop that become other source."""
     united: list[Item] = field(default_factory=list)
@@ -288,6 +299,10 @@ class Draft:
     """The evaluations behind the loop that run through the validation's hooks, too."""
     left_in_eval: list[str] = field(default_factory=list)
     """The models that the script's last validation leaves in eval mode, where that is seen; Lightning puts them back."""
+    eval_at_end: list[Variable] = field(default_factory=list)
+    """The models that the script leaves in eval mode behind its validation, where the rest of the epoch, or what follows, may see it."""
+    validated_in_train: list[Variable] = field(default_factory=list)
+    """The models that surely are in train mode throughout the script's validation."""
     exits: list[ast.ExceptHandler] = field(default_factory=list)
     """Handlers of ^C around the loop that take the exit which Lightning makes of it."""
     findings: list[Finding] = field(default_factory=list)
@@ -295,10 +310,10 @@ class Draft:
     """What stood in the way of each mechanism that was tried, in the order of trying."""
     idioms: list[str] = field(default_factory=list)
 
-    @functools.cached_property
-    def wanted_elsewhere(self) -> frozenset[str]:
+    @property
+    def wanted_elsewhere(self) -> WantedNames:
         """The names that other files of the project take from this one."""
-        return frozenset(wanted_elsewhere(self.path))
+        return WantedNames(self.path)
 
     @property
     def own_points(self) -> bool:
@@ -359,7 +374,7 @@ class Draft:
         if item.kind in ("enter", "leave"):
             assert isinstance(item.node, ast.With)
             return joined_effects([self.effects.of(i.context_expr, item.frame.scope) for i in item.node.items])
-        if item.kind in ("stop", "validates"):
+        if item.kind in ("stop", "validates", "saves"):
             assert item.value is not None
             return self.effects.of(item.value, item.frame.scope)
         if item.kind == "result":

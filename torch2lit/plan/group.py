@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ast
 
-from ..ddp.group import Group, Unfoldable
+from ..ddp.group import Group
+from ..ddp.hindrances import Hindrance, Hindrances, unfoldable
 from ..ddp.samplers import SAMPLERS
 from ..program import Mechanism
 from ..recover.items import Item, names_in
@@ -21,6 +22,7 @@ from .state import State
 from .steps import controls
 from .train_data import constructions
 
+NOT_AUTOMATIC = "the loop is not optimized automatically"
 _THROUGH = (TRAINING_STEP, VALIDATION_STEP)
 _REPEATS = (
     ast.For,
@@ -43,41 +45,82 @@ def check_group(draft: Draft, state: State) -> None:
     group = draft.group
     if group is None:
         return
-    outermost = draft.nest.outermost
+    hindrances = Hindrances()
     if draft.mechanism not in (Mechanism.AUTOMATIC, Mechanism.ITERATIONS) or not draft.automatic:
-        raise Unfoldable(outermost.lineno, "the loop is not optimized automatically")
+        hindrances.add(not_automatic(draft))
+    else:
+        with hindrances:
+            _check_batches(draft)
+        with hindrances:
+            _check_calls(draft, group)
+        with hindrances:
+            if group.sharded:
+                _check_samplers(draft, state, group)
+    with hindrances:
+        _check_modules(draft, state, group)
+    with hindrances:
+        _check_told(draft, group)
+    hindrances.settle()
+    draft.imports.append("os")
+
+
+def _check_batches(draft: Draft) -> None:
+    """Every batch has one backward pass that averages the gradients, in every process."""
     if draft.window is not None:
-        raise Unfoldable(
-            outermost.lineno, "it averages gradients over the processes in every backward pass of several per step"
+        raise unfoldable(
+            draft.nest.outermost.lineno,
+            "it averages gradients over the processes in every backward pass of several per step",
+            "accumulate under `model.no_sync()` but for the last batch of a step",
         )
     for item in draft.hooks[TRAINING_STEP]:
         if item.kind == "statement" and any(controls(item.node)):
-            raise Unfoldable(item.node.lineno, "a batch may be left out")
+            raise unfoldable(
+                item.node.lineno,
+                "a batch may be left out",
+                "leave no batch out by `continue` or `break`: the processes would wait for each other",
+            )
+
+
+def _check_told(draft: Draft, group: Group) -> None:
+    """The Trainer's arguments name the processes that the script has."""
+    line = draft.nest.outermost.lineno
     if draft.roles.origins.get("os", "os") != "os":
-        raise Unfoldable(outermost.lineno, "`os` is another module here")
-    _check_calls(draft, group)
-    _check_modules(draft, state, group)
+        raise unfoldable(line, "`os` is another module here", "leave the name `os` to Python's module")
     told = draft.options.strategy or draft.options.devices or draft.options.num_nodes
     if told is not None and (group.sharded or group.backend is not None):
-        raise Unfoldable(draft.nest.outermost.lineno, "the processes are others than the script's")
-    if group.sharded:
-        _check_samplers(draft, state, group)
-    draft.imports.append("os")
+        remedy = "leave out `--devices`, `--num-nodes` and `--strategy`"
+        raise unfoldable(line, "the processes are others than the script's", remedy)
+
+
+def not_automatic(draft: Draft) -> Hindrance:
+    """The obstacle of a loop that is not optimized automatically, with what kept it from that."""
+    first = next((one for mechanism, one in draft.obstacles if mechanism is Mechanism.AUTOMATIC), None)
+    remedy = f"it would be but for this: {first.reason}" if first is not None else ""
+    line = getattr(first.node, "lineno", 0) if first is not None else 0
+    return Hindrance(line or draft.nest.outermost.lineno, NOT_AUTOMATIC, remedy)
 
 
 def _check_samplers(draft: Draft, state: State, group: Group) -> None:
     """The Trainer gives every loader that it runs over a sampler, and no other."""
     line, data, batches = draft.nest.outermost.lineno, draft.train_data, draft.nest.batches
     if data is None or batches is None or data.lazy or len(data.texts) != 1:
-        raise Unfoldable(line, "the Trainer does not run over the loader itself")
+        raise unfoldable(line, "the Trainer does not run over the loader itself", "loop over the loader itself")
     made = {m.call.lineno for m in constructions(draft, batches.base, draft.nest.inner)}
     if (validation := draft.validation) is not None:
         loaders = constructions(draft, validation.loop.base, validation.frame)
         if not loaders or not all(one.call.lineno in group.sharded or _is_sharded(one) for one in loaders):
-            raise Unfoldable(validation.loop.node.lineno, "every process validates on all data")
+            raise unfoldable(
+                validation.loop.node.lineno,
+                "every process validates on all data",
+                "give the validation's loader a DistributedSampler",
+            )
         made |= {one.call.lineno for one in loaders}
     if not group.sharded <= made or not made:
-        raise Unfoldable(line, "another loop runs over a loader whose sampler would be gone")
+        raise unfoldable(
+            line,
+            "another loop runs over a loader whose sampler would be gone",
+            "give the other loop a loader of its own",
+        )
     bases = [draft.variable(batches.base, draft.nest.inner)]
     bases += [draft.variable(validation.loop.base, validation.frame)] if validation is not None else []
     for hook, items in draft.hooks.items():
@@ -86,7 +129,11 @@ def _check_samplers(draft: Draft, state: State, group: Group) -> None:
             if variable is None or variable not in bases or isinstance(parent, ast.For | ast.Attribute):
                 continue
             if (hook, variable) not in state.in_hook and not state.homes.get(variable, "").startswith("self.trainer."):
-                raise Unfoldable(node.lineno, "a hook asks the loader that the Trainer has not given its sampler")
+                raise unfoldable(
+                    node.lineno,
+                    "a hook asks the loader that the Trainer has not given its sampler",
+                    "ask the data set instead",
+                )
 
 
 def _is_sharded(loader: Making) -> bool:
@@ -105,21 +152,35 @@ def _check_calls(draft: Draft, group: Group) -> None:
             for call in _calls(draft, group, item):
                 if hook not in _THROUGH:
                     if not group.bufferless:
-                        raise Unfoldable(
-                            call.lineno, "the model is called outside of the steps, where it has no wrapper"
+                        raise unfoldable(
+                            call.lineno,
+                            "the model is called outside of the steps, where it has no wrapper",
+                            "evaluate in the epoch loop, or call the bare model",
                         )
                     continue
                 through.add(call.lineno)
                 if hook == TRAINING_STEP and call.lineno not in group.forwards:
-                    raise Unfoldable(call.lineno, "the model is trained without its wrapper")
+                    raise unfoldable(
+                        call.lineno,
+                        "the model is trained without its wrapper",
+                        "call the wrapped model in the training step",
+                    )
     placed = {c.lineno for items in draft.hooks.values() for item in items for c in _calls(draft, group, item)}
     if hidden := sorted(group.elsewhere - placed):
-        raise Unfoldable(hidden[0], "a function calls the model, perhaps in the training step")
+        raise unfoldable(
+            hidden[0],
+            "a function calls the model, perhaps in the training step",
+            "call the model in the training step alone",
+        )
     for hook in _THROUGH:
         if hook in draft.hooks and (hook == TRAINING_STEP or not group.bufferless):
             _check_one(draft, group, hook)
     if not group.bufferless and (outside := sorted(group.forwards - through)):
-        raise Unfoldable(outside[0], "the model is called outside of the steps, where it has no wrapper")
+        raise unfoldable(
+            outside[0],
+            "the model is called outside of the steps, where it has no wrapper",
+            "evaluate in the epoch loop, or call the bare model",
+        )
 
 
 def _check_one(draft: Draft, group: Group, hook: str) -> None:
@@ -134,7 +195,11 @@ def _check_one(draft: Draft, group: Group, hook: str) -> None:
     lines = {call.lineno for _, call in found}
     if len({id(call) for _, call in found}) != 1 or not lines <= group.forwards:
         place = found[0][1].lineno if found else draft.nest.outermost.lineno
-        raise Unfoldable(place, "the wrapper is not called exactly once per batch")
+        raise unfoldable(
+            place,
+            "the wrapper is not called exactly once per batch",
+            "call the wrapped model once per batch, under no condition",
+        )
     item, call = found[0]
     for ancestor in draft.source.ancestors(call):
         if ancestor in (item.node, draft.nest.outermost) and not isinstance(item.node, _REPEATS):
@@ -146,7 +211,11 @@ def _check_one(draft: Draft, group: Group, hook: str) -> None:
         if isinstance(ancestor, ast.FunctionDef):
             break
         if isinstance(ancestor, _REPEATS):
-            raise Unfoldable(call.lineno, "the wrapper is not called exactly once per batch")
+            raise unfoldable(
+                call.lineno,
+                "the wrapper is not called exactly once per batch",
+                "call the wrapped model once per batch, under no condition",
+            )
 
 
 def _calls(draft: Draft, group: Group, item: Item) -> list[ast.Call]:
@@ -169,14 +238,20 @@ def _check_modules(draft: Draft, state: State, group: Group) -> None:
     """Lightning's wrapper takes in all modules that the LightningModule holds; the script's took one."""
     held = [v for v, home in state.homes.items() if home.startswith("self.") and _place(v.scope, v.name) in group.names]
     if not held:
-        raise Unfoldable(draft.nest.outermost.lineno, "the LightningModule would not hold the model")
+        raise unfoldable(
+            draft.nest.outermost.lineno,
+            "the LightningModule would not hold the model",
+            "make the model beside the loop",
+        )
     for variable in sorted(state.homes, key=lambda v: v.rank):
         if not state.homes[variable].startswith("self.") or _place(variable.scope, variable.name) in group.names:
             continue
         role = draft.roles.role_of((variable.scope, variable.name))
         if role is Role.MODEL or (role in (Role.CRITERION, None) and _may_hold_parameters(draft, group, variable)):
-            raise Unfoldable(
-                draft.nest.outermost.lineno, f"`{variable.name}` may have parameters, which the script does not wrap"
+            raise unfoldable(
+                draft.nest.outermost.lineno,
+                f"`{variable.name}` may have parameters, which the script does not wrap",
+                "make it part of the wrapped model",
             )
 
 

@@ -115,7 +115,7 @@ class _Writer:
                 item.node, Fate.MOVED, hook, "spread_with", "it begins and ends around the loop that Lightning runs"
             )
             return
-        if item.kind == "validates":
+        if item.kind in ("validates", "saves"):
             return
         if item.kind != "statement":
             self.add(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from ..ddp.hindrances import Hindrance
 from ..ddp.own import own_group
 from ..recover.items import Item
 from ..recover.roles import Role
@@ -14,8 +15,10 @@ from .bound_elsewhere import check_bound_elsewhere
 from .differs import tell_of_differences
 from .draft import Draft
 from .fully_sharded import configure_model
+from .going_on import check_going_on
 from .gradients_afterwards import gradients_used_after
-from .group import check_group
+from .gradients_before import touches_gradients_before
+from .group import NOT_AUTOMATIC, check_group, not_automatic
 from .handlers import interrupt_handlers, may_exit, one_line
 from .held_models import trained_models
 from .held_parameters import holds_every
@@ -27,6 +30,7 @@ from .optimizers import Configured, configure
 from .outer_bar import drop_bound_bar
 from .proposals import propose
 from .reported import report_numbers
+from .runs_again import runs_again
 from .sampler_epoch import leave_epoch_to_trainer
 from .second_evaluation import can_be_asked
 from .several_devices import check_options, plan_several, start_loaders_early, tell_of_several
@@ -37,7 +41,10 @@ from .steps import (
     optimizer_names,
     reads_gradients,
 )
+from .stop_iterations import place_errors
+from .train_mode import leave_train_mode_to_lightning
 from .trainer import trainer_arguments
+from .validation_modes import say_modes
 
 
 def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
@@ -48,14 +55,18 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     _keep_carried_gradients(draft)
     _keep_first_gradients(draft)
     leave_epoch_to_trainer(draft)
+    leave_train_mode_to_lightning(draft)
     draft = propose(draft)
     claim_statements(draft)
     drop_bound_bar(draft)
+    place_errors(draft)
     draft.variables.gone = {*draft.removals, *(part for claim in draft.claims.values() for part in claim.unread)}
     state = settle(draft, configured)
     if not all(can_be_asked(draft, state, second) for second in draft.seconds):
         draft.seconds = []
         state = settle(draft, configured)
+    say_modes(draft, state)
+    check_going_on(draft, configured, state)
     check_bound_elsewhere(draft, state, configured.optimizers)
     check_group(draft, state)
     report_numbers(draft, state)
@@ -98,26 +109,25 @@ def _look_for_processes(draft: Draft) -> None:
     call = own_group(draft.source, draft.roles)
     if call is None or draft.group is not None:
         return
-    place: ast.AST | int = call
-    text = f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own"
-    if draft.wrapped_because is not None:
-        line, reason = draft.wrapped_because
-        place = line or call
-        text = f"the wrapper stays, and every process has a Trainer of its own: {reason}"
     if draft.options.strategy is not None:
         text = f"`{dotted(call.func)}` stays, and `--strategy {draft.options.strategy}` sets up processes as well"
-    draft.note("own-processes", place, text)
+        draft.note("own-processes", call, text)
+    elif draft.wrapped_because:
+        first, *more = _hindrances(draft)
+        text = f"the wrapper stays, and every process has a Trainer of its own: {first.text}"
+        draft.note("own-processes", first.line or call, text)
+        for one in more:
+            draft.note("own-processes", one.line or call, f"the wrapper stays as well because {one.text}")
+    else:
+        text = f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own"
+        draft.note("own-processes", call, text)
 
 
-def _runs_again(draft: Draft) -> bool:
-    """Whether the function around the loop may run several times: it is called in a loop or in several places."""
-    scope = draft.nest.entry.scope
-    if isinstance(scope, ast.Module):
-        return False
-    if is_attribute(scope.name):  # an object may be asked to train as often as one likes
-        return True
-    calls = draft.source.calls_to(scope.name)
-    return len(calls) > 1 or any(isinstance(a, ast.For | ast.While) for c in calls for a in draft.source.ancestors(c))
+def _hindrances(draft: Draft) -> tuple[Hindrance, ...]:
+    """What keeps the wrapper, with the mechanism, which is known only now."""
+    if draft.automatic or any(one.reason == NOT_AUTOMATIC for one in draft.wrapped_because):
+        return draft.wrapped_because
+    return (*draft.wrapped_because, not_automatic(draft))
 
 
 def _fits_already(draft: Draft) -> bool:
@@ -134,8 +144,7 @@ def _keep_first_gradients(draft: Draft) -> None:
         return
     if not _gradients_matter(draft):
         return
-    repeated = any(isinstance(a, ast.For | ast.While) for a in draft.source.ancestors(draft.nest.outermost))
-    if draft.other_loops or repeated or _runs_again(draft) or _fits_already(draft):
+    if draft.other_loops or runs_again(draft) or _fits_already(draft) or touches_gradients_before(draft):
         draft.methods.append(
             "def zero_grad(self, set_to_none=True):\n    pass  # gradients of an earlier loop live on\n"
         )

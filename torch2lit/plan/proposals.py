@@ -15,8 +15,9 @@ import libcst as cst
 from ..feature import AROUND, Conflict, Feature, Note, Proposal
 from ..installed import features, is_own
 from ..program import Claim, TrainerSpec
+from ..recover.items import Item
 from ..recover.syntax import walk
-from .draft import Draft, Removal, Watched
+from .draft import SAVES, Draft, Removal, Watched
 from .trainer import planned_arguments
 from .training import DraftTraining
 
@@ -90,6 +91,12 @@ def accept(draft: Draft, proposal: Proposal, feature: str) -> Draft | Conflict:
             unread = (*proposal.unread, *left)
             planned.texts[statement] = text
             planned.claims[statement] = Claim(proposal.target, proposal.reason, _becomes(text), unread=unread)
+    for saving in proposal.saved:
+        place = training.item_of(saving.statement)
+        assert place is not None
+        line = ast.copy_location(ast.Expr(saving.value), saving.statement)  # its own statement is gone
+        item = Item(line, place[0].frame, "saves", saving.function, saving.value)
+        planned.hooks[saving.method] = [item]
     for watch in proposal.watched:
         place = training.item_of(watch.before)
         assert place is not None
@@ -152,13 +159,16 @@ def _level(draft: Draft, _training: DraftTraining, proposal: Proposal) -> str:
     return "" if draft.options.wants(proposal.level, proposal.option) else proposal.level
 
 
-def _free(_draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
+def _free(draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     """What a proposal changes is there, nobody else has changed it, and what becomes other source has a line of its own."""
     places = {part.statement: part.place for part in training.parts}
     for statement in _changed(proposal):
         around = statement in proposal.texts and places.get(statement) in AROUND
         if statement not in places or (around and not training.alone(statement)):
             return _line(statement)
+    for saving in proposal.saved:
+        if saving.method in draft.hooks or saving.method in draft.source.names or saving.method not in SAVES:
+            return f"`{saving.method}`"
     return ""
 
 

@@ -31,6 +31,7 @@ from .draft import (
 from .idioms import StatementSite
 from .kept_losses import bare_value, kept_by
 from .log_names import is_training_loss, log_name, of_epoch, of_validation
+from .logged_in_step import log_in_step
 from .looks import Looks
 from .measured import Measured
 from .metrics import logged_numbers
@@ -96,6 +97,7 @@ class _Reporter:
                 self._report(place)
         if not any(is_training_loss(n) for hook in (*_STEPS, EPOCH_START, EPOCH_END) for n in self.taken.get(hook, ())):
             self._keep_losses()
+        log_in_step(self.draft)
 
     def _keep_losses(self) -> None:
         """Log the loss that a step only hands on, to a meter or to a sum whose mean is not known to be a number."""

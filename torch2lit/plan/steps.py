@@ -19,7 +19,7 @@ from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
 from .draft import Obstacle as Obstacle
-from .gradients_before import leaves_gradients_before
+from .gradients_before import clears_first, leaves_gradients_before
 from .held_optimizers import taken_out_of
 from .held_parameters import holds_every
 from .last_returns import leaves_only_loop
@@ -171,7 +171,7 @@ def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
         if draft.effects_of(item).gradients and item in step.before:
             return Obstacle(item.node, "gradients are touched before the backward pass")
     if (leaving := _begins_with_gradients(draft, step)) is not None:
-        return Obstacle(leaving, "it leaves gradients, to which the first batch adds its own")
+        return Obstacle(leaving, "what runs before the loop leaves gradients, to which the first batch adds its own")
     for item in [*step.before, *step.between, *step.after]:
         for node in walk_scope(item.node):
             if (
@@ -206,13 +206,15 @@ def _reads_cleared_gradients(draft: Draft, step: Step) -> ast.AST | None:
             return item.node
     scope = draft.nest.entry.scope
     later = (s for s in statements_after(draft) if draft.effects.of(s, scope).gradients)
-    return next((s for s in later if not _clears_first(draft, step, s)), None)
+    return next((s for s in later if not clears_first(draft, s, step.optimizer)), None)
 
 
 def _begins_with_gradients(draft: Draft, step: Step) -> ast.AST | None:
     """What leaves gradients before the loop, which Lightning would clear and a script does not that clears behind the step."""
     items = draft.epoch.batch
-    return None if items.index(step.zero_grads[0]) < items.index(step.backward) else leaves_gradients_before(draft)
+    if items.index(step.zero_grads[0]) < items.index(step.backward):
+        return None
+    return leaves_gradients_before(draft, step.optimizer)
 
 
 def _joins_with_gradients(draft: Draft, step: Step) -> ast.AST | None:
@@ -245,17 +247,6 @@ def _joins(node: ast.AST) -> bool:
         ):
             return True
     return False
-
-
-def _clears_first(draft: Draft, step: Step, statement: ast.stmt) -> bool:
-    """Whether the first thing that happens to gradients in a statement is that those of the step are zeroed."""
-    names = ("zero_grad", "backward")
-    touched = [n for n in walk(statement) if isinstance(n, ast.Attribute) and (n.attr in names or n.attr == "grad")]
-    first = min(touched, key=lambda n: (n.lineno, n.col_offset), default=None)
-    if first is None or first.attr != "zero_grad":
-        return False
-    place = Item(statement, draft.nest.entry)
-    return draft.variable(first.value, place.frame) is step.optimizer or holds_every(draft, first.value, place)
 
 
 def has_backward_call(node: ast.AST) -> bool:

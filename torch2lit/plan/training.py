@@ -8,20 +8,21 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..feature import AFTER, BEFORE, ELSEWHERE, Node, Part, Start, Value
+from ..program import Mechanism
 from ..recover.items import Item
 from ..recover.names import bound_otherwise, parameter_names
 from ..recover.nest import Frame
 from ..recover.state_names import is_state
 from ..recover.syntax import Scope, blocks, root_name, walk, walk_scope
 from .afterwards import statements_after
-from .draft import HOOKS, Draft
-from .entry_names import at_entry
+from .draft import HOOKS, SAVES, Draft
+from .entry_names import at_entry, entry_text
 from .held_parameters import holds_every
 from .last_returns import leaves_only_loop
 from .moved import moved_functions
 from .settled_numbers import SettledNumbers
 from .steps import controls, open_controls
-from .whole_state import changes_weights, counts_from_zero, is_all_state, is_the_optimizer
+from .whole_state import changes_weights, counts_from_zero, is_all_state, is_epoch_counter, is_the_optimizer
 
 _BY_TEXT = {"exec", "eval"}
 _ALL_NAMES = {"globals", "locals", "vars"}
@@ -91,7 +92,7 @@ class DraftTraining:
 
     def _ends_epoch(self, hook: str) -> bool:
         """Whether nothing of an epoch runs after the hook."""
-        later = HOOKS[HOOKS.index(hook) + 1 :]
+        later = HOOKS[HOOKS.index(hook) + 1 : -len(SAVES)]
         return self._draft.nest.epochs is not None and not any(self._draft.hooks.get(h) for h in later)
 
     def item_of(self, statement: ast.stmt) -> tuple[Item, str] | None:
@@ -213,6 +214,20 @@ class DraftTraining:
     def all(self, kind: type[Node]) -> Sequence[Node]:
         return self._draft.source.all(kind)
 
+    def loaders(self) -> Sequence[str]:
+        draft, data = self._draft, self._draft.train_data
+        if draft.nest.batches is None or data is None or data.lazy or draft.mechanism is Mechanism.EPOCHS:
+            return ()
+        found = list(data.texts)
+        if draft.validation is not None:
+            found += [entry_text(draft, one.loop.base, one.frame) for one in draft.validation.all]
+        plain = len(data.texts) == 1 and len(found) <= 2 and all(text.isidentifier() for text in found)
+        return found if plain else ()
+
+    def in_training(self, node: ast.AST) -> bool:
+        moved = {*moved_functions(self._draft), self._draft.nest.outermost}
+        return node in moved or any(around in moved for around in self._draft.source.ancestors(node))
+
     def is_gone(self, statement: ast.stmt) -> bool:
         return statement in self._draft.removals
 
@@ -229,6 +244,13 @@ class DraftTraining:
 
     def counts_epochs(self, node: ast.expr, part: Part) -> bool:
         return counts_from_zero(self._draft, node, self._item_at(part))
+
+    def is_epoch(self, node: ast.expr, part: Part) -> bool:
+        return is_epoch_counter(self._draft, node, self._item_at(part))
+
+    @property
+    def resumed(self) -> str:
+        return self._draft.resumed
 
     def trains(self, node: ast.expr, part: Part) -> bool:
         return holds_every(self._draft, node, self._item_at(part)) and not self._draft.module_that_trains
@@ -260,7 +282,7 @@ class DraftTraining:
         return any(open_controls(self._draft, i.node) for i in items[: items.index(item)] if i.kind == "statement")
 
     def told(self, argument: str) -> str:
-        return self._draft.trainer.get(argument)
+        return dict(self._draft.trainer.written()).get(argument, "")
 
     @property
     def processes(self) -> bool:

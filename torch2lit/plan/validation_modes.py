@@ -10,6 +10,7 @@ import ast
 
 from ..recover.items import Item, parts
 from ..recover.loops import Iterable
+from ..recover.makings import Value, makings, sources
 from ..recover.phases import Validation
 from ..recover.roles import Role
 from ..recover.syntax import walk
@@ -22,13 +23,14 @@ from .mode_afterwards import items_path, mode_shows_after
 from .mode_dependent import mode_dependent
 from .modes import mode_calls, only_mode_call
 from .second_evaluation import Divided, own_items
+from .state import State
 from .steps import open_controls
 
 _KEEP_MODE = """\
 def on_validation_model_eval(self):
     pass  # the script validates in the mode that it is in
 """
-_KEEP_EVAL = """\
+KEEP_EVAL = """\
 def on_validation_model_train(self):
     pass  # the script stays in eval mode until it calls train() itself
 """
@@ -40,43 +42,27 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
     held = _held(draft, inside)
     paths = {model: items_path(draft, inside, model) for model in held}
     changed = [m for m in sorted(held, key=lambda v: v.rank) if paths[m].switches or _may_be_switched(draft, inside, m)]
+    changed = [m for m in changed if not _back_in_train(draft, found, m, inside)]
     told = [m for m in changed if _shows_in_epoch(draft, found, m, rest)]
     after = [m for m in changed if m not in told and _is_seen_afterwards(draft, m, rest)]
     if not told and all(_surely_left_in_eval(draft, found, m, inside, rest) for m in after):
         draft.left_in_eval = [m.name for m in after]
         after = []
-    as_it_is = any(path.shows for path in paths.values())
+    shown = [m for m in sorted(held, key=lambda v: v.rank) if paths[m].shows]
+    as_it_is = bool(shown)
     stays = bool(told or after)
-    if stays and not as_it_is and (switches := _switches_to_move(draft, found, [*told, *after], inside)):
-        draft.hooks[VALIDATION_START] = [i for i in draft.hooks[VALIDATION_START] if i not in switches]
-        draft.hooks[EPOCH_END] = [*switches, *draft.hooks.get(EPOCH_END, [])]
-        stays = False
+    if stays and all(_in_eval_behind(draft, found, m, inside, rest) for m in changed):
+        draft.eval_at_end, stays = changed, False
     # Where some models keep the mode that the script gives them and others none at all, Lightning must not switch.
+    if as_it_is and not stays and all(_trains_before(draft, found, m, inside) for m in shown):
+        draft.validated_in_train = shown
+        as_it_is = False
     if as_it_is or (stays and not all(paths[m].switches for m in held)):
         draft.methods.append(_KEEP_MODE)
     else:
         _leave_eval_to_lightning(draft, draft.hooks[VALIDATION_START], held)
     if stays:
-        draft.methods.append(_KEEP_EVAL)
-
-
-def _switches_to_move(draft: Draft, found: Validation, models: list[Variable], inside: list[Item]) -> list[Item]:
-    """The script's own switches of models to eval mode, when they may as well stand at the epoch's end; [] when they may not.
-
-    Lightning switches before the validation itself, and gives back the mode of the training behind it.
-    """
-    first = [*draft.epoch.before, *draft.epoch.batch]
-    if found.every is not None or _may_train(draft, inside) or _is_handed_on(draft, inside):
-        return []
-    if any(not isinstance(c, ast.Continue) for i in first for c in open_controls(draft, i.node)):
-        return []
-    moved: list[Item] = []
-    for model in models:
-        item = next((i for i in draft.hooks[VALIDATION_START] if (model, "eval") in mode_calls(draft, i)), None)
-        if item is None or not isinstance(item.node, ast.Expr):
-            return []
-        moved.append(item)
-    return moved
+        draft.methods.append(KEEP_EVAL)
 
 
 def _held(draft: Draft, inside: list[Item]) -> set[Variable]:
@@ -93,10 +79,10 @@ def modes_allow(draft: Draft, found: Validation, seconds: list[Second], divided:
         return False
     shown = [model for model in held if items_path(draft, own, model).shows]
     left = all(_surely_left_in_eval(draft, found, model, inside, rest) for model in shown)
-    return all(not shown or _in_eval_behind(draft, second, shown, left) for second in seconds)
+    return all(not shown or _in_eval_where_asked(draft, second, shown, left) for second in seconds)
 
 
-def _in_eval_behind(draft: Draft, second: Second, models: list[Variable], left: bool) -> bool:
+def _in_eval_where_asked(draft: Draft, second: Second, models: list[Variable], left: bool) -> bool:
     """Whether models are in eval mode where an evaluation runs again: the script switches them on the way, or they are ``left`` so."""
     waiting = {*models}
     for statement in reversed(second.place.passed):
@@ -177,26 +163,101 @@ def _surely_left_in_eval(
     return not leaving and _has_turns(draft)
 
 
+def _in_eval_behind(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:
+    """Whether a model surely is in eval mode, as a whole, behind every validation, and every epoch has one that has run by its end."""
+    asked = found.every is not None or found.block is not None
+    counted = any(i.kind == "validates" or i.guard is not None for i in draft.all_items())
+    everywhere = [*draft.epoch.before, *draft.epoch.batch, *inside, *rest]
+    if asked or counted or model in draft.variables.written_in_sight(everywhere) or not _is_straight(draft):
+        return False
+    start = [*found.leading, *found.before]
+    run = start if _may_be_empty(draft, found) else inside
+    if not items_path(draft, run, model).switches:
+        return False
+    later = [*start, *inside]
+    return not _may_train(draft, later) and not _is_handed_on(draft, later)
+
+
+def _trains_before(draft: Draft, found: Validation, model: Variable, inside: list[Item]) -> bool:
+    """Whether a model surely is in train mode, as a whole, when a validation begins, and nothing of the validation switches anything."""
+    return _in_train(draft, found, model, inside) and not _switches(draft, inside)
+
+
+def _back_in_train(draft: Draft, found: Validation, model: Variable, inside: list[Item]) -> bool:
+    """Whether a model surely is in train mode, as a whole, both when a validation begins and when it has ended."""
+    last = [n for n, i in enumerate(inside) if (model, "train") in mode_calls(draft, i)]
+    if not last or inside[last[-1]] not in draft.hooks.get(VALIDATION_END, []):
+        return False
+    return _in_train(draft, found, model, inside) and not _switches(draft, inside[last[-1] + 1 :])
+
+
+def _in_train(draft: Draft, found: Validation, model: Variable, inside: list[Item]) -> bool:
+    """Whether every epoch begins by switching a model to train mode, and nothing switches any part of it until the validation."""
+    items = [*draft.epoch.before, *draft.epoch.batch, *found.leading]
+    switched = [n for n, i in enumerate(draft.epoch.before) if (model, "train") in mode_calls(draft, i)]
+    if not switched or model in draft.variables.written_in_sight([*items, *inside]):
+        return False
+    later = items[max(switched, default=-1) + 1 :]
+    return not _switches(draft, later) and not _is_handed_on(draft, [*later, *inside]) and _is_straight(draft)
+
+
+def _switches(draft: Draft, items: list[Item]) -> bool:
+    """Whether any code that items may run switches the mode of anything."""
+    return any(map(_is_switch, may_run(draft.source, [part for i in items for part, _ in parts(i)])))
+
+
+def _is_straight(draft: Draft) -> bool:
+    """Whether nothing leaves an epoch before its validation, or the validation itself."""
+    code = [*draft.epoch.before, *draft.epoch.batch, *draft.epoch.leaving]
+    code += [i for hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END) for i in draft.hooks.get(hook, [])]
+    return not any(not isinstance(c, ast.Continue) for i in code for c in open_controls(draft, i.node))
+
+
+def _may_be_empty(draft: Draft, found: Validation) -> bool:
+    """Whether the validation may have no batch: what it runs over is no loader of one batch that is written out."""
+    if not isinstance(found.loop.base, ast.Name):
+        return True
+    made = [m for m in makings(Value(found.loop.base, found.frame.scope, draft.roles)) if m.last_name == "DataLoader"]
+    one = [m for m in made if isinstance(data := m.argument("dataset", 0), Value) and _has_element(data.node)]
+    return not made or len(one) != len(sources(Value(found.loop.base, found.frame.scope, draft.roles)))
+
+
+def _has_element(node: ast.expr) -> bool:
+    return isinstance(node, ast.List) and len(node.elts) == 1 and not isinstance(node.elts[0], ast.Starred)
+
+
 def _may_train(draft: Draft, items: list[Item]) -> bool:
     """Whether any code that items may run switches something to a mode other than eval."""
-    for node in may_run(draft.source, [i.node for i in items]):
-        if isinstance(node, ast.Attribute) and node.attr in ("train", "training"):
-            return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "eval":
-            if mode_of(node) is not False:
+    for node in may_run(draft.source, [part for i in items for part, _ in parts(i)]):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="eval"), args=[], keywords=[]) if mode_of(node) is False:
+                continue
+            case _ if _is_switch(node):
                 return True
     return False
 
 
+def _is_switch(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(attr="train") | ast.Attribute(attr="training", ctx=ast.Store() | ast.Del()):
+            return True
+        case ast.Call(func=ast.Attribute(attr="eval"), args=[], keywords=[]):
+            return True
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("setattr", "exec", "vars")
+    )
+
+
 def _is_handed_on(draft: Draft, items: list[Item]) -> bool:
     """Whether any of that code hands a model to code of which the file does not show what it does with the mode."""
-    for node in may_run(draft.source, [i.node for i in items]):
+    for node in may_run(draft.source, [part for i in items for part, _ in parts(i)]):
         if not isinstance(node, ast.Call):
             continue
         scope, full = draft.source.scope_of(node), draft.roles.full_name(node.func)
         given = [*node.args, *(k.value for k in node.keywords)]
         if any(isinstance(a, ast.Name) and draft.roles.of(a, scope) is Role.MODEL for a in given):
-            if draft.source.function(full) is None and not full.startswith("torch.") and full != "print":
+            known = full.startswith("torch.") or full in ("print", "len", "id", "type", "isinstance", "copy.deepcopy")
+            if draft.source.function(full) is None and not known:
                 return True
     return False
 
@@ -240,3 +301,26 @@ def _binds(node: ast.Name | ast.arg, name: str) -> bool:
     if isinstance(node, ast.arg):
         return node.arg == name
     return node.id == name and not isinstance(node.ctx, ast.Load)
+
+
+def say_modes(draft: Draft, state: State) -> None:
+    """Switch models in hooks where Lightning has switched them otherwise than the script."""
+    _leave_in_eval(draft, state)
+    homes = [state.homes.get(model, "") for model in draft.validated_in_train]
+    if not all(home.startswith("self.") for home in homes):
+        draft.methods.append(_KEEP_MODE)
+        return
+    lines = [f"{home}.train()  # the script validates in train mode" for home in homes]
+    if lines:
+        state.prologue.setdefault(VALIDATION_START, []).extend(lines)
+
+
+def _leave_in_eval(draft: Draft, state: State) -> None:
+    """Say at the end of an epoch that a model is in eval mode there, as the script has left it: Lightning has put it back."""
+    homes = [state.homes.get(model, "") for model in draft.eval_at_end]
+    if not all(home.startswith("self.") for home in homes):
+        draft.methods.append(KEEP_EVAL)
+        return
+    lines = [f"{home}.eval()  # as the validation leaves it" for home in homes]
+    if lines:
+        state.prologue.setdefault(EPOCH_END, []).extend(lines)

@@ -18,15 +18,21 @@ _STATELESS = {Role.OPTIMIZER, Role.SCHEDULER, Role.LOADER, Role.DEVICE, Role.CON
 _ONLY_READ = {"torch.save", "print", "os.path.join", "float", "int", "str", "round", "len", "vars"}
 
 
-def counts_from_zero(draft: Draft, node: ast.expr, item: Item) -> bool:
-    """Whether a name is the epoch loop's own counter, from 0 in steps of 1, and nothing in the loop gives it another value."""
+def is_epoch_counter(draft: Draft, node: ast.expr, item: Item) -> bool:
+    """Whether a name is the epoch loop's own counter, and nothing in the loop gives it another value."""
     epochs = draft.nest.epochs
     if not isinstance(node, ast.Name) or epochs is None or node.id not in loop_names(epochs):
         return False
     variable = draft.variables.of(item.frame, node.id)
     if variable is None or variable is not draft.variables.of(draft.nest.entry, node.id):
         return False
-    if variable in draft.variables.sequence(draft.all_items()).written:
+    return variable not in draft.variables.sequence(draft.all_items()).written
+
+
+def counts_from_zero(draft: Draft, node: ast.expr, item: Item) -> bool:
+    """Whether a name is the epoch loop's own counter, from 0 in steps of 1."""
+    epochs = draft.nest.epochs
+    if not is_epoch_counter(draft, node, item) or epochs is None or not isinstance(node, ast.Name):
         return False
     if epochs.index == node.id:
         return epochs.first is None or _is_zero(epochs.first)
@@ -77,11 +83,11 @@ def is_all_state(draft: Draft, model: ast.expr, item: Item) -> bool:
     """Whether all else that the hooks read from outside keeps its state in training, or has none that a module would save."""
     own = draft.variable(model, item.frame)
     used = draft.variables.sequence(draft.all_items())
-    given = used.written | _looped(draft)
-    return all(v is own or (_holds_no_model(draft, v) if v in given else _keeps_state(draft, v)) for v in used.read)
+    given = used.written | looped(draft)
+    return all(v is own or (_holds_no_model(draft, v) if v in given else keeps_state(draft, v)) for v in used.read)
 
 
-def _looped(draft: Draft) -> set[Variable]:
+def looped(draft: Draft) -> set[Variable]:
     """What the loops give their names in every turn."""
     nest = draft.nest
     loops = [(loop, frame) for loop, frame in ((nest.epochs, nest.entry), (nest.batches, nest.inner)) if loop]
@@ -99,7 +105,8 @@ def _holds_no_model(draft: Draft, variable: Variable) -> bool:
     return key not in draft.effects.models and draft.roles.role(*key) is not Role.MODEL
 
 
-def _keeps_state(draft: Draft, variable: Variable) -> bool:
+def keeps_state(draft: Draft, variable: Variable) -> bool:
+    """Whether nothing in training changes what it is."""
     key = draft.roles.key(variable.scope, variable.name)
     if key is None:
         return True

@@ -5,29 +5,29 @@ from __future__ import annotations
 import ast
 import builtins
 
+from ..trees import all_of
 from .names import Walk, bound_names, local_names, parameter_names
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BUILTINS = frozenset(dir(builtins))
 
 
 def early_reads(tree: ast.Module) -> set[str]:
     """The names of a file that the block in which they live reads while they surely have no value yet."""
     found = _of_block(tree.body, local_names(tree) - _BUILTINS) if not _binds_unseen(tree) else set()
-    for node in ast.walk(tree):
-        if isinstance(node, _FUNCTIONS):
-            found |= _of_block(node.body, local_names(node) - set(parameter_names(node)))
+    functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = [*all_of(tree, ast.FunctionDef)]
+    functions += all_of(tree, ast.AsyncFunctionDef)
+    for node in functions:
+        found |= _of_block(node.body, local_names(node) - set(parameter_names(node)))
     return found
 
 
 def _binds_unseen(tree: ast.Module) -> bool:
     """Whether the module may get names that its text does not bind in order."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Global) or (isinstance(node, ast.ImportFrom) and node.names[0].name == "*"):
-            return True
-        if isinstance(node, ast.Name) and node.id in ("exec", "globals", "vars"):
-            return True
-    return False
+    return (
+        bool(all_of(tree, ast.Global))
+        or any(node.names[0].name == "*" for node in all_of(tree, ast.ImportFrom))
+        or any(node.id in ("exec", "globals", "vars") for node in all_of(tree, ast.Name))
+    )
 
 
 def _of_block(body: list[ast.stmt], names: frozenset[str]) -> set[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..memory import once
 from .circles import ends_in_a_circle
 from .clocks import Clocks
 from .hooked import hooked_names
@@ -95,6 +96,11 @@ def joined_effects(several: list[Effects]) -> Effects:
         any(e.optimizer for e in several), any(e.learning_rate for e in several), any(e.rng for e in several),
         frozenset().union(*(e.mutates for e in several)), any(e.clock for e in several),
     )  # fmt: skip
+
+
+def effects_of(roles: Roles, path: str) -> EffectAnalysis:
+    """The one analysis of a program in this run, whoever asks."""
+    return once(("effects", id(roles), path), lambda: EffectAnalysis(roles.source, roles, path))
 
 
 class EffectAnalysis:

@@ -36,7 +36,7 @@ class Item:
     caller's statement ``node`` with its ``call`` replaced by ``value``, read in the frame ``callee``; ``enter`` and
     ``leave``: the `with` statement ``node`` begins, and ends, around a loop that Lightning runs; ``stop``: training ends when
     ``value``, the condition of the `while` loop ``node``, does not hold any more; ``validates``: Lightning validates in this
-    epoch if ``value``, the condition of the `if` statement ``node``, holds.
+    epoch if ``value``, the condition of the `if` statement ``node``, holds; ``saves``: a callback has ``value`` written by the function ``target``.
     """
 
     node: ast.stmt
@@ -84,7 +84,7 @@ def parts(item: Item) -> list[tuple[ast.AST, Frame]]:
         return [(part, item.frame) for i in item.node.items for part in (i.context_expr, i.optional_vars) if part]
     if item.kind == "leave":
         return []
-    if item.kind in ("stop", "validates"):
+    if item.kind in ("stop", "validates", "saves"):
         assert item.value is not None
         return [(item.value, item.frame)]
     if item.kind == "result":

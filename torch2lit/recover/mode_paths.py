@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from .bindings import Key, Names
 from .makings import Value, sources, yields
+from .mode_free import computes_alike
 from .names import parameter_names
 from .own_classes import bare_class, is_bare, lineage, method_of
 from .roles import bound_argument
@@ -213,6 +214,9 @@ class _Walk:
                 self.shows |= function.attr not in _CALLS
                 return
             self.visit(function.value, sure)
+        elif self.place.is_model(function) and computes_alike(self.place.roles, self.place.scope, function):
+            self._arguments(node, sure)
+            return
         elif not isinstance(function, ast.Name) or self.place.is_model(function) or self.place.is_holder(function):
             self._arguments(node, sure)
             self.visit(function, sure)
@@ -233,7 +237,8 @@ class _Walk:
         elif name in _ITSELF:
             self.shows |= not self._stays(node)
         elif name not in _CALLS:
-            self.shows = True
+            alike = computes_alike(self.place.roles, self.place.scope, self._itself(node.func.value), name)
+            self.shows |= not (alike and self._itself(node.func.value) is node.func.value)
 
     def _is_module(self, node: ast.expr) -> bool:
         return bare_class(self.place.roles, self._itself(node), self.place.scope) is None

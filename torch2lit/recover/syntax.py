@@ -9,17 +9,20 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol
 
 import libcst as cst
 
 from ..memory import once, tree_of
+from ..trees import _PARTS, kinds
+from ..trees import Node as Node
+from ..trees import children as children
+from ..trees import remembered as remembered
+from ..trees import walk as walk
 from .twins import Twin, pair
 
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
-Node = TypeVar("Node", bound=ast.AST)
-Answer = TypeVar("Answer")
 DEEPEST = 3_000
 """The deepest tree that is rewritten; code that people write stays below 100."""
 _BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
@@ -28,70 +31,6 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 _SCOPES = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-_MARKS = {"ctx", "op", "ops"}
-_TEXTS = {
-    "arg", "asname", "attr", "conversion", "id", "is_async", "kind", "kwd_attrs", "level", "lineno", "module", "rest",
-    "simple", "str", "tag", "type_comment",
-}  # fmt: skip
-
-
-def _parts() -> dict[type[ast.AST], tuple[str, ...]]:
-    """For every type of node the fields that hold nodes, without the marks for context and operator."""
-    found: dict[type[ast.AST], tuple[str, ...]] = {}
-    for kind in vars(ast).values():
-        if not isinstance(kind, type) or not issubclass(kind, ast.AST):
-            continue
-        plain = _MARKS | _TEXTS
-        if kind.__name__ != "TypeAlias":
-            plain = plain | {"name"}
-        if kind.__name__ in ("Constant", "MatchSingleton"):
-            plain = plain | {"value"}
-        if kind.__name__ in ("Global", "Nonlocal"):
-            plain = plain | {"names"}
-        found[kind] = tuple(f for f in kind._fields if f not in plain)
-    return found
-
-
-_PARTS = _parts()
-
-
-def children(node: ast.AST) -> list[ast.AST]:
-    """The nodes directly below a node in the order of its fields, without the marks for context and operator."""
-    found: list[ast.AST] = []
-    for name in _PARTS[type(node)]:
-        part = getattr(node, name, None)
-        if part.__class__ is list:
-            found += part
-        elif part is not None:
-            found.append(part)
-    if None in found:  # `{**a}` and keyword-only parameters without a default
-        return [child for child in found if child is not None]
-    return found
-
-
-def remembered(find: Callable[[Node], Answer]) -> Callable[[Node], Answer]:
-    """Let a function of one node keep its answers at the nodes: trees never change here."""
-    place = f"_{find.__module__}.{find.__qualname__}"
-
-    @functools.wraps(find)
-    def answer(node: Node) -> Answer:
-        known = node.__dict__
-        if place not in known:
-            known[place] = find(node)
-        found: Answer = known[place]
-        return found
-
-    return answer
-
-
-@remembered
-def walk(node: ast.AST) -> Sequence[ast.AST]:
-    """The node and everything below it, outer ones first, as `ast.walk` gives them, without the marks."""
-    found = [node]
-    for inner in found:
-        if _PARTS[type(inner)]:
-            found += children(inner)
-    return found
 
 
 class SeenFamily(Protocol):
@@ -182,20 +121,15 @@ class Source:
         self.calls: list[ast.Call] = []
         self.names: set[str] = set()
         self.depth = 0
-        self._of_kind: dict[type[ast.AST], list[ast.AST]] = {}
+        self._of_kind = kinds(self.tree)
         self._index()
 
     def _index(self) -> None:
-        parents, of_kind = self.parents, self._of_kind
+        parents = self.parents
         level, end, queued = 0, 0, 1
         for position, node in enumerate(walk(self.tree)):
             if position > end:
                 level, end = level + 1, queued - 1
-            kind = type(node)
-            if kind in of_kind:
-                of_kind[kind].append(node)
-            else:
-                of_kind[kind] = [node]
             below = children(node)
             queued += len(below)
             for child in below:

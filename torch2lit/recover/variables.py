@@ -67,6 +67,8 @@ class Variables:
         self._rebound: dict[Scope, set[str]] = {}
         self._static: dict[Key, bool] = {}
         self._defined: dict[Scope, set[str]] = {}
+        self._sequences: dict[tuple[int, ...], tuple[object, Use]] = {}
+        """What was said of several items; each answer holds what its key stands for."""
 
     def find(self, variable: Variable) -> Variable:
         """The one variable that stands for all that are the same."""
@@ -83,7 +85,7 @@ class Variables:
     def fork(self) -> Variables:
         """The same variables, of which others may be united from now on."""
         other = copy.copy(self)
-        other._same, other._rebound = dict(self._same), {}
+        other._same, other._rebound, other._sequences = dict(self._same), {}, {}
         return other
 
     def of(self, frame: Frame, name: str) -> Variable | None:
@@ -225,7 +227,7 @@ class Variables:
             read = self.names(item.frame.caller, value.read)
             bound = self.names(item.frame, frozenset(item.bound))
             return Use(read, bound, bound, read)
-        if item.kind in ("enter", "leave", "stop", "validates"):
+        if item.kind in ("enter", "leave", "stop", "validates", "saves"):
             return self._from_flow(item.frame, flow([part for part, _frame in parts(item)]))
         if item.kind == "result":
             assert item.callee is not None
@@ -254,6 +256,13 @@ class Variables:
 
     def sequence(self, items: list[Item]) -> Use:
         """What several items do one after the other."""
+        gone = self.gone
+        place = (len(self._same), id(gone), *(id(part) for item in items for part in (item, item.inner, item.guard)))
+        if place not in self._sequences:
+            self._sequences[place] = (gone, [(item, item.inner, item.guard) for item in items]), self._sequence(items)
+        return self._sequences[place][1]
+
+    def _sequence(self, items: list[Item]) -> Use:
         exposed: set[Variable] = set()
         definite: set[Variable] = set()
         written: set[Variable] = set()

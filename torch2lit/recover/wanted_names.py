@@ -11,18 +11,24 @@ import ast
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..files.asked import exists, is_file
 from ..files.reading import read_text
 from ..memory import once, tree_of
+from ..trees import all_of
 from .neighbours import Neighbours, neighbours_of
 from .project_text import files_below
-from .syntax import dotted, walk
+from .syntax import dotted, remembered, walk
 
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 _IMPORTED = r"\b(?:import|from)\b[^#\n]*(?:\\\r?\n[^#\n]*)*\b{0}\b|\bimport[ \t]*\([^)]*\b{0}\b"
-"""What a text holds that may import a module of this name; most files of a project need no parsing then."""
+"""What a text holds that may import a module of this name."""
+_LINE_END = "\\n"
+"""The end of a line in the JSON of a notebook."""
+_CONTINUED = "\\\\" + _LINE_END
+"""A line there that goes on in the next one."""
 _HIGHEST = 4
 _LARGEST = 400_000
 _LARGEST_NOTEBOOK = 8_000_000
@@ -34,6 +40,16 @@ def wanted_elsewhere(path: str, changed: Mapping[Path, str] | None = None) -> di
     ``changed`` has files whose text is about to be another one.
     """
     return {name: files[0] for name, files in takers(path, changed).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class WantedNames:
+    """The names that other files take from the module at a path: no other file is looked at before somebody asks for one."""
+
+    path: str
+
+    def __contains__(self, name: object) -> bool:
+        return name in takers(self.path)
 
 
 def takers(path: str, changed: Mapping[Path, str] | None = None) -> dict[str, list[Path]]:
@@ -48,24 +64,29 @@ def _takers(path: str, changed: Mapping[Path, str]) -> dict[str, list[Path]]:
         return {}
     own = own.resolve()
     name = own.parent.name if own.stem == "__init__" else own.stem
-    word = re.compile(rf"\b{re.escape(name)}\b")
-    imported = re.compile(_IMPORTED.format(re.escape(name)))
     found: dict[str, list[Path]] = {}
     for file in files_below(_root(own), (".py", ".ipynb")):
         if file.name == own.name and file.resolve() == own:
             continue
         text = changed.get(file.resolve()) if changed else None
         text = _read(file) if text is None else text
-        if (
-            name in text
-            and (imported if file.suffix == ".py" else word).search(text)
-            and (tree := _parsed(file, text)) is not None
-        ):
+        if name in text and _may_import(file, text, name) and (tree := _parsed(file, text)) is not None:
             for taken in dict.fromkeys(_taken(tree, own, name, file)):
                 found.setdefault(taken, []).append(file)
     return found
 
 
+def _may_import(file: Path, text: str, name: str) -> bool:
+    """Whether the text of a file may import a module of this name: most files of a project need no parsing then."""
+    imported = re.compile(_IMPORTED.format(re.escape(name)))
+    if file.suffix == ".py":
+        return imported.search(text) is not None
+    if _CONTINUED in text:
+        return re.search(rf"\b{re.escape(name)}\b", text) is not None
+    return imported.search(text.replace(_LINE_END, "\n")) is not None
+
+
+@remembered
 def names_of_module(tree: ast.Module) -> frozenset[str]:
     """What importing a file may bind at its top level, in blocks as well."""
     found: set[str] = set()
@@ -86,7 +107,7 @@ def names_of_module(tree: ast.Module) -> frozenset[str]:
                 left += node.orelse
                 continue
         left += ast.iter_child_nodes(node)
-    return frozenset(found | {n for d in ast.walk(tree) if isinstance(d, ast.Global) for n in d.names})
+    return frozenset(found | {n for d in all_of(tree, ast.Global) for n in d.names})
 
 
 def _is_main(test: ast.expr) -> bool:

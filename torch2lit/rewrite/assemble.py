@@ -26,7 +26,7 @@ from .left_ranks import unused_ranks
 from .module import Names, choose_names, module_source
 from .objects import Restorer, stub_of
 from .own_layout import in_own_layout
-from .proposed import name_imports
+from .proposed import classes_of, definitions, name_imports
 from .several import every_batch_source
 
 
@@ -53,6 +53,7 @@ def nest_edits(
         edits.append(sampler)
     edits = [replace(e, text=restorer.at_entry(e.text)) for e in edits]
     edits += _class_and_functions(draft, state, removed, class_code, names)
+    edits += _classes_above(draft, state, names, width)
     return without_surplus(source.lines, unused_ranks(draft, editor, edits)), names
 
 
@@ -88,14 +89,46 @@ def sampler_edit(draft: Draft, editor: EntryEditor) -> Edit | None:
 def _definitions(draft: Draft, configured: Configured, state: State, names: Names) -> str:
     """The module, and the loader that it trains on when that is one of its own."""
     module = module_source(draft, configured, state, names)
+    if own := [text for text, anchor in classes_of(draft, names) if not _stands_above(draft, state, anchor)]:
+        module = "\n\n\n".join(text.rstrip("\n") for text in [module, *own]) + "\n"
     if draft.several is not None and (whole := draft.several.whole) is not None and whole.call is None:
         module = f"{every_batch_source(names.every_batch, whole.attributes)}\n\n{module}"
+    module = "\n\n".join([*definitions(draft, names), module])
     data = draft.train_data
     if data is None or not data.lazy:
         return module
     return (
         f"{lazy_loader_source(names.lazy_loader, len(data.texts) > 1, data.asks_at_end, data.asks_twice)}\n\n{module}"
     )
+
+
+def _stands_above(draft: Draft, state: State, anchor: ast.stmt) -> bool:
+    """Whether a class of a proposal is needed above the place where the module's own class may stand."""
+    return _block_of_class(draft, state, anchor) is not _block_of_class(draft, state, draft.nest.outermost)
+
+
+def _block_of_class(draft: Draft, state: State, statement: ast.AST) -> ast.stmt:
+    """The statement, around another one, above which a class stands."""
+    stop = draft.nest.entry.scope if state.inside else draft.source.tree
+    while draft.source.parents[statement] is not stop:
+        statement = draft.source.parents[statement]
+    assert isinstance(statement, ast.stmt)
+    return statement
+
+
+def _classes_above(draft: Draft, state: State, names: Names, width: int) -> list[Edit]:
+    """The classes of proposals that are used before the module's own class stands in the file."""
+    edits = []
+    for text, anchor in classes_of(draft, names):
+        if _stands_above(draft, state, anchor):
+            statement = _block_of_class(draft, state, anchor)
+            raw = draft.source.lines[statement.lineno - 1]
+            indent = raw[: len(raw) - len(raw.lstrip())]
+            code = format_code(text, width - len(indent)).rstrip("\n")
+            lines = [f"{indent}{line}" if line else "" for line in code.splitlines()]
+            blank = "" if indent else "\n"
+            edits.append(Edit(statement.lineno - 1, statement.lineno - 1, "\n".join([blank, *lines, "", blank])))
+    return edits
 
 
 def _class_and_functions(
@@ -233,6 +266,8 @@ def module_import_edit(source: Source, module: str) -> Edit | None:
     for node in imports:
         if isinstance(node, ast.Import) and any(a.name == module and a.asname is None for a in node.names):
             return None
+    if module not in sys.stdlib_module_names:
+        return _installed_import(imports, module)
     plain = [s for s in imports if not (isinstance(s, ast.ImportFrom) and s.module == "__future__")]
     before = [s for s in plain if isinstance(s, ast.Import) and s.names[0].name < module and _is_standard(s)]
     if before:
@@ -241,6 +276,16 @@ def module_import_edit(source: Source, module: str) -> Edit | None:
     line = plain[0].lineno - 1 if plain else 0
     following = "" if plain and _is_standard(plain[0]) else "\n"
     return Edit(line, line, f"import {module}\n{following}")
+
+
+def _installed_import(imports: list[ast.Import | ast.ImportFrom], module: str) -> Edit:
+    """``import numpy`` above torch, where the file's own imports of packages are."""
+    for node in imports:
+        name = node.names[0].name if isinstance(node, ast.Import) else node.module or ""
+        if not _is_standard(node) and name > module and name != "__future__":
+            return Edit(node.lineno - 1, node.lineno - 1, f"import {module}\n")
+    line = imports[-1].end_lineno or imports[-1].lineno if imports else 0
+    return Edit(line, line, f"import {module}\n")
 
 
 def _is_standard(statement: ast.Import | ast.ImportFrom) -> bool:

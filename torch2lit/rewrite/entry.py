@@ -22,7 +22,7 @@ from ..recover.names import flow
 from ..recover.syntax import Source, walk
 from .formatting import format_code
 from .module import Names
-from .proposed import around_fit, filled
+from .proposed import around_fit, data_of, filled, fit_arguments
 from .rename import rename
 from .second import called_back, evaluated, given_back
 from .several import written_by
@@ -45,7 +45,8 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     before, after = around_fit(draft, names)
     lines += before
     lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")
-    fit = f"{names.trainer}.fit({', '.join([names.instance, *_loaders(draft, names)])})"
+    given = [names.instance, *_loaders(draft, names), *fit_arguments(draft, names)]
+    fit = f"{names.trainer}.fit({', '.join(given)})"
     test = while_condition(draft)
     lines += [fit] if test is None else [f"if {_at_start(draft, state, names, test)}:", f"    {fit}"]
     if draft.several is not None and draft.several.waits:
@@ -75,6 +76,8 @@ def _at_start(draft: Draft, state: State, names: Names, test: ast.expr) -> str:
 
 
 def _loaders(draft: Draft, names: Names) -> list[str]:
+    if data := data_of(draft, names):
+        return [data]
     nest = draft.nest
     if draft.mechanism is Mechanism.EPOCHS:
         return ["[0]"]
@@ -173,15 +176,16 @@ class EntryEditor:
     def _rewritten(self, statement: ast.stmt, text: str) -> Edit:
         """A statement that becomes other source, with what is said at its end."""
         twin = self.source.twins[statement]
-        [line] = cst.parse_module(filled(self.draft, self.names, text)).body
+        *above, line = cst.parse_module(filled(self.draft, self.names, text)).body
         assert isinstance(twin.node, cst.SimpleStatementLine) and isinstance(line, cst.SimpleStatementLine)
         if statement in statements_after(self.draft):
             line = rename(line, {n: f"{self.names.instance}.{attribute}" for n, attribute in self.state.after.items()})
         line = line.with_changes(trailing_whitespace=twin.node.trailing_whitespace)
+        code = "".join(self.code(statement, one) for one in [*above, line])
         start = self._first_line(statement)
         while start > 0 and self.source.lines[start - 1].lstrip().startswith("#") and self._travels(statement):
             start -= 1
-        return Edit(start, self._last_line(statement), self.code(statement, line))
+        return Edit(start, self._last_line(statement), code)
 
     def _travels(self, statement: ast.stmt) -> bool:
         """Whether the comments above a statement go where the statement goes."""

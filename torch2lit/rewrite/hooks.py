@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from typing import Any
 
 import libcst as cst
@@ -28,6 +29,7 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .logged import with_reports
+from .loud import loud
 from .rename import rename
 from .several import decided_by_first, written_by
 from .statements import Replacement, Replacer, Statement, as_lines, standalone, without_last_return
@@ -105,6 +107,8 @@ class HookWriter:
                 carried += self._footer(item)
                 continue
             written = self.item(item, hook)
+            if item in self.draft.loud_items and written:
+                written = [loud(self._fresh_end)(written)]
             if carried and written:
                 written[0] = written[0].with_changes(leading_lines=[*carried, *_leading(written[0])])
                 carried = []
@@ -208,6 +212,9 @@ class HookWriter:
             assert item.value is not None
             test = self.text(item.value, item.frame, hook)
             return [_parse(f"self.trainer.limit_val_batches = 1.0 if {test} else 0")]
+        if item.kind == "saves":
+            assert item.value is not None
+            return [_parse(f"{item.target}({self.text(item.value, item.frame, hook)}, path)")]
         if item.kind == "result":
             return self._result(item, hook)
         twin = self.draft.source.twins[item.node]
@@ -253,15 +260,24 @@ class HookWriter:
                     changes[id(target)] = decided_by_first(changes.get(id(target)), several.common[inner])
                 elif inner in several.written:
                     changes[id(target)] = written_by("self.trainer", changes.get(id(target)))
+            if inner in self.draft.loud and inner not in self.draft.removals:
+                changes[id(target)] = loud(self._fresh_end, changes.get(id(target)))
             if inner in self.draft.reports and inner not in self.draft.removals:
                 changes[id(target)] = with_reports(
                     self.draft.reports[inner], changes.get(id(target)), self.draft.own_points
                 )
         if not changes:
-            return self._manual(node, statement)
+            backward = any(isinstance(n, ast.Attribute) and n.attr == "backward" for n in walk(statement))
+            return self._manual(node, statement) if backward else [node]
         holder = cst.Module([node]).visit(Replacer(changes))
         assert isinstance(holder, cst.Module)
         return [line for part in holder.body for line in self._manual(part, statement)]
+
+    @property
+    def _fresh_end(self) -> str:
+        return next(
+            n for i in itertools.count(1) if (n := f"end_{i}" if i > 1 else "end") not in self.draft.source.names
+        )
 
     def _leave(self, control: ast.AST, hook: str) -> Replacement:
         """What ``break``, ``continue`` and ``return`` become when their loop is Lightning's."""

@@ -15,6 +15,7 @@ from ..plan.draft import (
     BATCH_START,
     BEFORE_STEP,
     HOOKS,
+    SAVES,
     TRAINING_STEP,
     VALIDATION_END,
     VALIDATION_STEP,
@@ -224,6 +225,8 @@ def _signature(draft: Draft, hook: str, state: State, kept: set[str]) -> str:
         return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}, {place}):"
     if hook in _BATCH_HOOKS:
         return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}):"
+    if hook in SAVES:
+        return f"def {hook}(self, path):"
     if hook == BEFORE_STEP:
         return f"def {hook}(self, {_aside('optimizer', kept)}):"
     if hook == BATCH_END:
@@ -299,15 +302,17 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
 def _saved_hyperparameters(draft: Draft, state: State) -> str:
     """The line that makes ``self.hparams``; what Lightning must not compare with the values is left out by name.
 
-    A name that is left out is none of the values either, so a value of that name takes another way, as do many names.
+    A name that is left out is none of the values either, so a value of that name takes another way, as do many names. A logger that writes the
+    script's own points is not told of them: to MLflow a parameter of that name may be another one.
     """
     values = f"vars({state.hyperparameters})"
+    own = ", logger=False" if draft.own_points else ""
     if not state.compared:
-        return f"self.save_hyperparameters({values})"
+        return f"self.save_hyperparameters({values}{own})"
     if len(state.compared) > _MANY or any(n.attr in state.compared for n in draft.source.all(ast.Attribute)):
         return f"self.hparams.update({values})"
     names = ", ".join(f'"{name}"' for name in state.compared)
-    return f"self.save_hyperparameters({values}, ignore=[{names}])"
+    return f"self.save_hyperparameters({values}, ignore=[{names}]{own})"
 
 
 def _configure(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> str:

@@ -48,6 +48,34 @@ def around_fit(draft: Draft, names: Names) -> tuple[list[str], list[str]]:
     return found
 
 
+def definitions(draft: Draft, names: Names) -> list[str]:
+    """The functions and classes that proposals bring."""
+    found = [numbered(text, one, number) for number, one in enumerate(draft.accepted) for text in one.definitions]
+    return [filled(draft, names, text) for text in found]
+
+
+def fit_arguments(draft: Draft, names: Names) -> list[str]:
+    """Further arguments of the call of `fit`."""
+    found = [numbered(text, one, number) for number, one in enumerate(draft.accepted) for text in one.fit]
+    return [filled(draft, names, text) for text in found]
+
+
+def classes_of(draft: Draft, names: Names) -> list[tuple[str, ast.stmt]]:
+    """The classes that proposals bring, each with the first statement that becomes other source, and may use it."""
+    found = []
+    for number, proposal in enumerate(draft.accepted):
+        for text in proposal.classes:
+            first = min(proposal.texts, key=lambda s: s.lineno)
+            found.append((filled(draft, names, numbered(text, proposal, number)), first))
+    return found
+
+
+def data_of(draft: Draft, names: Names) -> str:
+    """What `fit` gets in place of the loaders, "" when it gets those."""
+    found = [(number, proposal) for number, proposal in enumerate(draft.accepted) if proposal.data]
+    return next((filled(draft, names, numbered(one.data, one, number)) for number, one in found), "")
+
+
 def filled(draft: Draft, names: Names, text: str) -> str:
     """A text with the words in braces filled in."""
     own = {"{lightning}": names.lightning, "{module}": names.instance, "{trainer}": names.trainer}

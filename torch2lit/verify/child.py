@@ -29,9 +29,9 @@ def main() -> None:
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [here]
     sys.modules[_PACKAGE] = package
-    trace, copy_on_write, outside, notebook, spawned, bars, shared_work = (
+    trace, copy_on_write, outside, notebook, spawned, bars, shared_work, interrupted = (
         importlib.import_module(f"{_PACKAGE}.{name}")
-        for name in ("trace", "copy_on_write", "outside", "notebook", "spawned", "bars", "shared_work")
+        for name in ("trace", "copy_on_write", "outside", "notebook", "spawned", "bars", "shared_work", "interrupted")
     )
     script = Path(control["script"])
     is_notebook = script.suffix == ".ipynb"
@@ -48,7 +48,7 @@ def main() -> None:
         written = outside.Outside(control["outside"], control["stage"])
         copy_on_write.guard(control["mirror"], control["protected"], written.tell)
         spawned.follow(control)
-        besides = shared_work.watched(control)
+        besides = shared_work.watched(control) or interrupted.watched(control)
         with trace.record(
             control["steps"],
             control["seed"],

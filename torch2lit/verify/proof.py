@@ -21,6 +21,7 @@ from .ground import missing_ground
 from .progress import Watch, quiet
 from .repeat import not_later, sources_of_chance, told
 from .result import VerifyResult
+from .resuming import resumed
 from .rules import RAW_DID_NOT_STEP
 from .run import Request, Run, require_modules, run_script, tensor_differences
 from .stale import own_folder
@@ -43,6 +44,7 @@ def verify(
     python: str = sys.executable,
     processes: int | None = None,
     watch: Watch = quiet,
+    resume_at: int | None = None,
 ) -> VerifyResult:
     """Prove that a converted script trains as the raw one does: same losses, rates and parameters, bit for
     bit.
@@ -51,7 +53,8 @@ def verify(
     command line of both, ``steps`` ends both after that many optimizer steps, ``timeout`` is in seconds and
     per run: what both did until then is compared. ``fast_dev_run`` only checks that the converted script trains, for two steps. ``python`` is the
     interpreter that has torch and lightning. ``processes`` starts every script in that many processes, as
-    ``torchrun`` does, and compares each of them; processes that a script spawns itself are compared anyway. ``watch`` is told how far a run is. Scripts run in copies of their folders. Raises VerifyError
+    ``torchrun`` does, and compares each of them; processes that a script spawns itself are compared anyway. ``watch`` is told how far a run is. ``resume_at`` also stops the
+    converted script after that many epochs and resumes it. Scripts run in copies of their folders. Raises VerifyError
     when the proof cannot be attempted.
     """
     scripts = [path for path in (raw, converted) if path is not None]
@@ -82,6 +85,10 @@ def verify(
             result = _quick(stage.run("converted", replace(second, steps=_FAST_STEPS)))
         else:
             result = _prove(stage, first, second, findings)
+        if resume_at is not None and result.converted is not None and not result.converted.failed:
+            end = result.cut_after or steps
+            found = resumed(stage.run, result.converted, replace(second, steps=end), resume_at, stage.root)
+            result = replace(result, resumed=found)
     return replace(result, notes=(*result.notes, *_outside(result)))
 
 

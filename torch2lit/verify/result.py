@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from .compare import Comparison
 from .evidence import Cause
+from .resuming import Resumed
 from .run import Run
 
 VERSION = 1
@@ -56,6 +57,9 @@ class VerifyResult:
     cut_after: int = 0
     """The optimizer step up to which both were compared, when a time limit ended a run there; 0 when none did."""
 
+    resumed: Resumed | None = None
+    """The converted script stopped and resumed, when that was asked for."""
+
     @property
     def passed(self) -> bool:
         """Whether the proof succeeded (or, of a quick run, whether the converted script trains)."""
@@ -66,6 +70,8 @@ class VerifyResult:
         """0 passed, 1 differs, 3 undecided, 4 the raw script failed, 5 the converted one did, 123 there was no conversion to verify."""
         if self.status == "failed":
             return RAW_FAILED if self.converted is None else CONVERTED_FAILED
+        if self.resumed is not None and not self.resumed.same and not _EXIT_CODES[self.status]:
+            return _EXIT_CODES["differs"]
         return _EXIT_CODES[self.status]
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,6 +87,14 @@ class VerifyResult:
             "seconds_per_step": [_pace(self.raw), _pace(self.converted)],
             "comparison": _comparison_data(self.comparison),
             "ranks": [_comparison_data(comparison) for comparison in self.ranks],
+            "resumed": None
+            if self.resumed is None
+            else {
+                "after": self.resumed.after,
+                "identical": self.resumed.same,
+                "problem": self.resumed.problem,
+                "comparison": _comparison_data(self.resumed.comparison),
+            },
             "repeat": _comparison_data(self.repeat),
             "tensors": [{"name": name, "difference": _number(amount)} for name, amount in self.tensors],
             "causes": [{"name": c.name, "why": c.why, "remedy": c.remedy} for c in self.causes],
@@ -100,6 +114,7 @@ class VerifyResult:
                 f"  {cause.why}",
                 f"  Try: {cause.remedy}",
             ]
+        lines += [self.resumed.told] if self.resumed is not None else []
         lines += self._paces()
         lines += [f"note: {note}" for note in self.notes]
         lines.append(self._verdict(color))
@@ -173,6 +188,8 @@ class VerifyResult:
             "unconverted": ("FAIL", "not converted, so there is nothing to verify"),
             "unchanged": ("FAIL", "nothing to convert, so there is nothing to verify"),
         }[self.status]
+        if word == "PASS" and not self.passed:
+            word, text = "FAIL", "trains the same, but a resumed run is another one"
         return f"\033[1;{_COLORS.get(word, 31)}m{word}\033[0m  {text}" if color else f"{word}  {text}"
 
     def _until(self) -> str:

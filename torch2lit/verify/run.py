@@ -109,6 +109,10 @@ class Request:
     shares: Path | None = None
     """The folder of what evaluations begin with, see `torch2lit.verify.shared_work`; None when that is not recorded."""
     replays: bool = False
+    checkpoint: Path | None = None
+    """Where a run is saved that stops, or what one goes on from, see `torch2lit.verify.interrupted`."""
+    stop_after: int | None = None
+    """The number of epochs after which it stops."""
     lightning: tuple[str, ...] = ()
 
 
@@ -209,6 +213,8 @@ def _control(
         "seed": request.seed + (rank if request.apart else 0),
         "shares": None if request.shares is None else str(request.shares),
         "replays": request.replays,
+        "checkpoint": None if request.checkpoint is None else str(request.checkpoint),
+        "stop_after": request.stop_after,
         "lightning": list(request.lightning),
         "dump_step": request.dump_step,
         "dump_to": None if request.dump_to is None or rank else str(request.dump_to),

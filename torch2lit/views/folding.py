@@ -14,7 +14,8 @@ from functools import partial
 
 from ..comments import lost_notes
 from ..ddp.buffers import is_bufferless
-from ..ddp.group import Group, Unfoldable
+from ..ddp.group import Group
+from ..ddp.hindrances import Hindrance, Hindrances, Unfoldable, unfoldable
 from ..ddp.own_group import OwnGroup, group_to_leave
 from ..ddp.pieces import blank, end_of_line, is_alone, lines_of, nothing
 from ..ddp.processes import check_processes, is_optional
@@ -65,13 +66,13 @@ class WrapperView:
             try:
                 yield from ways_without_wrapper(program, program)
             except Unfoldable as kept:
-                yield Blocked(UNFOLDABLE, kept.reason, kept.line)
+                yield Blocked(UNFOLDABLE, hindrances=kept.hindrances)
 
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
         """The program with the reason why its own wrapper stays."""
         if not blocked or blocked[-1].code != UNFOLDABLE:
             return program
-        return replace(program, wrapped_because=(blocked[-1].line, blocked[-1].reason))
+        return replace(program, wrapped_because=blocked[-1].hindrances)
 
 
 def ways_without_wrapper(seen: Program, raw: Program) -> list[Way]:
@@ -117,18 +118,9 @@ def _folded(
     source: Source, roles: Roles, nest: Nest, loaders: Sequence[Sharded], own: OwnGroup | None = None
 ) -> Folded | None:
     """The script without its wrapper, without the samplers of some loaders and without the group that it makes."""
-    wrap = find_wrap(source, roles, nest)
-    if wrap is None:
+    if (found := _understood(source, roles, nest)) is None:
         return None
-    spawned = check_processes(source, roles)
-    if len([c for c in source.calls if isinstance(c.func, ast.Attribute) and c.func.attr == "backward"]) != 1:
-        raise Unfoldable(wrap.call.lineno, "there are several backward passes")
-    uses = Uses(source, roles, wrap, nest)
-    uses.follow()
-    bufferless = is_bufferless(source, roles, wrap.inner, source.scope_of(wrap.statement), wrap.statement.lineno)
-    if uses.bare_forwards and not bufferless:
-        line = uses.bare_forwards[0].lineno
-        raise Unfoldable(line, "the model is called without its wrapper, which sends its buffers to all processes")
+    wrap, uses, spawned, bufferless = found
     keys = uses.wrapped | uses.bare
     layers = None if spawned else conversion_of_layers(source, roles, wrap)
     group = Group(
@@ -153,7 +145,11 @@ def _folded(
     done += [(_CODEMOD, nothing(raw.source, raw.of(layers), _LAYERS))] if layers is not None else []
     text = performed(raw.source.text, done)
     if len(text.done) != len(done):
-        raise Unfoldable(wrap.call.lineno, "the wrapper is written over several lines in a way that cannot be undone")
+        raise unfoldable(
+            wrap.call.lineno,
+            "the wrapper is written over several lines in a way that cannot be undone",
+            "write the wrapping as one plain assignment",
+        )
     statement = (
         wrap.branch if len(wrapping) > 0 and wrapping[0].line == getattr(wrap.branch, "lineno", 0) else wrap.statement
     )
@@ -162,6 +158,35 @@ def _folded(
     gone = [s for s in own.statements if isinstance(s, ast.FunctionDef)] if own is not None else []
     functions = tuple((s.lineno, s.end_lineno or s.lineno) for s in gone)
     return Folded(text, group, frozenset([statement.lineno]) if dropped else frozenset(), functions)
+
+
+def _understood(source: Source, roles: Roles, nest: Nest) -> tuple[Wrap, Uses, str, bool] | None:
+    """The wrapper, its uses, what the file calls ``torch.distributed`` if it spawns its processes, and whether the model has no buffers.
+
+    Raises Unfoldable with all that keeps the wrapper in the script.
+    """
+    hindrances = Hindrances()
+    wrap, spawned = None, ""
+    with hindrances:
+        if (wrap := find_wrap(source, roles, nest, hindrances)) is None:
+            return None
+    with hindrances:
+        spawned = check_processes(source, roles)
+    if wrap is None:
+        hindrances.settle()
+        return None
+    if len([c for c in source.calls if isinstance(c.func, ast.Attribute) and c.func.attr == "backward"]) != 1:
+        remedy = "add the losses up and call `backward` once per batch"
+        hindrances.add(Hindrance(wrap.call.lineno, "there are several backward passes", remedy))
+    uses = Uses(source, roles, wrap, nest, hindrances)
+    with hindrances:
+        uses.follow()
+    bufferless = is_bufferless(source, roles, wrap.inner, source.scope_of(wrap.statement), wrap.statement.lineno)
+    if uses.bare_forwards and not bufferless:
+        reason = "the model is called without its wrapper, which sends its buffers to all processes"
+        hindrances.add(Hindrance(uses.bare_forwards[0].lineno, reason, "call the wrapped model here, too"))
+    hindrances.settle()
+    return wrap, uses, spawned, bufferless
 
 
 def _without_wrapper(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:

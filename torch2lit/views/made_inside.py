@@ -11,7 +11,7 @@ from ..made_inside.given import find_given
 from ..made_inside.text import Made, made_inside
 from ..origin import Origin, sorted_ledger
 from ..program import Conversion, Fate, LedgerEntry, Mechanism, Outcome
-from ..recover.wanted_names import wanted_elsewhere
+from ..recover.wanted_names import WantedNames
 from .way import MADE_INSIDE, UNCONVERTED, Blocked, Program, Way
 
 _MOST = 6
@@ -40,7 +40,7 @@ class MadeInsideView:
 def _all_made(program: Program) -> Made | None:
     """One after the other, because each may hold what the one before it made."""
     done: Made | None = None
-    wanted = frozenset(wanted_elsewhere(program.path))
+    wanted = WantedNames(program.path)
     for _ in range(_MOST):
         given = find_given(program.nests, program.roles, wanted)
         made = made_inside(program.source, given) if given is not None else None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+from ..ddp.hindrances import in_one_clause
 from ..files.edits import apply_edits
 from ..files.lines import split_lines
 from ..findings import Finding
@@ -54,7 +55,7 @@ class MethodsView:
         driven = {one.about: one for one in blocked if one.code == _DRIVEN}
         for one in blocked:
             if one.code == UNFOLDABLE and program.group is not None:
-                one = replace(one, code=_VIEW, reason=in_raw_words(one.reason))
+                one = replace(one, code=_VIEW, reason=in_raw_words(in_one_clause(one.hindrances)))
             elif one.code in (UNFOLDABLE, UNCONVERTED):
                 one = why_wrapped(one)
             reasons[one.about] = driven.get(one.about, one) if one.code in (_VIEW, _LEFT) else one

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ..by_trainer import skipped_nests
 from ..ddp.group import Group
+from ..ddp.hindrances import Hindrance
 from ..files.edits import edits_between
 from ..findings import Finding
 from ..options import Options
@@ -22,9 +23,12 @@ from ..recover.syntax import Seen, Source, source_of
 
 MODERN, SWITCHES, METHODS, INHERITED, WRAPPER = "modern", "switches", "methods", "inherited", "wrapper"
 FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE = "full-batch", "batch-source", "counted", "made-inside"
+RESUMED = "resumed"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
-ALL = frozenset((MODERN, SWITCHES, METHODS, INHERITED, WRAPPER, FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE))
+ALL = frozenset(
+    (MODERN, SWITCHES, METHODS, INHERITED, WRAPPER, FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE, RESUMED)
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,13 @@ class Program:
     """What the text is a plain view of."""
     explained: tuple[Finding, ...] | None = None
     """The findings of `recovered`, once a view has said more of them."""
-    wrapped_because: tuple[int, str] | None = None
-    """The line and the reason why the script's own wrapper for several processes stays."""
+    wrapped_because: tuple[Hindrance, ...] = ()
+    """Why the script's own wrapper for several processes stays."""
+
+    resumed: str = ""
+    """The checkpoint from which the Trainer goes on, as source; the script's own block for it was taken out of the text."""
+    kept_resume: tuple[int, str] | None = None
+    """The line and the reason why the script goes on from its own files."""
 
     @cached_property
     def source(self) -> Source:
@@ -82,18 +91,21 @@ class Program:
 
     def seen(self, text: str, *closed: str, group: Group | None = None) -> Program:
         """The same program in another text, for which some views are closed."""
-        return Program(text, self.path, self.options, self.closed | {*closed}, group or self.group)
+        return Program(
+            text, self.path, self.options, self.closed | {*closed}, group or self.group, resumed=self.resumed
+        )
 
     def moved(self, text: str, lines: Mapping[int, int], *closed: str) -> Program:
         """The same program in another text, with what is known of it at the lines of that text; ``lines`` leads back from them."""
         places = {raw: line for line, raw in lines.items()}
-        explained, because = self.explained, self.wrapped_because
+        explained, because, resume = self.explained, self.wrapped_because, self.kept_resume
         return replace(
             self,
             text=text,
             closed=self.closed | {*closed},
             explained=explained and tuple(replace(one, line=places.get(one.line, one.line)) for one in explained),
-            wrapped_because=because and (places.get(because[0], because[0]), because[1]),
+            wrapped_because=tuple(replace(one, line=places.get(one.line, one.line)) for one in because),
+            kept_resume=resume and (places.get(resume[0], resume[0]), resume[1]),
         )
 
 
@@ -101,13 +113,15 @@ class Program:
 class Blocked:
     """Why a view leads nowhere: a code for those who decide by it, and the reason in the words of the program.
 
-    ``about`` is the class in question, when there are several.
+    ``about`` is the class in question, when there are several; ``hindrances`` are what keeps a wrapper for several processes;
+    ``line`` is where it stands, 0 for nowhere.
     """
 
     code: str
     reason: str = ""
-    line: int = 0
     about: ast.ClassDef | None = None
+    hindrances: tuple[Hindrance, ...] = ()
+    line: int = 0
 
 
 Finish = Callable[[Conversion, Conversion], Conversion | Blocked]

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..ddp.group import Unfoldable
+from ..ddp.hindrances import Unfoldable, in_one_clause
 from ..objects.classes import find_family
 from ..objects.restore import in_raw_words
 from ..objects.view import plain_view
@@ -31,7 +31,7 @@ def wrapped_ways(program: Program, owner: ast.ClassDef, others: str) -> Iterator
     try:
         ways = ways_without_wrapper(seen, program)
     except Unfoldable as kept:
-        yield Blocked("processes", f"{_OWN}: {in_raw_words(kept.reason)}", about=owner)
+        yield Blocked("processes", f"{_OWN}: {in_raw_words(in_one_clause(kept.hindrances))}", about=owner)
         return
     if not ways:
         yield Blocked("processes", _OWN, about=owner)
@@ -41,5 +41,9 @@ def wrapped_ways(program: Program, owner: ast.ClassDef, others: str) -> Iterator
 
 def why_wrapped(blocked: Blocked) -> Blocked:
     """What is said of the class when one of these ways leads nowhere."""
-    reason = f"{_OWN}: {in_raw_words(blocked.reason)}" if blocked.code == UNFOLDABLE else blocked.reason or _OWN
+    reason = (
+        f"{_OWN}: {in_raw_words(in_one_clause(blocked.hindrances))}"
+        if blocked.code == UNFOLDABLE
+        else blocked.reason or _OWN
+    )
     return replace(blocked, code="processes", reason=reason)

@@ -75,6 +75,9 @@ class FabricPlanner:
         optimizers = Optimizers(self.ground).find()
         self._set_up(optimizers)
         self._set_up_loaders()
+        if not plan.roles:
+            text = "Fabric runs the backward pass and nothing else: no model, optimizer or loader could be set up"
+            plan.findings.append(finding("fabric-backward-only", plan.backwards[0].lineno, text))
         self._check_options(optimizers)
         if (call := self.devices.grouped) is not None:
             text = f"`{dotted(call.func)}` stays: every process has a Fabric of its own, which leaves devices to the script"

@@ -57,8 +57,8 @@ class LitModel(L.LightningModule):
             f"teacher epoch {self.current_epoch}: accuracy {self.correct / len(self.trainer.val_dataloaders.dataset):.3f}"
         )
 
-    def on_train_epoch_end(self):
-        self.model.eval()
+    def on_validation_model_train(self):
+        pass  # the script stays in eval mode until it calls train() itself
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.model.parameters(), lr=self.lr, momentum=0.9)

@@ -113,11 +113,13 @@ class LitVAE(L.LightningModule):
         self.log("test_loss", self.test_loss)
 
     def on_train_epoch_end(self):
-        self.model.eval()
         with torch.no_grad():
             sample = torch.randn(4, 4).to(self.device)
             sample = self.model.decode(sample).cpu()
             torch.save(sample, "sample_" + str(self.current_epoch + 1) + ".pt")
+
+    def on_validation_model_train(self):
+        pass  # the script stays in eval mode until it calls train() itself
 
     def configure_optimizers(self):
         return optim.Adam(self.model.parameters(), lr=1e-3)

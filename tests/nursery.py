@@ -1,0 +1,90 @@
+"""A process that has imported what every training imports and forks itself for each script; tests/warm_starts.py starts it.
+
+Called as ``python nursery.py HANDLE``, a socket. A line that comes in is a start: the program and its arguments, the folder, the environment, and where
+stdout and stderr go. A line goes out when all is imported, with the number of each process that was forked, and one with its status when it has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import random
+import select
+import socket
+import sys
+import types
+from typing import Any
+
+# torch._dynamo is what the first step of an optimizer imports
+_EVERYTHING = ("torch", "torch._dynamo", "torch.distributed", "numpy", "lightning", "lightning.pytorch.loops")
+_LOOK = 0.02
+
+
+def _serve(connection: socket.socket) -> dict[str, Any] | None:
+    """Fork for every start that comes in. None at the end; in a process that was forked, what it is to run."""
+    _send(connection, {"ready": os.getpid()})
+    reader = connection.makefile("r", encoding="utf-8")
+    running: set[int] = set()
+    while True:
+        ready, _, _ = select.select([connection], [], [], _LOOK if running else None)
+        if ready:
+            line = reader.readline()
+            if not line:
+                return None
+            pid = os.fork()
+            if pid == 0:
+                start: dict[str, Any] = json.loads(line)
+                reader.close()
+                connection.close()
+                return start
+            running.add(pid)
+            _send(connection, {"started": pid})
+        while running:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            running.discard(pid)
+            _send(connection, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+
+
+def _send(connection: socket.socket, answer: dict[str, int]) -> None:
+    connection.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def _become(start: dict[str, Any]) -> None:
+    """Be the process that ``python PROGRAM ARGUMENTS`` would be in that folder and environment."""
+    os.setsid()
+    for handle, path in ((0, os.devnull), (1, start["stdout"]), (2, start["stderr"])):
+        opened = os.open(path, os.O_RDONLY if handle == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        os.dup2(opened, handle)
+        os.close(opened)
+    os.chdir(start["folder"])
+    os.environ.clear()
+    os.environ.update(start["environment"])
+    sys.argv = start["command"]
+    sys.path[0] = os.path.dirname(sys.argv[0])
+    random.seed()
+    importlib.import_module("numpy").random.seed()
+    ranks = importlib.import_module("lightning.fabric.utilities.rank_zero")
+    ranks.rank_zero_only.rank = ranks._get_rank() or 0  # what the import looks for in the environment
+
+
+def _imported() -> None:
+    for name in _EVERYTHING:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
+if __name__ == "__main__":
+    _imported()
+    started = _serve(socket.socket(fileno=int(sys.argv[1])))
+    if started is not None:
+        _become(started)
+        program = types.ModuleType("__main__")
+        program.__file__ = sys.argv[0]
+        sys.modules["__main__"] = program
+        with open(sys.argv[0], encoding="utf-8") as text:
+            code = compile(text.read(), sys.argv[0], "exec")
+        exec(code, vars(program))

@@ -1,0 +1,27 @@
+"""With ``--checkpoints callback`` the script's own files are the same, byte for byte."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from fixture_cases import case
+
+from torch2lit.api import convert_source
+from torch2lit.options import Options
+
+
+def test_the_files_are_the_same_byte_for_byte(tmp_path: Path) -> None:
+    raw = case("best-model-by-own-callback").raw
+    converted = convert_source(raw, "train.py", Options(checkpoints="callback"))
+    files: list[dict[str, bytes]] = []
+    for name, text in (("raw", raw), ("converted", converted.after)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "train.py").write_text(text, encoding="utf-8")
+        subprocess.run([sys.executable, "train.py"], cwd=folder, capture_output=True, check=True)
+        files.append({p.name: p.read_bytes() for p in folder.glob("*.pt*")})
+
+    assert sorted(files[0]) == ["best.pth", *(f"epoch{n}.pt" for n in range(5))]
+    assert files[0] == files[1]

@@ -1,0 +1,68 @@
+"""A number of the training that is only told when a validation ends: the step that finds it logs it, as a validation's numbers are others.
+
+loss = criterion(...)  # training_step          self.log("loss", self.loss)  # training_step
+print(epoch, loss, val_loss)             →      ...
+                                                self.log("val_loss", ...)    # on_validation_epoch_end
+"""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.items import Item
+from ..recover.names import flow
+from ..recover.syntax import walk_scope
+from ..recover.variables import Variable
+from .draft import TRAINING_STEP, VALIDATION_END, VALIDATION_START, Draft, Logged, Reports
+from .log_names import is_training_loss
+
+
+def log_in_step(draft: Draft) -> None:
+    """Move the losses that hooks of the validation log to the statements of the step that find them."""
+    step = draft.hooks.get(TRAINING_STEP, [])
+    names = {n.name for s in _statements(step) if (r := draft.reports.get(s)) for n in (*r.before, *r.after)}
+    for hook in (VALIDATION_START, VALIDATION_END):
+        for item in draft.hooks.get(hook, []):
+            for statement in _statements([item]):
+                reports = draft.reports.get(statement)
+                for one in list(reports.after) if reports is not None else ():
+                    if one.form or one.name in names or not is_training_loss(one.name):
+                        continue
+                    if (found := _found_by(draft, one, item, step)) is not None:
+                        assert reports is not None
+                        reports.after.remove(one)
+                        made, name = found
+                        draft.reports.setdefault(made, Reports()).after.append(Logged(one.name, name))
+
+
+def _statements(items: list[Item]) -> list[ast.stmt]:
+    return [n for i in items if i.kind == "statement" for n in walk_scope(i.node) if isinstance(n, ast.stmt)]
+
+
+def _found_by(draft: Draft, one: Logged, item: Item, step: list[Item]) -> tuple[ast.stmt, str] | None:
+    """The plain statement of a step that alone gives the logged variable its value, and what it calls it."""
+    name = one.value.removesuffix(".item()")
+    variable = draft.variables.of(item.frame, name) if name.isidentifier() else None
+    if variable is None:
+        return None
+    writers = [i for i in draft.all_items() if variable in draft.variables.use(i).written]
+    if len(writers) != 1 or writers[0] not in step or _is_changed(draft, variable):
+        return None
+    made = writers[0]
+    if made.kind != "statement" or made.guard is not None or made.node in draft.removals:
+        return None
+    if not isinstance(made.node, ast.Assign | ast.AnnAssign) or made.node in draft.claims:
+        return None
+    own = [n for n in flow([made.node]).definite if draft.variables.of(made.frame, n) == variable]
+    return (made.node, own[0]) if len(own) == 1 else None
+
+
+def _is_changed(draft: Draft, variable: Variable) -> bool:
+    """Whether the value may be made another one in place, as ``loss /= n`` and ``loss.div_(n)`` do."""
+    for item in draft.all_items():
+        for node in walk_scope(item.node):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if method.endswith("_"):
+                    if draft.variables.of(item.frame, name) == variable:
+                        return True
+    return False

@@ -1,0 +1,128 @@
+"""Whether a model is in train mode, with all its parts, as it was made: `torch.nn` leaves it so, `from_pretrained` does not.
+
+Only what is in sight counts: layers of torch's, models of torchvision's, and classes of the project made of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+
+from .bindings import Names
+from .makings import Value, sources
+from .own_classes import lineage
+from .syntax import root_name, walk
+
+_LIBRARIES = ("torch.nn.", "torchvision.models.")
+_PLAIN = (
+    "torch.",
+    "torchvision.models.",
+    "math.",
+    "numpy.",
+    "copy.",
+    "collections.",
+    "functools.",
+    "itertools.",
+    "typing.",
+)
+_READ_FROM_FILES = (
+    "torch.hub",
+    "torch.load",
+    "torch.jit",
+    "torch.package",
+    "torch.export",
+    "torchvision.models.quantization",
+)
+_SAME_MODE = {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "train", "requires_grad_", "apply"}
+_DEEPEST = 8
+
+
+def made_in_train_mode(value: Value) -> bool:
+    """Whether all that the expression may be is a module that nothing has switched while it was made."""
+    return _Making().all_fresh(value, 0)
+
+
+def switches_modes(node: ast.AST) -> bool:
+    """Whether the node may give a module another mode, whatever its object is."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="eval" | "train")):
+            return True
+        case ast.Attribute(attr="training", ctx=ast.Store()):
+            return True
+        case ast.Call(func=ast.Name(id="getattr" | "setattr" | "methodcaller")):
+            return any(isinstance(a, ast.Constant) and a.value in ("eval", "train", "training") for a in node.args)
+    return False
+
+
+class _Making:
+    def __init__(self) -> None:
+        self.seen: set[ast.AST] = set()
+
+    def all_fresh(self, value: Value, depth: int) -> bool:
+        made = sources(value)
+        return bool(made) and depth <= _DEEPEST and all(self._is_fresh(one, depth) for one in made)
+
+    def _is_fresh(self, value: Value, depth: int) -> bool:
+        call = value.node
+        if not isinstance(call, ast.Call):
+            return False
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _SAME_MODE:
+            return self.all_fresh(Value(call.func.value, value.scope, value.roles), depth + 1)
+        full = value.roles.full_name(call.func)
+        own = value.roles.own_class_named(full) if full else None
+        if not full.startswith(_LIBRARIES) and own is None:
+            return False
+        return self._is_known(call, value, depth)
+
+    def _is_known(self, call: ast.Call, place: Value, depth: int) -> bool:
+        """Whether a call gives nothing that is in eval mode, and neither does what it is handed."""
+        return self._callee_is_known(call, place, depth) and all(
+            self._argument_is_known(node, place, depth)
+            for argument in [*call.args, *(k.value for k in call.keywords)]
+            for node in walk(argument)
+        )
+
+    def _argument_is_known(self, node: ast.AST, place: Value, depth: int) -> bool:
+        if isinstance(node, ast.Call):
+            return self._callee_is_known(node, place, depth)
+        if not isinstance(node, ast.Name) or node in self.seen:
+            return True
+        self.seen.add(node)
+        return all(
+            self._is_known(one.node, one, depth + 1)
+            for one in sources(Value(node, place.scope, place.roles))
+            if isinstance(one.node, ast.Call)
+        )
+
+    def _callee_is_known(self, call: ast.Call, place: Value, depth: int) -> bool:
+        roles, function = place.roles, call.func
+        if depth > _DEEPEST or switches_modes(call):
+            return False
+        full = roles.full_name(function)
+        if full.startswith(_READ_FROM_FILES):
+            return False
+        if full and (own := roles.function_named(full)) is not None:
+            return self._code_is_known(own[0], own[1], depth)
+        if full and (made := roles.own_class_named(full)) is not None:
+            return all(self._code_is_known(d, where, depth) for d, where in lineage(*made))
+        if full.startswith(_PLAIN) or (isinstance(function, ast.Name) and hasattr(builtins, function.id)):
+            return True
+        root = root_name(function)
+        return isinstance(function, ast.Attribute) and bool(root) and root not in roles.origins
+
+    def _code_is_known(self, code: ast.AST, roles: Names, depth: int) -> bool:
+        if code in self.seen:
+            return True
+        self.seen.add(code)
+        if isinstance(code, ast.ClassDef) and any(
+            isinstance(s, ast.FunctionDef) and s.name in ("train", "eval", "__getattr__") for s in code.body
+        ):
+            return False
+        for node in walk(code):
+            if switches_modes(node):
+                return False
+            if isinstance(node, ast.Call):
+                place = Value(node, roles.source.scope_of(node), roles)
+                if not self._callee_is_known(node, place, depth + 1):
+                    return False
+        return True
