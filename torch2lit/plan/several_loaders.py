@@ -233,12 +233,16 @@ def _is_the_same(draft: Draft, first: Validation, other: Validation) -> bool:
     if arguments[0].keys() != arguments[1].keys():
         return False
     inside = draft.variables.sequence([*_statements(first.before), *first.body]).read
+    counted = {n.id for n in ast.walk(first.loop.first) if isinstance(n, ast.Name)} if first.loop.first else set()
+    inside |= {v for name in counted if (v := draft.variables.of(first.frame, name)) is not None}
+    behind = draft.variables.sequence(first.trailing).read
     for name, value in arguments[0].items():
         if ast.dump(value) == ast.dump(arguments[1][name]) and not _has_call(value):
             continue
         variable = draft.variables.of(first.frame, name)
-        bare = isinstance(value, ast.Name) and isinstance(arguments[1][name], ast.Name)
-        if variable is None or variable in inside or not bare:
+        kinds = {type(value), type(arguments[1][name])}
+        unread = kinds == {ast.Constant} and variable not in behind
+        if variable is None or variable in inside or not (kinds == {ast.Name} or unread):
             return False
     return isinstance(first.loop.base, ast.Name) and first.loop.base.id in arguments[0]
 
@@ -274,7 +278,8 @@ def _starts_plainly(draft: Draft, first: Validation) -> bool:
     own, _ = _divide(first)
     after = draft.variables.sequence(own)
     lives = {v for v in body.exposed | after.exposed if v.frame is first.frame}
-    if after.exposed & batch:  # the last batch of the last loader, for all of them
+    count = draft.variables.of(first.frame, first.loop.index) if first.loop.index else None
+    if (after.exposed & batch) - {count}:  # the last batch of the last loader, for all of them
         return False
     return lives <= started | given | batch and not (started | batch | body.written) & given
 

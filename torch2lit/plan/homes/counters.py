@@ -15,9 +15,11 @@ from ..draft import (
     EPOCH_START,
     HOOKS,
     TRAINING_STEP,
+    VALIDATION_START,
     VALIDATION_STEP,
 )
 from ..epoch_values import element, sequence_of
+from ..several_loaders import LOADER_INDEX
 from .outer import Outer
 from .script_names import may_be_handed_in
 
@@ -63,7 +65,13 @@ class Counters(Outer):
         if variable is None:
             return
         text = self.state.aside.get("batch_idx", "batch_idx") + self.offset(first, frame, home)
-        if variable in self.state.homes:
+        found = self.draft.validation
+        if home == VALIDATION_STEP and found is not None and found.others and variable in self.state.homes:
+            attribute = self.state.homes[variable]
+            self.state.per_loader.add(variable)
+            self.prepend(VALIDATION_START, f"{attribute} = [{', '.join(['None'] * len(found.all))}]")
+            self.prepend(home, f"{attribute}[{LOADER_INDEX}] = {text}")
+        elif variable in self.state.homes:
             self.prepend(home, f"{self.state.homes[variable]} = {text}")
         elif self.rewritten(variable) or is_attribute(variable.name):
             for hook in (home, BATCH_START):
