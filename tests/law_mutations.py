@@ -168,6 +168,14 @@ OF_METHODS = (
     ),
     Mutation(
         1,
+        "modes: a training without an epoch leaves the model in eval mode",
+        "torch2lit/rewrite/entry.py",
+        "    if not switches or draft.has_turns:",
+        "    if True:",
+        _trains("left-in-train-mode-without-an-epoch"),
+    ),
+    Mutation(
+        1,
         "train mode: a part that is in eval mode before training stays in it",
         TRAIN_MODE,
         "return any(switches_modes(n) or _hands_on(draft, n) for n in [*before, *inside])",

@@ -301,6 +301,8 @@ class Draft:
     """The evaluations behind the loop that run through the validation's hooks, too."""
     left_in_eval: list[str] = field(default_factory=list)
     """The models that the script's last validation leaves in eval mode, where that is seen; Lightning puts them back."""
+    has_turns: bool = True
+    """Whether the loop surely has a turn, where that decides in which mode models are behind it."""
     eval_at_end: list[Variable] = field(default_factory=list)
     """The models that the script leaves in eval mode behind its validation, where the rest of the epoch, or what follows, may see it."""
     validated_in_train: list[Variable] = field(default_factory=list)

@@ -45,8 +45,8 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
     changed = [m for m in changed if not _back_in_train(draft, found, m, inside)]
     told = [m for m in changed if _shows_in_epoch(draft, found, m, rest)]
     after = [m for m in changed if m not in told and _is_seen_afterwards(draft, m, rest)]
-    if not told and all(_surely_left_in_eval(draft, found, m, inside, rest) for m in after):
-        draft.left_in_eval = [m.name for m in after]
+    if not told and not draft.resumed and all(_left_in_eval(draft, found, m, inside, rest) for m in after):
+        draft.left_in_eval, draft.has_turns = [m.name for m in after], _has_turns(draft)
         after = []
     shown = [m for m in sorted(held, key=lambda v: v.rank) if paths[m].shows]
     as_it_is = bool(shown)
@@ -149,6 +149,11 @@ def _surely_left_in_eval(
     draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]
 ) -> bool:
     """Whether a model surely is in eval mode, as a whole, when the loop has ended."""
+    return _left_in_eval(draft, found, model, inside, rest) and _has_turns(draft)
+
+
+def _left_in_eval(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:
+    """The same, if the loop has a turn at all."""
     entry = draft.nest.entry.scope
     if draft.roles.key(entry, model.name) != (model.scope, model.name) or found.every is not None:
         return False
@@ -160,7 +165,7 @@ def _surely_left_in_eval(
         return False
     first = [*draft.epoch.before, *draft.epoch.batch]
     leaving = any(not isinstance(c, ast.Continue) for i in first for c in open_controls(draft, i.node))
-    return not leaving and _has_turns(draft)
+    return not leaving
 
 
 def _in_eval_behind(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:

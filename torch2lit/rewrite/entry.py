@@ -53,12 +53,23 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
         lines.append(f"{names.trainer}.strategy.barrier()")
     lines += after
     lines += back
-    lines += [f"{name}.eval()" for name in draft.left_in_eval]
+    lines += _in_eval(draft, names)
     lines += [f"{name} = {names.trainer}.optimizers[{place}]" for name, place in state.optimizers_after]
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
     if (returned := given_back(draft, names)) and _ends_function(draft):
         lines.append(returned)
     return "\n".join(lines) + "\n"
+
+
+def _in_eval(draft: Draft, names: Names) -> list[str]:
+    """The switches to eval mode of models that the script's last validation leaves in it, if there has been one."""
+    switches = [f"{name}.eval()" for name in draft.left_in_eval]
+    if not switches or draft.has_turns:
+        return switches
+    return [
+        f"if {names.trainer}.current_epoch > 0:  # as the last validation leaves it",
+        *(f"    {s}" for s in switches),
+    ]
 
 
 def _ends_function(draft: Draft) -> bool:
