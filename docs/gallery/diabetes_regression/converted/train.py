@@ -44,9 +44,9 @@ class LitModel(L.LightningModule):
 
     def training_step(self, batch, batch_idx):
         x_train, y_train = batch
-        self.model.train()
         prediction = self.model(x_train)
         self.loss = self.criterion(prediction, y_train)
+        self.log("train_loss", self.loss)
         self.losses.append(self.loss.item())
         self.log("loss", self.loss)
         return self.loss
@@ -59,7 +59,7 @@ class LitModel(L.LightningModule):
         print(
             f"epoch {self.current_epoch + 1:3d}  train loss {self.loss.item():.4f}  test loss {self.test_loss.item():.4f}"
         )
-        self.log_dict({"train_loss": self.loss, "test_loss": self.test_loss.item()})
+        self.log("test_loss", self.test_loss.item())
 
     def configure_optimizers(self):
         return torch.optim.Adam(self.model.parameters(), lr=0.01, weight_decay=1e-3)

@@ -61,8 +61,6 @@ class LitConvNet(L.LightningModule):
         self.history = []
 
     def on_train_epoch_start(self):
-        # train
-        self.model.train()
         self.running_loss = 0.0
 
     def training_step(self, batch, batch_idx):

@@ -36,9 +36,6 @@ class LitNet(L.LightningModule):
         self.save_hyperparameters(vars(args))
         self.model = model
 
-    def on_train_epoch_start(self):
-        self.model.train()
-
     def training_step(self, batch, batch_idx):
         train_loader = self.trainer.train_dataloader
         data, target = batch
@@ -79,7 +76,7 @@ class LitNet(L.LightningModule):
                 100.0 * self.correct / len(test_loader.dataset),
             )
         )
-        self.log("val_accuracy", self.correct)
+        self.log("val_accuracy", 100.0 * self.correct / len(test_loader.dataset))
         self.log("test_loss", self.test_loss)
 
     def configure_optimizers(self):

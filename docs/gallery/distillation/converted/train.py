@@ -37,9 +37,6 @@ class LitModel(L.LightningModule):
         self.model = model
         self.lr = lr
 
-    def on_train_epoch_start(self):
-        self.model.train()
-
     def training_step(self, batch, batch_idx):
         x, y = batch
         loss = F.cross_entropy(self.model(x), y)
@@ -56,9 +53,6 @@ class LitModel(L.LightningModule):
         print(
             f"teacher epoch {self.current_epoch}: accuracy {self.correct / len(self.trainer.val_dataloaders.dataset):.3f}"
         )
-
-    def on_validation_model_train(self):
-        pass  # the script stays in eval mode until it calls train() itself
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.model.parameters(), lr=self.lr, momentum=0.9)
@@ -78,6 +72,8 @@ def train_teacher(model, train_loader, test_loader, epochs=3, lr=0.1):
     )
     trainer.fit(lit_model, train_loader, test_loader)
     model.to(device)
+    if trainer.current_epoch > 0:  # as the last validation leaves it
+        model.eval()
     return copy.deepcopy(model)
 
 

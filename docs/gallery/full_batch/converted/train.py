@@ -62,9 +62,9 @@ class LitGCN(L.LightningModule):
 
     def training_step(self, batch, batch_idx):
         features, adj, idx_train, labels, idx_val = batch
-        self.model.train()
         output = self.model(features, adj)
         self.loss_train = F.nll_loss(output[idx_train], labels[idx_train])
+        self.log("loss_train", self.loss_train)
         self.acc_train = accuracy(output[idx_train], labels[idx_train])
         return self.loss_train
 
@@ -81,7 +81,6 @@ class LitGCN(L.LightningModule):
         )
         self.log_dict(
             {
-                "loss_train": self.loss_train,
                 "acc_train": self.acc_train.item(),
                 "loss_val": self.loss_val.item(),
                 "acc_val": self.acc_val.item(),

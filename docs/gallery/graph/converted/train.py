@@ -72,7 +72,6 @@ class LitGCN(L.LightningModule):
     def training_step(self, batch, batch_idx):
         features, idx_train, labels = batch
         self.t = time.time()
-        self.model.train()
         self.output = self.model(features, self.adj)
         self.loss_train = F.nll_loss(self.output[idx_train], labels[idx_train])
         self.acc_train = accuracy(self.output[idx_train], labels[idx_train])

@@ -60,7 +60,6 @@ class LitGlyphNet(L.LightningModule):
 
     def on_train_epoch_start(self):
         self.train_losses, self.train_top1 = AverageMeter(), AverageMeter()
-        self.model.train()
 
     def training_step(self, batch, batch_idx):
         images, target = batch

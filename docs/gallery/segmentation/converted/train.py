@@ -79,7 +79,6 @@ class LitUNet(L.LightningModule):
         self.start_epoch = start_epoch
 
     def on_train_epoch_start(self):
-        self.model.train()
         self.total = 0.0
 
     def training_step(self, batch, batch_idx):

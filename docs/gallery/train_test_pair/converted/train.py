@@ -32,9 +32,6 @@ class LitNet(L.LightningModule):
         self.model = model
         self.best = 0.0
 
-    def on_train_epoch_start(self):
-        self.model.train()
-
     def training_step(self, batch, batch_idx):
         data, target = batch
         output = self.model(data)

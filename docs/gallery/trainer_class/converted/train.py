@@ -78,9 +78,6 @@ class LitModel(L.LightningModule):
             self.own_trainer.best = self.val_loss
             self.own_trainer.save(self.current_epoch, self.val_loss)
 
-    def on_validation_model_train(self):
-        pass  # the script stays in eval mode until it calls train() itself
-
     def configure_optimizers(self):
         return self.own_trainer.optimizer
 
@@ -118,6 +115,8 @@ class Trainer:
         )
         trainer_2.fit(lit_model, self.train_loader, self.val_loader)
         self.model.to(device)
+        if trainer_2.current_epoch > 0:  # as the last validation leaves it
+            self.model.eval()
 
 
 if __name__ == "__main__":

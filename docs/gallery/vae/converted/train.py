@@ -71,7 +71,6 @@ class LitVAE(L.LightningModule):
         self.model = model
 
     def on_train_epoch_start(self):
-        self.model.train()
         self.train_loss = 0
 
     def training_step(self, batch, batch_idx):
@@ -117,9 +116,6 @@ class LitVAE(L.LightningModule):
             sample = torch.randn(4, 4).to(self.device)
             sample = self.model.decode(sample).cpu()
             torch.save(sample, "sample_" + str(self.current_epoch + 1) + ".pt")
-
-    def on_validation_model_train(self):
-        pass  # the script stays in eval mode until it calls train() itself
 
     def configure_optimizers(self):
         return optim.Adam(self.model.parameters(), lr=1e-3)
