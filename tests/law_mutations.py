@@ -952,8 +952,8 @@ SAME_TRAINING = (
         1,
         "the epoch loop surely has a turn",
         MODES,
-        "return not leaving and _has_turns(draft)",
-        "return not leaving",
+        "return _left_in_eval(draft, found, model, inside, rest) and _has_turns(draft)",
+        "return _left_in_eval(draft, found, model, inside, rest)",
         _text("tested-after-as-many-epochs-as-told"),
     ),
     Mutation(

@@ -74,7 +74,7 @@ def test_what_is_not_stored_parts_a_resumed_run(name: str, gone: str, what: str,
         text.replace('"scheduler_state"):\n', '"scheduler_state"):\n            pass'), encoding="utf-8"
     )
 
-    result = verify(raw, converted, resume_at=2)
+    result = verify(raw, converted, resume_at=1)  # the best value so far decides on the rate of the third epoch
 
     assert (result.status, result.passed) == ("identical", False)
     assert result.resumed is not None and result.resumed.comparison is not None

@@ -54,10 +54,13 @@ def _stopped(fit: Callable[..., Any], checkpoint: str, epoch: int) -> Callable[.
 
 
 def _stop(trainer: Any, checkpoint: str, epoch: int) -> Any:
-    """A callback that saves after so many epochs and ends the process there, as a machine that goes down does."""
+    """A callback that saves after so many epochs and ends the process there, as a machine that goes down does.
+
+    It is a Checkpoint, because Lightning calls those behind the module's own hooks, when the epoch is over.
+    """
     module = sys.modules[f"{type(trainer).__module__.rpartition('.trainer.')[0]}.callbacks"]
 
-    class Stop(module.Callback):  # type: ignore[misc, name-defined]
+    class Stop(module.Checkpoint):  # type: ignore[misc, name-defined]
         def on_train_epoch_end(self, trainer: Any, _module: Any) -> None:
             if trainer.current_epoch + 1 == epoch:
                 trainer.save_checkpoint(checkpoint)
