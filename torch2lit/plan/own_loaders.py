@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 from ..recover.bindings import Names
 from ..recover.makings import Value, makings, sources
 from ..recover.nest import Frame
 from ..recover.own_classes import lineage, method_of
+from ..recover.reached_files import reached_files
 from ..recover.roles import Roles
 from ..recover.syntax import dotted, walk
 from .draft import Draft
@@ -67,27 +67,11 @@ def _is_outside(part: Value, depth: int) -> bool:
 
 def _own_streams(roles: Roles) -> Iterator[ast.ClassDef]:
     """The classes of the project over whose objects a `for` runs as no loader of torch's does it."""
-    waiting, seen = [roles], {id(roles)}
-    while waiting:
-        current = waiting.pop(0)
+    for current in reached_files(roles):
         if "__iter__" in current.source.text:
             for definition in current.source.classes.values():
                 if method_of(definition, "__iter__") and not _hands_on(definition) and not _is_other(definition):
                     yield definition
-        for file in _imported_files(current):
-            other = current.of_file(file)
-            if other is not None and id(other) not in seen:
-                seen.add(id(other))
-                waiting.append(other)
-
-
-def _imported_files(roles: Roles) -> list[Path]:
-    if roles.neighbours is None:
-        return []
-    names: dict[str, None] = {}
-    for origin in roles.origins.values():
-        names.update({origin.removesuffix(".*"): None, origin.rpartition(".")[0]: None})
-    return [file for name in names if name and (file := roles.neighbours.file(name)) is not None]
 
 
 def _is_other(definition: ast.ClassDef) -> bool:

@@ -6,7 +6,9 @@ import ast
 import builtins
 from collections.abc import Iterator
 
+from ..recover.callees import is_imported
 from ..recover.effects import touches_gradients
+from ..recover.reached_files import reached_files
 from ..recover.roles import Roles
 from ..recover.syntax import walk, walk_scope
 from .draft import Draft
@@ -49,7 +51,7 @@ def _named(called: ast.expr, roles: Roles) -> Iterator[tuple[ast.AST, Roles]]:
         yield from _methods(made[0], _MAKING, made[1])
         return
     match called:
-        case _ if full.partition(".")[0] in {o.partition(".")[0] for o in roles.origins.values()}:
+        case _ if is_imported(called, roles):
             return
         case ast.Name(id=name) if hasattr(builtins, name) or name in roles.source.classes:
             return
@@ -57,8 +59,9 @@ def _named(called: ast.expr, roles: Roles) -> Iterator[tuple[ast.AST, Roles]]:
             names = frozenset({name})
         case _:
             names = _OBJECT
-    for definition in roles.source.classes.values():
-        yield from _methods(definition, names, roles)
+    for file in reached_files(roles):
+        for definition in file.source.classes.values():
+            yield from _methods(definition, names, file)
 
 
 def _function(named: ast.expr, roles: Roles) -> tuple[ast.AST, Roles] | None:

@@ -10,7 +10,7 @@ import ast
 
 from ..recover.items import Item
 from ..recover.made_in_train_mode import made_in_train_mode, switches_modes
-from ..recover.makings import Value
+from ..recover.makings import Value, sources
 from ..recover.roles import Role
 from ..recover.state_names import is_attribute
 from ..recover.syntax import walk
@@ -70,11 +70,37 @@ def _may_switch(draft: Draft, taken_out: list[Item]) -> bool:
     own = {id(n) for item in taken_out for n in walk(item.node)}
     if runs_again(draft):
         everything = (n for n in walk(draft.source.tree) if id(n) not in own)
-        return bool(draft.left_in_eval) or any(switches_modes(n) or _hands_on(draft, n) for n in everything)
+        return bool(draft.left_in_eval) or any(_may_switch_by(draft, n) for n in everything)
     before = may_run(draft.source, [statement for statement, _ in statements_before(draft)])
     left = own | {id(n) for s in draft.removals for n in walk(s)}
     inside = (n for n in runs_in_loop(draft) if id(n) not in left)
-    return any(switches_modes(n) or _hands_on(draft, n) for n in [*before, *inside])
+    return any(_may_switch_by(draft, n) for n in [*before, *inside])
+
+
+def _may_switch_by(draft: Draft, node: ast.AST) -> bool:
+    return switches_modes(node) or _takes_switch(draft, node) or _hands_on(draft, node)
+
+
+def _takes_switch(draft: Draft, node: ast.AST) -> bool:
+    """Whether a model's method is taken out, to be called under another name: ``off = model.eval``."""
+    if not isinstance(node, ast.Attribute) or node.attr not in ("eval", "train"):
+        return False
+    parent = draft.source.parents[node]
+    if isinstance(parent, ast.Call) and parent.func is node:
+        return False
+    return not _is_of_options(draft, node.value)
+
+
+def _is_of_options(draft: Draft, owner: ast.expr) -> bool:
+    """Whether the object is what a parser of the command line or of a file gave."""
+    if not isinstance(owner, ast.Name):
+        return False
+    found = sources(Value(owner, draft.source.scope_of(owner), draft.roles))
+    return bool(found) and all(_is_read(one.node) for one in found)
+
+
+def _is_read(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("parse")
 
 
 def _hands_on(draft: Draft, node: ast.AST) -> bool:

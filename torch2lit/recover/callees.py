@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from .bindings import Names
 from .makings import Value, elements_at
 from .names import parameter_names
+from .syntax import root_name
 
 _DEEPEST = 12
 
@@ -53,7 +54,19 @@ def is_named(node: ast.expr, roles: Names) -> bool:
         return False
     if roles.own_class_named(full) is not None or roles.function_named(full) is not None:
         return True
-    return full.partition(".")[0] in {origin.partition(".")[0] for origin in roles.origins.values()}
+    return is_imported(node, roles)
+
+
+def is_imported(node: ast.expr, roles: Names) -> bool:
+    """Whether a name, or an attribute behind one, is what an import brought, and no variable of the same name as a module."""
+    root = root_name(node)
+    if root not in roles.origins:
+        return False
+    key = roles.key(roles.source.scope_of(node), root)
+    if key is None:
+        return True
+    parameters = () if isinstance(key[0], ast.Module) else parameter_names(key[0])
+    return not roles.bindings(key) and root not in parameters
 
 
 def _of_variable(variable: Value, name: str, depth: int) -> Iterator[Value | None]:

@@ -7,6 +7,7 @@ import builtins
 import re
 
 from .bindings import Names
+from .callees import is_imported
 from .makings import Value, sources
 from .names import parameter_names
 from .own_classes import lineage, method_of
@@ -184,8 +185,9 @@ def _is_free_call(node: ast.Call, part: ast.ClassDef, roles: Names, depth: int) 
         return hasattr(builtins, name)
     if full.startswith("torch.nn.") and not full.startswith(("torch.nn.functional.", "torch.nn.init.")):
         return False
-    known = full.partition(".")[0] in {origin.partition(".")[0] for origin in roles.origins.values()}
-    return _is_function(full) if known else isinstance(node.func, ast.Attribute | ast.Subscript)
+    if is_imported(node.func, roles):
+        return _is_function(full)
+    return isinstance(node.func, ast.Attribute | ast.Subscript)
 
 
 def _bare(node: ast.expr) -> list[ast.AST]:
