@@ -58,6 +58,7 @@ TRAIN_DATA = "torch2lit/plan/train_data.py"
 TRAINER = "torch2lit/plan/trainer.py"
 LEDGER = "torch2lit/plan/ledger.py"
 TRAIN_MODE = "torch2lit/plan/train_mode.py"
+TRAIN_MODE_BEFORE = "torch2lit/plan/train_mode_before.py"
 ENGINE = "torch2lit/engine.py"
 BY_TRAINER = "torch2lit/by_trainer.py"
 PYTHON = "torch2lit/process_python.py"
@@ -229,6 +230,54 @@ OF_METHODS = (
         "return switches_modes(node) or _takes_switch(draft, node) or _hands_on(draft, node)",
         "return switches_modes(node) or _hands_on(draft, node)",
         _trains("train-mode-after-a-method-taken-out"),
+    ),
+    Mutation(
+        1,
+        "train mode before fit: what looks at the model before its first switch is not seen",
+        TRAIN_MODE_BEFORE,
+        "    if items_path(draft, earlier, model).shows or _names_another_model(draft, earlier, model):",
+        "    if _names_another_model(draft, earlier, model):",
+        _trains("train-mode-after-a-look-at-the-epochs-start"),
+    ),
+    Mutation(
+        1,
+        "train mode before fit: a part that has a name of its own is not looked at",
+        TRAIN_MODE_BEFORE,
+        "is_model(draft, node, node.id) or _may_be_part(draft, node)",
+        "is_model(draft, node, node.id)",
+        _trains("train-mode-of-a-part-looked-at-first"),
+    ),
+    Mutation(
+        1,
+        "train mode before fit: a part that the loop puts in is in train mode",
+        TRAIN_MODE,
+        "_may_switch_by(draft, n) or changes_parts(draft, n)",
+        "_may_switch_by(draft, n)",
+        _trains("train-mode-of-a-model-that-gets-a-new-head"),
+    ),
+    Mutation(
+        1,
+        "train mode before fit: an object that holds the model switches nothing",
+        TRAIN_MODE_BEFORE,
+        "    if any(gives_model_away(draft, node) or stores_model(draft, node) for node in walk(draft.source.tree)):",
+        "    if False:",
+        ("tests/test_programs.py::test_program_trains_the_same[several-files-evaluator-that-holds-the-model]",),
+    ),
+    Mutation(
+        1,
+        "train mode before fit: an object out of sight switches nothing",
+        TRAIN_MODE_BEFORE,
+        "    return any(calls_unseen_object(draft, node) for node in runs_in_loop(draft))",
+        "    return False",
+        ("tests/test_programs.py::test_program_trains_the_same[several-files-evaluator-out-of-sight]",),
+    ),
+    Mutation(
+        1,
+        "train mode before fit: a loop without a turn leaves the model in train mode",
+        TRAIN_MODE_BEFORE,
+        "    return has_turns(draft) or not mode_shows_after(draft, model)",
+        "    return True",
+        _trains("train-mode-of-a-training-without-an-epoch"),
     ),
     Mutation(
         1,

@@ -299,6 +299,8 @@ class Draft:
     """Whole extra methods of the module, as source."""
     seconds: list[Second] = field(default_factory=list)
     """The evaluations behind the loop that run through the validation's hooks, too."""
+    put_in_train: list[str] = field(default_factory=list)
+    """The models that the script switches to train mode in every epoch, where one switch before `fit` is the same."""
     left_in_eval: list[str] = field(default_factory=list)
     """The models that the script's last validation leaves in eval mode, where that is seen; Lightning puts them back."""
     has_turns: bool = True

@@ -15,6 +15,7 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import Scope, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import Draft
+from .model_parts import parts_of
 from .moved_back import NO_HOLDERS, made_of
 
 _DEEPEST = 6
@@ -41,7 +42,8 @@ def items_path(draft: Draft, items: list[Item], model: Variable) -> Path:
             names = {n.id for n in walk(part) if isinstance(n, ast.Name)}
             own = {n for n in names if draft.variables.of(frame, n) == model}
             keys = {draft.roles.key(frame.scope, n) for n in own} | {(model.scope, model.name)}
-            place = Place(draft.roles, frame.scope, frozenset(k for k in keys if k is not None))
+            known = frozenset(k for k in keys if k is not None)
+            place = Place(draft.roles, frame.scope, known, holders(draft, known))
             path = statement_path(part, place) if isinstance(part, ast.stmt) else code_path(part, place)
             if item.guard is not None:  # it runs in some epochs only
                 path = replace(path, ends=True)
@@ -49,6 +51,14 @@ def items_path(draft: Draft, items: list[Item], model: Variable) -> Path:
                 return Path(path.shows, path.ends, leaves)
             leaves |= path.leaves
     return Path(False, True, leaves)
+
+
+def holders(draft: Draft, models: frozenset[Key]) -> frozenset[Key]:
+    """The variables that are made of one of the models, or stand for a part of it."""
+    found: set[Key] = set()
+    for key in models:
+        found |= made_of(draft, key) | parts_of(draft, key)
+    return frozenset(found - models)
 
 
 class _Afterwards:
@@ -187,10 +197,9 @@ class _Afterwards:
         return any(isinstance(n, ast.Name) and n.id == name for n in inside)
 
     def _holders(self, models: frozenset[Key]) -> frozenset[Key]:
-        """The variables that may hold one of the models: wrappers, lists, objects that were handed it."""
-        found: set[Key] = set()
+        """The variables that may hold one of the models: wrappers, lists, parts, objects that were handed it."""
+        found = {*holders(self.draft, models)}
         for key in models:
-            found |= made_of(self.draft, key)
             for node in self.source.all(ast.Name):
                 if node.id == key[1] and isinstance(node.ctx, ast.Load) and self._key(node) == key:
                     found |= set(self._kept_in(node))

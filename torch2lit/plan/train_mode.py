@@ -11,33 +11,43 @@ import ast
 from ..recover.items import Item
 from ..recover.made_in_train_mode import made_in_train_mode, switches_modes
 from ..recover.makings import Value, sources
-from ..recover.roles import Role
 from ..recover.state_names import is_attribute
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .before import statements_before
 from .draft import HOOKS, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
+from .given_away import gives_model_away
 from .may_run import may_run, runs_in_loop
 from .modes import mode_calls, only_mode_call
 from .runs_again import runs_again
+from .train_mode_before import changes_parts, may_be_switched_by_others, may_stand_before
 
-_SAME_MODES = ("print", "len", "list", "isinstance", "type", "id", "copy.copy", "copy.deepcopy")
 _OF_VALIDATION = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 
 
 def leave_train_mode_to_lightning(draft: Draft) -> None:
-    """Take out ``model.train()`` where the model surely is in train mode by then, with all its parts."""
+    """Take out ``model.train()`` where the model surely is in train mode by then, with all its parts; say it before `fit` where only that is missing."""
     switches = _train_calls(draft)
     if not switches or _left_otherwise(draft):
         return
-    models = {model for _, model in switches}
-    if not all(_made_in_train_mode(draft, model) for model in models) or _may_switch(draft, [i for i, _ in switches]):
+    models = list(dict.fromkeys(model for _, model in switches))
+    taken_out = [item for item, _ in switches]
+    if _may_switch_inside(draft, taken_out):
         return
-    gone = {item.node for item, _ in switches}
+    first = {model: next(item for item, its in switches if its == model) for model in models}
+    if not all(_made_in_train_mode(draft, model) for model in models) or _may_switch_before(draft, taken_out):
+        if may_be_switched_by_others(draft) or not all(may_stand_before(draft, m, first[m]) for m in models):
+            return
+        draft.put_in_train = [model.name for model in models]
+    gone = {item.node for item in taken_out}
     for node in gone:
-        draft.removals[node] = Removal("Trainer.fit", "train_mode", "the model is in train mode already")
+        draft.removals[node] = Removal("Trainer.fit", "train_mode", _why(draft))
     for hook, items in draft.hooks.items():
         draft.hooks[hook] = [i for i in items if i.node not in gone]
+
+
+def _why(draft: Draft) -> str:
+    return "the model is put in train mode before it" if draft.put_in_train else "the model is in train mode already"
 
 
 def _train_calls(draft: Draft) -> list[tuple[Item, Variable]]:
@@ -65,20 +75,25 @@ def _made_in_train_mode(draft: Draft, model: Variable) -> bool:
 # ---- what may switch it
 
 
-def _may_switch(draft: Draft, taken_out: list[Item]) -> bool:
-    """Whether anything that runs before or in the loop may switch a part of a model, besides what leaves the loop."""
+def _may_switch_before(draft: Draft, taken_out: list[Item]) -> bool:
+    """Whether anything that runs before the loop may switch a part of a model."""
     own = {id(n) for item in taken_out for n in walk(item.node)}
     if runs_again(draft):
         everything = (n for n in walk(draft.source.tree) if id(n) not in own)
         return bool(draft.left_in_eval) or any(_may_switch_by(draft, n) for n in everything)
     before = may_run(draft.source, [statement for statement, _ in statements_before(draft)])
-    left = own | {id(n) for s in draft.removals for n in walk(s)}
+    return any(_may_switch_by(draft, n) for n in before)
+
+
+def _may_switch_inside(draft: Draft, taken_out: list[Item]) -> bool:
+    """Whether anything that runs in the loop may switch a part of a model, or give it another, besides what leaves the loop."""
+    left = {id(n) for s in [*(item.node for item in taken_out), *draft.removals] for n in walk(s)}
     inside = (n for n in runs_in_loop(draft) if id(n) not in left)
-    return any(_may_switch_by(draft, n) for n in [*before, *inside])
+    return any(_may_switch_by(draft, n) or changes_parts(draft, n) for n in inside)
 
 
 def _may_switch_by(draft: Draft, node: ast.AST) -> bool:
-    return switches_modes(node) or _takes_switch(draft, node) or _hands_on(draft, node)
+    return switches_modes(node) or _takes_switch(draft, node) or gives_model_away(draft, node)
 
 
 def _takes_switch(draft: Draft, node: ast.AST) -> bool:
@@ -101,20 +116,3 @@ def _is_of_options(draft: Draft, owner: ast.expr) -> bool:
 
 def _is_read(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("parse")
-
-
-def _hands_on(draft: Draft, node: ast.AST) -> bool:
-    """Whether a call hands a model to code that is not in sight, or to a file in which something is switched."""
-    if not isinstance(node, ast.Call):
-        return False
-    scope = draft.source.scope_of(node)
-    given = [*node.args, *(k.value for k in node.keywords)]
-    if not any(isinstance(a, ast.Name) and draft.roles.of(a, scope) is Role.MODEL for a in given):
-        return False
-    full = draft.roles.full_name(node.func)
-    if full.startswith("torch.") or full in _SAME_MODES:
-        return False
-    own = draft.roles.function_named(full) or draft.roles.own_class_named(full) if full else None
-    if own is None:
-        return True
-    return own[1] is not draft.roles and any(switches_modes(n) for n in walk(own[1].source.tree))

@@ -9,11 +9,9 @@ from __future__ import annotations
 import ast
 
 from ..recover.items import Item, parts
-from ..recover.loops import Iterable
 from ..recover.makings import Value, makings, sources
 from ..recover.phases import Validation
 from ..recover.roles import Role
-from ..recover.syntax import walk
 from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
@@ -25,6 +23,7 @@ from .modes import mode_calls, only_mode_call
 from .second_evaluation import Divided, own_items
 from .state import State
 from .steps import open_controls
+from .surely_runs import has_turns
 
 _KEEP_MODE = """\
 def on_validation_model_eval(self):
@@ -46,7 +45,7 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
     told = [m for m in changed if _shows_in_epoch(draft, found, m, rest)]
     after = [m for m in changed if m not in told and _is_seen_afterwards(draft, m, rest)]
     if not told and not draft.resumed and all(_left_in_eval(draft, found, m, inside, rest) for m in after):
-        draft.left_in_eval, draft.has_turns = [m.name for m in after], _has_turns(draft)
+        draft.left_in_eval, draft.has_turns = [m.name for m in after], has_turns(draft)
         after = []
     shown = [m for m in sorted(held, key=lambda v: v.rank) if paths[m].shows]
     as_it_is = bool(shown)
@@ -149,7 +148,7 @@ def _surely_left_in_eval(
     draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]
 ) -> bool:
     """Whether a model surely is in eval mode, as a whole, when the loop has ended."""
-    return _left_in_eval(draft, found, model, inside, rest) and _has_turns(draft)
+    return _left_in_eval(draft, found, model, inside, rest) and has_turns(draft)
 
 
 def _left_in_eval(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:
@@ -265,47 +264,6 @@ def _is_handed_on(draft: Draft, items: list[Item]) -> bool:
             if draft.source.function(full) is None and not known:
                 return True
     return False
-
-
-def _has_turns(draft: Draft) -> bool:
-    """Whether the epoch loop surely has a turn: a `range` of plain numbers that is not empty."""
-    epochs = draft.nest.epochs
-    if epochs is None or epochs.kind is not Iterable.RANGE or not isinstance(epochs.base, ast.Call):
-        return False
-    numbers = [_number(draft, a) for a in epochs.base.args]
-    if epochs.base.keywords or not numbers or len(numbers) > 2 or None in numbers:
-        return False
-    first, last = (0, numbers[0]) if len(numbers) == 1 else numbers
-    assert first is not None and last is not None
-    return first < last
-
-
-def _number(draft: Draft, node: ast.expr) -> int | None:
-    """The whole number that an expression of the entry surely is."""
-    match node:
-        case ast.Constant(value=int() as number) if type(number) is int:
-            return number
-        case ast.Name(id=name):
-            key = draft.roles.key(draft.nest.entry.scope, name)
-            bindings = draft.roles.bindings(key) if key is not None else []
-            if key is None or len(bindings) != 1 or bindings[0].index is not None:
-                return None
-            bound = [n for n in walk(draft.source.tree) if isinstance(n, ast.Name | ast.arg) and _binds(n, name)]
-            if len(bound) != 1 or draft.roles.rebound_unseen(key):
-                return None
-            value = bindings[0].value
-            if isinstance(value, ast.Constant) and type(value.value) is int:
-                return value.value
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            one, other = _number(draft, left), _number(draft, right)
-            return one + other if one is not None and other is not None else None
-    return None
-
-
-def _binds(node: ast.Name | ast.arg, name: str) -> bool:
-    if isinstance(node, ast.arg):
-        return node.arg == name
-    return node.id == name and not isinstance(node.ctx, ast.Load)
 
 
 def say_modes(draft: Draft, state: State) -> None:

@@ -48,7 +48,8 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     given = [names.instance, *_loaders(draft, names), *fit_arguments(draft, names)]
     fit = f"{names.trainer}.fit({', '.join(given)})"
     test = while_condition(draft)
-    lines += [fit] if test is None else [f"if {_at_start(draft, state, names, test)}:", f"    {fit}"]
+    run = [*(f"{name}.train()" for name in draft.put_in_train), fit]
+    lines += run if test is None else [f"if {_at_start(draft, state, names, test)}:", *(f"    {r}" for r in run)]
     if draft.several is not None and draft.several.waits:
         lines.append(f"{names.trainer}.strategy.barrier()")
     lines += after

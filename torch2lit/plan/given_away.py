@@ -1,0 +1,73 @@
+"""Whether code that is not in sight gets a model, and may switch it then or later."""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.made_in_train_mode import switches_modes
+from ..recover.makings import Value, sources
+from ..recover.names import parameter_names
+from ..recover.roles import Role
+from ..recover.syntax import root_name, walk
+from .draft import Draft
+
+_SAME_MODES = ("print", "len", "list", "isinstance", "type", "id", "copy.copy", "copy.deepcopy")
+_OF_DATA = frozenset(
+    {"append", "extend", "item", "to", "size", "view", "info", "debug", "warning", "write", "add_scalar", "update"}
+    | {"get", "keys", "values", "items", "format", "join"}
+)
+"""Methods of numbers, containers, loggers and writers."""
+
+
+def gives_model_away(draft: Draft, node: ast.AST) -> bool:
+    """Whether a call hands a model to code that is not in sight, or to a file in which something is switched."""
+    if not isinstance(node, ast.Call):
+        return False
+    if not any(_holds_model(draft, a) for a in [*node.args, *(k.value for k in node.keywords)]):
+        return False
+    full = draft.roles.full_name(node.func)
+    if full.startswith("torch.") or full in _SAME_MODES:
+        return False
+    own = draft.roles.function_named(full) or draft.roles.own_class_named(full) if full else None
+    if own is None:
+        return True
+    return own[1] is not draft.roles and any(switches_modes(n) for n in walk(own[1].source.tree))
+
+
+def stores_model(draft: Draft, node: ast.AST) -> bool:
+    """Whether an assignment gives an object a model as an attribute: ``callback.model = model``."""
+    match node:
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=owner)) as target], value=value):
+            return owner != "self" and not is_model(draft, target, owner) and _holds_model(draft, value)
+    return False
+
+
+def calls_unseen_object(draft: Draft, node: ast.AST) -> bool:
+    """Whether a call goes to an object that a function is given by code out of sight, which may have given it the model as well."""
+    if not isinstance(node, ast.Call) or (isinstance(node.func, ast.Attribute) and node.func.attr in _OF_DATA):
+        return False
+    name, scope = root_name(node.func), draft.source.scope_of(node)
+    key = draft.roles.key(scope, name) if name else None
+    if key is None or isinstance(key[0], ast.Module) or name not in parameter_names(key[0]):
+        return False
+    root = ast.Name(name, ast.Load())
+    if draft.roles.of(root, scope) is not None:
+        return False
+    return any(not isinstance(one.node, ast.Call | ast.Constant) for one in sources(Value(root, scope, draft.roles)))
+
+
+def is_model(draft: Draft, node: ast.AST, name: str) -> bool:
+    """Whether a name, read where the node stands, is a model."""
+    return draft.roles.of(ast.Name(name, ast.Load()), draft.source.scope_of(node)) is Role.MODEL
+
+
+def _holds_model(draft: Draft, node: ast.expr) -> bool:
+    """Whether an expression is a model, or a list, tuple or dictionary with one."""
+    match node:
+        case ast.Name(id=name):
+            return is_model(draft, node, name)
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Dict(values=parts):
+            return any(_holds_model(draft, part) for part in parts)
+        case ast.Starred(value=inner):
+            return _holds_model(draft, inner)
+    return False

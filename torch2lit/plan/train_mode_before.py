@@ -1,0 +1,73 @@
+"""Models of which it is not known that they are in train mode: one switch before `fit`, where each epoch begins with one.
+
+    for epoch in range(n):                model.train()
+        model.train()            →        trainer.fit(lit_model, loader)
+        ...
+
+That is the same where nothing in the loop switches a part of the model or gives it another, the mode is not seen before the first
+switch, and, should the loop have no turn, nobody sees it behind `fit`.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.items import Item
+from ..recover.syntax import root_name, walk
+from ..recover.variables import Variable
+from .draft import Draft
+from .given_away import calls_unseen_object, gives_model_away, is_model, stores_model
+from .may_run import may_run, runs_in_loop
+from .mode_afterwards import items_path, mode_shows_after
+from .surely_runs import has_turns
+
+
+def may_stand_before(draft: Draft, model: Variable, first: Item) -> bool:
+    """Whether a model may be switched to train mode in the line before `fit` and no more by the item, its first switch."""
+    if draft.roles.key(draft.nest.entry.scope, model.name) != (model.scope, model.name):
+        return False
+    items = draft.all_items()
+    if model in draft.variables.written_in_sight(items):
+        return False
+    earlier = items[: items.index(first)]
+    if items_path(draft, earlier, model).shows or _names_another_model(draft, earlier, model):
+        return False
+    return has_turns(draft) or not mode_shows_after(draft, model)
+
+
+def may_be_switched_by_others(draft: Draft) -> bool:
+    """Whether an object that is not in sight may hold a model and switch it when the loop calls it."""
+    if any(gives_model_away(draft, node) or stores_model(draft, node) for node in walk(draft.source.tree)):
+        return True
+    return any(calls_unseen_object(draft, node) for node in runs_in_loop(draft))
+
+
+def changes_parts(draft: Draft, node: ast.AST) -> bool:
+    """Whether the code gives a model another part, which may be in another mode: ``model.head = load_head()``."""
+    match node:
+        case ast.Attribute(ctx=ast.Store()) | ast.Subscript(ctx=ast.Store()):
+            return is_model(draft, node, root_name(node))
+        case ast.Call(func=ast.Attribute(value=owner, attr="add_module" | "register_module" | "append" | "insert")):
+            return is_model(draft, node, root_name(owner))
+        case ast.Call(func=ast.Name(id="setattr"), args=[owner, *_]):
+            return is_model(draft, node, root_name(owner))
+    return False
+
+
+def _names_another_model(draft: Draft, items: list[Item], model: Variable) -> bool:
+    """Whether code that runs before the first switch may use a part of the model under a name of its own."""
+    for node in may_run(draft.source, [item.node for item in items]):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id != model.name:
+            if is_model(draft, node, node.id) or _may_be_part(draft, node):
+                return True
+    return False
+
+
+def _may_be_part(draft: Draft, name: ast.Name) -> bool:
+    """Whether a name may stand for something that was taken out of a model: ``body = model.body``."""
+    scope = draft.source.scope_of(name)
+    key = draft.roles.key(scope, name.id)
+    if key is None or draft.roles.of(name, scope) is not None:
+        return False
+    values = [binding.value for binding in draft.roles.bindings(key)]
+    return any(isinstance(n, ast.Name) and is_model(draft, n, n.id) for value in values for n in walk(value))
