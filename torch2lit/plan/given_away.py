@@ -7,11 +7,24 @@ import ast
 from ..recover.made_in_train_mode import switches_modes
 from ..recover.makings import Value, sources
 from ..recover.names import parameter_names
+from ..recover.reached_files import reached_files
 from ..recover.roles import Role
-from ..recover.syntax import root_name, walk
+from ..recover.syntax import Scope, root_name, walk
 from .draft import Draft
 
-_SAME_MODES = ("print", "len", "list", "isinstance", "type", "id", "copy.copy", "copy.deepcopy")
+_SAME_MODES = (
+    "print",
+    "len",
+    "list",
+    "isinstance",
+    "type",
+    "id",
+    "copy.copy",
+    "copy.deepcopy",
+    "wandb.watch",
+    "torchinfo.summary",
+    "torchsummary.summary",
+)
 _OF_DATA = frozenset(
     {"append", "extend", "item", "to", "size", "view", "info", "debug", "warning", "write", "add_scalar", "update"}
     | {"get", "keys", "values", "items", "format", "join"}
@@ -20,18 +33,26 @@ _OF_DATA = frozenset(
 
 
 def gives_model_away(draft: Draft, node: ast.AST) -> bool:
-    """Whether a call hands a model to code that is not in sight, or to a file in which something is switched."""
+    """Whether a call hands a model to code that is not in sight, or to a file in whose reach something is switched."""
     if not isinstance(node, ast.Call):
         return False
     if not any(_holds_model(draft, a) for a in [*node.args, *(k.value for k in node.keywords)]):
         return False
     full = draft.roles.full_name(node.func)
-    if full.startswith("torch.") or full in _SAME_MODES:
+    if full.startswith("torch.") or full in _SAME_MODES or _is_writers(draft, node):
         return False
     own = draft.roles.function_named(full) or draft.roles.own_class_named(full) if full else None
     if own is None:
         return True
-    return own[1] is not draft.roles and any(switches_modes(n) for n in walk(own[1].source.tree))
+    if own[1] is draft.roles:
+        return False
+    return any(switches_modes(n) for file in reached_files(own[1]) for n in walk(file.source.tree))
+
+
+def _is_writers(draft: Draft, call: ast.Call) -> bool:
+    """Whether a call is a method of TensorBoard's writer: `add_graph` gives every part its own mode back."""
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return owner is not None and draft.roles.of(owner, draft.source.scope_of(call)) is Role.WRITER
 
 
 def stores_model(draft: Draft, node: ast.AST) -> bool:
@@ -43,17 +64,25 @@ def stores_model(draft: Draft, node: ast.AST) -> bool:
 
 
 def calls_unseen_object(draft: Draft, node: ast.AST) -> bool:
-    """Whether a call goes to an object that a function is given by code out of sight, which may have given it the model as well."""
+    """Whether a call goes to an object that the training's function is given by code out of sight, which may have given it the model as well."""
     if not isinstance(node, ast.Call) or (isinstance(node.func, ast.Attribute) and node.func.attr in _OF_DATA):
         return False
     name, scope = root_name(node.func), draft.source.scope_of(node)
-    key = draft.roles.key(scope, name) if name else None
-    if key is None or isinstance(key[0], ast.Module) or name not in parameter_names(key[0]):
-        return False
     root = ast.Name(name, ast.Load())
-    if draft.roles.of(root, scope) is not None:
+    if not name or name == "self" or draft.roles.of(root, scope) is not None:
         return False
-    return any(not isinstance(one.node, ast.Call | ast.Constant) for one in sources(Value(root, scope, draft.roles)))
+    if _is_parameter(draft, scope, name) and not sources(Value(root, scope, draft.roles)):
+        return True
+    found = sources(Value(root, scope, draft.roles))
+    return any(isinstance(one.node, ast.Name) and _is_parameter(draft, one.scope, one.node.id) for one in found)
+
+
+def _is_parameter(draft: Draft, scope: Scope, name: str) -> bool:
+    """Whether a name is a parameter of the function that the loop stands in."""
+    entry = draft.nest.entry.scope
+    if isinstance(entry, ast.Module):
+        return False
+    return draft.roles.key(scope, name) == (entry, name) and name in parameter_names(entry)
 
 
 def is_model(draft: Draft, node: ast.AST, name: str) -> bool:

@@ -13,11 +13,14 @@ from __future__ import annotations
 import ast
 
 from ..recover.items import Item
+from ..recover.own_classes import method_of
+from ..recover.reached_files import reached_files
+from ..recover.roles import Roles
 from ..recover.syntax import root_name, walk
 from ..recover.variables import Variable
 from .draft import Draft
 from .given_away import calls_unseen_object, gives_model_away, is_model, stores_model
-from .may_run import may_run, runs_in_loop
+from .may_run import runs_in_loop
 from .mode_afterwards import items_path, mode_shows_after
 from .surely_runs import has_turns
 
@@ -30,13 +33,15 @@ def may_stand_before(draft: Draft, model: Variable, first: Item) -> bool:
     if model in draft.variables.written_in_sight(items):
         return False
     earlier = items[: items.index(first)]
-    if items_path(draft, earlier, model).shows or _names_another_model(draft, earlier, model):
+    if items_path(draft, earlier, model).shows:
         return False
     return has_turns(draft) or not mode_shows_after(draft, model)
 
 
 def may_be_switched_by_others(draft: Draft) -> bool:
-    """Whether an object that is not in sight may hold a model and switch it when the loop calls it."""
+    """Whether an object that is not in sight may hold a model and switch it when the loop calls it, or a class switches in its own way."""
+    if any(_has_own_train(file) for file in reached_files(draft.roles)):
+        return True
     if any(gives_model_away(draft, node) or stores_model(draft, node) for node in walk(draft.source.tree)):
         return True
     return any(calls_unseen_object(draft, node) for node in runs_in_loop(draft))
@@ -54,20 +59,6 @@ def changes_parts(draft: Draft, node: ast.AST) -> bool:
     return False
 
 
-def _names_another_model(draft: Draft, items: list[Item], model: Variable) -> bool:
-    """Whether code that runs before the first switch may use a part of the model under a name of its own."""
-    for node in may_run(draft.source, [item.node for item in items]):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id != model.name:
-            if is_model(draft, node, node.id) or _may_be_part(draft, node):
-                return True
-    return False
-
-
-def _may_be_part(draft: Draft, name: ast.Name) -> bool:
-    """Whether a name may stand for something that was taken out of a model: ``body = model.body``."""
-    scope = draft.source.scope_of(name)
-    key = draft.roles.key(scope, name.id)
-    if key is None or draft.roles.of(name, scope) is not None:
-        return False
-    values = [binding.value for binding in draft.roles.bindings(key)]
-    return any(isinstance(n, ast.Name) and is_model(draft, n, n.id) for value in values for n in walk(value))
+def _has_own_train(file: Roles) -> bool:
+    """Whether a class of modules says itself what `train()` does: more than once is not once."""
+    return any(method_of(c, "train") and method_of(c, "forward") for c in file.source.classes.values())
