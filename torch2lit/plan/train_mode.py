@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 
+from ..recover.bindings import Names
 from ..recover.items import Item
-from ..recover.made_in_train_mode import made_in_train_mode, switches_modes
+from ..recover.made_in_train_mode import READ_FROM_FILES, made_in_train_mode, switches_modes
 from ..recover.makings import Value
 from ..recover.roles import Role
 from ..recover.state_names import is_attribute
-from ..recover.syntax import walk
+from ..recover.syntax import Scope, walk
 from ..recover.variables import Variable
 from .before import statements_before
 from .draft import HOOKS, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
@@ -22,6 +23,8 @@ from .modes import mode_calls, only_mode_call
 from .runs_again import runs_again
 
 _SAME_MODES = ("print", "len", "list", "isinstance", "type", "id", "copy.copy", "copy.deepcopy")
+_ADDING = {"add_module", "register_module", "__setattr__", "append", "insert", "extend", "update"}
+_MODELESS = {"torch", "numpy", "math", "random", "time", "copy", "itertools", "functools", "tqdm"}
 _OF_VALIDATION = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 
 
@@ -31,7 +34,7 @@ def leave_train_mode_to_lightning(draft: Draft) -> None:
     if not switches or _left_otherwise(draft):
         return
     models = {model for _, model in switches}
-    if not all(_made_in_train_mode(draft, model) for model in models) or _may_switch(draft, [i for i, _ in switches]):
+    if not all(made_in_train(draft, model) for model in models) or _may_switch(draft, [i for i, _ in switches]):
         return
     gone = {item.node for item, _ in switches}
     for node in gone:
@@ -57,9 +60,56 @@ def _left_otherwise(draft: Draft) -> bool:
     return kept or bool(draft.eval_at_end or draft.validated_in_train)
 
 
-def _made_in_train_mode(draft: Draft, model: Variable) -> bool:
+def made_in_train(draft: Draft, model: Variable) -> bool:
+    """Whether a variable surely holds a model that was in train mode, with all its parts, when it was made."""
     value = Value(ast.Name(model.name, ast.Load()), model.scope, draft.roles)
-    return not is_attribute(model.name) and made_in_train_mode(value)
+    return not is_attribute(model.name) and made_in_train_mode(value) and not _gets_other_parts(draft, model)
+
+
+def _gets_other_parts(draft: Draft, model: Variable) -> bool:
+    """Whether code outside of classes puts into a model what may be in another mode: ``model.head = torch.load(path)``."""
+    for assign in draft.source.all(ast.Assign):
+        scope = draft.source.scope_of(assign)
+        for target in assign.targets:
+            if isinstance(target, ast.Attribute | ast.Subscript) and _is_of_a_model(
+                draft, root_of(target), scope, model
+            ):
+                if not _is_fresh(draft, assign.value, scope):
+                    return True
+    for call in draft.source.calls:
+        scope, given = draft.source.scope_of(call), [*call.args, *(k.value for k in call.keywords)]
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _ADDING:
+            owner = root_of(call.func)
+        elif isinstance(call.func, ast.Name) and call.func.id == "setattr" and given:
+            owner = root_of(given[0])
+            given = given[2:]
+        else:
+            continue
+        if _is_of_a_model(draft, owner, scope, model) and not all(_is_fresh(draft, a, scope) for a in given):
+            return True
+    return False
+
+
+def _is_of_a_model(draft: Draft, root: ast.expr, scope: Scope, model: Variable) -> bool:
+    if not isinstance(root, ast.Name) or root.id == "self":
+        return False
+    return root.id == model.name or draft.roles.of(root, scope) is Role.MODEL
+
+
+def root_of(node: ast.expr) -> ast.expr:
+    """What an attribute or an element is of, in the end."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node
+
+
+def _is_fresh(draft: Draft, node: ast.expr, scope: Scope) -> bool:
+    """Whether a value is no module, or one in train mode."""
+    if isinstance(node, ast.Constant | ast.BinOp | ast.Compare | ast.UnaryOp):
+        return True
+    full = draft.roles.full_name(node.func) if isinstance(node, ast.Call) else ""
+    tensor = full.startswith("torch.") and not full.startswith(READ_FROM_FILES)
+    return tensor or made_in_train_mode(Value(node, scope, draft.roles))
 
 
 # ---- what may switch it
@@ -70,14 +120,14 @@ def _may_switch(draft: Draft, taken_out: list[Item]) -> bool:
     own = {id(n) for item in taken_out for n in walk(item.node)}
     if runs_again(draft):
         everything = (n for n in walk(draft.source.tree) if id(n) not in own)
-        return bool(draft.left_in_eval) or any(switches_modes(n) or _hands_on(draft, n) for n in everything)
+        return bool(draft.left_in_eval) or any(switches_modes(n) or hands_model_on(draft, n) for n in everything)
     before = may_run(draft.source, [statement for statement, _ in statements_before(draft)])
     left = own | {id(n) for s in draft.removals for n in walk(s)}
     inside = (n for n in runs_in_loop(draft) if id(n) not in left)
-    return any(switches_modes(n) or _hands_on(draft, n) for n in [*before, *inside])
+    return any(switches_modes(n) or hands_model_on(draft, n) for n in [*before, *inside])
 
 
-def _hands_on(draft: Draft, node: ast.AST) -> bool:
+def hands_model_on(draft: Draft, node: ast.AST) -> bool:
     """Whether a call hands a model to code that is not in sight, or to a file in which something is switched."""
     if not isinstance(node, ast.Call):
         return False
@@ -91,4 +141,18 @@ def _hands_on(draft: Draft, node: ast.AST) -> bool:
     own = draft.roles.function_named(full) or draft.roles.own_class_named(full) if full else None
     if own is None:
         return True
-    return own[1] is not draft.roles and any(switches_modes(n) for n in walk(own[1].source.tree))
+    if own[1] is draft.roles or not any(switches_modes(n) for n in walk(own[1].source.tree)):
+        return False
+    return not isinstance(own[0], ast.FunctionDef) or not _keeps_to_itself(own[0], own[1])
+
+
+def _keeps_to_itself(function: ast.FunctionDef, roles: Names) -> bool:
+    """Whether a function of another file switches nothing, and calls none but functions of its file and of packages that know no modes."""
+    for node in may_run(roles.source, [function]):
+        if switches_modes(node):
+            return False
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            package = roles.full_name(node.func).partition(".")[0]
+            if package in {o.partition(".")[0] for o in roles.origins.values()} and package not in _MODELESS:
+                return False
+    return True
