@@ -59,6 +59,8 @@ TRAINER = "torch2lit/plan/trainer.py"
 LEDGER = "torch2lit/plan/ledger.py"
 TRAIN_MODE = "torch2lit/plan/train_mode.py"
 TRAIN_MODE_BEFORE = "torch2lit/plan/train_mode_before.py"
+TRAIN_KEPT = "torch2lit/plan/train_mode_kept.py"
+SURVIVING = "torch2lit/plan/surviving_gradients.py"
 ENGINE = "torch2lit/engine.py"
 BY_TRAINER = "torch2lit/by_trainer.py"
 PYTHON = "torch2lit/process_python.py"
@@ -179,7 +181,7 @@ OF_METHODS = (
         1,
         "train mode: a part that is in eval mode before training stays in it",
         TRAIN_MODE,
-        "return any(_may_switch_by(draft, n) for n in before)",
+        "return any(may_switch_by(draft, n) for n in before)",
         "return False",
         _trains("train-mode-of-a-part-in-eval"),
     ),
@@ -187,8 +189,8 @@ OF_METHODS = (
         1,
         "train mode: a model's own train() is not called",
         "torch2lit/recover/made_in_train_mode.py",
-        'isinstance(s, ast.FunctionDef) and s.name in ("train", "eval", "__getattr__")',
-        'isinstance(s, ast.FunctionDef) and s.name == "__getattr__"',
+        '_OVERRIDDEN = {"train", "eval", "__getattr__"}',
+        '_OVERRIDDEN = {"__getattr__"}',
         _trains("train-mode-of-a-class-that-scales-itself"),
     ),
     Mutation(
@@ -243,8 +245,8 @@ OF_METHODS = (
         1,
         "train mode before fit: a part that the loop puts in is in train mode",
         TRAIN_MODE,
-        "_may_switch_by(draft, n) or changes_parts(draft, n)",
-        "_may_switch_by(draft, n)",
+        "may_switch_by(draft, n) or changes_parts(draft, n)",
+        "may_switch_by(draft, n)",
         _trains("train-mode-of-a-model-that-gets-a-new-head"),
     ),
     Mutation(
@@ -834,7 +836,7 @@ SAME_TRAINING = (
         MODES,
         "    if as_it_is or (stays and not all(paths[m].switches for m in held)):\n        draft.methods.append(_KEEP_MODE)",
         "    if as_it_is or (stays and not all(paths[m].switches for m in held)):\n        pass",
-        _trains("validation-without-eval"),
+        _trains("validated-in-the-mode-it-was-given-in"),
     ),
     Mutation(
         1,
@@ -1264,9 +1266,9 @@ SAME_TRAINING = (
     Mutation(
         1,
         "gradients that an object computes are cleared before validation",
-        STEPS,
-        "return has_backward(item.node) or any(id(n) in held for n in walk(item.node))",
-        "return has_backward(item.node)",
+        SURVIVING,
+        "return len(self.cleared_first or ()) < max(1, len(self.optimizers))",
+        "return False",
         _trains("step-in-an-object-before-validation"),
     ),
     Mutation(
@@ -2942,16 +2944,16 @@ OF_MODES = (
         1,
         "modes: what the script validates in is train mode, whatever its parts are in",
         "torch2lit/plan/validation_modes.py",
-        "return not _switches(draft, later) and not",
-        "return not",
+        " or not keeps_train_mode(draft, later, model):",
+        ":",
         _trains("validated-in-a-mode-of-parts"),
     ),
     Mutation(
         1,
         "modes: a model that nobody switches is in train mode",
         "torch2lit/plan/validation_modes.py",
-        "    if not switched or model in draft.variables.written_in_sight([*items, *inside]):",
-        "    if model in draft.variables.written_in_sight([*items, *inside]):",
+        "return bool(switched) or begins_in_train(draft, model)",
+        "return True",
         _text("validated-in-the-mode-that-it-is-made-in"),
     ),
     Mutation(
@@ -3108,6 +3110,70 @@ OF_CHECKPOINTS = (
         'attr="step" | "load_state_dict"',
         'attr="load_state_dict"',
         _text("callback-would-save-the-next-rate"),
+    ),
+    Mutation(
+        1,
+        "gradients: a network that is cleared in some batches is cleared in all",
+        SURVIVING,
+        "return None if there is None or absent is None else there & absent",
+        "return None if there is None or absent is None else there | absent",
+        _trains("network-cleared-in-every-other-batch", "cleared-by-some-batches-and-stepped-by-all"),
+    ),
+    Mutation(
+        1,
+        "gradients: a step of what another optimizer clears uses nothing from before",
+        SURVIVING,
+        "if closed is None or stepped not in closed:",
+        "if closed is None or not closed:",
+        _trains("network-cleared-in-every-other-batch"),
+    ),
+    Mutation(
+        1,
+        "gradients: a module of which the optimizer holds more clears all that is stepped",
+        SURVIVING,
+        "return holds_every(self.draft, receiver, item, optimizer)",
+        "return True",
+        _trains("part-of-the-model-cleared-before-each-step"),
+    ),
+    Mutation(
+        1,
+        "modes: a function that returns before it switches back leaves the model in train mode",
+        TRAIN_KEPT,
+        "if any(isinstance(n, _LEAVING) for s in body[:back] for n in walk_scope(s)):",
+        "if False:",
+        _trains("evaluation-that-switches-back-unless-it-returns"),
+    ),
+    Mutation(
+        1,
+        "modes: a part that is switched back is all of the model",
+        TRAIN_KEPT,
+        "return self.draft.roles.key(self.scope, name) in self.models and mode_of(call) is True and not bare",
+        "return mode_of(call) is True and not bare",
+        _trains("evaluation-that-switches-back-a-part"),
+    ),
+    Mutation(
+        1,
+        "modes: a model that was switched before the loop begins in train mode",
+        TRAIN_KEPT,
+        "return not any(may_switch_by(draft, n) for n in may_run(draft.source, before))",
+        "return True",
+        _trains("evaluation-that-first-switches-to-train"),
+    ),
+    Mutation(
+        1,
+        "modes: a model that is given in eval mode is validated in train mode",
+        TRAIN_KEPT,
+        "    if not made_in_train(draft, model):\n        return False\n",
+        "",
+        _trains("layer-from-a-file-in-another-mode"),
+    ),
+    Mutation(
+        1,
+        "modes: a layer from a file is in train mode",
+        TRAIN_MODE,
+        "and made_in_train_mode(value) and not _gets_other_parts(draft, model)",
+        "and made_in_train_mode(value)",
+        _trains("layer-from-a-file-in-another-mode"),
     ),
 )
 

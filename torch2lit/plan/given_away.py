@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from ..recover.bindings import Names
+from ..recover.callees import is_imported
 from ..recover.made_in_train_mode import switches_modes
 from ..recover.makings import Value, sources
 from ..recover.names import parameter_names
@@ -11,6 +13,7 @@ from ..recover.reached_files import reached_files
 from ..recover.roles import Role
 from ..recover.syntax import Scope, root_name, walk
 from .draft import Draft
+from .may_run import may_run
 
 _SAME_MODES = (
     "print",
@@ -25,6 +28,7 @@ _SAME_MODES = (
     "torchinfo.summary",
     "torchsummary.summary",
 )
+_MODELESS = {"torch", "numpy", "math", "random", "time", "copy", "itertools", "functools", "tqdm"}
 _OF_DATA = frozenset(
     {"append", "extend", "item", "to", "size", "view", "info", "debug", "warning", "write", "add_scalar", "update"}
     | {"get", "keys", "values", "items", "format", "join"}
@@ -46,7 +50,24 @@ def gives_model_away(draft: Draft, node: ast.AST) -> bool:
         return True
     if own[1] is draft.roles:
         return False
-    return any(switches_modes(n) for file in reached_files(own[1]) for n in walk(file.source.tree))
+    if not any(switches_modes(n) for file in reached_files(own[1]) for n in walk(file.source.tree)):
+        return False
+    return not isinstance(own[0], ast.FunctionDef) or not _keeps_to_itself(own[0], own[1])
+
+
+def _keeps_to_itself(function: ast.FunctionDef, roles: Names) -> bool:
+    """Whether a function of another file switches nothing, and calls none but functions of its file and of packages that know no modes."""
+    for node in may_run(roles.source, [function]):
+        if switches_modes(node):
+            return False
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            full = roles.full_name(node.func)
+            if is_imported(node.func, roles) and full.partition(".")[0] not in _MODELESS:
+                return False
+            made = roles.own_class_named(full) if full else None
+            if made is not None and any(switches_modes(n) for n in walk(made[0])):
+                return False  # the object may keep the model
+    return True
 
 
 def _is_writers(draft: Draft, call: ast.Call) -> bool:

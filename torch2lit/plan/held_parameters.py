@@ -11,11 +11,14 @@ import ast
 from dataclasses import dataclass
 
 from ..recover.items import Item
-from ..recover.names import local_names
+from ..recover.names import flow, local_names
+from ..recover.roles import Key
 from ..recover.state_names import is_attribute
 from ..recover.stepping import is_held
 from ..recover.syntax import Scope, dotted, walk, walk_scope
+from ..recover.variables import Variable
 from .draft import Draft
+from .making import makers, statements_between
 from .scaled import scaled_optimizer
 
 _TWO = 2
@@ -73,9 +76,10 @@ def _holds_all(draft: Draft, scope: Scope, optimizer: str, model: str, depth: in
     ):  # both are parameters: ask every caller
         pairs = _passed_together(draft, owner, optimizer, model)
         return bool(pairs) and all(_holds_all(draft, s, o, m, depth + 1, grouped) for s, o, m in pairs)
-    if len(bindings) != 1 or bindings[0].index is not None or not isinstance(bindings[0].value, ast.Call):
+    value = bindings[0].value if len(bindings) == 1 and bindings[0].index is None else _last_made(draft, key, model_key)
+    if not isinstance(value, ast.Call):
         return False
-    made: ast.expr = bindings[0].value
+    made: ast.expr = value
     if (function := _maker(draft, made)) is not None:
         returned = _returned(function)
         if isinstance(returned, ast.Name):
@@ -91,6 +95,24 @@ def _holds_all(draft: Draft, scope: Scope, optimizer: str, model: str, depth: in
             return draft.roles.key(owner, name) == model_key and _stays_one(draft, name)
     parted = _parted(_groups(draft, owner, parameters)) if grouped else None
     return parted is not None and draft.roles.key(owner, parted) == model_key and _stays_one(draft, parted)
+
+
+def _last_made(draft: Draft, optimizer: Key, model: Key) -> ast.expr | None:
+    """What makes the optimizer that the loop finds under a name with several values, when the model's name has not changed since."""
+    if optimizer[0] is not draft.nest.entry.scope or model[0] is not optimizer[0]:
+        return None
+    if any(draft.roles.rebound_unseen(key) for key in (optimizer, model)):
+        return None
+    made = makers(draft, Variable(draft.nest.entry, *optimizer))
+    if (
+        made is None
+        or len(made) != 1
+        or not isinstance(made[0], ast.Assign)
+        or not isinstance(made[0].targets[0], ast.Name)
+    ):
+        return None
+    later = flow([*statements_between(draft, made[0].lineno), draft.nest.outermost]).written
+    return made[0].value if len(made[0].targets) == 1 and not {optimizer[1], model[1]} & later else None
 
 
 def _maker(draft: Draft, made: ast.expr) -> ast.FunctionDef | None:

@@ -36,12 +36,9 @@ from .second_evaluation import can_be_asked
 from .several_devices import check_options, plan_several, start_loaders_early, tell_of_several
 from .sharded import check_sharded, tell_of_shards
 from .state import State
-from .steps import (
-    gradients_may_survive,
-    optimizer_names,
-    reads_gradients,
-)
+from .steps import optimizer_names, reads_gradients
 from .stop_iterations import place_errors
+from .surviving_gradients import gradients_may_survive
 from .train_mode import leave_train_mode_to_lightning
 from .trainer import trainer_arguments
 from .validation_modes import say_modes
@@ -176,10 +173,12 @@ def _gradients_matter(draft: Draft) -> bool:
 
 def _zeroed(draft: Draft, model: Variable) -> bool:
     """Whether an optimizer holds all of a model's parameters, so that its own zero_grad clears the same ones."""
-    frame = draft.nest.entry if is_attribute(model.name) else model.frame
-    if frame is None:
+    everywhere = is_attribute(model.name) or isinstance(model.scope, ast.Module)
+    frame = draft.nest.entry if everywhere else model.frame
+    name = ast.Name(model.name, ast.Load())
+    if frame is None or draft.variable(name, frame) != model:
         return False
-    name, item = ast.Name(model.name, ast.Load()), Item(draft.nest.outermost, frame)
+    item = Item(draft.nest.outermost, frame)
     return any(holds_every(draft, name, item, optimizer) for optimizer in optimizer_names(draft))
 
 

@@ -14,7 +14,7 @@ from ..recover.phases import has_backward
 from ..recover.roles import Key, Role
 from ..recover.state_names import is_attribute
 from ..recover.stepping import is_held, stepped_optimizer
-from ..recover.syntax import dotted, remembered, root_name, walk, walk_scope
+from ..recover.syntax import blocks, dotted, remembered, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
@@ -145,7 +145,8 @@ def _zeroed_told(draft: Draft, items: list[Item], zero_grads: list[Item]) -> str
     return "gradients are zeroed inside a branch or a block" if inner else "gradients are not zeroed in the batch loop"
 
 
-def _clears_to_none(call: ast.Call) -> bool:
+def clears_to_none(call: ast.Call) -> bool:
+    """Whether a call of ``zero_grad`` leaves None, and no zeros."""
     arguments = [*call.args, *(k.value for k in call.keywords)]
     return all(isinstance(a, ast.Constant) and a.value in (True, None) for a in arguments)
 
@@ -153,7 +154,7 @@ def _clears_to_none(call: ast.Call) -> bool:
 def _odd_zero_grad(draft: Draft, item: Item) -> Obstacle | None:
     call = zero_grad_call(item)
     assert call is not None and isinstance(call.func, ast.Attribute)
-    if not _clears_to_none(call):
+    if not clears_to_none(call):
         return Obstacle(call, "gradients are set to zero instead of None")
     if draft.role(call.func.value, item.frame) is Role.MODEL and not holds_every(draft, call.func.value, item):
         return Obstacle(call, "the module's gradients are zeroed, and the optimizer may hold other parameters")
@@ -539,56 +540,33 @@ def place_manual(draft: Draft) -> Obstacle | None:
     return None
 
 
-def _only_named_so(draft: Draft, owner: ast.expr, item: Item) -> bool:
-    """Whether an object of the script's own has a method of this name, and is no optimizer."""
-    role = draft.role(owner, item.frame)
-    return role not in (Role.OPTIMIZER, Role.MODEL) and draft.roles.is_bare_object(owner, item.frame.scope)
-
-
-def gradients_may_survive(draft: Draft) -> bool:
-    """Whether gradients may live from one batch to the next, so that nothing else must clear them."""
-    if next(joining_parameters(draft), None) is not None:
-        return True
-    cleared: set[str] = set()
-    for item in draft.epoch.batch:
-        if (call := zero_grad_call(item)) is not None:
-            assert isinstance(call.func, ast.Attribute)
-            if not _clears_to_none(call):
-                return True  # a parameter that gets no gradient any more is stepped with its zeros
-            if not _only_named_so(draft, call.func.value, item) and not _is_not_stepped(draft, call.func.value, item):
-                cleared.add(ast.unparse(call.func.value))
-        elif _runs_backward(draft, item):
-            break
-        elif draft.effects_of(item).gradients and not cleared:
-            return True  # it looks at those of the batch before, or of what ran before the loop
-    return len(cleared) < max(1, len(optimizer_names(draft)))
-
-
-def _is_not_stepped(draft: Draft, receiver: ast.expr, item: Item) -> bool:
-    """Whether the receiver is an optimizer that the batch clears and does not step, so that it may clear other gradients."""
-    own = draft.variable(receiver, item.frame)
-    if own is None or draft.role(receiver, item.frame) is not Role.OPTIMIZER:
-        return False
-    stepped = [draft.variable(name, draft.nest.step_frame) for name in optimizer_names(draft)]
-    return None not in stepped and own not in stepped
-
-
-def _runs_backward(draft: Draft, item: Item) -> bool:
-    held = {id(c) for c in draft.nest.backwards}
-    return has_backward(item.node) or any(id(n) in held for n in walk(item.node))
-
-
 def reads_gradients(draft: Draft) -> bool:
     """Whether a batch looks at gradients itself, besides clearing, computing and using them."""
-    own = {id(c) for c in draft.nest.steps}
-    for item in draft.epoch.batch:
-        node = item.node
-        plain = isinstance(node, ast.Expr) and (
-            id(node.value) in own or _runs_backward(draft, item) or zero_grad_call(item) is not None
-        )
-        if not plain and draft.effects_of(item).gradients:
-            return True
-    return False
+    return any(
+        draft.effects_of(item).gradients and _reads_gradients(draft, item.node, item) for item in draft.epoch.batch
+    )
+
+
+def _reads_gradients(draft: Draft, node: ast.AST, item: Item) -> bool:
+    if not draft.effects.of(node, item.frame.scope).gradients:
+        return False
+    match node:
+        case ast.If(test=head) | ast.For(iter=head) | ast.While(test=head):
+            inner = [s for block in blocks(node) for s in block]
+            return any(_reads_gradients(draft, part, item) for part in (head, *inner))
+        case ast.With(items=entered, body=body):
+            return any(_reads_gradients(draft, part, item) for part in (*(i.context_expr for i in entered), *body))
+        case ast.Expr(value=value):
+            plain = (
+                any(value is step for step in draft.nest.steps) or zero_grad_call(Item(node, item.frame)) is not None
+            )
+            return not plain and not _runs_backward(draft, node)
+    return True
+
+
+def _runs_backward(draft: Draft, node: ast.AST) -> bool:
+    held = {id(c) for c in draft.nest.backwards}
+    return has_backward(node) or any(id(n) in held for n in walk(node))
 
 
 def optimizer_names(draft: Draft) -> list[ast.expr]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import ast
 
 from ..recover.items import Item
-from ..recover.made_in_train_mode import made_in_train_mode, switches_modes
+from ..recover.made_in_train_mode import READ_FROM_FILES, made_in_train_mode, switches_modes
 from ..recover.makings import Value, sources
+from ..recover.roles import Role
 from ..recover.state_names import is_attribute
-from ..recover.syntax import walk
+from ..recover.syntax import Scope, walk
 from ..recover.variables import Variable
 from .before import statements_before
 from .draft import HOOKS, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
@@ -22,6 +23,7 @@ from .modes import mode_calls, only_mode_call
 from .runs_again import runs_again
 from .train_mode_before import changes_parts, may_be_switched_by_others, may_stand_before
 
+_ADDING = {"add_module", "register_module", "__setattr__", "append", "insert", "extend", "update"}
 _OF_VALIDATION = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 
 
@@ -35,7 +37,7 @@ def leave_train_mode_to_lightning(draft: Draft) -> None:
     if _may_switch_inside(draft, taken_out):
         return
     first = {model: next(item for item, its in switches if its == model) for model in models}
-    if not all(_made_in_train_mode(draft, model) for model in models) or _may_switch_before(draft, taken_out):
+    if not all(made_in_train(draft, model) for model in models) or _may_switch_before(draft, taken_out):
         if may_be_switched_by_others(draft) or not all(may_stand_before(draft, m, first[m]) for m in models):
             return
         draft.put_in_train = [model.name for model in models]
@@ -67,9 +69,56 @@ def _left_otherwise(draft: Draft) -> bool:
     return kept or bool(draft.eval_at_end or draft.validated_in_train)
 
 
-def _made_in_train_mode(draft: Draft, model: Variable) -> bool:
+def made_in_train(draft: Draft, model: Variable) -> bool:
+    """Whether a variable surely holds a model that was in train mode, with all its parts, when it was made."""
     value = Value(ast.Name(model.name, ast.Load()), model.scope, draft.roles)
-    return not is_attribute(model.name) and made_in_train_mode(value)
+    return not is_attribute(model.name) and made_in_train_mode(value) and not _gets_other_parts(draft, model)
+
+
+def _gets_other_parts(draft: Draft, model: Variable) -> bool:
+    """Whether code outside of classes puts into a model what may be in another mode: ``model.head = torch.load(path)``."""
+    for assign in draft.source.all(ast.Assign):
+        scope = draft.source.scope_of(assign)
+        for target in assign.targets:
+            if isinstance(target, ast.Attribute | ast.Subscript) and _is_of_a_model(
+                draft, root_of(target), scope, model
+            ):
+                if not _is_fresh(draft, assign.value, scope):
+                    return True
+    for call in draft.source.calls:
+        scope, given = draft.source.scope_of(call), [*call.args, *(k.value for k in call.keywords)]
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _ADDING:
+            owner = root_of(call.func)
+        elif isinstance(call.func, ast.Name) and call.func.id == "setattr" and given:
+            owner = root_of(given[0])
+            given = given[2:]
+        else:
+            continue
+        if _is_of_a_model(draft, owner, scope, model) and not all(_is_fresh(draft, a, scope) for a in given):
+            return True
+    return False
+
+
+def _is_of_a_model(draft: Draft, root: ast.expr, scope: Scope, model: Variable) -> bool:
+    if not isinstance(root, ast.Name) or root.id == "self":
+        return False
+    return root.id == model.name or draft.roles.of(root, scope) is Role.MODEL
+
+
+def root_of(node: ast.expr) -> ast.expr:
+    """What an attribute or an element is of, in the end."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node
+
+
+def _is_fresh(draft: Draft, node: ast.expr, scope: Scope) -> bool:
+    """Whether a value is no module, or one in train mode."""
+    if isinstance(node, ast.Constant | ast.BinOp | ast.Compare | ast.UnaryOp):
+        return True
+    full = draft.roles.full_name(node.func) if isinstance(node, ast.Call) else ""
+    tensor = full.startswith("torch.") and not full.startswith(READ_FROM_FILES)
+    return tensor or made_in_train_mode(Value(node, scope, draft.roles))
 
 
 # ---- what may switch it
@@ -80,19 +129,20 @@ def _may_switch_before(draft: Draft, taken_out: list[Item]) -> bool:
     own = {id(n) for item in taken_out for n in walk(item.node)}
     if runs_again(draft):
         everything = (n for n in walk(draft.source.tree) if id(n) not in own)
-        return bool(draft.left_in_eval) or any(_may_switch_by(draft, n) for n in everything)
+        return bool(draft.left_in_eval) or any(may_switch_by(draft, n) for n in everything)
     before = may_run(draft.source, [statement for statement, _ in statements_before(draft)])
-    return any(_may_switch_by(draft, n) for n in before)
+    return any(may_switch_by(draft, n) for n in before)
 
 
 def _may_switch_inside(draft: Draft, taken_out: list[Item]) -> bool:
     """Whether anything that runs in the loop may switch a part of a model, or give it another, besides what leaves the loop."""
     left = {id(n) for s in [*(item.node for item in taken_out), *draft.removals] for n in walk(s)}
     inside = (n for n in runs_in_loop(draft) if id(n) not in left)
-    return any(_may_switch_by(draft, n) or changes_parts(draft, n) for n in inside)
+    return any(may_switch_by(draft, n) or changes_parts(draft, n) for n in inside)
 
 
-def _may_switch_by(draft: Draft, node: ast.AST) -> bool:
+def may_switch_by(draft: Draft, node: ast.AST) -> bool:
+    """Whether one node, or the code that it hands a model to, may give a part of one another mode."""
     return switches_modes(node) or _takes_switch(draft, node) or gives_model_away(draft, node)
 
 

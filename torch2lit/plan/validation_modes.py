@@ -11,10 +11,10 @@ import ast
 from ..recover.items import Item, parts
 from ..recover.makings import Value, makings, sources
 from ..recover.phases import Validation
-from ..recover.roles import Role
 from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
+from .given_away import gives_model_away
 from .held_models import held_models
 from .may_run import may_run
 from .mode_afterwards import items_path, mode_shows_after
@@ -24,6 +24,7 @@ from .second_evaluation import Divided, own_items
 from .state import State
 from .steps import open_controls
 from .surely_runs import has_turns
+from .train_mode_kept import begins_in_train, is_mode_switch, keeps_train_mode
 
 _KEEP_MODE = """\
 def on_validation_model_eval(self):
@@ -41,7 +42,7 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
     held = _held(draft, inside)
     paths = {model: items_path(draft, inside, model) for model in held}
     changed = [m for m in sorted(held, key=lambda v: v.rank) if paths[m].switches or _may_be_switched(draft, inside, m)]
-    changed = [m for m in changed if not _back_in_train(draft, found, m, inside)]
+    changed = [m for m in changed if not _back_in_train(draft, found, m, inside, rest)]
     told = [m for m in changed if _shows_in_epoch(draft, found, m, rest)]
     after = [m for m in changed if m not in told and _is_seen_afterwards(draft, m, rest)]
     if not told and not draft.resumed and all(_left_in_eval(draft, found, m, inside, rest) for m in after):
@@ -53,7 +54,7 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
     if stays and all(_in_eval_behind(draft, found, m, inside, rest) for m in changed):
         draft.eval_at_end, stays = changed, False
     # Where some models keep the mode that the script gives them and others none at all, Lightning must not switch.
-    if as_it_is and not stays and all(_trains_before(draft, found, m, inside) for m in shown):
+    if as_it_is and not stays and all(_trains_before(draft, found, m, inside, rest) for m in shown):
         draft.validated_in_train = shown
         as_it_is = False
     if as_it_is or (stays and not all(paths[m].switches for m in held)):
@@ -182,32 +183,37 @@ def _in_eval_behind(draft: Draft, found: Validation, model: Variable, inside: li
     return not _may_train(draft, later) and not _is_handed_on(draft, later)
 
 
-def _trains_before(draft: Draft, found: Validation, model: Variable, inside: list[Item]) -> bool:
+def _trains_before(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:
     """Whether a model surely is in train mode, as a whole, when a validation begins, and nothing of the validation switches anything."""
-    return _in_train(draft, found, model, inside) and not _switches(draft, inside)
+    return not _switches(draft, inside) and _in_train(draft, found, model, inside, rest)
 
 
-def _back_in_train(draft: Draft, found: Validation, model: Variable, inside: list[Item]) -> bool:
+def _back_in_train(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:
     """Whether a model surely is in train mode, as a whole, both when a validation begins and when it has ended."""
     last = [n for n, i in enumerate(inside) if (model, "train") in mode_calls(draft, i)]
-    if not last or inside[last[-1]] not in draft.hooks.get(VALIDATION_END, []):
-        return False
-    return _in_train(draft, found, model, inside) and not _switches(draft, inside[last[-1] + 1 :])
+    ends = bool(last) and inside[last[-1]] in draft.hooks.get(VALIDATION_END, [])
+    later = inside[last[-1] + 1 :] if ends else inside
+    return keeps_train_mode(draft, later, model) and _in_train(draft, found, model, inside, rest)
 
 
-def _in_train(draft: Draft, found: Validation, model: Variable, inside: list[Item]) -> bool:
-    """Whether every epoch begins by switching a model to train mode, and nothing switches any part of it until the validation."""
+def _in_train(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:
+    """Whether a model surely is in train mode when a validation begins, if every validation leaves it so.
+
+    Every epoch begins by switching it, or it was made so; what runs from then on leaves it so.
+    """
     items = [*draft.epoch.before, *draft.epoch.batch, *found.leading]
     switched = [n for n, i in enumerate(draft.epoch.before) if (model, "train") in mode_calls(draft, i)]
-    if not switched or model in draft.variables.written_in_sight([*items, *inside]):
+    later = items[switched[-1] + 1 :] if switched else [*items, *rest]
+    if model in draft.variables.written_in_sight([*items, *inside, *(() if switched else rest)]):
         return False
-    later = items[max(switched, default=-1) + 1 :]
-    return not _switches(draft, later) and not _is_handed_on(draft, [*later, *inside]) and _is_straight(draft)
+    if _is_handed_on(draft, [*later, *inside]) or not _is_straight(draft) or not keeps_train_mode(draft, later, model):
+        return False
+    return bool(switched) or begins_in_train(draft, model)
 
 
 def _switches(draft: Draft, items: list[Item]) -> bool:
     """Whether any code that items may run switches the mode of anything."""
-    return any(map(_is_switch, may_run(draft.source, [part for i in items for part, _ in parts(i)])))
+    return any(map(is_mode_switch, may_run(draft.source, [part for i in items for part, _ in parts(i)])))
 
 
 def _is_straight(draft: Draft) -> bool:
@@ -236,34 +242,16 @@ def _may_train(draft: Draft, items: list[Item]) -> bool:
         match node:
             case ast.Call(func=ast.Attribute(attr="eval"), args=[], keywords=[]) if mode_of(node) is False:
                 continue
-            case _ if _is_switch(node):
+            case _ if is_mode_switch(node):
                 return True
     return False
-
-
-def _is_switch(node: ast.AST) -> bool:
-    match node:
-        case ast.Attribute(attr="train") | ast.Attribute(attr="training", ctx=ast.Store() | ast.Del()):
-            return True
-        case ast.Call(func=ast.Attribute(attr="eval"), args=[], keywords=[]):
-            return True
-    return (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("setattr", "exec", "vars")
-    )
 
 
 def _is_handed_on(draft: Draft, items: list[Item]) -> bool:
-    """Whether any of that code hands a model to code of which the file does not show what it does with the mode."""
-    for node in may_run(draft.source, [part for i in items for part, _ in parts(i)]):
-        if not isinstance(node, ast.Call):
-            continue
-        scope, full = draft.source.scope_of(node), draft.roles.full_name(node.func)
-        given = [*node.args, *(k.value for k in node.keywords)]
-        if any(isinstance(a, ast.Name) and draft.roles.of(a, scope) is Role.MODEL for a in given):
-            known = full.startswith("torch.") or full in ("print", "len", "id", "type", "isinstance", "copy.deepcopy")
-            if draft.source.function(full) is None and not known:
-                return True
-    return False
+    """Whether any of that code hands a model to code of which the project does not show what it does with the mode."""
+    return any(
+        gives_model_away(draft, node) for node in may_run(draft.source, [part for i in items for part, _ in parts(i)])
+    )
 
 
 def say_modes(draft: Draft, state: State) -> None:

@@ -25,7 +25,7 @@ _PLAIN = (
     "itertools.",
     "typing.",
 )
-_READ_FROM_FILES = (
+READ_FROM_FILES = (
     "torch.hub",
     "torch.load",
     "torch.jit",
@@ -33,6 +33,12 @@ _READ_FROM_FILES = (
     "torch.export",
     "torchvision.models.quantization",
 )
+_LAYERS = ("dgl.nn.", "torch_geometric.nn.")
+"""Packages whose classes are layers, which nothing switches when they are made."""
+_NUMBERS = {"item", "size", "numel", "dim"}
+"""Methods of tensors that give numbers."""
+_MAKING = {"__init__", "__new__", "__post_init__", "__init_subclass__"}
+_OVERRIDDEN = {"train", "eval", "__getattr__"}
 _SAME_MODE = {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "train", "requires_grad_", "apply"}
 _DEEPEST = 8
 
@@ -67,6 +73,9 @@ class _Making:
         if not isinstance(call, ast.Call):
             return False
         if isinstance(call.func, ast.Attribute) and call.func.attr in _SAME_MODE:
+            if call in self.seen:
+                return True  # ``model = model.to(device)``: what else the name may be is asked beside it
+            self.seen.add(call)
             return self.all_fresh(Value(call.func.value, value.scope, value.roles), depth + 1)
         full = value.roles.full_name(call.func)
         own = value.roles.own_class_named(full) if full else None
@@ -99,25 +108,42 @@ class _Making:
         if depth > _DEEPEST or switches_modes(call):
             return False
         full = roles.full_name(function)
-        if full.startswith(_READ_FROM_FILES):
+        if full.startswith(READ_FROM_FILES):
             return False
         if full and (own := roles.function_named(full)) is not None:
             return self._code_is_known(own[0], own[1], depth)
         if full and (made := roles.own_class_named(full)) is not None:
-            return all(self._code_is_known(d, where, depth) for d, where in lineage(*made))
+            return self._class_is_known(list(lineage(*made)), depth)
+        if full.startswith(_LAYERS) and full.rpartition(".")[2][:1].isupper():
+            return True
         if full.startswith(_PLAIN) or (isinstance(function, ast.Name) and hasattr(builtins, function.id)):
+            return True
+        if isinstance(function, ast.Attribute) and function.attr in _NUMBERS:
             return True
         root = root_name(function)
         return isinstance(function, ast.Attribute) and bool(root) and root not in roles.origins
+
+    def _class_is_known(self, parts: list[tuple[ast.ClassDef, Names]], depth: int) -> bool:
+        """Whether making an object of a class switches nothing: by its constructor, and by the methods that this may call."""
+        if any(isinstance(s, ast.FunctionDef) and s.name in _OVERRIDDEN for part, _ in parts for s in part.body):
+            return False
+        methods = [(s, roles) for part, roles in parts for s in part.body if isinstance(s, ast.FunctionDef)]
+        waiting = [(s, roles) for part, roles in parts for s in part.body if not isinstance(s, ast.FunctionDef)]
+        waiting += [(m, roles) for m, roles in methods if m.name in _MAKING]
+        named: set[str] = set()
+        while waiting:
+            code, roles = waiting.pop()
+            if not self._code_is_known(code, roles, depth):
+                return False
+            new = {n.attr for n in walk(code) if isinstance(n, ast.Attribute)} - named
+            named |= new
+            waiting += [(m, where) for m, where in methods if m.name in new]
+        return True
 
     def _code_is_known(self, code: ast.AST, roles: Names, depth: int) -> bool:
         if code in self.seen:
             return True
         self.seen.add(code)
-        if isinstance(code, ast.ClassDef) and any(
-            isinstance(s, ast.FunctionDef) and s.name in ("train", "eval", "__getattr__") for s in code.body
-        ):
-            return False
         for node in walk(code):
             if switches_modes(node):
                 return False

@@ -1,0 +1,168 @@
+"""Whether gradients of one batch may take part in a later one: nobody clears them before they are stepped by or looked at.
+
+zero_grad(); backward(); step()                            each batch begins without any
+d.zero_grad(); d_loss.backward(); d.step()                 each optimizer clears its own before it steps, whatever the other
+g.zero_grad(); g_loss.backward(); g.step()                 pass has left in them
+if len(batch) > 1: zero_grad(); backward(); step()         the batches that step clear
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from ..recover.items import Item
+from ..recover.phases import has_backward
+from ..recover.role import Role
+from ..recover.stepping import is_held, stepped_optimizer
+from ..recover.syntax import walk, walk_scope
+from ..recover.variables import Variable
+from .draft import Draft
+from .held_parameters import holds_every
+from .steps import clears_to_none, joining_parameters, optimizer_names
+from .zeroing import zero_grad_call
+
+Cleared = frozenset[str]
+"""The optimizers whose gradients are cleared by now, as they are written at their steps."""
+
+
+def gradients_may_survive(draft: Draft) -> bool:
+    """Whether gradients may live from one batch to the next, so that nothing else must clear them."""
+    return next(joining_parameters(draft), None) is not None or _Batch(draft).may_begin_with_gradients()
+
+
+@dataclass
+class _Batch:
+    """One walk through a batch in the order of its statements."""
+
+    draft: Draft
+    optimizers: dict[str, ast.expr] = field(init=False)
+    cleared_first: Cleared | None = None
+    """What was cleared when the first backward pass began."""
+    steps: set[ast.AST] = field(default_factory=set)
+    """The steps that were come by."""
+
+    def __post_init__(self) -> None:
+        self.optimizers = {ast.unparse(name): name for name in optimizer_names(self.draft)}
+
+    def may_begin_with_gradients(self) -> bool:
+        """Whether a step or a look may find gradients that were there when the batch began."""
+        cleared: Cleared = frozenset()
+        for item in self.draft.epoch.batch:
+            after = self._statement(item.node, item, cleared) if item.kind == "statement" else self._code(item, cleared)
+            if after is None:
+                return True
+            cleared = after
+        if not self.optimizers or not self.steps >= set(self.draft.nest.steps):
+            return len(self.cleared_first or ()) < max(1, len(self.optimizers))
+        return False
+
+    def _statement(self, node: ast.AST, item: Item, cleared: Cleared) -> Cleared | None:
+        """What is cleared behind a statement; None when gradients from before are used in it."""
+        match node:
+            case ast.If(test=test, body=body, orelse=orelse):
+                if self._looks(test, item, cleared):
+                    return None
+                there, absent = self._block(body, item, cleared), self._block(orelse, item, cleared | self._none(test))
+                return None if there is None or absent is None else there & absent
+            case ast.For(body=body, orelse=orelse) | ast.While(body=body, orelse=orelse):
+                head = node.iter if isinstance(node, ast.For) else node.test
+                if self._looks(head, item, cleared) or self._block(body, item, cleared) is None:
+                    return None
+                return self._block(orelse, item, cleared)
+            case ast.With(items=entered, body=body):
+                if any(self._looks(i.context_expr, item, cleared) for i in entered):
+                    return None
+                return self._block(body, item, cleared)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                return cleared
+            case ast.Expr() if (call := zero_grad_call(Item(node, item.frame))) is not None:
+                return self._zeroed(call, item, cleared)
+            case ast.Expr() | ast.Assign() | ast.AnnAssign() | ast.AugAssign():
+                return self._simple(node, item, cleared)
+        return None if self._uses(node, item) and not self._all(cleared) else cleared
+
+    def _block(self, body: list[ast.stmt], item: Item, cleared: Cleared) -> Cleared | None:
+        for statement in body:
+            after = self._statement(statement, item, cleared)
+            if after is None:
+                return None
+            cleared = after
+        return cleared
+
+    def _code(self, item: Item, cleared: Cleared) -> Cleared | None:
+        return None if self.draft.effects_of(item).gradients and not self._all(cleared) else cleared
+
+    def _zeroed(self, call: ast.Call, item: Item, cleared: Cleared) -> Cleared | None:
+        assert isinstance(call.func, ast.Attribute)
+        if not clears_to_none(call):
+            return None  # a parameter that gets no gradient any more is stepped with its zeros
+        receiver = call.func.value
+        return cleared | {text for text, name in self.optimizers.items() if self._clears(receiver, item, name)}
+
+    def _clears(self, receiver: ast.expr, item: Item, optimizer: ast.expr) -> bool:
+        """Whether what is zeroed is an optimizer, or a module of which it holds all parameters."""
+        role = self.draft.role(receiver, item.frame)
+        if role is Role.MODEL:
+            return holds_every(self.draft, receiver, item, optimizer)
+        if role is not Role.OPTIMIZER and self.draft.roles.is_bare_object(receiver, item.frame.scope):
+            return False  # an object of the script's own with a method of this name
+        own, other = self._variable(receiver, item), self.draft.variable(optimizer, self.draft.nest.step_frame)
+        if own is not None and other is not None:
+            return own == other
+        return ast.unparse(receiver) == ast.unparse(optimizer)
+
+    def _variable(self, receiver: ast.expr, item: Item) -> Variable | None:
+        return self.draft.variable(receiver, item.frame)
+
+    def _simple(self, node: ast.stmt, item: Item, cleared: Cleared) -> Cleared | None:
+        own = [n for n in walk_scope(node) if n in self.draft.nest.steps]
+        held = [c for c in own if isinstance(c, ast.Call) and is_held(c)]
+        self.steps.update(set(own) - set(held))
+        backward = has_backward(node) or any(n in self.draft.nest.backwards for n in walk(node)) or bool(held)
+        if backward and self.cleared_first is None:
+            self.cleared_first = cleared
+        for call in own:
+            assert isinstance(call, ast.Call)
+            if call in held:
+                continue
+            closed = self._closures(call, item, cleared)
+            stepped = ast.unparse(stepped_optimizer(self.draft.roles, call, self.draft.nest.step_frame.scope))
+            if closed is None or stepped not in closed:
+                return None
+            cleared = closed
+        if own or (backward and isinstance(node, ast.Expr)):
+            return cleared
+        return None if self._uses(node, item) and not self._all(cleared) else cleared
+
+    def _closures(self, call: ast.Call, item: Item, cleared: Cleared) -> Cleared | None:
+        """What is cleared when a step has run the closure that it is handed, as it does first of all."""
+        for argument in [*call.args, *(k.value for k in call.keywords)]:
+            if isinstance(argument, ast.Name) and (function := self.draft.source.function(argument.id)) is not None:
+                after = self._block(function.body, item, cleared)
+                if after is None:
+                    return None
+                cleared = after
+        return cleared
+
+    def _none(self, test: ast.expr) -> Cleared:
+        """The optimizers that are None where a test fails: there is nothing to clear."""
+        match test:
+            case ast.Compare(left=left, ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
+                asked = ast.unparse(left)
+            case ast.Name():
+                asked = ast.unparse(test)
+            case _:
+                return frozenset()
+        return frozenset({asked} & set(self.optimizers))
+
+    def _all(self, cleared: Cleared) -> bool:
+        return bool(self.optimizers) and cleared >= set(self.optimizers)
+
+    def _looks(self, node: ast.expr, item: Item, cleared: Cleared) -> bool:
+        return self._uses(node, item) and not self._all(cleared)
+
+    def _uses(self, node: ast.AST, item: Item) -> bool:
+        """Whether code does anything with gradients."""
+        own = {*self.draft.nest.steps, *self.draft.nest.backwards}
+        return self.draft.effects.of(node, item.frame.scope).gradients or any(n in own for n in walk(node))

@@ -1,0 +1,152 @@
+"""Code that switches a model to eval mode and back: before and behind it the model is in train mode, as a whole.
+
+def evaluate(model, loader):            Lightning switches to eval mode before a validation and back behind it: where the
+    model.eval()                        script's own function does so as well, both leave every mode as it was.
+    ...
+    model.train()
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ..recover.bindings import Key
+from ..recover.items import Item, parts
+from ..recover.makings import Value, sources, yields
+from ..recover.names import parameter_names
+from ..recover.roles import bound_argument
+from ..recover.syntax import Scope, dotted, walk, walk_scope
+from ..recover.torch_calls import mode_of
+from ..recover.variables import Variable
+from .before import statements_before
+from .draft import Draft
+from .making import makers, statements_between
+from .may_run import may_run
+from .runs_again import runs_again
+from .train_mode import made_in_train, may_switch_by
+
+_DEEPEST = 4
+_LEAVING = (ast.Return, ast.Break, ast.Continue, ast.Raise, ast.Yield, ast.YieldFrom, ast.Await)
+_DECORATORS = {"no_grad", "inference_mode", "enable_grad"}
+
+
+def is_mode_switch(node: ast.AST) -> bool:
+    """Whether a node may give anything another mode, be it by another name."""
+    match node:
+        case ast.Attribute(attr="train") | ast.Attribute(attr="training", ctx=ast.Store() | ast.Del()):
+            return True
+        case ast.Call(func=ast.Attribute(attr="eval"), args=[], keywords=[]):
+            return True
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("setattr", "exec", "vars")
+    )
+
+
+def begins_in_train(draft: Draft, model: Variable) -> bool:
+    """Whether a model surely is in train mode, as a whole, when the loop begins: it was made so, and nothing has switched it."""
+    if not made_in_train(draft, model):
+        return False
+    if _made_for_loop(draft, model):
+        before = statements_between(draft, 0)
+    elif runs_again(draft):
+        return False
+    else:
+        before = [statement for statement, _ in statements_before(draft)]
+    return not any(may_switch_by(draft, n) for n in may_run(draft.source, before))
+
+
+def keeps_train_mode(draft: Draft, items: Iterable[Item], model: Variable) -> bool:
+    """Whether each of some statements surely leaves a model in train mode that it finds so."""
+    for item in items:
+        for part, frame in parts(item):
+            names = {n.id for n in walk(part) if isinstance(n, ast.Name)}
+            own = {n for n in names if draft.variables.of(frame, n) == model}
+            keys = {draft.roles.key(frame.scope, n) for n in own} | {(model.scope, model.name)}
+            place = _Place(draft, frame.scope, frozenset(k for k in keys if k is not None))
+            if not (place.keeps(part) if isinstance(part, ast.stmt) else not place.may_switch(part)):
+                return False
+    return True
+
+
+def _made_for_loop(draft: Draft, model: Variable) -> bool:
+    """Whether every running of the loop has a model of its own, made in the function that holds the loop."""
+    scope = draft.nest.entry.scope
+    if isinstance(scope, ast.Module) or model.scope is not scope:
+        return False
+    if any(
+        isinstance(a, ast.For | ast.While) and a in walk(scope) for a in draft.source.ancestors(draft.nest.outermost)
+    ):
+        return False
+    made = sources(Value(ast.Name(model.name, ast.Load()), scope, draft.roles))
+    return makers(draft, model) is not None and all(
+        one.scope is scope and isinstance(one.node, ast.Call) for one in made
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Code of one scope, and the names by which it knows the model."""
+
+    draft: Draft
+    scope: Scope
+    models: frozenset[Key]
+    depth: int = 0
+
+    def keeps(self, node: ast.stmt) -> bool:
+        """Whether a statement leaves the model in train mode, if it finds it so."""
+        if not self.may_switch(node) or self._trains(node):
+            return True
+        match node:
+            case ast.If(test=head, body=body, orelse=orelse) | ast.While(test=head, body=body, orelse=orelse):
+                return not self.may_switch(head) and self.all(body) and self.all(orelse)
+            case ast.For(iter=head, body=body, orelse=orelse):
+                return not self.may_switch(head) and self.all(body) and self.all(orelse)
+            case ast.With(items=items, body=body):
+                return not any(map(self.may_switch, items)) and self.all(body)
+            case ast.Expr(value=ast.Call() as call) | ast.Return(value=ast.Call() as call):
+                return self._gives_back(call)
+            case ast.Assign(targets=targets, value=ast.Call() as call):
+                return not any(map(self.may_switch, targets)) and self._gives_back(call)
+        return False
+
+    def all(self, body: list[ast.stmt]) -> bool:
+        """The same of statements in a row, in which the last one that switches may put the model back."""
+        back = max((n for n, s in enumerate(body) if self._trains(s)), default=-1)
+        if any(isinstance(n, _LEAVING) for s in body[:back] for n in walk_scope(s)):
+            back = -1
+        return all(self.keeps(s) for s in body[back + 1 :])
+
+    def may_switch(self, code: ast.AST) -> bool:
+        """Whether the code, or what it may call, may give anything another mode."""
+        return any(map(is_mode_switch, may_run(self.draft.source, [code])))
+
+    def _trains(self, node: ast.stmt) -> bool:
+        """Whether a statement puts the whole model in train mode and does nothing else."""
+        match node:
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name) as owner, attr="train")) as call):
+                bare = self.draft.roles.is_bare_object(owner, self.scope)
+                return self.draft.roles.key(self.scope, name) in self.models and mode_of(call) is True and not bare
+        return False
+
+    def _gives_back(self, call: ast.Call) -> bool:
+        """Whether a call runs a function of the file at whose end the model is in train mode."""
+        function = self.draft.source.function(call.func.id) if isinstance(call.func, ast.Name) else None
+        if function is None or self.depth >= _DEEPEST or yields(function):
+            return False
+        decorators = [d.func if isinstance(d, ast.Call) else d for d in function.decorator_list]
+        if not all(dotted(d).rpartition(".")[2] in _DECORATORS for d in decorators):
+            return False
+        given = [*call.args, *(k.value for k in call.keywords)]
+        if any(map(self.may_switch, given)):
+            return False
+        models = set(self.models)
+        for name in parameter_names(function):
+            argument = bound_argument(function, call, name)
+            if isinstance(argument, ast.Name) and self.draft.roles.key(self.scope, argument.id) in self.models:
+                models.add((function, name))
+        rebound = {n.id for n in walk(function) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+        if any(name in rebound for scope, name in models if scope is function):
+            return False
+        return replace(self, scope=function, models=frozenset(models), depth=self.depth + 1).all(function.body)
