@@ -48,6 +48,7 @@ OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
 SECOND = "torch2lit/plan/second_evaluation.py"
 MODES = "torch2lit/plan/validation_modes.py"
+IN_BATCH = "torch2lit/plan/validation_in_batch.py"
 MIXED = "torch2lit/plan/mixed_precision.py"
 FACTS = "torch2lit/plan/homes/facts.py"
 PROMOTION = "torch2lit/plan/homes/promotion.py"
@@ -474,6 +475,110 @@ SAME_TRAINING = (
         "all(v is not None and surely_bound(draft, v) for v in loaders)",
         "True",
         _text("validation-over-a-loader-that-a-flag-makes"),
+    ),
+    Mutation(
+        1,
+        "an evaluation of some batches takes the place of that of the epochs",
+        IN_BATCH,
+        "if draft.validation is not None or draft.module_that_trains",
+        "if draft.module_that_trains",
+        _text("evaluation-of-some-batches-and-of-epochs"),
+    ),
+    Mutation(
+        1,
+        "a skipped batch is followed by an evaluation",
+        IN_BATCH,
+        "or any(_leaves(draft, i) for i in [*draft.epoch.before, *own])",
+        "",
+        _text("evaluation-of-some-batches-after-a-skipped-one"),
+    ),
+    Mutation(
+        1,
+        "an evaluation of some batches may end the epoch",
+        IN_BATCH,
+        "if left_by_break(draft) or any(",
+        "if any(",
+        _text("evaluation-of-some-batches-of-which-one-is-the-last"),
+    ),
+    Mutation(
+        1,
+        "a schedule that steps behind an evaluation of some batches steps without gradients, in a validation's hook",
+        IN_BATCH,
+        "any(_leaves(draft, i) or _acts(draft, i) for i in found.trailing)",
+        "any(_leaves(draft, i) for i in found.trailing)",
+        _text("evaluation-of-some-batches-that-a-schedule-follows"),
+    ),
+    Mutation(
+        1,
+        "the Trainer is handed a loader for some batches that may not be there",
+        IN_BATCH,
+        "    if not loaders_are_there(draft, found):",
+        "    if False:",
+        _text("evaluation-of-some-batches-over-a-loader-of-a-flag"),
+    ),
+    Mutation(
+        1,
+        "the batch that follows an evaluation does not show the mode that it leaves",
+        MODES,
+        "*([batch] if found.in_batch else [])",
+        "",
+        _text("evaluation-of-some-batches-that-stays-in-eval-mode"),
+    ),
+    Mutation(
+        1,
+        "a model with a frozen layer begins in train mode as a whole",
+        MODES,
+        "if not switched and not (found.in_batch and starts_in_train(draft, model, inside)):",
+        "if not switched and not found.in_batch:",
+        _text("evaluation-of-some-batches-that-thaws-a-layer"),
+    ),
+    Mutation(
+        1,
+        "a switch back to train mode is left to Lightning where what stands behind it sees the mode",
+        MODES,
+        "if not any(items_path(draft, behind, model).shows for model, _ in calls):",
+        "if True:",
+        _text("evaluation-of-some-batches-then-saved-whole"),
+    ),
+    Mutation(
+        1,
+        "a sample that is drawn behind an epoch is an evaluation",
+        "torch2lit/full_batch/evaluation.py",
+        "if isinstance(statement, ast.Expr) and not self._finds_loss(function):",
+        "if False:",
+        _text("evaluation-in-one-go-that-draws-a-sample"),
+    ),
+    Mutation(
+        1,
+        "an evaluation whose loop over a loader stands in a function inside is one in one go",
+        "torch2lit/full_batch/evaluation.py",
+        " or self._has_loader_inside(function)",
+        "",
+        _text("evaluation-in-one-go-with-a-loop-inside"),
+    ),
+    Mutation(
+        1,
+        "another file leaves a model in its mode that switches it",
+        "torch2lit/plan/handed_on.py",
+        "switches_modes(n) or ",
+        "",
+        ("tests/test_programs.py::test_program[several-files-model-switched-where-it-is-saved]",),
+    ),
+    Mutation(
+        1,
+        "another file leaves a model in its mode that has a further one switch it",
+        "torch2lit/plan/handed_on.py",
+        " or _leads_on(names, n)",
+        "",
+        ("tests/test_programs.py::test_program[several-files-model-switched-two-files-away]",),
+    ),
+    Mutation(
+        1,
+        "what stands beside an evaluation without gradients records none either",
+        "torch2lit/plan/recorded.py",
+        "        return _goes_on(draft, found, around)\n",
+        '        return ""\n',
+        _text("evaluation-of-some-batches-beside-a-recorded-sum"),
     ),
     Mutation(
         1,

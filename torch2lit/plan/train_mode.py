@@ -7,6 +7,7 @@ https://lightning.ai/docs/pytorch/stable/common/lightning_module.html
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from ..recover.items import Item
 from ..recover.made_in_train_mode import made_in_train_mode, switches_modes
@@ -62,11 +63,21 @@ def _made_in_train_mode(draft: Draft, model: Variable) -> bool:
     return not is_attribute(model.name) and made_in_train_mode(value)
 
 
+def starts_in_train(draft: Draft, model: Variable, switching: list[Item]) -> bool:
+    """Whether a model surely is in train mode, as a whole, when the loop begins, and nothing but ``switching`` switches any of it."""
+    own = [i for i in switching if mode_calls(draft, i) and only_mode_call(i)]
+    entry = draft.nest.entry
+    before = [Item(statement, entry) for statement, scope in statements_before(draft) if scope is entry.scope]
+    same = [i for i in before if only_mode_call(i) and mode_calls(draft, i) == [(model, "train")]]
+    return _made_in_train_mode(draft, model) and not _may_switch(draft, own, same)
+
+
 # ---- what may switch it
 
 
-def _may_switch(draft: Draft, taken_out: list[Item]) -> bool:
-    """Whether anything that runs before or in the loop may switch a part of a model, besides what leaves the loop."""
+def _may_switch(draft: Draft, taken_out: list[Item], before_it: Sequence[Item] = ()) -> bool:
+    """Whether anything that runs before or in the loop may switch a part of a model, besides what leaves the loop and what is known of ``before_it``."""
+    known = {id(n) for item in before_it for n in walk(item.node)}
     own = {id(n) for item in taken_out for n in walk(item.node)}
     if runs_again(draft):
         everything = (n for n in walk(draft.source.tree) if id(n) not in own)
@@ -74,7 +85,8 @@ def _may_switch(draft: Draft, taken_out: list[Item]) -> bool:
     before = may_run(draft.source, [statement for statement, _ in statements_before(draft)])
     left = own | {id(n) for s in draft.removals for n in walk(s)}
     inside = (n for n in runs_in_loop(draft) if id(n) not in left)
-    return any(switches_modes(n) or _hands_on(draft, n) for n in [*before, *inside])
+    earlier = (n for n in before if id(n) not in known)
+    return any(switches_modes(n) or _hands_on(draft, n) for n in [*earlier, *inside])
 
 
 def _hands_on(draft: Draft, node: ast.AST) -> bool:

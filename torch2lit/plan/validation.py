@@ -37,7 +37,7 @@ def place_after(draft: Draft) -> None:
         if is_every_epoch(draft, found):
             found.every = None
         join_following(draft, found)
-        united = unite(draft, found) if found.others else _unite(draft, found)
+        united = unite(draft, found) if found.others else unite_own(draft, found)
         reason = _obstacle(draft, found)
         if not reason:
             _place(draft, found)
@@ -54,7 +54,7 @@ def place_after(draft: Draft) -> None:
     draft.hooks[EPOCH_END] = list(after)
 
 
-def _unite(draft: Draft, found: Validation) -> list[Item]:
+def unite_own(draft: Draft, found: Validation) -> list[Item]:
     """Bring names of the validation's function and of the epoch together; give back the items that fall away."""
     dropped: list[Item] = []
     found.before = draft.variables.unite_binds(found.before)
@@ -67,7 +67,14 @@ def _unite(draft: Draft, found: Validation) -> list[Item]:
 
 
 def _obstacle(draft: Draft, found: Validation) -> str:
-    """Why this evaluation cannot be Lightning's validation; "" when it can."""
+    """Why the evaluation at an epoch's end cannot be Lightning's validation; "" when it can."""
+    if reason := evaluation_obstacle(draft, found):
+        return reason
+    return epochs_obstacle(draft, found, validation_break(draft, found.body, found.loop) is not None)
+
+
+def evaluation_obstacle(draft: Draft, found: Validation) -> str:
+    """Why an evaluation cannot be Lightning's validation, whenever that runs; "" when it can."""
     if found.loop.kind is not Iterable.LOADER:
         return "it does not run over a loader"
     if draft.epoch.leaving:
@@ -106,7 +113,7 @@ def _obstacle(draft: Draft, found: Validation) -> str:
             return f"line {item.node.lineno} before it touches gradients"
         if _switches_gradients(item):
             return "gradients are switched by hand"
-    return epochs_obstacle(draft, found, limited is not None)
+    return ""
 
 
 def _loader_obstacle(draft: Draft, found: Validation, one: Validation) -> str:

@@ -103,6 +103,11 @@ def _may_be_told(draft: Draft, found: Validation) -> bool:
     counting = {n.id for n in names if draft.variables.of(found.asked, n.id) in counters}
     if not is_steady(draft, _with_numbers(found.every, counting), found.asked, written):
         return False
+    return loaders_are_there(draft, found)
+
+
+def loaders_are_there(draft: Draft, found: Validation) -> bool:
+    """Whether the loaders of an evaluation that may not run surely have their values where the Trainer is made."""
     loaders = [draft.variable(one.loop.base, one.frame) for one in found.all]
     return all(v is not None and surely_bound(draft, v) for v in loaders)
 

@@ -17,6 +17,7 @@ from ..recover.syntax import walk
 from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
+from .handed_on import leaves_modes
 from .held_models import held_models
 from .may_run import may_run
 from .mode_afterwards import items_path, mode_shows_after
@@ -25,6 +26,7 @@ from .modes import mode_calls, only_mode_call
 from .second_evaluation import Divided, own_items
 from .state import State
 from .steps import open_controls
+from .train_mode import starts_in_train
 
 _KEEP_MODE = """\
 def on_validation_model_eval(self):
@@ -42,8 +44,9 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
     held = _held(draft, inside)
     paths = {model: items_path(draft, inside, model) for model in held}
     changed = [m for m in sorted(held, key=lambda v: v.rank) if paths[m].switches or _may_be_switched(draft, inside, m)]
-    changed = [m for m in changed if not _back_in_train(draft, found, m, inside)]
-    told = [m for m in changed if _shows_in_epoch(draft, found, m, rest)]
+    back = [m for m in changed if _back_in_train(draft, found, m, inside)]
+    changed = [m for m in changed if m not in back]
+    told = [m for m in changed if _shows_in_epoch(draft, found, m, inside, rest)]
     after = [m for m in changed if m not in told and _is_seen_afterwards(draft, m, rest)]
     if not told and not draft.resumed and all(_left_in_eval(draft, found, m, inside, rest) for m in after):
         draft.left_in_eval, draft.has_turns = [m.name for m in after], _has_turns(draft)
@@ -63,6 +66,8 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
         _leave_eval_to_lightning(draft, draft.hooks[VALIDATION_START], held)
     if stays:
         draft.methods.append(KEEP_EVAL)
+    else:
+        _leave_train_to_lightning(draft, back)
 
 
 def _held(draft: Draft, inside: list[Item]) -> set[Variable]:
@@ -122,12 +127,33 @@ def _leave_eval_to_lightning(draft: Draft, start: list[Item], held: set[Variable
     draft.hooks[VALIDATION_START] = [i for i in start if i.node not in draft.removals]
 
 
-def _shows_in_epoch(draft: Draft, found: Validation, model: Variable, rest: list[Item]) -> bool:
+def _leave_train_to_lightning(draft: Draft, back: list[Variable]) -> None:
+    """Take out the switches back to train mode with which a validation ends, where Lightning switches back at once.
+
+    ``back`` are the models that were in train mode, as a whole, when it began.
+    """
+    end = draft.hooks[VALIDATION_END]
+    for place, item in enumerate(end):
+        calls = mode_calls(draft, item)
+        behind = [i for i in end[place + 1 :] if i.node not in draft.removals]
+        if not calls or not only_mode_call(item) or any(m not in back or mode != "train" for m, mode in calls):
+            continue
+        if not any(items_path(draft, behind, model).shows for model, _ in calls):
+            draft.removals[item.node] = Removal(
+                "validation", "train_mode", "Lightning gives the model its mode back behind a validation"
+            )
+    draft.hooks[VALIDATION_END] = [i for i in end if i.node not in draft.removals]
+
+
+def _shows_in_epoch(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:
     """Whether the mode of a model after a validation may show in the rest of the epoch or in the next one."""
-    if not items_path(draft, [*rest, *draft.epoch.before, *draft.epoch.batch], model).shows:
+    batch = found.trained(draft.epoch.batch)
+    ways = [[*rest, *draft.epoch.before, *batch], *([batch] if found.in_batch else [])]
+    if not any(items_path(draft, way, model).shows for way in ways):
         return False
     switched = [mode for i in draft.epoch.before for _, mode in mode_calls(draft, i)]
-    switched += [m for i in [*rest, *draft.epoch.batch] for _, m in mode_calls(draft, i) if m == "train"]
+    later = [*inside, *rest, *draft.epoch.batch]
+    switched += [m for i in later for _, m in mode_calls(draft, i) if m == "train"]
     if not switched:
         draft.note(
             "never-back-to-train",
@@ -197,10 +223,16 @@ def _back_in_train(draft: Draft, found: Validation, model: Variable, inside: lis
 
 
 def _in_train(draft: Draft, found: Validation, model: Variable, inside: list[Item]) -> bool:
-    """Whether every epoch begins by switching a model to train mode, and nothing switches any part of it until the validation."""
-    items = [*draft.epoch.before, *draft.epoch.batch, *found.leading]
-    switched = [n for n, i in enumerate(draft.epoch.before) if (model, "train") in mode_calls(draft, i)]
-    if not switched or model in draft.variables.written_in_sight([*items, *inside]):
+    """Whether every epoch begins by switching a model to train mode, and nothing switches any part of it until the validation.
+
+    Where every validation follows a batch, it is enough that a batch does so, or that the loop begins in train mode.
+    """
+    items = [*draft.epoch.before, *found.trained(draft.epoch.batch), *found.leading]
+    early = items if found.in_batch else draft.epoch.before
+    switched = [n for n, i in enumerate(early) if (model, "train") in mode_calls(draft, i)]
+    if not switched and not (found.in_batch and starts_in_train(draft, model, inside)):
+        return False
+    if model in draft.variables.written_in_sight([*items, *inside]):
         return False
     later = items[max(switched, default=-1) + 1 :]
     return not _switches(draft, later) and not _is_handed_on(draft, [*later, *inside]) and _is_straight(draft)
@@ -262,7 +294,7 @@ def _is_handed_on(draft: Draft, items: list[Item]) -> bool:
         given = [*node.args, *(k.value for k in node.keywords)]
         if any(isinstance(a, ast.Name) and draft.roles.of(a, scope) is Role.MODEL for a in given):
             known = full.startswith("torch.") or full in ("print", "len", "id", "type", "isinstance", "copy.deepcopy")
-            if draft.source.function(full) is None and not known:
+            if draft.source.function(full) is None and not known and not leaves_modes(draft, node):
                 return True
     return False
 

@@ -50,7 +50,7 @@ class Epoch:
 
 @dataclass
 class Validation:
-    """A loop over data without a step, after the batch loop of the same epoch.
+    """A loop over data without a step, after the batch loop of the same epoch, or ``in_batch``: at the end of some batches.
 
     ``leading`` are the items between the batch loop and it; ``trailing`` belong to it, ``rest`` to the epoch.
     """
@@ -70,6 +70,7 @@ class Validation:
     call: ast.Call | None = None
     earlier: list[ast.AST] = field(default_factory=list)
     """What the call's statement has evaluated when the call runs."""
+    in_batch: bool = False
     others: list[Validation] = field(default_factory=list)
     """Those by the same function that follow at once, over loaders of their own: Lightning runs over one loader after the other."""
 
@@ -77,6 +78,10 @@ class Validation:
     def all(self) -> list[Validation]:
         """It and the others, in their order."""
         return [self, *self.others]
+
+    def trained(self, batch: list[Item]) -> list[Item]:
+        """The items of a batch without this evaluation, which may follow it."""
+        return [i for i in batch if not self.in_batch or i.node is not self.block]
 
 
 def take_apart(source: Source, roles: Roles, nest: Nest) -> Epoch:
