@@ -22,7 +22,7 @@ from .second_evaluation import divide_at_function, second_evaluations
 from .several_loaders import join_following, unite
 from .steps import controls, open_controls
 from .train_data import constructions, is_still_loader, owns_generator
-from .validation_epochs import epochs_obstacle, guard_of, is_every_epoch, tell_epochs
+from .validation_epochs import epochs_obstacle, guard_of, is_every_epoch, otherwise, tell_epochs
 from .validation_modes import mirror_modes, modes_allow
 
 
@@ -34,7 +34,7 @@ def place_after(draft: Draft) -> None:
         why = f"class `{draft.module_that_trains}` is a module, and Lightning would switch all of it"
         draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {why}")
     elif found is not None:
-        if is_every_epoch(draft, found):
+        if is_every_epoch(draft, found) and not found.otherwise:
             found.every = None
         join_following(draft, found)
         united = unite(draft, found) if found.others else unite_own(draft, found)
@@ -205,7 +205,7 @@ def _place(draft: Draft, found: Validation) -> None:
     start = [*leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
     trailing, rest = _divide_rest(draft, found)
-    if seconds := [] if limited else second_evaluations(draft, found):
+    if seconds := [] if limited or found.otherwise else second_evaluations(draft, found):
         divided = divide_at_function(draft, found, seconds)
         if modes_allow(draft, found, seconds, divided):
             draft.seconds = seconds
@@ -239,4 +239,5 @@ def _divide_rest(draft: Draft, found: Validation) -> tuple[list[Item], list[Item
         trailing.append(rest.pop(0))
     guard = guard_of(draft, found)
     left = max(0, own - len(trailing))
-    return trailing, [*(replace(i, guard=guard) for i in rest[:left]), *rest[left:]]
+    guarded = [replace(i, guard=guard) for i in rest[:left]]
+    return trailing, [*guarded, *otherwise(draft, found), *rest[left:]]

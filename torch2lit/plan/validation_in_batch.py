@@ -18,10 +18,11 @@ from ..recover.items import Item
 from ..recover.phases import Validation, validation_at
 from .breaks import left_by_break, validation_break
 from .draft import BATCH_END, TRAINING_STEP, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
+from .looks import Looks
 from .several_loaders import join_following, unite
 from .steps import open_controls
 from .validation import evaluation_obstacle, unite_own
-from .validation_epochs import loaders_are_there
+from .validation_epochs import loaders_are_there, otherwise
 from .validation_modes import mirror_modes
 
 EVERY_BATCH = "val_check_interval"
@@ -58,6 +59,10 @@ def _obstacle(draft: Draft, found: Validation) -> str:
         return "batches may be left before it"
     if any(_leaves(draft, i) or _acts(draft, i) for i in found.trailing):
         return "what belongs to it does more than to tell its results"
+    if found.otherwise and not (found.every and found.asked and Looks(draft).only(found.every, found.asked)):
+        return "its condition does more than to look"
+    if any(_leaves(draft, i) for i in found.otherwise):
+        return "its other arm leaves the batch"
     if validation_break(draft, found.body, found.loop) is not None:
         return "`break` leaves the loop"
     if not loaders_are_there(draft, found):
@@ -81,7 +86,7 @@ def _place(draft: Draft, found: Validation, hook: str) -> None:
     found.before = draft.without_unread_constants(found.before, own)
     draft.hooks[hook] = draft.hooks[hook][:-1]
     asked = Item(found.block, found.asked, "validates", value=found.every)
-    draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), asked]
+    draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), asked, *otherwise(draft, found)]
     draft.hooks[VALIDATION_START] = list(found.before)
     draft.hooks[VALIDATION_STEP] = list(found.body)
     draft.hooks[VALIDATION_END] = list(found.trailing)
