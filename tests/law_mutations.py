@@ -528,8 +528,8 @@ SAME_TRAINING = (
         1,
         "a model with a frozen layer begins in train mode as a whole",
         MODES,
-        "if not switched and not (found.in_batch and starts_in_train(draft, model, inside)):",
-        "if not switched and not found.in_batch:",
+        "if not switched and not starts_in_train(draft, model, inside):",
+        "if False:",
         _text("evaluation-of-some-batches-that-thaws-a-layer"),
     ),
     Mutation(
@@ -611,6 +611,14 @@ SAME_TRAINING = (
         "Looks(draft).only(found.every, found.asked)",
         "True",
         _text("evaluation-of-some-batches-by-a-draw"),
+    ),
+    Mutation(
+        1,
+        "a part that is put into a model later is in train mode",
+        "torch2lit/plan/train_mode.py",
+        " or _puts_in(draft, node)",
+        "",
+        ("tests/test_programs.py::test_program[several-files-part-in-eval-mode-put-in-later]",),
     ),
     Mutation(
         1,

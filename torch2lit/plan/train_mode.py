@@ -14,7 +14,7 @@ from ..recover.made_in_train_mode import made_in_train_mode, switches_modes
 from ..recover.makings import Value
 from ..recover.roles import Role
 from ..recover.state_names import is_attribute
-from ..recover.syntax import walk
+from ..recover.syntax import root_name, walk
 from ..recover.variables import Variable
 from .before import statements_before
 from .draft import HOOKS, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal
@@ -23,6 +23,16 @@ from .modes import mode_calls, only_mode_call
 from .runs_again import runs_again
 
 _SAME_MODES = ("print", "len", "list", "isinstance", "type", "id", "copy.copy", "copy.deepcopy")
+_PUTS = ("add_module", "register_module", "append", "insert", "extend")
+_WITH_MODULES = (
+    "torch.nn.",
+    "torch.hub.",
+    "torch.load",
+    "torch.jit.",
+    "torch.package.",
+    "torch.compile",
+    "torch.export.",
+)
 _OF_VALIDATION = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 
 
@@ -81,12 +91,44 @@ def _may_switch(draft: Draft, taken_out: list[Item], before_it: Sequence[Item] =
     own = {id(n) for item in taken_out for n in walk(item.node)}
     if runs_again(draft):
         everything = (n for n in walk(draft.source.tree) if id(n) not in own)
-        return bool(draft.left_in_eval) or any(switches_modes(n) or _hands_on(draft, n) for n in everything)
+        return bool(draft.left_in_eval) or any(_changes_modes(draft, n) for n in everything)
     before = may_run(draft.source, [statement for statement, _ in statements_before(draft)])
     left = own | {id(n) for s in draft.removals for n in walk(s)}
     inside = (n for n in runs_in_loop(draft) if id(n) not in left)
     earlier = (n for n in before if id(n) not in known)
-    return any(switches_modes(n) or _hands_on(draft, n) for n in [*earlier, *inside])
+    return any(_changes_modes(draft, n) for n in [*earlier, *inside])
+
+
+def _changes_modes(draft: Draft, node: ast.AST) -> bool:
+    return switches_modes(node) or _hands_on(draft, node) or _puts_in(draft, node)
+
+
+def _puts_in(draft: Draft, node: ast.AST) -> bool:
+    """Whether the node gives a model a part that may be in eval mode, as pretrained ones are."""
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            places: list[ast.expr] = [t for t in targets if isinstance(t, ast.Attribute | ast.Subscript)]
+        case ast.Call(func=ast.Attribute(value=owner, attr=name), args=[*_, value]) if name in _PUTS:
+            places = [owner]
+        case ast.Call(func=ast.Name(id="setattr"), args=[owner, _, value]):
+            places = [owner]
+        case _:
+            return False
+    scope = draft.source.scope_of(node)
+    put = [p for p in places if draft.roles.role(scope, root_name(p)) is Role.MODEL and not _is_of_tensor(p)]
+    return bool(put) and not _is_no_part(draft, value) and not made_in_train_mode(Value(value, scope, draft.roles))
+
+
+def _is_of_tensor(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr in ("data", "grad", "requires_grad")
+
+
+def _is_no_part(draft: Draft, value: ast.expr) -> bool:
+    """Whether a value surely is no module."""
+    if isinstance(value, ast.Constant | ast.JoinedStr | ast.Compare | ast.BinOp):
+        return True
+    full = draft.roles.full_name(value.func) if isinstance(value, ast.Call) else ""
+    return full.startswith("torch.") and not full.startswith(_WITH_MODULES)
 
 
 def _hands_on(draft: Draft, node: ast.AST) -> bool:

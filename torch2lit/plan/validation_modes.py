@@ -230,7 +230,7 @@ def _in_train(draft: Draft, found: Validation, model: Variable, inside: list[Ite
     items = [*draft.epoch.before, *found.trained(draft.epoch.batch), *found.leading]
     early = items if found.in_batch else draft.epoch.before
     switched = [n for n, i in enumerate(early) if (model, "train") in mode_calls(draft, i)]
-    if not switched and not (found.in_batch and starts_in_train(draft, model, inside)):
+    if not switched and not starts_in_train(draft, model, inside):
         return False
     if model in draft.variables.written_in_sight([*items, *inside]):
         return False
