@@ -112,7 +112,9 @@ class Evaluations:
             function = self.source.function(dotted(call.func))
             if function is None or has_backward(function) or not _evaluates(function):
                 continue
-            if not all(self._measures(s, ()) for s in function.body):
+            if not all(self._measures(s, ()) for s in function.body) or self._has_loader_inside(function):
+                continue
+            if isinstance(statement, ast.Expr) and not self._finds_loss(function):
                 continue
             try:
                 check_call_first(statement, call)
@@ -120,6 +122,18 @@ class Evaluations:
                 continue
             return True
         return False
+
+    def _has_loader_inside(self, function: ast.FunctionDef) -> bool:
+        """Whether functions inside of it run over a loader."""
+        inner = (n for n in walk(function) if isinstance(n, ast.FunctionDef) and n is not function)
+        return any(self._runs_over_data(n) for f in inner for n in walk_scope(f.body) if isinstance(n, ast.For))
+
+    def _finds_loss(self, function: ast.FunctionDef) -> bool:
+        """Whether a function whose result nobody takes computes a loss, so that it does not draw a sample or average weights."""
+        calls = [n for n in walk(function) if isinstance(n, ast.Call)]
+        names = [self.roles.full_name(c.func) for c in calls]
+        losses = any(n.startswith("torch.nn.functional.") and ("loss" in n or "entropy" in n) for n in names)
+        return losses or any(self.roles.of(c.func, self.source.scope_of(c)) is Role.CRITERION for c in calls)
 
 
 def _outside_texts(node: ast.AST) -> Iterator[ast.AST]:

@@ -43,6 +43,7 @@ def holds_there(draft: Draft, item: Item, statement: ast.stmt, hook: str, claim:
         return True
     return (
         statement is item.node
+        and (item.guard is None or item.guard.test is None)
         and not _may_be_passed(draft, item, hook)
         and not _comes_too_late(draft, item, hook, claim)
     )

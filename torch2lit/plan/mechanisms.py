@@ -33,6 +33,7 @@ from .steps import (
 from .train_data import drop_unread_parameters, find_train_data
 from .turns import place_stop
 from .validation import place_after
+from .validation_in_batch import place_in_batch
 
 
 def first_mechanism(draft: Draft) -> Draft:
@@ -87,6 +88,7 @@ def _around_batches(draft: Draft) -> Draft:
         draft.hooks[EPOCH_START] = list(draft.epoch.before)
         draft.hooks[BATCH_START] = draft.epoch.leaving
         place_after(draft)
+        place_in_batch(draft)
         unwrap_validation(draft)
     place_stop(draft)
     return draft

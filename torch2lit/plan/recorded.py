@@ -16,16 +16,23 @@ _SHOWS_GRAPH = {"requires_grad", "grad_fn", "is_leaf"}
 def graph_is_seen(draft: Draft, found: Validation) -> str:
     """Why somebody may notice that nothing is recorded; "" when nobody does or the script records nothing itself."""
     if _switched_off(found):
-        return ""
+        around = [i for i in [*found.before, *found.trailing] if draft.effects_of(i).model]
+        return _goes_on(draft, found, around)
     after = [*found.before, *found.body, *found.trailing, *found.rest]
     for item in after:
         for node in (n for part, _frame in parts(item) for n in walk_scope(part)):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node.attr in _SHOWS_GRAPH:
                 return f"it records gradients, and `{ast.unparse(node)[:40]}` looks at that"
-    written = draft.variables.sequence(after).written
-    exposed = draft.variables.sequence([*draft.epoch.before, *draft.epoch.batch]).exposed
+    return _goes_on(draft, found, after)
+
+
+def _goes_on(draft: Draft, found: Validation, items: list[Item]) -> str:
+    """Why the training may go on with a tensor for which the items record gradients."""
+    written = draft.variables.sequence(items).written
+    batch = found.trained(draft.epoch.batch)
+    exposed = draft.variables.sequence([*draft.epoch.before, *batch]).exposed
     given = set(loop_names(draft.nest.batches)) if draft.nest.batches is not None else set()
-    kept = sorted(v.name for v in written & exposed if v.name not in given and _gets_a_result(v.name, after))
+    kept = sorted(v.name for v in written & exposed if v.name not in given and _gets_a_result(v.name, items))
     if kept:
         return f"it records gradients, and training goes on with its `{kept[0]}`"
     return ""

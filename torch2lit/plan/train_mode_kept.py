@@ -24,6 +24,7 @@ from .before import statements_before
 from .draft import Draft
 from .making import makers, statements_between
 from .may_run import may_run
+from .modes import mode_calls, only_mode_call
 from .runs_again import runs_again
 from .train_mode import made_in_train, may_switch_by
 
@@ -54,7 +55,16 @@ def begins_in_train(draft: Draft, model: Variable) -> bool:
         return False
     else:
         before = [statement for statement, _ in statements_before(draft)]
+    before = [s for s in before if not _switches_to_train(draft, s, model)]
     return not any(may_switch_by(draft, n) for n in may_run(draft.source, before))
+
+
+def _switches_to_train(draft: Draft, statement: ast.stmt, model: Variable) -> bool:
+    """Whether a statement of the loop's own scope puts the model in train mode, in which it is already, and does nothing else."""
+    if draft.source.scope_of(statement) is not draft.nest.entry.scope:
+        return False
+    item = Item(statement, draft.nest.entry)
+    return only_mode_call(item) and mode_calls(draft, item) == [(model, "train")]
 
 
 def keeps_train_mode(draft: Draft, items: Iterable[Item], model: Variable) -> bool:

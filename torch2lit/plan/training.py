@@ -15,7 +15,7 @@ from ..recover.nest import Frame
 from ..recover.state_names import is_state
 from ..recover.syntax import Scope, blocks, root_name, walk, walk_scope
 from .afterwards import statements_after
-from .draft import HOOKS, SAVES, Draft
+from .draft import HOOKS, SAVES, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
 from .entry_names import at_entry, entry_text
 from .held_parameters import holds_every
 from .last_returns import leaves_only_loop
@@ -76,7 +76,14 @@ class DraftTraining:
             for item in items:
                 if item.kind == "statement":
                     last = item is items[-1] and self._ends_epoch(hook)
-                    yield from self._below(item, item.node, hook, _around(item), last)
+                    around = (*self._follows_batches(hook), *_around(item))
+                    yield from self._below(item, item.node, hook, around, last)
+
+    def _follows_batches(self, hook: str) -> tuple[ast.stmt, ...]:
+        """The `if` statement of a validation that does not end an epoch: its hooks run at some batches."""
+        found = self._draft.validation
+        inside = found is not None and found.in_batch and hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
+        return (found.block,) if inside and found is not None and found.block is not None else ()
 
     def _below(
         self, item: Item, statement: ast.stmt, hook: str, within: tuple[ast.stmt, ...], last: bool

@@ -22,7 +22,7 @@ from .second_evaluation import divide_at_function, second_evaluations
 from .several_loaders import join_following, unite
 from .steps import controls, open_controls
 from .train_data import constructions, is_still_loader, owns_generator
-from .validation_epochs import epochs_obstacle, guard_of, is_every_epoch, tell_epochs
+from .validation_epochs import epochs_obstacle, guard_of, is_every_epoch, otherwise, tell_epochs
 from .validation_modes import mirror_modes, modes_allow
 
 
@@ -34,10 +34,10 @@ def place_after(draft: Draft) -> None:
         why = f"class `{draft.module_that_trains}` is a module, and Lightning would switch all of it"
         draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {why}")
     elif found is not None:
-        if is_every_epoch(draft, found):
+        if is_every_epoch(draft, found) and not found.otherwise:
             found.every = None
         join_following(draft, found)
-        united = unite(draft, found) if found.others else _unite(draft, found)
+        united = unite(draft, found) if found.others else unite_own(draft, found)
         reason = _obstacle(draft, found)
         if not reason:
             _place(draft, found)
@@ -54,7 +54,7 @@ def place_after(draft: Draft) -> None:
     draft.hooks[EPOCH_END] = list(after)
 
 
-def _unite(draft: Draft, found: Validation) -> list[Item]:
+def unite_own(draft: Draft, found: Validation) -> list[Item]:
     """Bring names of the validation's function and of the epoch together; give back the items that fall away."""
     dropped: list[Item] = []
     found.before = draft.variables.unite_binds(found.before)
@@ -67,7 +67,14 @@ def _unite(draft: Draft, found: Validation) -> list[Item]:
 
 
 def _obstacle(draft: Draft, found: Validation) -> str:
-    """Why this evaluation cannot be Lightning's validation; "" when it can."""
+    """Why the evaluation at an epoch's end cannot be Lightning's validation; "" when it can."""
+    if reason := evaluation_obstacle(draft, found):
+        return reason
+    return epochs_obstacle(draft, found, validation_break(draft, found.body, found.loop) is not None)
+
+
+def evaluation_obstacle(draft: Draft, found: Validation) -> str:
+    """Why an evaluation cannot be Lightning's validation, whenever that runs; "" when it can."""
     if found.loop.kind is not Iterable.LOADER:
         return "it does not run over a loader"
     if draft.epoch.leaving:
@@ -106,7 +113,7 @@ def _obstacle(draft: Draft, found: Validation) -> str:
             return f"line {item.node.lineno} before it touches gradients"
         if _switches_gradients(item):
             return "gradients are switched by hand"
-    return epochs_obstacle(draft, found, limited is not None)
+    return ""
 
 
 def _loader_obstacle(draft: Draft, found: Validation, one: Validation) -> str:
@@ -198,7 +205,7 @@ def _place(draft: Draft, found: Validation) -> None:
     start = [*leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
     trailing, rest = _divide_rest(draft, found)
-    if seconds := [] if limited else second_evaluations(draft, found):
+    if seconds := [] if limited or found.otherwise else second_evaluations(draft, found):
         divided = divide_at_function(draft, found, seconds)
         if modes_allow(draft, found, seconds, divided):
             draft.seconds = seconds
@@ -232,4 +239,5 @@ def _divide_rest(draft: Draft, found: Validation) -> tuple[list[Item], list[Item
         trailing.append(rest.pop(0))
     guard = guard_of(draft, found)
     left = max(0, own - len(trailing))
-    return trailing, [*(replace(i, guard=guard) for i in rest[:left]), *rest[left:]]
+    guarded = [replace(i, guard=guard) for i in rest[:left]]
+    return trailing, [*guarded, *otherwise(draft, found), *rest[left:]]

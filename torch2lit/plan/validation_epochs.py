@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import ast
 import copy
+from dataclasses import replace
 
 from ..recover.items import Guard, Item
 from ..recover.loops import loop_names
+from ..recover.opposites import opposite
 from ..recover.phases import Validation
 from ..recover.syntax import walk
 from .breaks import left_by_break
@@ -42,7 +44,11 @@ def epochs_obstacle(draft: Draft, found: Validation, limited: bool) -> str:
     counted = bool(every_n(draft, found))
     if not counted and (limited or not _may_be_told(draft, found)):
         return f"`if {test}` is no interval that the Trainer knows"
+    if any(map(_leaves, found.otherwise)):
+        return "its other arm leaves the epoch"
     several = draft.group is not None or draft.options.several_processes
+    if several and found.otherwise:
+        return f"several processes would decide about `if {test}` each for itself"
     if several and (not counted or found.leading or any(map(_leaves, found.trailing))):
         return f"several processes would decide about `if {test}` each for itself"
     if found.leading and not runs_last_batch(draft):
@@ -92,6 +98,14 @@ def guard_of(draft: Draft, found: Validation) -> Guard | None:
     return Guard(found.every, found.asked, found.block, bool(every_n(draft, found)))
 
 
+def otherwise(draft: Draft, found: Validation) -> list[Item]:
+    """What runs in the epochs, or behind the batches, that no validation follows."""
+    if not found.otherwise or found.every is None:
+        return []
+    guard = Guard(opposite(found.every), found.asked, found.block)
+    return [replace(i, guard=guard) for i in found.otherwise]
+
+
 def _may_be_told(draft: Draft, found: Validation) -> bool:
     """Whether the condition says at an epoch's start what it says after its batches, and the loaders are there in any case."""
     assert found.every is not None and found.asked is not None
@@ -103,6 +117,11 @@ def _may_be_told(draft: Draft, found: Validation) -> bool:
     counting = {n.id for n in names if draft.variables.of(found.asked, n.id) in counters}
     if not is_steady(draft, _with_numbers(found.every, counting), found.asked, written):
         return False
+    return loaders_are_there(draft, found)
+
+
+def loaders_are_there(draft: Draft, found: Validation) -> bool:
+    """Whether the loaders of an evaluation that may not run surely have their values where the Trainer is made."""
     loaders = [draft.variable(one.loop.base, one.frame) for one in found.all]
     return all(v is not None and surely_bound(draft, v) for v in loaders)
 

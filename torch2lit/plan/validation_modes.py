@@ -15,6 +15,7 @@ from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
 from .given_away import gives_model_away
+from .handed_on import leaves_modes
 from .held_models import held_models
 from .may_run import may_run
 from .mode_afterwards import items_path, mode_shows_after
@@ -42,8 +43,9 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
     held = _held(draft, inside)
     paths = {model: items_path(draft, inside, model) for model in held}
     changed = [m for m in sorted(held, key=lambda v: v.rank) if paths[m].switches or _may_be_switched(draft, inside, m)]
-    changed = [m for m in changed if not _back_in_train(draft, found, m, inside, rest)]
-    told = [m for m in changed if _shows_in_epoch(draft, found, m, rest)]
+    back = [m for m in changed if _back_in_train(draft, found, m, inside, rest)]
+    changed = [m for m in changed if m not in back]
+    told = [m for m in changed if _shows_in_epoch(draft, found, m, inside, rest)]
     after = [m for m in changed if m not in told and _is_seen_afterwards(draft, m, rest)]
     if not told and not draft.resumed and all(_left_in_eval(draft, found, m, inside, rest) for m in after):
         draft.left_in_eval, draft.has_turns = [m.name for m in after], has_turns(draft)
@@ -63,6 +65,8 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
         _leave_eval_to_lightning(draft, draft.hooks[VALIDATION_START], held)
     if stays:
         draft.methods.append(KEEP_EVAL)
+    else:
+        _leave_train_to_lightning(draft, back)
 
 
 def _held(draft: Draft, inside: list[Item]) -> set[Variable]:
@@ -122,12 +126,33 @@ def _leave_eval_to_lightning(draft: Draft, start: list[Item], held: set[Variable
     draft.hooks[VALIDATION_START] = [i for i in start if i.node not in draft.removals]
 
 
-def _shows_in_epoch(draft: Draft, found: Validation, model: Variable, rest: list[Item]) -> bool:
+def _leave_train_to_lightning(draft: Draft, back: list[Variable]) -> None:
+    """Take out the switches back to train mode with which a validation ends, where Lightning switches back at once.
+
+    ``back`` are the models that were in train mode, as a whole, when it began.
+    """
+    end = draft.hooks[VALIDATION_END]
+    for place, item in enumerate(end):
+        calls = mode_calls(draft, item)
+        behind = [i for i in end[place + 1 :] if i.node not in draft.removals]
+        if not calls or not only_mode_call(item) or any(m not in back or mode != "train" for m, mode in calls):
+            continue
+        if not any(items_path(draft, behind, model).shows for model, _ in calls):
+            draft.removals[item.node] = Removal(
+                "validation", "train_mode", "Lightning gives the model its mode back behind a validation"
+            )
+    draft.hooks[VALIDATION_END] = [i for i in end if i.node not in draft.removals]
+
+
+def _shows_in_epoch(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:
     """Whether the mode of a model after a validation may show in the rest of the epoch or in the next one."""
-    if not items_path(draft, [*rest, *draft.epoch.before, *draft.epoch.batch], model).shows:
+    batch = found.trained(draft.epoch.batch)
+    ways = [[*rest, *draft.epoch.before, *batch], *([batch] if found.in_batch else [])]
+    if not any(items_path(draft, way, model).shows for way in ways):
         return False
     switched = [mode for i in draft.epoch.before for _, mode in mode_calls(draft, i)]
-    switched += [m for i in [*rest, *draft.epoch.batch] for _, m in mode_calls(draft, i) if m == "train"]
+    later = [*inside, *rest, *draft.epoch.batch]
+    switched += [m for i in later for _, m in mode_calls(draft, i) if m == "train"]
     if not switched:
         draft.note(
             "never-back-to-train",
@@ -199,10 +224,12 @@ def _back_in_train(draft: Draft, found: Validation, model: Variable, inside: lis
 def _in_train(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:
     """Whether a model surely is in train mode when a validation begins, if every validation leaves it so.
 
-    Every epoch begins by switching it, or it was made so; what runs from then on leaves it so.
+    Every epoch begins by switching it, or it was made so; what runs from then on leaves it so. Where every validation follows a batch,
+    it is enough that a batch switches it.
     """
-    items = [*draft.epoch.before, *draft.epoch.batch, *found.leading]
-    switched = [n for n, i in enumerate(draft.epoch.before) if (model, "train") in mode_calls(draft, i)]
+    items = [*draft.epoch.before, *found.trained(draft.epoch.batch), *found.leading]
+    early = items if found.in_batch else draft.epoch.before
+    switched = [n for n, i in enumerate(early) if (model, "train") in mode_calls(draft, i)]
     later = items[switched[-1] + 1 :] if switched else [*items, *rest]
     if model in draft.variables.written_in_sight([*items, *inside, *(() if switched else rest)]):
         return False
@@ -249,9 +276,10 @@ def _may_train(draft: Draft, items: list[Item]) -> bool:
 
 def _is_handed_on(draft: Draft, items: list[Item]) -> bool:
     """Whether any of that code hands a model to code of which the project does not show what it does with the mode."""
-    return any(
-        gives_model_away(draft, node) for node in may_run(draft.source, [part for i in items for part, _ in parts(i)])
-    )
+    for node in may_run(draft.source, [part for i in items for part, _ in parts(i)]):
+        if isinstance(node, ast.Call) and gives_model_away(draft, node) and not leaves_modes(draft, node):
+            return True
+    return False
 
 
 def say_modes(draft: Draft, state: State) -> None:

@@ -332,6 +332,12 @@ def _callee(call: ast.Call, place: Place) -> tuple[ast.FunctionDef, Names, int] 
     return None
 
 
+def called_in_project(call: ast.Call, place: Place) -> tuple[ast.FunctionDef, Names] | None:
+    """The function or method of the project that a call surely runs, with its file."""
+    found = _callee(call, place)
+    return (found[0], found[1]) if found is not None else None
+
+
 def _is_plain(function: ast.FunctionDef) -> bool:
     decorators = [d.func if isinstance(d, ast.Call) else d for d in function.decorator_list]
     return not yields(function) and all(dotted(d).rpartition(".")[2] in _DECORATORS for d in decorators)

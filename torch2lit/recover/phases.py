@@ -50,7 +50,7 @@ class Epoch:
 
 @dataclass
 class Validation:
-    """A loop over data without a step, after the batch loop of the same epoch.
+    """A loop over data without a step, after the batch loop of the same epoch, or ``in_batch``: at the end of some batches.
 
     ``leading`` are the items between the batch loop and it; ``trailing`` belong to it, ``rest`` to the epoch.
     """
@@ -70,6 +70,9 @@ class Validation:
     call: ast.Call | None = None
     earlier: list[ast.AST] = field(default_factory=list)
     """What the call's statement has evaluated when the call runs."""
+    in_batch: bool = False
+    otherwise: list[Item] = field(default_factory=list)
+    """What runs where ``every`` does not hold: the other arm of ``block``."""
     others: list[Validation] = field(default_factory=list)
     """Those by the same function that follow at once, over loaders of their own: Lightning runs over one loader after the other."""
 
@@ -77,6 +80,10 @@ class Validation:
     def all(self) -> list[Validation]:
         """It and the others, in their order."""
         return [self, *self.others]
+
+    def trained(self, batch: list[Item]) -> list[Item]:
+        """The items of a batch without this evaluation, which may follow it."""
+        return [i for i in batch if not self.in_batch or i.node is not self.block]
 
 
 def take_apart(source: Source, roles: Roles, nest: Nest) -> Epoch:
@@ -270,11 +277,8 @@ def _breaks_order(item: Item) -> bool:
 def validation_at(source: Source, roles: Roles, item: Item) -> Validation | None:
     """The evaluation that a statement of an epoch is: a loop over data, a block around one, or the call of a function with one."""
     node = item.node
-    if isinstance(node, ast.If) and not node.orelse:
-        found = _validation_in_block(source, roles, node, item.frame)
-        if found is not None:
-            found.every, found.asked, found.block = node.test, item.frame, node
-        return found
+    if isinstance(node, ast.If):
+        return _validation_in_arm(source, roles, node, item.frame)
     if isinstance(node, ast.For):
         loop = describe(node, item.frame.scope, roles)
         if loop.kind is not Iterable.LOADER or node.orelse or has_backward(node):
@@ -282,13 +286,32 @@ def validation_at(source: Source, roles: Roles, item: Item) -> Validation | None
         return Validation(loop, item.frame, [], [], items_of(node.body, item.frame), [], [], [])
     if no_grad_with(node):
         assert isinstance(node, ast.With)
-        return _validation_in_block(source, roles, node, item.frame)
+        return _validation_in_block(source, roles, node, node.body, item.frame)
     return _validation_in_call(source, roles, item)
 
 
-def _validation_in_block(source: Source, roles: Roles, node: ast.If | ast.With, frame: Frame) -> Validation | None:
+def _validation_in_arm(source: Source, roles: Roles, node: ast.If, frame: Frame) -> Validation | None:
+    """The validation in the one arm of an `if` statement that has one."""
+    found = _validation_in_block(source, roles, node, node.body, frame)
+    other = _validation_in_block(source, roles, node, node.orelse, frame)
+    if found is not None and other is not None:
+        return None
+    if found is not None:
+        found.every, found.otherwise = node.test, items_of(node.orelse, frame, node)
+    elif other is not None:
+        found = other
+        found.every, found.otherwise = opposite(node.test), items_of(node.body, frame, node)
+    else:
+        return None
+    found.asked, found.block = frame, node
+    return found
+
+
+def _validation_in_block(
+    source: Source, roles: Roles, node: ast.If | ast.With, body: list[ast.stmt], frame: Frame
+) -> Validation | None:
     """The validation among a block's statements; what stands around it there belongs to it."""
-    inner = items_of(node.body, frame, node)
+    inner = items_of(body, frame, node)
     for position, child in enumerate(inner):
         found = validation_at(source, roles, child)
         if found is not None and found.every is None:

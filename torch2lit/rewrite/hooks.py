@@ -211,7 +211,9 @@ class HookWriter:
         if item.kind == "validates":
             assert item.value is not None
             test = self.text(item.value, item.frame, hook)
-            return [_parse(f"self.trainer.limit_val_batches = 1.0 if {test} else 0")]
+            line = _parse(f"self.trainer.limit_val_batches = 1.0 if {test} else 0")
+            above = [c for c in _leading(self.draft.source.twins[item.node].node) if c.comment]  # type: ignore[arg-type]
+            return [line.with_changes(leading_lines=above)]
         if item.kind == "saves":
             assert item.value is not None
             return [_parse(f"{item.target}({self.text(item.value, item.frame, hook)}, path)")]
