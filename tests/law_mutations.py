@@ -2599,6 +2599,14 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "an optimizer is made after what its function reads has changed",
+        "torch2lit/plan/same_parameters.py",
+        "open_names = _names(node) | self._read_inside(node)",
+        "open_names = _names(node)",
+        _trains("optimizer-before-a-value-that-its-function-reads-changes"),
+    ),
+    Mutation(
+        1,
         "an optimizer is taken from a Trainer that may not have trained",
         "torch2lit/plan/optimizers.py",
         "flow(statements_after(draft)).exposed and not _always_fits(draft, statements[0])",

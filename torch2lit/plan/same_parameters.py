@@ -53,9 +53,12 @@ class SameParameters:
         self.by_identity = all(_holds_identities(roles, s) for s in making)
 
     def used_by(self, node: ast.AST) -> set[str]:
-        """The names that a making reads, with those of what it only begins to ask: an iterator is as new as its first step."""
+        """The names that a making reads, in functions that it runs, too, with those of what it only begins to ask.
+
+        An iterator is as new as its first step.
+        """
         found: set[str] = set()
-        open_names = _names(node)
+        open_names = _names(node) | self._read_inside(node)
         while open_names:
             found |= open_names
             following: set[str] = set()
@@ -65,6 +68,27 @@ class SameParameters:
                 following |= {n for v in values if self._may_be_lazy(v) for n in _names(v)}
             open_names = following - found
         return {name for name in found if name not in self.roles.origins}
+
+    def _read_inside(self, node: ast.AST) -> set[str]:
+        """The variables of the making's own scope that functions, classes and methods of the file read which it mentions."""
+        found: set[str] = set()
+        seen: set[ast.AST] = set()
+        waiting: list[ast.AST] = [node]
+        while waiting:
+            for part in walk(waiting.pop()):
+                own: list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef] = []
+                if isinstance(part, ast.Attribute):
+                    own += (f for f in self.source.functions if f.name == part.attr and self.source.in_class(f))
+                elif isinstance(part, ast.Name):
+                    own += (f for f in self.source.functions if f.name == part.id)
+                    own += [self.source.classes[part.id]] if part.id in self.source.classes else []
+                    scope = self.source.scope_of(part)
+                    key = self.roles.key(scope, part.id)
+                    if scope is not self.scope and key is not None and key == self.roles.key(self.scope, part.id):
+                        found |= {part.id} if self.roles.bindings(key) else set()
+                waiting += (f for f in own if f not in seen)
+                seen.update(own)
+        return found
 
     def _may_be_lazy(self, value: ast.expr) -> bool:
         """Whether a value may be an iterator, or hold one, that asks a model only when it is looped over."""
