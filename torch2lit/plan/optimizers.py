@@ -26,6 +26,7 @@ from .draft import (
 from .handlers import read_in_handlers
 from .held_optimizers import Held, held_in, taken_out_of
 from .loaded_states import Loaded, loaded_states, state_of
+from .made_with import holds_no_optimizer, settings_of
 from .making import Making, makers
 from .moved import moved_functions
 from .steps import controls, is_scheduler_step, optimizer_names
@@ -51,6 +52,8 @@ class Configured:
     """Whether ``self.optimizers()`` offers all that the loop asks of them; torch's own objects are with the Trainer."""
     loaded: list[Loaded] = field(default_factory=list)
     """States that are loaded where the objects are made."""
+    unread: list[ast.stmt] = field(default_factory=list)
+    """Moved statements that make what nothing mentions again: they are written without its name."""
     templates: list[str] = field(default_factory=list)
     """How each expression is written, ``{}`` being itself: the script may take optimizers out of what it holds (``*{}``)."""
 
@@ -296,7 +299,8 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     if draft.module_that_trains:  # what is bound on a module becomes one of its parameters
         return
     claimed = [] if configured.scheduler is None else [configured.scheduler]
-    held = [s for s in _schedulers(draft) if s is not configured.scheduler and s not in configured.optimizers]
+    others = [s for s in _schedulers(draft) if s is not configured.scheduler and s not in configured.optimizers]
+    held = [s for s in others if not holds_no_optimizer(draft, s)]
     variables = [*configured.optimizers, *claimed, *held]
     bound_in_loop = draft.variables.sequence(draft.all_items()).written
     statements: list[ast.stmt] = []
@@ -306,8 +310,11 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
             return
         statements += [s for s in made if s not in statements]
     statements.sort(key=lambda s: s.lineno)
+    settings = settings_of(draft, variables, statements)
+    statements = sorted([*statements, *settings], key=lambda s: s.lineno)
     making = Making(draft, statements, frozenset(name for s in statements for name in flow([s]).written))
-    if making.names - {v.name for v in variables} or making.names & flow(statements).exposed:
+    bound = {v.name for v in variables} | {n for s in settings for n in flow([s]).written}
+    if making.names - bound or making.names & flow(statements).exposed:
         return
     if not making.may_run_later():
         return
@@ -321,6 +328,7 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
         for load in one.statements:
             draft.rewritten[load] = f"{one.name} = {draft.source.segment(state_of(load))}\n"
     configured.moved, configured.held = statements, held
+    configured.unread = [s for s in settings if isinstance(s, ast.Assign)]
     configured.wrapped = all(_only_steps(draft, v) for v in configured.optimizers)
     for statement in statements:
         draft.removals[statement] = Removal(

@@ -26,7 +26,7 @@ def keeps_layers(roles: Names, name: ast.Name, called: ast.AST) -> bool:
     return called is name or all(_is_of_own(m.call, m.roles, called, _DEEPEST) for m in made)
 
 
-def _bare(call: ast.Call) -> ast.Call:
+def bare_making(call: ast.Call) -> ast.Call:
     """The call that makes the model in ``Net().to(device)``."""
     while (
         isinstance(call.func, ast.Attribute)
@@ -38,7 +38,7 @@ def _bare(call: ast.Call) -> ast.Call:
 
 
 def _is_quiet(call: ast.Call, roles: Names, depth: int) -> bool:
-    call = _bare(call)
+    call = bare_making(call)
     if isinstance(call.func, ast.Attribute) and call.func.attr in _GIVE_THEMSELVES and depth:
         inner = makings(Value(call.func.value, roles.source.scope_of(call), roles))
         return bool(inner) and all(m.call is not call and _is_quiet(m.call, m.roles, depth - 1) for m in inner)
@@ -107,7 +107,7 @@ def _is_quiet_method(method: ast.FunctionDef, roles: Names) -> bool:
 
 def _is_of_own(call: ast.Call, roles: Names, called: ast.AST, depth: int) -> bool:
     """Whether what is called of a model is a method or a layer that its class names."""
-    call = _bare(call)
+    call = bare_making(call)
     if isinstance(call.func, ast.Attribute) and call.func.attr in _GIVE_THEMSELVES and depth:
         inner = makings(Value(call.func.value, roles.source.scope_of(call), roles))
         return bool(inner) and all(_is_of_own(m.call, m.roles, called, depth - 1) for m in inner)

@@ -137,7 +137,7 @@ class Roles:
         """Whether a name may get values that `bindings` does not know: by ``global``, ``exec`` or ``globals()``."""
         if not isinstance(key[0], ast.Module):
             return any(key[1] in n.names for n in self.source.all(ast.Nonlocal))
-        return key[1] in self.global_writes or self._runs_text
+        return key[1] in self.global_writes or self.runs_text
 
     @functools.cached_property
     def _comprehended(self) -> frozenset[str]:
@@ -146,7 +146,8 @@ class Roles:
         return frozenset(name for names in found for name in names)
 
     @functools.cached_property
-    def _runs_text(self) -> bool:
+    def runs_text(self) -> bool:
+        """Whether the file runs code that is text, or asks for its variables by their names."""
         return any(
             dotted(c.func) == "exec" or (dotted(c.func) in ("globals", "vars") and not c.args)
             for c in self.source.calls

@@ -390,10 +390,10 @@ def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter
         line = rename(standalone(twin.node, twin.index), {name: t for name, t in found.items() if name not in own})
         line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])
         code = cst.Module([line]).code.replace("\r\n", "\n").rstrip("\n")
-        if single and isinstance(statement, ast.Assign):
-            target = ast.unparse(statement.targets[0])
-            code, found_once = re.subn(rf"^{re.escape(target)}\s*=\s*", "return ", code, count=1, flags=re.M)
-            single = bool(found_once)
+        if isinstance(statement, ast.Assign) and (single or statement in configured.unread):
+            target, given = ast.unparse(statement.targets[0]), "return " if single else ""
+            code, found_once = re.subn(rf"^{re.escape(target)}\s*=\s*", given, code, count=1, flags=re.M)
+            single = single and bool(found_once)
         lines += [f"    {part}" if part else "" for part in code.splitlines()]
         lines += _loaded_here(configured, state, statement, found)
     if single:
