@@ -2647,6 +2647,14 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "parameters that are chosen by their names are chosen behind a wrapper that renames them",
+        "torch2lit/plan/same_parameters.py",
+        "return listed - other",
+        "return listed | other",
+        _trains("optimizer-of-named-parameters-before-the-model-is-wrapped"),
+    ),
+    Mutation(
+        1,
         "an optimizer is taken from a Trainer that may not have trained",
         "torch2lit/plan/optimizers.py",
         "flow(statements_after(draft)).exposed and not _always_fits(draft, statements[0])",

@@ -15,11 +15,13 @@ from ..recover.own_classes import definition_of
 from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
 from ..recover.state_names import is_state
-from ..recover.syntax import Scope, dotted, walk
+from ..recover.syntax import Scope, Source, dotted, walk
 from .may_run import may_run
 
 _SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
 """Methods of a module that answer the module, with the parameters that it had."""
+_WRAPPERS = {"torch.compile", "torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
+"""What holds a module and lists its parameters in their order; whatever else the module is asked has another name then."""
 _READING = {
     "parameters", "named_parameters", "state_dict", "children", "named_children", "modules", "named_modules",
     "buffers", "named_buffers", "train", "eval", "zero_grad", "__class__",
@@ -51,6 +53,7 @@ class SameParameters:
         self.read_of = _read_of(making)
         self.by_trainable = any(_asks_what_trains(n) for s in making for n in walk(s))
         self.by_identity = all(_holds_identities(roles, s) for s in making)
+        self.listed = _only_listed(roles.source, making)
 
     def used_by(self, node: ast.AST) -> set[str]:
         """The names that a making reads, in functions that it runs, too, with those of what it only begins to ask.
@@ -151,11 +154,15 @@ class SameParameters:
                     yield node
 
     def _gives_itself(self, statement: ast.AST, name: str) -> bool:
-        """Whether a statement is ``model = model.to(...)`` or the like."""
+        """Whether a statement is ``model = model.to(...)``, ``model = DataParallel(model)`` or the like."""
         match statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
-                while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
-                    if value.func.attr not in _SAME_OBJECT or self._is_own(value.func.attr):
+                while isinstance(value, ast.Call):
+                    if self.roles.full_name(value.func) in _WRAPPERS and value.args and name in self.listed:
+                        value = value.args[0]
+                        continue
+                    same = isinstance(value.func, ast.Attribute) and value.func.attr in _SAME_OBJECT
+                    if not same or not isinstance(value.func, ast.Attribute) or self._is_own(value.func.attr):
                         return False
                     value = value.func.value
                 return self.by_identity and isinstance(value, ast.Name) and value.id == name
@@ -203,7 +210,7 @@ class SameParameters:
         full = self.roles.full_name(call.func)
         if isinstance(call.func, ast.Name) and call.func.id in _LOOKS and self.source.function(call.func.id) is None:
             return True
-        if full in _COPIES or (full.startswith("torch.nn.init.") and self.by_identity):
+        if full in _COPIES or full in _WRAPPERS or (full.startswith("torch.nn.init.") and self.by_identity):
             return True
         if argument is name or isinstance(argument, ast.keyword) or _is_wrapped(argument, name):
             inside = self._parameter_names(call, name, depth)
@@ -249,6 +256,18 @@ class SameParameters:
                 found = [n for s in function.body for n in walk(s) if isinstance(n, ast.Name) and n.id == parameter]
                 return found if all(isinstance(n.ctx, ast.Load) for n in found) else None
         return None
+
+
+def _only_listed(source: Source, making: list[ast.stmt]) -> set[str]:
+    """The names of which a making reads nothing but ``model.parameters()``."""
+    listed: set[str] = set()
+    other: set[str] = set()
+    for node in (n for s in making for n in walk(s) if isinstance(n, ast.Name)):
+        above = source.parents.get(node)
+        called = isinstance(source.parents.get(above), ast.Call) if above is not None else False
+        plain = isinstance(above, ast.Attribute) and above.attr == "parameters" and called
+        (listed if plain else other).add(node.id)
+    return listed - other
 
 
 def _read_of(making: list[ast.stmt]) -> dict[str, set[str]]:
