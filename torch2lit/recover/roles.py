@@ -17,7 +17,7 @@ from .bindings import collect_bindings
 from .elements import in_comprehension, looped_over
 from .escapes import Escapes
 from .makings import Value, elements_at, makings
-from .names import local_names, parameter_names, target_names
+from .names import bound_names, local_names, parameter_names, target_names
 from .neighbours import Definition, Neighbours, imported_as
 from .own_classes import bare_class, is_bare, is_plain, own_class
 from .role import Role as Role
@@ -116,8 +116,16 @@ class Roles:
 
     @functools.cached_property
     def global_writes(self) -> set[str]:
-        """The names that some function declares ``global``."""
-        return {name for declaration in self.source.all(ast.Global) for name in declaration.names}
+        """The names that some function declares ``global`` and binds."""
+        found: set[str] = set()
+        for declaration in self.source.all(ast.Global):
+            scope = self.source.scope_of(declaration)
+            found |= (
+                {*declaration.names}
+                if isinstance(scope, ast.Module)
+                else {*declaration.names} & bound_names(scope.body)
+            )
+        return found
 
     def bindings(self, key: Key) -> list[Binding]:
         """The places that give the name its values, in source order (those in functions by ``global`` left out)."""
