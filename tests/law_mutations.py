@@ -2655,6 +2655,22 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "an optimizer of an own class draws when the module makes it",
+        "torch2lit/recover/effects.py",
+        "if any(self._function_draws(m) for m in _methods(definition)):",
+        "if False:",
+        _trains("optimizer-of-an-own-class-that-draws"),
+    ),
+    Mutation(
+        1,
+        "an optimizer of an own class prints later than it did",
+        "torch2lit/plan/making.py",
+        "if isinstance(made, ast.ClassDef) and depth and any(",
+        "if False and depth and any(",
+        _trains("optimizer-of-an-own-class-that-prints"),
+    ),
+    Mutation(
+        1,
         "an optimizer is taken from a Trainer that may not have trained",
         "torch2lit/plan/optimizers.py",
         "flow(statements_after(draft)).exposed and not _always_fits(draft, statements[0])",

@@ -169,7 +169,17 @@ def _speaks(draft: Draft, statement: ast.stmt, depth: int = 3) -> bool:
         own = _function_called(draft, node)
         if own is not None and depth and any(_speaks(draft, s, depth - 1) for s in own.body):
             return True
+        made = definition_of(draft.roles, node.func)
+        if isinstance(made, ast.ClassDef) and depth and any(_speaks(draft, s, depth - 1) for s in _run_by_making(made)):
+            return True
     return False
+
+
+def _run_by_making(definition: ast.ClassDef) -> list[ast.stmt]:
+    """What may run when an object is made: all of its methods, when torch makes it of them."""
+    methods = [m for m in definition.body if isinstance(m, ast.FunctionDef)]
+    names = ("__init__", "__new__", "__post_init__")
+    return [s for m in methods if definition.bases or m.name in names for s in m.body]
 
 
 def _is_silent(draft: Draft, call: ast.Call) -> bool:

@@ -444,6 +444,9 @@ class EffectAnalysis:
             if own is not None and own is not definition:
                 if self._making_draws(own):
                     return True
+            elif self.roles.full_name(base).startswith("torch.optim."):  # it may call whatever method stands here
+                if any(self._function_draws(m) for m in _methods(definition)):
+                    return True
             elif not self._harmless_base(name):
                 return True
         return any(self._function_draws(m) for m in _methods(definition) if m.name in _MAKING)
