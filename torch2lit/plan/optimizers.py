@@ -25,6 +25,7 @@ from .draft import (
 )
 from .handlers import read_in_handlers
 from .held_optimizers import Held, held_in, taken_out_of
+from .listed_optimizers import Listed, listed_optimizers, only_stepped
 from .loaded_states import Loaded, loaded_states, state_of
 from .made_with import holds_no_optimizer, settings_of
 from .making import Making, makers
@@ -52,6 +53,8 @@ class Configured:
     """Whether ``self.optimizers()`` offers all that the loop asks of them; torch's own objects are with the Trainer."""
     loaded: list[Loaded] = field(default_factory=list)
     """States that are loaded where the objects are made."""
+    listed: Listed | None = None
+    """The list of optimizers that is made there, when the loop knows them by it."""
     unread: list[ast.stmt] = field(default_factory=list)
     """Moved statements that make what nothing mentions again: they are written without its name."""
     templates: list[str] = field(default_factory=list)
@@ -78,6 +81,8 @@ def configure(draft: Draft) -> Configured:
             variables.append(variable)
     names, templates = [expression for expression, _template in held], [template for _expression, template in held]
     configured = Configured(variables, names, templates=templates)
+    if not variables and templates == ["*{}"]:
+        _claim_listed(draft, configured, names[0])
     if len(variables) != len(names):
         return configured
     _claim_scheduler(draft, configured)
@@ -330,6 +335,27 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     configured.moved, configured.held = statements, held
     configured.unread = [s for s in settings if isinstance(s, ast.Assign)]
     configured.wrapped = all(_only_steps(draft, v) for v in configured.optimizers)
+    _remove(draft, statements)
+
+
+def _claim_listed(draft: Draft, configured: Configured, name: ast.expr) -> None:
+    """Move the making of a list of optimizers into ``configure_optimizers`` when nothing else needs any of them."""
+    listed = None if draft.module_that_trains or draft.automatic else listed_optimizers(draft, name)
+    if listed is None or _schedulers(draft):
+        return
+    statements = list(listed.statements)
+    making = Making(draft, statements, frozenset(name for s in statements for name in flow([s]).written))
+    if making.names & flow(statements).exposed or not making.may_run_later():
+        return
+    known = [listed.variable, *listed.elements]
+    if not all(_is_reached_by_the_loop_alone(draft, v, statements, []) for v in known):
+        return
+    configured.moved, configured.listed = statements, listed
+    configured.wrapped = listed.several and only_stepped(draft, listed)
+    _remove(draft, statements)
+
+
+def _remove(draft: Draft, statements: list[ast.stmt]) -> None:
     for statement in statements:
         draft.removals[statement] = Removal(
             "configure_optimizers", "configure_optimizers", "Lightning asks the module for its optimizer"

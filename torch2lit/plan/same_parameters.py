@@ -10,12 +10,12 @@ import re
 from collections.abc import Collection, Iterator
 
 from ..recover.makings import yields
-from ..recover.names import local_names, parameter_names
+from ..recover.names import flow, local_names, parameter_names, target_names
 from ..recover.own_classes import definition_of
 from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
 from ..recover.state_names import is_state
-from ..recover.syntax import Scope, Source, dotted, walk
+from ..recover.syntax import Scope, Source, dotted, root_name, walk
 from .may_run import may_run
 
 _SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
@@ -40,6 +40,7 @@ _PLAIN = {
 _LAZY = {"parameters", "named_parameters", "filter", "map", "chain", "from_iterable", "iter", "zip", "values", "items"}
 _SIZE = re.compile(r"(num|n)_\w+|\w+_(size|dim)|(in|out)_(features|channels)")
 """What layers call how many or how large they are."""
+_SETTERS = {"setattr", "delattr", "add_module", "register_module", "register_parameter", "append", "insert", "extend"}
 _DEPTH = 3
 
 
@@ -68,7 +69,7 @@ class SameParameters:
             for name in open_names:
                 key = self.roles.key(self.scope, name)
                 values = [b.value for b in self.roles.bindings(key)] if key is not None else []
-                following |= {n for v in values if self._may_be_lazy(v) for n in _names(v)}
+                following |= {n for v in values if self._may_be_lazy(v) or _lists(v) for n in _names(v)}
             open_names = following - found
         return {name for name in found if name not in self.roles.origins}
 
@@ -230,6 +231,8 @@ class SameParameters:
             node, parent = parent, parents.get(parent)
         if isinstance(parent, ast.Call) and parent.func is node and isinstance(node, ast.Attribute):
             return node.attr in _CHANGING
+        if isinstance(parent, ast.For) and parent.iter is node:
+            return _changes_elements(parent)
         if isinstance(parent, ast.keyword):
             parent = parents.get(parent)
         if node is name and isinstance(parent, ast.Call) and parent.func is not node and depth:
@@ -258,6 +261,23 @@ class SameParameters:
         return None
 
 
+def _lists(value: ast.expr) -> bool:
+    """Whether a value is a container of things that are written in it."""
+    return isinstance(value, ast.List | ast.Tuple | ast.Set | ast.Dict)
+
+
+def _changes_elements(loop: ast.For) -> bool:
+    """Whether a loop puts something else into what it runs through: values and flags of parameters may change."""
+    for node in (n for s in loop.body for n in walk(s)):
+        if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in _SETTERS:
+            return True
+        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            if not (isinstance(node, ast.Attribute) and node.attr in ("requires_grad", "data", "grad")):
+                if root_name(node) in target_names(loop.target):
+                    return True
+    return False
+
+
 def _only_listed(source: Source, making: list[ast.stmt]) -> set[str]:
     """The names of which a making reads nothing but ``model.parameters()``."""
     listed: set[str] = set()
@@ -284,7 +304,11 @@ def _read_of(making: list[ast.stmt]) -> dict[str, set[str]]:
 
 
 def _names(node: ast.AST) -> set[str]:
-    return {n.id for n in walk(node) if isinstance(n, ast.Name)}
+    """The names in an expression, those left out that its comprehensions bind for themselves."""
+    nodes = walk(node)
+    inner = {name for n in nodes if isinstance(n, ast.comprehension) for name in target_names(n.target)}
+    read = flow([node]).read if inner else frozenset()
+    return {n.id for n in nodes if isinstance(n, ast.Name) and (n.id not in inner or n.id in read)}
 
 
 def _asks_what_trains(node: ast.AST) -> bool:

@@ -376,7 +376,8 @@ def _loaded_here(configured: Configured, state: State, statement: ast.stmt, name
 def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> list[str]:
     """The raw statements that make optimizers and schedulers, and what Lightning gets of them."""
     claimed = [] if configured.scheduler is None else [configured.scheduler]
-    own = {v.name for v in [*configured.optimizers, *claimed]}
+    listed = [] if configured.listed is None else [configured.listed.variable]
+    own = {v.name for v in [*configured.optimizers, *claimed, *listed]}
     single = (
         len(configured.moved) == 1
         and not claimed
@@ -398,6 +399,8 @@ def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter
         lines += _loaded_here(configured, state, statement, found)
     if single:
         return lines
+    if configured.listed is not None:
+        return [*lines, f"    return {configured.listed.variable.name}"]
     optimizers = [v.name for v in configured.optimizers]
     if configured.scheduler is not None:
         inner = f'{{"scheduler": {configured.scheduler.name}, "interval": "{configured.interval}"}}'
