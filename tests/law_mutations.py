@@ -2617,8 +2617,8 @@ OF_MAKING = (
         1,
         "gradients are cleared after a first pass has filled them",
         "torch2lit/plan/made_with.py",
-        "if clears and any(",
-        "if clears and False and any(",
+        "if cleared and any(",
+        "if cleared and False and any(",
         _trains("optimizer-cleared-before-a-first-backward"),
     ),
     Mutation(

@@ -49,10 +49,10 @@ def settings_of(draft: Draft, variables: list[Variable], making: list[ast.stmt])
     between = [s for s in statements_between(draft, making[0].lineno) if s not in making]
     found: list[ast.stmt] = []
     for place, statement in enumerate(between):
-        clears = _clears(draft, statement, variables)
-        if clears and any(_may_fill(draft, s) for s in between[place + 1 :] if not _clears(draft, s, variables)):
+        cleared = clears(draft, statement, variables)
+        if cleared and any(_may_fill(draft, s) for s in between[place + 1 :] if not clears(draft, s, variables)):
             continue
-        if clears or _steps(draft, statement, variables) or _is_unread_schedule(draft, statement, variables):
+        if cleared or _steps(draft, statement, variables) or _is_unread_schedule(draft, statement, variables):
             found.append(statement)
     return found
 
@@ -70,7 +70,8 @@ def _said_to(draft: Draft, statement: ast.stmt, method: str) -> Variable | None:
     return None
 
 
-def _clears(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool:
+def clears(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool:
+    """Whether a statement clears the gradients that one of the optimizers steps by, and does no more."""
     cleared = _said_to(draft, statement, "zero_grad")
     return cleared in variables and draft.roles.role_of((cleared.scope, cleared.name)) is Role.OPTIMIZER
 

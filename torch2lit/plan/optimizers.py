@@ -23,11 +23,12 @@ from .draft import (
     Draft,
     Removal,
 )
+from .gradients_before import touches_gradients_before
 from .handlers import read_in_handlers
 from .held_optimizers import Held, held_in, taken_out_of
 from .listed_optimizers import Listed, listed_optimizers, only_stepped
 from .loaded_states import Loaded, loaded_states, state_of
-from .made_with import holds_no_optimizer, settings_of
+from .made_with import clears, holds_no_optimizer, settings_of
 from .making import Making, makers
 from .moved import moved_functions
 from .steps import controls, is_scheduler_step, optimizer_names
@@ -316,6 +317,8 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
         statements += [s for s in made if s not in statements]
     statements.sort(key=lambda s: s.lineno)
     settings = settings_of(draft, variables, statements)
+    idle = [] if touches_gradients_before(draft) else [s for s in settings if clears(draft, s, variables)]
+    settings = [s for s in settings if s not in idle]
     statements = sorted([*statements, *settings], key=lambda s: s.lineno)
     making = Making(draft, statements, frozenset(name for s in statements for name in flow([s]).written))
     bound = {v.name for v in variables} | {n for s in settings for n in flow([s]).written}
@@ -325,8 +328,10 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
         return
     loaded = loaded_states(draft, variables, statements)
     loads: list[ast.stmt] = [s for one in loaded for s in one.statements]
-    if not all(_is_reached_by_the_loop_alone(draft, v, statements, loads) for v in variables):
+    if not all(_is_reached_by_the_loop_alone(draft, v, [*statements, *idle], loads) for v in variables):
         return
+    for statement in idle:
+        draft.removals[statement] = Removal("configure_optimizers", "configure_optimizers", "nothing has gradients yet")
     configured.loaded = loaded
     for one in loaded:
         draft.rewritten[one.made] = f"{one.name} = None\n"
