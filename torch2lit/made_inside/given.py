@@ -22,6 +22,7 @@ from ..recover.names import free_names, local_names, parameter_names
 from ..recover.nest import Nest
 from ..recover.roles import Key, Role, Roles
 from ..recover.syntax import Scope, Source, dotted, walk
+from ..recover.ways_on import ways_on
 from .reworded import reworded
 
 _MAKES_ALSO = ("torch.optim.Adagrad", "torch.optim.swa_utils.")
@@ -185,7 +186,7 @@ class _Search:
                     case ast.Assign(targets=[ast.Name(id=bound)]) if bound == name:
                         return statement, passed
                 if not isinstance(statement, ast.FunctionDef | ast.ClassDef):
-                    passed.append(statement)
+                    passed += ways_on(statement)
             match parent:
                 case ast.If(test=test):
                     passed.append(test)

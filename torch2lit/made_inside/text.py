@@ -77,6 +77,8 @@ class _Writer:
     def _listed(self, parts: list[ast.AST], part: ast.AST, new: list[str]) -> _Piece | None:
         """One of several things with commas between them, replaced by others or left out."""
         start, end = self._span(part)
+        if not new and (own := self._own_lines(start, end, part)) is not None:
+            return own
         if not new:
             place = parts.index(part)
             if place:
@@ -85,6 +87,14 @@ class _Writer:
                 end = self._span(parts[1])[0]
         gone = self.raw[start:end].decode()
         return None if "#" in gone or "*" in gone else _Piece(start, end, ", ".join(new))
+
+    def _own_lines(self, start: int, end: int, part: ast.AST) -> _Piece | None:
+        """The whole lines of a thing with its comma, when nothing else stands on them."""
+        first = self.starts[part.lineno - 1]  # type: ignore[attr-defined]
+        behind = self.starts[part.end_lineno]  # type: ignore[attr-defined]
+        alone = not self.raw[first:start].strip() and self.raw[end:behind].strip() == b","
+        gone = self.raw[start:end].decode()
+        return _Piece(first, behind, "") if alone and "#" not in gone and "*" not in gone else None
 
     def _span(self, node: ast.AST) -> tuple[int, int]:
         start = self.starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]

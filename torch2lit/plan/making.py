@@ -18,6 +18,7 @@ from ..recover.roles import Role
 from ..recover.state_names import is_state
 from ..recover.syntax import walk, walk_scope
 from ..recover.variables import Variable
+from ..recover.ways_on import ways_on
 from .draft import Draft
 from .same_parameters import SameParameters
 from .surely_read import surely_read
@@ -101,6 +102,8 @@ class Making:
                 return quiet and all(self._only_binds(s) for s in [*body, *orelse])
             case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=args, keywords=[])):
                 return not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for a in args for n in walk(a))
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner)), args=[], keywords=[])):
+                return owner in self.names
         return isinstance(statement, ast.Pass | ast.Raise)
 
     def _waits(self, statement: ast.stmt) -> bool:
@@ -118,8 +121,14 @@ class Making:
         ):
             return False
         same = SameParameters(draft.roles, scope, self.statements)
-        used |= same.used_by(statement) - self.names
-        return all(same.after(s, used) and not _object_may_change(draft, s, used) for s in passed)
+        used = {n for n in used if not self._is_static(n)} | (same.used_by(statement) - self.names)
+        parts = [part for s in passed for part in ways_on(s)]
+        return all(same.after(part, used) and not _object_may_change(draft, part, used) for part in parts)
+
+    def _is_static(self, name: str) -> bool:
+        """Whether a name stands for nothing but an import, a function or a class: it means the same later."""
+        key = self.draft.roles.key(self.draft.nest.entry.scope, name)
+        return key is not None and self.draft.variables.is_static(key)
 
     def _is_defined_inside(self, name: str) -> bool:
         """Whether a name is a definition or an import of the entry function's own, which the module may not see."""
@@ -139,7 +148,7 @@ class Making:
         return changed
 
 
-def _object_may_change(draft: Draft, statement: ast.stmt, used: Collection[str]) -> bool:
+def _object_may_change(draft: Draft, statement: ast.AST, used: Collection[str]) -> bool:
     """Whether a statement runs methods of the script's own object that may touch what a construction reads of it."""
     escapes = draft.roles.escapes
     if escapes is None or not any(is_state(name) for name in used):
@@ -160,7 +169,17 @@ def _speaks(draft: Draft, statement: ast.stmt, depth: int = 3) -> bool:
         own = _function_called(draft, node)
         if own is not None and depth and any(_speaks(draft, s, depth - 1) for s in own.body):
             return True
+        made = definition_of(draft.roles, node.func)
+        if isinstance(made, ast.ClassDef) and depth and any(_speaks(draft, s, depth - 1) for s in _run_by_making(made)):
+            return True
     return False
+
+
+def _run_by_making(definition: ast.ClassDef) -> list[ast.stmt]:
+    """What may run when an object is made: all of its methods, when torch makes it of them."""
+    methods = [m for m in definition.body if isinstance(m, ast.FunctionDef)]
+    names = ("__init__", "__new__", "__post_init__")
+    return [s for m in methods if definition.bases or m.name in names for s in m.body]
 
 
 def _is_silent(draft: Draft, call: ast.Call) -> bool:

@@ -23,9 +23,12 @@ from .draft import (
     Draft,
     Removal,
 )
+from .gradients_before import touches_gradients_before
 from .handlers import read_in_handlers
 from .held_optimizers import Held, held_in, taken_out_of
+from .listed_optimizers import Listed, listed_optimizers, only_stepped
 from .loaded_states import Loaded, loaded_states, state_of
+from .made_with import clears, holds_no_optimizer, settings_of
 from .making import Making, makers
 from .moved import moved_functions
 from .steps import controls, is_scheduler_step, optimizer_names
@@ -51,6 +54,10 @@ class Configured:
     """Whether ``self.optimizers()`` offers all that the loop asks of them; torch's own objects are with the Trainer."""
     loaded: list[Loaded] = field(default_factory=list)
     """States that are loaded where the objects are made."""
+    listed: Listed | None = None
+    """The list of optimizers that is made there, when the loop knows them by it."""
+    unread: list[ast.stmt] = field(default_factory=list)
+    """Moved statements that make what nothing mentions again: they are written without its name."""
     templates: list[str] = field(default_factory=list)
     """How each expression is written, ``{}`` being itself: the script may take optimizers out of what it holds (``*{}``)."""
 
@@ -75,6 +82,8 @@ def configure(draft: Draft) -> Configured:
             variables.append(variable)
     names, templates = [expression for expression, _template in held], [template for _expression, template in held]
     configured = Configured(variables, names, templates=templates)
+    if not variables and templates == ["*{}"]:
+        _claim_listed(draft, configured, names[0])
     if len(variables) != len(names):
         return configured
     _claim_scheduler(draft, configured)
@@ -296,7 +305,8 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     if draft.module_that_trains:  # what is bound on a module becomes one of its parameters
         return
     claimed = [] if configured.scheduler is None else [configured.scheduler]
-    held = [s for s in _schedulers(draft) if s is not configured.scheduler and s not in configured.optimizers]
+    others = [s for s in _schedulers(draft) if s is not configured.scheduler and s not in configured.optimizers]
+    held = [s for s in others if not holds_no_optimizer(draft, s)]
     variables = [*configured.optimizers, *claimed, *held]
     bound_in_loop = draft.variables.sequence(draft.all_items()).written
     statements: list[ast.stmt] = []
@@ -306,22 +316,51 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
             return
         statements += [s for s in made if s not in statements]
     statements.sort(key=lambda s: s.lineno)
+    settings = settings_of(draft, variables, statements)
+    idle = [] if touches_gradients_before(draft) else [s for s in settings if clears(draft, s, variables)]
+    settings = [s for s in settings if s not in idle]
+    statements = sorted([*statements, *settings], key=lambda s: s.lineno)
     making = Making(draft, statements, frozenset(name for s in statements for name in flow([s]).written))
-    if making.names - {v.name for v in variables} or making.names & flow(statements).exposed:
+    bound = {v.name for v in variables} | {n for s in settings for n in flow([s]).written}
+    if making.names - bound or making.names & flow(statements).exposed:
         return
     if not making.may_run_later():
         return
     loaded = loaded_states(draft, variables, statements)
     loads: list[ast.stmt] = [s for one in loaded for s in one.statements]
-    if not all(_is_reached_by_the_loop_alone(draft, v, statements, loads) for v in variables):
+    if not all(_is_reached_by_the_loop_alone(draft, v, [*statements, *idle], loads) for v in variables):
         return
+    for statement in idle:
+        draft.removals[statement] = Removal("configure_optimizers", "configure_optimizers", "nothing has gradients yet")
     configured.loaded = loaded
     for one in loaded:
         draft.rewritten[one.made] = f"{one.name} = None\n"
         for load in one.statements:
             draft.rewritten[load] = f"{one.name} = {draft.source.segment(state_of(load))}\n"
     configured.moved, configured.held = statements, held
+    configured.unread = [s for s in settings if isinstance(s, ast.Assign)]
     configured.wrapped = all(_only_steps(draft, v) for v in configured.optimizers)
+    _remove(draft, statements)
+
+
+def _claim_listed(draft: Draft, configured: Configured, name: ast.expr) -> None:
+    """Move the making of a list of optimizers into ``configure_optimizers`` when nothing else needs any of them."""
+    listed = None if draft.module_that_trains or draft.automatic else listed_optimizers(draft, name)
+    if listed is None or _schedulers(draft):
+        return
+    statements = list(listed.statements)
+    making = Making(draft, statements, frozenset(name for s in statements for name in flow([s]).written))
+    if making.names & flow(statements).exposed or not making.may_run_later():
+        return
+    known = [listed.variable, *listed.elements]
+    if not all(_is_reached_by_the_loop_alone(draft, v, statements, []) for v in known):
+        return
+    configured.moved, configured.listed = statements, listed
+    configured.wrapped = listed.several and only_stepped(draft, listed)
+    _remove(draft, statements)
+
+
+def _remove(draft: Draft, statements: list[ast.stmt]) -> None:
     for statement in statements:
         draft.removals[statement] = Removal(
             "configure_optimizers", "configure_optimizers", "Lightning asks the module for its optimizer"

@@ -16,6 +16,7 @@ from ..recover.roles import Role
 from ..recover.state_names import is_state
 from ..recover.syntax import blocks, walk, walk_scope
 from ..recover.variables import Variable
+from ..recover.ways_on import gives_up
 from .draft import (
     BATCH_END,
     BEFORE_STEP,
@@ -183,7 +184,7 @@ class _Reporter:
         if isinstance(statement, ast.For | ast.AsyncFor | ast.While) and hook not in _STEPS:
             return  # one name, many values: their mean would be logged
         for block in blocks(statement):
-            if _gives_up(block):
+            if gives_up(block):
                 continue  # what is told there is why the training ends
             for inner in block:
                 yield from self._statements(inner, hook, depth + 1)
@@ -390,16 +391,6 @@ class _Reporter:
         items = self.draft.hooks[place.hook]
         earlier = items[: items.index(place.item)]
         return not any(open_controls(self.draft, i.node) for i in earlier if i.kind == "statement")
-
-
-def _gives_up(block: list[ast.stmt]) -> bool:
-    """Whether a block ends the program."""
-    match block[-1:]:
-        case [ast.Raise()]:
-            return True
-        case [ast.Expr(value=ast.Call(func=function))]:
-            return ast.unparse(function) in ("sys.exit", "exit", "quit", "os._exit")
-    return False
 
 
 def is_for_several(draft: Draft) -> bool:

@@ -10,16 +10,18 @@ import re
 from collections.abc import Collection, Iterator
 
 from ..recover.makings import yields
-from ..recover.names import local_names, parameter_names
+from ..recover.names import flow, local_names, parameter_names, target_names
 from ..recover.own_classes import definition_of
 from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
 from ..recover.state_names import is_state
-from ..recover.syntax import Scope, dotted, walk
+from ..recover.syntax import Scope, Source, dotted, root_name, walk
 from .may_run import may_run
 
 _SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
 """Methods of a module that answer the module, with the parameters that it had."""
+_WRAPPERS = {"torch.compile", "torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
+"""What holds a module and lists its parameters in their order; whatever else the module is asked has another name then."""
 _READING = {
     "parameters", "named_parameters", "state_dict", "children", "named_children", "modules", "named_modules",
     "buffers", "named_buffers", "train", "eval", "zero_grad", "__class__",
@@ -38,6 +40,7 @@ _PLAIN = {
 _LAZY = {"parameters", "named_parameters", "filter", "map", "chain", "from_iterable", "iter", "zip", "values", "items"}
 _SIZE = re.compile(r"(num|n)_\w+|\w+_(size|dim)|(in|out)_(features|channels)")
 """What layers call how many or how large they are."""
+_SETTERS = {"setattr", "delattr", "add_module", "register_module", "register_parameter", "append", "insert", "extend"}
 _DEPTH = 3
 
 
@@ -51,20 +54,45 @@ class SameParameters:
         self.read_of = _read_of(making)
         self.by_trainable = any(_asks_what_trains(n) for s in making for n in walk(s))
         self.by_identity = all(_holds_identities(roles, s) for s in making)
+        self.listed = _only_listed(roles.source, making)
 
     def used_by(self, node: ast.AST) -> set[str]:
-        """The names that a making reads, with those of what it only begins to ask: an iterator is as new as its first step."""
+        """The names that a making reads, in functions that it runs, too, with those of what it only begins to ask.
+
+        An iterator is as new as its first step.
+        """
         found: set[str] = set()
-        open_names = _names(node)
+        open_names = _names(node) | self._read_inside(node)
         while open_names:
             found |= open_names
             following: set[str] = set()
             for name in open_names:
                 key = self.roles.key(self.scope, name)
                 values = [b.value for b in self.roles.bindings(key)] if key is not None else []
-                following |= {n for v in values if self._may_be_lazy(v) for n in _names(v)}
+                following |= {n for v in values if self._may_be_lazy(v) or _lists(v) for n in _names(v)}
             open_names = following - found
         return {name for name in found if name not in self.roles.origins}
+
+    def _read_inside(self, node: ast.AST) -> set[str]:
+        """The variables of the making's own scope that functions, classes and methods of the file read which it mentions."""
+        found: set[str] = set()
+        seen: set[ast.AST] = set()
+        waiting: list[ast.AST] = [node]
+        while waiting:
+            for part in walk(waiting.pop()):
+                own: list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef] = []
+                if isinstance(part, ast.Attribute):
+                    own += (f for f in self.source.functions if f.name == part.attr and self.source.in_class(f))
+                elif isinstance(part, ast.Name):
+                    own += (f for f in self.source.functions if f.name == part.id)
+                    own += [self.source.classes[part.id]] if part.id in self.source.classes else []
+                    scope = self.source.scope_of(part)
+                    key = self.roles.key(scope, part.id)
+                    if scope is not self.scope and key is not None and key == self.roles.key(self.scope, part.id):
+                        found |= {part.id} if self.roles.bindings(key) else set()
+                waiting += (f for f in own if f not in seen)
+                seen.update(own)
+        return found
 
     def _may_be_lazy(self, value: ast.expr) -> bool:
         """Whether a value may be an iterator, or hold one, that asks a model only when it is looped over."""
@@ -127,11 +155,15 @@ class SameParameters:
                     yield node
 
     def _gives_itself(self, statement: ast.AST, name: str) -> bool:
-        """Whether a statement is ``model = model.to(...)`` or the like."""
+        """Whether a statement is ``model = model.to(...)``, ``model = DataParallel(model)`` or the like."""
         match statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
-                while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
-                    if value.func.attr not in _SAME_OBJECT or self._is_own(value.func.attr):
+                while isinstance(value, ast.Call):
+                    if self.roles.full_name(value.func) in _WRAPPERS and value.args and name in self.listed:
+                        value = value.args[0]
+                        continue
+                    same = isinstance(value.func, ast.Attribute) and value.func.attr in _SAME_OBJECT
+                    if not same or not isinstance(value.func, ast.Attribute) or self._is_own(value.func.attr):
                         return False
                     value = value.func.value
                 return self.by_identity and isinstance(value, ast.Name) and value.id == name
@@ -179,7 +211,7 @@ class SameParameters:
         full = self.roles.full_name(call.func)
         if isinstance(call.func, ast.Name) and call.func.id in _LOOKS and self.source.function(call.func.id) is None:
             return True
-        if full in _COPIES or (full.startswith("torch.nn.init.") and self.by_identity):
+        if full in _COPIES or full in _WRAPPERS or (full.startswith("torch.nn.init.") and self.by_identity):
             return True
         if argument is name or isinstance(argument, ast.keyword) or _is_wrapped(argument, name):
             inside = self._parameter_names(call, name, depth)
@@ -199,6 +231,8 @@ class SameParameters:
             node, parent = parent, parents.get(parent)
         if isinstance(parent, ast.Call) and parent.func is node and isinstance(node, ast.Attribute):
             return node.attr in _CHANGING
+        if isinstance(parent, ast.For) and parent.iter is node:
+            return _changes_elements(parent)
         if isinstance(parent, ast.keyword):
             parent = parents.get(parent)
         if node is name and isinstance(parent, ast.Call) and parent.func is not node and depth:
@@ -227,6 +261,35 @@ class SameParameters:
         return None
 
 
+def _lists(value: ast.expr) -> bool:
+    """Whether a value is a container of things that are written in it."""
+    return isinstance(value, ast.List | ast.Tuple | ast.Set | ast.Dict)
+
+
+def _changes_elements(loop: ast.For) -> bool:
+    """Whether a loop puts something else into what it runs through: values and flags of parameters may change."""
+    for node in (n for s in loop.body for n in walk(s)):
+        if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in _SETTERS:
+            return True
+        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            if not (isinstance(node, ast.Attribute) and node.attr in ("requires_grad", "data", "grad")):
+                if root_name(node) in target_names(loop.target):
+                    return True
+    return False
+
+
+def _only_listed(source: Source, making: list[ast.stmt]) -> set[str]:
+    """The names of which a making reads nothing but ``model.parameters()``."""
+    listed: set[str] = set()
+    other: set[str] = set()
+    for node in (n for s in making for n in walk(s) if isinstance(n, ast.Name)):
+        above = source.parents.get(node)
+        called = isinstance(source.parents.get(above), ast.Call) if above is not None else False
+        plain = isinstance(above, ast.Attribute) and above.attr == "parameters" and called
+        (listed if plain else other).add(node.id)
+    return listed - other
+
+
 def _read_of(making: list[ast.stmt]) -> dict[str, set[str]]:
     """The attributes that a making reads of each name, of those names of which it reads nothing else."""
     nodes = [n for s in making for n in walk(s)]
@@ -241,7 +304,11 @@ def _read_of(making: list[ast.stmt]) -> dict[str, set[str]]:
 
 
 def _names(node: ast.AST) -> set[str]:
-    return {n.id for n in walk(node) if isinstance(n, ast.Name)}
+    """The names in an expression, those left out that its comprehensions bind for themselves."""
+    nodes = walk(node)
+    inner = {name for n in nodes if isinstance(n, ast.comprehension) for name in target_names(n.target)}
+    read = flow([node]).read if inner else frozenset()
+    return {n.id for n in nodes if isinstance(n, ast.Name) and (n.id not in inner or n.id in read)}
 
 
 def _asks_what_trains(node: ast.AST) -> bool:

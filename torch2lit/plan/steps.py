@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..recover.backwards import object_backward
+from ..recover.closure_steps import begins_with_closure
 from ..recover.effects import KNOWN_PACKAGES, NO_TORCH_RNG
 from ..recover.items import Item, names_in, parts
 from ..recover.phases import has_backward
@@ -166,6 +167,10 @@ def _odd_zero_grad(draft: Draft, item: Item) -> Obstacle | None:
 
 def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
     """What keeps a plain step from automatic optimization, apart from what stands after it."""
+    if not begins_with_closure(draft.roles, step.optimizer.name, step.optimizer.scope):
+        return Obstacle(
+            step.step.node, "its optimizer's `step` does not begin with the closure that Lightning hands it"
+        )
     for item in [*step.before, *step.between, *step.after]:
         if item in step.between:
             continue

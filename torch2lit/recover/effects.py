@@ -16,6 +16,7 @@ from ..memory import once
 from .circles import ends_in_a_circle
 from .clocks import Clocks
 from .hooked import hooked_names
+from .listed_parameters import only_lists
 from .names import free_names, parameter_names, target_names
 from .neighbours import neighbours_of
 from .roles import Key, Role, Roles, bound_argument, roles_of
@@ -373,7 +374,7 @@ class EffectAnalysis:
                 return any(self._applied_draws(a) for a in [*node.args, *(k.value for k in node.keywords)])
             quiet = _ALIASING_METHODS | _PROCESS_METHODS
             if not (isinstance(node.func, ast.Attribute) and node.func.attr in quiet):
-                return True
+                return not only_lists(self.roles, node)
             return node.func.attr in self._drawing_methods() and self.roles.is_bare_object(node.func.value, scope)
         if full.startswith("torch.nn.") and last[:1].isupper() and not last.endswith("Loss"):
             return True
@@ -442,6 +443,9 @@ class EffectAnalysis:
             own = self.source.classes.get(name)
             if own is not None and own is not definition:
                 if self._making_draws(own):
+                    return True
+            elif self.roles.full_name(base).startswith("torch.optim."):  # it may call whatever method stands here
+                if any(self._function_draws(m) for m in _methods(definition)):
                     return True
             elif not self._harmless_base(name):
                 return True

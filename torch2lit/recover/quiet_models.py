@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from .bindings import Names
-from .makings import Value, makings
+from .makings import Making, Value, makings
 from .own_classes import lineage
 from .syntax import dotted, walk
 
@@ -13,7 +13,9 @@ _SETTERS = {
     "register_parameter", "register_module", "register_buffer", "add_module", "append", "extend", "insert", "pop", "clear", "update",
     "setattr", "delattr", "__setattr__", "Parameter", "exec", "vars",
 }  # fmt: skip
-_LIBRARIES = ("torch.nn.", "torchvision.models.")
+_LIBRARIES = ("torch.nn.", "torchvision.models.", "dgl.nn.")
+"""Packages whose layers register all that they have when they are made; DGL's explainers, which do not, hold a model and are none."""
+_HARMLESS = ("torch.", "torchvision.", "math.", "numpy.", "dgl.nn.")
 _GIVE_THEMSELVES = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half"}
 _DEEPEST = 6
 
@@ -26,7 +28,7 @@ def keeps_layers(roles: Names, name: ast.Name, called: ast.AST) -> bool:
     return called is name or all(_is_of_own(m.call, m.roles, called, _DEEPEST) for m in made)
 
 
-def _bare(call: ast.Call) -> ast.Call:
+def bare_making(call: ast.Call) -> ast.Call:
     """The call that makes the model in ``Net().to(device)``."""
     while (
         isinstance(call.func, ast.Attribute)
@@ -38,10 +40,10 @@ def _bare(call: ast.Call) -> ast.Call:
 
 
 def _is_quiet(call: ast.Call, roles: Names, depth: int) -> bool:
-    call = _bare(call)
+    call = bare_making(call)
     if isinstance(call.func, ast.Attribute) and call.func.attr in _GIVE_THEMSELVES and depth:
-        inner = makings(Value(call.func.value, roles.source.scope_of(call), roles))
-        return bool(inner) and all(m.call is not call and _is_quiet(m.call, m.roles, depth - 1) for m in inner)
+        inner = _others_made(call, call.func.value, roles)
+        return bool(inner) and all(_is_quiet(m.call, m.roles, depth - 1) for m in inner)
     full = roles.full_name(call.func)
     if full.startswith(_LIBRARIES):
         parts = (n for a in (*call.args, *(k.value for k in call.keywords)) for n in walk(a))
@@ -50,6 +52,11 @@ def _is_quiet(call: ast.Call, roles: Names, depth: int) -> bool:
         )
     own = roles.own_class_named(full)
     return own is not None and _is_quiet_file(own[1]) and _only_known_bases(*own)
+
+
+def _others_made(call: ast.Call, value: ast.expr, roles: Names) -> list[Making]:
+    """What makes the model of which a call gives the model itself: ``model = model.to(device)`` makes none."""
+    return [m for m in makings(Value(value, roles.source.scope_of(call), roles)) if m.call is not call]
 
 
 def _makes_object(call: ast.Call) -> bool:
@@ -66,7 +73,7 @@ def _only_known_bases(definition: ast.ClassDef, roles: Names) -> bool:
             if isinstance(node, ast.Call) and _makes_object(node):
                 full = file.full_name(node.func)
                 own = file.own_class_named(full)
-                if own is None and not full.startswith(("torch.", "torchvision.", "math.", "numpy.")):
+                if own is None and not full.startswith(_HARMLESS):
                     return False
                 if own is not None and own[1] is not file and not _is_quiet_file(own[1]):
                     return False
@@ -107,9 +114,9 @@ def _is_quiet_method(method: ast.FunctionDef, roles: Names) -> bool:
 
 def _is_of_own(call: ast.Call, roles: Names, called: ast.AST, depth: int) -> bool:
     """Whether what is called of a model is a method or a layer that its class names."""
-    call = _bare(call)
+    call = bare_making(call)
     if isinstance(call.func, ast.Attribute) and call.func.attr in _GIVE_THEMSELVES and depth:
-        inner = makings(Value(call.func.value, roles.source.scope_of(call), roles))
+        inner = _others_made(call, call.func.value, roles)
         return bool(inner) and all(_is_of_own(m.call, m.roles, called, depth - 1) for m in inner)
     own = roles.own_class_named(roles.full_name(call.func))
     if own is None or not isinstance(called, ast.Attribute) or not isinstance(called.value, ast.Name):

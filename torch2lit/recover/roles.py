@@ -17,7 +17,7 @@ from .bindings import collect_bindings
 from .elements import in_comprehension, looped_over
 from .escapes import Escapes
 from .makings import Value, elements_at, makings
-from .names import local_names, parameter_names, target_names
+from .names import bound_names, local_names, parameter_names, target_names
 from .neighbours import Definition, Neighbours, imported_as
 from .own_classes import bare_class, is_bare, is_plain, own_class
 from .role import Role as Role
@@ -116,8 +116,16 @@ class Roles:
 
     @functools.cached_property
     def global_writes(self) -> set[str]:
-        """The names that some function declares ``global``."""
-        return {name for declaration in self.source.all(ast.Global) for name in declaration.names}
+        """The names that some function declares ``global`` and binds."""
+        found: set[str] = set()
+        for declaration in self.source.all(ast.Global):
+            scope = self.source.scope_of(declaration)
+            found |= (
+                {*declaration.names}
+                if isinstance(scope, ast.Module)
+                else {*declaration.names} & bound_names(scope.body)
+            )
+        return found
 
     def bindings(self, key: Key) -> list[Binding]:
         """The places that give the name its values, in source order (those in functions by ``global`` left out)."""
@@ -137,7 +145,7 @@ class Roles:
         """Whether a name may get values that `bindings` does not know: by ``global``, ``exec`` or ``globals()``."""
         if not isinstance(key[0], ast.Module):
             return any(key[1] in n.names for n in self.source.all(ast.Nonlocal))
-        return key[1] in self.global_writes or self._runs_text
+        return key[1] in self.global_writes or self.runs_text
 
     @functools.cached_property
     def _comprehended(self) -> frozenset[str]:
@@ -146,7 +154,8 @@ class Roles:
         return frozenset(name for names in found for name in names)
 
     @functools.cached_property
-    def _runs_text(self) -> bool:
+    def runs_text(self) -> bool:
+        """Whether the file runs code that is text, or asks for its variables by their names."""
         return any(
             dotted(c.func) == "exec" or (dotted(c.func) in ("globals", "vars") and not c.args)
             for c in self.source.calls

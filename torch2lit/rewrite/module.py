@@ -376,7 +376,8 @@ def _loaded_here(configured: Configured, state: State, statement: ast.stmt, name
 def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> list[str]:
     """The raw statements that make optimizers and schedulers, and what Lightning gets of them."""
     claimed = [] if configured.scheduler is None else [configured.scheduler]
-    own = {v.name for v in [*configured.optimizers, *claimed]}
+    listed = [] if configured.listed is None else [configured.listed.variable]
+    own = {v.name for v in [*configured.optimizers, *claimed, *listed]}
     single = (
         len(configured.moved) == 1
         and not claimed
@@ -390,14 +391,16 @@ def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter
         line = rename(standalone(twin.node, twin.index), {name: t for name, t in found.items() if name not in own})
         line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])
         code = cst.Module([line]).code.replace("\r\n", "\n").rstrip("\n")
-        if single and isinstance(statement, ast.Assign):
-            target = ast.unparse(statement.targets[0])
-            code, found_once = re.subn(rf"^{re.escape(target)}\s*=\s*", "return ", code, count=1, flags=re.M)
-            single = bool(found_once)
+        if isinstance(statement, ast.Assign) and (single or statement in configured.unread):
+            target, given = ast.unparse(statement.targets[0]), "return " if single else ""
+            code, found_once = re.subn(rf"^{re.escape(target)}\s*=\s*", given, code, count=1, flags=re.M)
+            single = single and bool(found_once)
         lines += [f"    {part}" if part else "" for part in code.splitlines()]
         lines += _loaded_here(configured, state, statement, found)
     if single:
         return lines
+    if configured.listed is not None:
+        return [*lines, f"    return {configured.listed.variable.name}"]
     optimizers = [v.name for v in configured.optimizers]
     if configured.scheduler is not None:
         inner = f'{{"scheduler": {configured.scheduler.name}, "interval": "{configured.interval}"}}'

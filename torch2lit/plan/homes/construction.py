@@ -12,6 +12,7 @@ from ...recover.syntax import dotted, walk
 from ..draft import (
     TRAINING_STEP,
 )
+from ..listed_optimizers import Listed
 from .counters import Counters
 from .facts import DICT_METHODS
 from .script_names import may_be_handed_in
@@ -62,6 +63,9 @@ class Construction(Counters):
         configured = self.configured
         several = "self.optimizers()" if configured.wrapped else "self.trainer.optimizers"
         one = several if configured.wrapped else f"{several}[0]"
+        if configured.listed is not None:
+            self.give_listed_optimizers(configured.listed, several)
+            return
         names = [v.name for v in configured.optimizers]
         for place, variable in enumerate(configured.optimizers):
             self.state.homes[variable] = one if len(names) == 1 else f"{several}[{place}]"
@@ -76,6 +80,13 @@ class Construction(Counters):
         if not self.draft.automatic:
             taken = f"{', '.join(names)} = {one if len(names) == 1 else several}"
             self.state.prologue.setdefault(TRAINING_STEP, []).append(taken)
+
+    def give_listed_optimizers(self, listed: Listed, text: str) -> None:
+        """The list that ``configure_optimizers`` makes, under its own name where the batch runs through it."""
+        variable = listed.variable
+        self.state.homes[variable] = text
+        self.state.in_hook[(TRAINING_STEP, variable)] = variable.name
+        self.state.prologue.setdefault(TRAINING_STEP, []).append(f"{variable.name} = {text}")
 
     def give_construction_values(self) -> None:
         """What the moved constructions need besides the model."""

@@ -32,6 +32,8 @@ class Outer(Promotion):
         configured = self.configured
         if variable in [*configured.optimizers, *configured.held] or variable is configured.scheduler:
             return
+        if configured.listed is not None and variable is configured.listed.variable:
+            return
         if variable.frame is not None and variable.frame.caller is not None:
             return
         if role is Role.DEVICE and self.device_may_be_lightnings(variable):

@@ -27,6 +27,7 @@ from ..handlers import written_in_handlers
 from ..making import on_the_way
 from ..several_loaders import LOADER_INDEX
 from .facts import Facts
+from .script_state import declares, is_asked_for_behind, only_training_changes
 from .unbound import argument_of
 
 
@@ -64,6 +65,8 @@ class Promotion(Facts):
 
     def promote(self, variable: Variable) -> None:
         shared = is_attribute(variable.name) or variable.frame is None
+        if variable.is_global and self.lives_on_the_module(variable):
+            return
         if variable.is_global and (shared or self.shared_global(variable)):
             for hook in HOOKS:
                 if variable in self.written.get(hook, ()):
@@ -86,6 +89,20 @@ class Promotion(Facts):
         if variable.scope is self.entry.scope and variable.frame is self.entry:
             self.give_initial(variable, attribute)
             self.give_after(variable, attribute)
+
+    def lives_on_the_module(self, variable: Variable) -> bool:
+        """Give a home to a variable of the script that only the training changes, though it is not in the script's own code."""
+        if not only_training_changes(self.draft, variable) or self.read_by_closure(variable) is not None:
+            return False
+        back = is_asked_for_behind(self.draft, variable)
+        if (back and not declares(self.draft, variable)) or self.bound_by_name(variable) is not None:
+            return False
+        attribute = self.attribute_of(variable)
+        self.state.homes[variable] = f"self.{attribute}"
+        self.add_parameter(variable.name, attribute, variable.name)
+        if back:
+            self.state.written_back.append((variable.name, attribute))
+        return True
 
     def divide_among_loaders(self) -> None:
         """What a validation over several loaders starts with has a value for each of them."""

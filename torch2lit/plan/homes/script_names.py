@@ -33,7 +33,7 @@ def may_be_handed_in(draft: Draft, variable: Variable) -> bool:
         return False
     if isinstance(entry, ast.Module):
         return variable.name in bound_on_the_way(draft) and not argument_of(draft, variable).startswith("globals()")
-    return variable.name in _bound_before_call(draft)
+    return variable.name in bound_before_call(draft)
 
 
 def is_constant(draft: Draft, variable: Variable) -> bool:
@@ -73,7 +73,7 @@ def _is_named_logger(draft: Draft, variable: Variable) -> bool:
     )
 
 
-def _bound_before_call(draft: Draft) -> frozenset[str]:
+def bound_before_call(draft: Draft) -> frozenset[str]:
     """The names that the module surely binds before it comes to the function that trains."""
     before: list[ast.stmt] = []
     for statement in _statements(draft.source.tree.body):

@@ -1,0 +1,92 @@
+"""What belongs to the making of an optimizer besides the optimizer, and what only looks as if it did.
+
+optimizer = Adam(model.parameters())
+optimizer.zero_grad()                      says something to the optimizer alone, and goes with it
+scheduler = StepLR(optimizer, 10)          so does a schedule that nobody steps
+warmup = CosineSchedule(0.1, steps)        knows no optimizer: a value like any other
+"""
+
+from __future__ import annotations
+
+import ast
+
+from ..recover.roles import Key, Role
+from ..recover.syntax import walk
+from ..recover.variables import Variable
+from .draft import Draft
+from .making import statements_between
+
+
+def holds_no_optimizer(draft: Draft, scheduler: Variable) -> bool:
+    """Whether what is taken for a scheduler is made of numbers alone: the script asks it for a rate and sets that itself."""
+    return _knows_none(draft, (scheduler.scope, scheduler.name), frozenset())
+
+
+def _knows_none(draft: Draft, key: Key, asked: frozenset[Key]) -> bool:
+    roles = draft.roles
+    values = [(draft.source.scope_of(b.value), b.value) for b in roles.bindings(key)] or roles.arguments(*key)
+    if not values or roles.rebound_unseen(key):
+        return False
+    for scope, value in values:
+        for node in walk(value):
+            if isinstance(node, ast.Lambda | ast.Await | ast.Yield | ast.Starred):
+                return False
+            if isinstance(node, ast.Call) and roles.full_name(node.func).startswith("torch.optim."):
+                return False
+            inner = roles.key(scope, node.id) if isinstance(node, ast.Name) else None
+            if inner is None or inner == key or inner in asked:
+                continue
+            if inner in draft.effects.optimizers:
+                if roles.role_of(inner) is not Role.SCHEDULER or not _knows_none(draft, inner, asked | {key}):
+                    return False
+    return True
+
+
+def settings_of(draft: Draft, variables: list[Variable], making: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements between the making and the loop that do nothing but to the optimizers, and bind nothing that is read."""
+    if not making:
+        return []
+    between = [s for s in statements_between(draft, making[0].lineno) if s not in making]
+    found: list[ast.stmt] = []
+    for place, statement in enumerate(between):
+        cleared = clears(draft, statement, variables)
+        if cleared and any(_may_fill(draft, s) for s in between[place + 1 :] if not clears(draft, s, variables)):
+            continue
+        if cleared or _steps(draft, statement, variables) or _is_unread_schedule(draft, statement, variables):
+            found.append(statement)
+    return found
+
+
+def _may_fill(draft: Draft, statement: ast.stmt) -> bool:
+    """Whether a statement may take gradients, or look at them, before the loop does."""
+    return draft.effects.of(statement, draft.nest.entry.scope).gradients
+
+
+def _said_to(draft: Draft, statement: ast.stmt, method: str) -> Variable | None:
+    """The variable whose method a statement calls, and does no more."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr=called), args=[], keywords=[])):
+            return draft.variable(owner, draft.nest.entry) if called == method else None
+    return None
+
+
+def clears(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool:
+    """Whether a statement clears the gradients that one of the optimizers steps by, and does no more."""
+    cleared = _said_to(draft, statement, "zero_grad")
+    return cleared in variables and draft.roles.role_of((cleared.scope, cleared.name)) is Role.OPTIMIZER
+
+
+def _steps(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool:
+    stepped = _said_to(draft, statement, "step")
+    return stepped in variables and draft.roles.role_of((stepped.scope, stepped.name)) is Role.SCHEDULER
+
+
+def _is_unread_schedule(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool:
+    """Whether a statement makes a schedule of torch's that nothing mentions again: making it has set the rate."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=function, args=[ast.Name() as first, *_])):
+            if not draft.roles.full_name(function).startswith("torch.optim.lr_scheduler."):
+                return False
+            mentions = [n for n in draft.source.all(ast.Name) if n.id == name]
+            return draft.variable(first, draft.nest.entry) in variables and len(mentions) == 1
+    return False

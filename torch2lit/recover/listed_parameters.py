@@ -1,0 +1,54 @@
+"""Whether a method of a model only says which parameters it has: `model.trainable_parameters()`."""
+
+from __future__ import annotations
+
+import ast
+
+from .bindings import File, Names
+from .makings import Value, makings
+from .own_classes import lineage, method_of
+from .quiet_models import bare_making
+from .syntax import dotted, walk
+
+_LISTING = {
+    "parameters", "named_parameters", "modules", "named_modules", "children", "named_children", "items", "values", "keys", "append",
+    "extend", "startswith", "endswith", "chain", "list", "tuple", "set", "dict", "filter", "isinstance", "len", "sorted", "id",
+}  # fmt: skip
+_DEPTH = 3
+
+
+def only_lists(roles: Names, call: ast.Call) -> bool:
+    """Whether a call is one of a method that lists parameters, whichever of the classes that are seen the model is of."""
+    match call.func:
+        case ast.Attribute(value=ast.Name() as model, attr=name):
+            made = list(makings(Value(model, roles.source.scope_of(call), roles)))
+            return bool(made) and all(_is_listing(name, bare_making(m.call), m.roles) for m in made)
+    return False
+
+
+def _is_listing(name: str, made: ast.Call, roles: Names) -> bool:
+    own = roles.own_class_named(roles.full_name(made.func))
+    return own is not None and _lists(name, *own, _DEPTH)
+
+
+def _lists(name: str, definition: ast.ClassDef, file: File, depth: int) -> bool:
+    """Whether the method of that name is the project's own, binds nothing but its locals and asks for nothing but parameters."""
+    found = next((m for one, _ in lineage(definition, file) if (m := method_of(one, name)) is not None), None)
+    if found is None or not depth or found.decorator_list or not found.args.args:
+        return False
+    itself = found.args.args[0].arg
+    for node in walk(found):
+        match node:
+            case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Global() | ast.Nonlocal() | ast.Await():
+                return False
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=method)) if owner == itself:
+                own = any(method_of(one, method) is not None for one, _ in lineage(definition, file))
+                if not (_lists(method, definition, file, depth - 1) if own else method in _LISTING):
+                    return False
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(), attr="append" | "extend")):
+                return False  # what the object holds is another one afterwards
+            case ast.Call(func=function):
+                last = function.attr if isinstance(function, ast.Attribute) else dotted(function)
+                if last not in _LISTING or (isinstance(function, ast.Name) and function.id in file.source.classes):
+                    return False
+    return True
