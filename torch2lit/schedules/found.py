@@ -68,12 +68,12 @@ class _Stays(Exception):
     """There is no such schedule."""
 
 
-def find_schedule(nest: Nest, roles: Roles, wanted: Container[str]) -> Schedule | None:
-    """The schedule of one training; ``wanted`` are the names that other files take."""
+def find_schedule(nest: Nest, roles: Roles, wanted: Container[str], *, saved: bool = False) -> Schedule | None:
+    """The schedule of one training; ``wanted`` are the names that other files take. ``saved``: nothing may be left that saves the optimizer's state."""
     if nest.epochs is None or nest.by_hand or len(nest.steps) != 1 or nest.epochs.node.orelse:
         return None
     try:
-        return _Search(nest, roles, wanted).found()
+        return _Search(nest, roles, wanted, saved).found()
     except (_Stays, NotPure):
         return None
 
@@ -84,7 +84,8 @@ def _ensure(holds: object) -> None:
 
 
 class _Search:
-    def __init__(self, nest: Nest, roles: Roles, wanted: Container[str]) -> None:
+    def __init__(self, nest: Nest, roles: Roles, wanted: Container[str], saved: bool = False) -> None:
+        self.saved = saved
         self.nest, self.roles, self.source, self.wanted = nest, roles, roles.source, wanted
         assert nest.epochs is not None
         self.epochs = nest.epochs
@@ -253,7 +254,10 @@ class _Search:
     def _behind(self) -> ast.stmt:
         """The statement behind which the schedule steps."""
         if self.interval == "epoch":
-            last = self.epochs.node.body[-1]
+            body = self.epochs.node.body
+            saving = next((n for n, s in enumerate(body) if n and self.saved and self._saves(s)), len(body))
+            last = body[saving - 1]
+            _ensure(saving > body.index(self._towards_step(self.nest.entry, body) or body[-1]))
             _ensure(not self._shares_lines(last))
             return last
         step = self._towards_step(self.frame, self.block)
@@ -284,6 +288,8 @@ class _Search:
                 case ast.Attribute(attr="zero_grad" | "step"):
                     if not self._is_called(parent):
                         return False
+                case ast.Attribute(attr="state_dict") if self.saved:
+                    continue
                 case ast.Call(func=ast.Attribute(attr="step" | "unscale_"), args=[argument]) if argument is node:
                     continue
                 case ast.Attribute(attr="param_groups"):
@@ -292,6 +298,16 @@ class _Search:
                 case _:
                     return False
         return not any(name in self.source.text for name in ("gc.get_objects", "locals()", "exec("))
+
+    def _saves(self, statement: ast.stmt) -> bool:
+        """Whether a statement takes the optimizer's state."""
+        return any(
+            isinstance(n, ast.Attribute)
+            and n.attr == "state_dict"
+            and isinstance(n.value, ast.Name)
+            and self.roles.key(self.source.scope_of(n), n.value.id) in self.keys
+            for n in walk(statement)
+        )
 
     def _is_called(self, attribute: ast.Attribute) -> bool:
         call = self.source.parents[attribute]
@@ -304,10 +320,11 @@ class _Search:
         if self.interval == "step":
             inside = any(a is self._loop() for a in self.source.ancestors(node))
             return inside and self.written.statement.lineno < line < behind.lineno
+        last = behind.end_lineno or behind.lineno
         if scope is self.frame.scope and (
             scope is not self.entry or any(a is self.epochs.node for a in self.source.ancestors(node))
         ):
-            return line > self.written.statement.lineno
+            return self.written.statement.lineno < line and (scope is not self.entry or line <= last)
         return scope is not self.entry and self.frame is self.nest.entry
 
     def _loop(self) -> ast.AST:

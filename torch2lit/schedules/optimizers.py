@@ -53,8 +53,20 @@ def _parameters(node: ast.expr, roles: Roles, one_group: bool, depth: int = 0) -
                 len(bindings) == 1 and bindings[0].index is None and key is not None and not roles.rebound_unseen(key)
             )
             mentions = [n for n in roles.source.all(ast.Name) if n.id == name]
-            return plain and len(mentions) == 2 and _parameters(bindings[0].value, roles, one_group, depth + 1)
+            changed = any(_may_change(n, roles.source) for n in mentions if n.lineno != node.lineno)
+            stores = [n for n in mentions if not isinstance(n.ctx, ast.Load)]
+            alone = plain and len(stores) == 1 and not changed
+            return alone and _parameters(bindings[0].value, roles, one_group, depth + 1)
     return False
+
+
+def _may_change(node: ast.Name, source: Source) -> bool:
+    """Whether a mention of a list may put something else into it: it is no argument of a function that only looks."""
+    parent = source.parents[node]
+    looks = (
+        isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id in ("len", "print", "sum")
+    )
+    return isinstance(node.ctx, ast.Load) and not looks
 
 
 def _group(node: ast.expr) -> bool:

@@ -20,6 +20,8 @@ from ..schedules.text import scheduled_text
 from .way import SCHEDULED, UNCONVERTED, Blocked, Program, Way
 
 _WRITES = re.compile(r"""\[\s*["']lr["']\s*\]\s*=[^=]""")
+_SAVES = re.compile(r"""opt\w*(\(\)|\[\d+\])?\.state_dict\(""")
+"""What would save a state with the rates of the schedule in it."""
 _WHY = "the schedule gives the same rates, and Lightning steps it"
 
 
@@ -35,7 +37,8 @@ class ScheduledView:
         wanted, options = WantedNames(program.path), program.options
         spread = (options.devices, options.num_nodes, options.strategy) != (None, None, None)
         for nest in program.nests:
-            found = find_schedule(nest, program.roles, wanted)
+            by_lightning = options.asked("checkpoints") == "lightning"
+            found = find_schedule(nest, program.roles, wanted, saved=by_lightning)
             if found is not None and spread and found.interval == "step":
                 return  # each process takes fewer steps, and its loader is not the script's
             if found is not None and (new := scheduled_text(program.roles, found)) is not None:
@@ -53,7 +56,7 @@ def _finished(program: Program, found: Schedule, told: Conversion, result: Conve
     """With the statements that wrote the rate in the ledger, when Lightning steps the schedule."""
     stepped = f'"lr_scheduler":{{"scheduler":{found.name},"interval":"{found.interval}"}}'
     whole = result.outcome is Outcome.CONVERTED and result.mechanism is not Mechanism.FABRIC
-    if not whole or stepped not in "".join(result.after.split()):
+    if _SAVES.search(result.after) or not whole or stepped not in "".join(result.after.split()):
         return Blocked(UNCONVERTED)
     known = {entry.line for entry in told.ledger}
     entries = [entry for entry in _entries(program, found) if entry.line not in known]
