@@ -42,6 +42,7 @@ def _text(*names: str) -> tuple[str, ...]:
 
 
 EFFECTS = "torch2lit/recover/effects.py"
+RATES_FOUND = "torch2lit/schedules/found.py"
 STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
 OPTIMIZERS = "torch2lit/plan/optimizers.py"
@@ -3418,8 +3419,60 @@ OF_CHECKPOINTS = (
     ),
 )
 
+OF_SCHEDULES = (
+    Mutation(
+        1,
+        "schedules: a rate that is written behind the batches",
+        RATES_FOUND,
+        "if step is None or self.block.index(step) <= place or self._shares_lines(self.written.statement):",
+        "if step is None or self._shares_lines(self.written.statement):",
+        _text("rate-written-behind-the-batches"),
+    ),
+    Mutation(
+        1,
+        "schedules: the saved state of the optimizer shows another rate",
+        RATES_FOUND,
+        "                case _:\n                    return False\n        return not any",
+        "                case _:\n                    continue\n        return not any",
+        _text("rate-in-the-saved-state-of-its-optimizer"),
+    ),
+    Mutation(
+        1,
+        "schedules: groups with rates of their own",
+        "torch2lit/schedules/optimizers.py",
+        'return None not in keys and "lr" not in keys',
+        "return None not in keys",
+        _text("rate-that-two-groups-take-over"),
+    ),
+    Mutation(
+        1,
+        "schedules: one epoch more is asked for than there is",
+        "torch2lit/schedules/rates.py",
+        "self.total &= self._sign(right, place) == _POSITIVE or (not place.passed and self._is_fixed(right, place))",
+        "self.total &= True",
+        _trains("rate-with-warmup-as-long-as-the-training"),
+    ),
+    Mutation(
+        1,
+        "schedules: the first epoch is epoch 0",
+        RATES_FOUND,
+        'text = f"epoch + {count.first}" if count.first else "epoch"',
+        'text = "epoch"',
+        _trains("rate-of-the-epoch-from-one"),
+    ),
+    Mutation(
+        1,
+        "schedules: a count that is raised before it is read",
+        RATES_FOUND,
+        "first = raised[0] + (raised[1].lineno < self.written.statement.lineno)",
+        "first = raised[0]",
+        _trains("rate-of-every-step-from-a-count"),
+    ),
+)
+
 MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
+    *OF_SCHEDULES,
 )  # fmt: skip

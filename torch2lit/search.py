@@ -17,6 +17,7 @@ from .views.made_inside import MadeInsideView
 from .views.methods import MethodsView
 from .views.modern import ModernView
 from .views.resumed import ResumedView
+from .views.scheduled import ScheduledView
 from .views.settled import left, settled
 from .views.switches import SwitchesView
 from .views.way import MODERN, UNFOLDABLE, Blocked, Program, View, Way
@@ -26,6 +27,7 @@ VIEWS: tuple[View, ...] = (
     ModernView(),
     ResumedView(),
     MadeInsideView(),
+    ScheduledView(),
     MethodsView(),
     WrapperView(),
     CountedView(),
