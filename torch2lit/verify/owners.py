@@ -66,6 +66,7 @@ def _modules() -> list[Any]:
 
 def _with_subclasses(kind: type) -> Iterator[type]:
     yield kind
+    below: type
     for below in type.__subclasses__(kind):
         yield from _with_subclasses(below)
 
