@@ -174,10 +174,15 @@ def _sequence(what: str, raw: list[str], converted: list[str]) -> Iterator[str]:
 def import_everything() -> None:
     """Import what scripts import, once, and hide it all from the garbage collector: that makes runs fast."""
     os.environ["MPLBACKEND"] = "Agg"
-    import lightning  # noqa: F401
-    import torch
+    import lightning.pytorch.loops  # noqa: F401
+    import torch._dynamo  # what the first step of an optimizer imports
 
     torch.set_num_threads(1)
+    _collect()
+
+
+def _collect() -> None:
+    """Let go of what a run has left, and never look again through what stays."""
     gc.collect()
     gc.freeze()
 
@@ -216,7 +221,7 @@ def _fresh(folder: Path, argv: list[str]) -> Iterator[None]:
                 del sys.modules[name]
         _reset_torch()
         torch.set_rng_state(random_state)
-        gc.collect()
+        _collect()
 
 
 def _reset_torch() -> None:

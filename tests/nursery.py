@@ -6,7 +6,9 @@ stdout and stderr go. A line goes out when all is imported, with the number of e
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -14,6 +16,7 @@ import random
 import select
 import socket
 import sys
+import threading
 import types
 from typing import Any
 
@@ -75,6 +78,21 @@ def _imported() -> None:
     for name in _EVERYTHING:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # else each process looks through all that is imported here whenever it collects, which takes seconds
+
+
+def _end(before: set[str]) -> None:
+    """End as a script does that came to its end, without taking apart what this file has imported: that takes longer than most scripts."""
+    vars(threading)["_shutdown"]()
+    atexit._run_exitfuncs()
+    for name in set(sys.modules) - before | {"__main__"}:
+        if (module := sys.modules[name]) is not None:
+            vars(module).clear()
+    gc.collect()  # files that nobody closed are written to their end
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":
@@ -87,4 +105,6 @@ if __name__ == "__main__":
         sys.modules["__main__"] = program
         with open(sys.argv[0], encoding="utf-8") as text:
             code = compile(text.read(), sys.argv[0], "exec")
+        imported = set(sys.modules)
         exec(code, vars(program))
+        _end(imported)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_starts
 from fixture_cases import case
 
 from torch2lit.api import convert_source, verify
 from torch2lit.options import Options
 
+pytestmark = [pytest.mark.needs("torch", "lightning"), pytest.mark.usefixtures("warm")]
 LIGHTNING = Options(checkpoints="lightning")
 RESUMED = ("resume-from-an-option", "resume-of-a-schedule-stepped-by-hand", "resume-of-steps-by-hand")
 
 
 def run(folder: Path, *arguments: str) -> list[str]:
     """The lines that a converted script prints."""
-    command = [sys.executable, "train.py", *arguments]
-    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    answer = warm_starts.python(folder / "train.py", *arguments)
     assert answer.returncode == 0, answer.stderr[-2000:]
     return answer.stdout.splitlines()
 
@@ -97,8 +96,7 @@ def test_a_file_of_the_raw_script_is_none_to_go_on_from(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(raw, encoding="utf-8")
     run(tmp_path)
     (tmp_path / "train.py").write_text(convert_source(raw, "train.py", LIGHTNING).after, encoding="utf-8")
-    command = [sys.executable, "train.py", "--resume", "best.pth"]
 
-    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    answer = warm_starts.python(tmp_path / "train.py", "--resume", "best.pth")
 
     assert answer.returncode != 0 and "pytorch-lightning_version" in answer.stderr

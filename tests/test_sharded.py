@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import warm_starts
 from fixture_cases import case
 
 from torch2lit.verify.compare import compare
@@ -54,22 +52,12 @@ fsdp.FullyShardedDataParallel.clip_grad_norm_ = clip
 def printed(folder: Path, text: str) -> list[str]:
     """What each of two processes prints."""
     (folder / "train.py").write_text(text)
-    started = [
-        subprocess.Popen(
-            [sys.executable, "train.py"],
-            cwd=folder,
-            env={**os.environ, **ranked, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for ranked in rank_environments(2)
-    ]
-    ends = [one.communicate(timeout=240) for one in started]
-    assert all(one.returncode <= 0 for one in started), ends[0][1][-3000:]
-    return [out for out, _ in ends]
+    ends = warm_starts.side_by_side(folder / "train.py", variables=rank_environments(2))
+    assert all(one.returncode <= 0 for one in ends), ends[0].stderr[-3000:]
+    return [one.stdout for one in ends]
 
 
+@pytest.mark.usefixtures("warm")
 def test_blocks_are_units_and_the_norm_is_that_of_all_processes(tmp_path: Path) -> None:
     text = case("sharded-blocks").converted_file.read_text().replace('"cuda"', '"cpu"')
     whole, save, _ = text.rpartition("torch.save(")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_starts
 
 from torch2lit.engine import convert_text
 from torch2lit.options import Options
 
+pytestmark = [pytest.mark.needs("torch", "lightning"), pytest.mark.usefixtures("warm")]
 _SCRIPT = """\
 import torch
 from torch import nn
@@ -51,7 +51,7 @@ def test_it_ends_with_an_error_after_the_same_steps(name: str, tmp_path: Path) -
 def _run(text: str, folder: Path) -> list[str]:
     folder.mkdir()
     (folder / "train.py").write_text(text)
-    run = subprocess.run([sys.executable, "train.py"], cwd=folder, capture_output=True, text=True, timeout=600)
+    run = warm_starts.python(folder / "train.py")
     assert run.returncode == 1, run.stdout
     assert "StopIteration" in run.stderr
     assert not (folder / "model.pt").exists()

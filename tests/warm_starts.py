@@ -14,8 +14,9 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,24 @@ def start(wanted: run._Start, directory: Path, stack: ExitStack) -> Any:
     if interpreter != sys.executable or _kept(environment) != _plain():
         return cold_start(wanted, directory, stack)
     return _nursery(_plain()).start(command, directory, environment, wanted.scratch)
+
+
+def python(script: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What ``python SCRIPT ARGUMENTS`` does in the folder of a script, forked; ``variables`` are of a rank, see `torch2lit.verify.ranks`."""
+    (done,) = side_by_side(script, *arguments, variables=[variables])
+    return done
+
+
+def side_by_side(
+    script: Path, *arguments: str, variables: Sequence[Mapping[str, str]], timeout: float = 300.0
+) -> list[subprocess.CompletedProcess[str]]:
+    """The same in as many processes at once as there are ``variables``."""
+    command = [sys.executable, str(script), *arguments]
+    with ExitStack() as stack:
+        starts = [
+            run._Start(command, {**dict(_plain()), **own}, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            for own in variables
+        ]
+        ends = run._wait(starts, script.parent, timeout, lambda: None)
+        told = [[(one.scratch / name).read_text("utf-8") for name in ("stdout", "stderr")] for one in starts]
+    return [subprocess.CompletedProcess(command, end[0], *texts) for end, texts in zip(ends, told, strict=True)]

@@ -55,12 +55,21 @@ def _submodules(module: Any) -> Iterator[Any]:
     yield from torch.nn.Module.modules(module)
 
 
-def _modules() -> Iterator[Any]:
+def _modules() -> list[Any]:
+    """Every module of the process: there are some hundred classes of them, and a million objects to look through."""
     import torch
 
-    for candidate in gc.get_objects():
-        kind = type(candidate)
-        if not issubclass(kind, torch.nn.Module) or "_modules" not in vars(candidate):
-            continue
-        if not any(base.__module__.startswith(_WRAPPERS) for base in kind.__mro__):
-            yield candidate
+    kinds = {kind for kind in _with_subclasses(torch.nn.Module) if not _is_wrapper(kind)}
+    found = [candidate for candidate in gc.get_objects() if type(candidate) in kinds]
+    return [module for module in found if "_modules" in vars(module)]
+
+
+def _with_subclasses(kind: type) -> Iterator[type]:
+    yield kind
+    below: type
+    for below in type.__subclasses__(kind):
+        yield from _with_subclasses(below)
+
+
+def _is_wrapper(kind: type) -> bool:
+    return any(base.__module__.startswith(_WRAPPERS) for base in kind.__mro__)
