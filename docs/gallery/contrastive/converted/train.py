@@ -88,8 +88,6 @@ class LitEncoder(L.LightningModule):
         self.opt = opt
 
     def on_train_epoch_start(self):
-        self.model.train()
-
         self.batch_time = AverageMeter()
         self.losses = AverageMeter()
 

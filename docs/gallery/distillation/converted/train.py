@@ -78,15 +78,14 @@ def train_teacher(model, train_loader, test_loader, epochs=3, lr=0.1):
 
 
 class LitModel2(L.LightningModule):
-    def __init__(self, student, teacher, kl, lr):
+    def __init__(self, teacher, student, kl, lr):
         super().__init__()
-        self.student = student
         self.teacher = teacher
+        self.student = student
         self.kl = kl
         self.lr = lr
 
     def on_train_epoch_start(self):
-        self.student.train()
         self.epoch_loss = 0.0
 
     def training_step(self, batch, batch_idx):
@@ -123,7 +122,7 @@ class LitModel2(L.LightningModule):
 def distill(student, teacher, train_loader, test_loader, epochs=3, lr=0.1):
     teacher.eval()
     kl = nn.KLDivLoss(reduction="batchmean")
-    lit_model2 = LitModel2(student, teacher, kl, lr)
+    lit_model2 = LitModel2(teacher, student, kl, lr)
     trainer_2 = L.Trainer(
         max_epochs=epochs,
         accelerator=device,
@@ -134,6 +133,7 @@ def distill(student, teacher, train_loader, test_loader, epochs=3, lr=0.1):
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+    student.train()
     trainer_2.fit(lit_model2, train_loader, test_loader)
 
 

@@ -17,7 +17,7 @@ from util import SmoothedValue
 
 
 class LitModel(L.LightningModule):
-    def __init__(self, model, criterion, args, data_loader_train, loss_scaler, data_loader_val, optimizer):
+    def __init__(self, model, criterion, args, data_loader_train, loss_scaler, data_loader_val):
         super().__init__()
         self.automatic_optimization = False
         self.model = model
@@ -26,10 +26,10 @@ class LitModel(L.LightningModule):
         self.data_loader_train = data_loader_train
         self.loss_scaler = loss_scaler
         self.data_loader_val = data_loader_val
-        self.optimizer = optimizer
         self.max_accuracy = 0.0
 
     def training_step(self, batch, batch_idx):
+        optimizer = self.trainer.optimizers[0]
         self.model.train(True)
         metric_logger = MetricLogger()
         metric_logger.meters["lr"] = SmoothedValue(window_size=1, fmt="{value:.6f}")
@@ -39,7 +39,7 @@ class LitModel(L.LightningModule):
             metric_logger.log_every(self.data_loader_train, self.args.print_freq, header)
         ):
             # a schedule per iteration, not per epoch
-            adjust_learning_rate(self.optimizer, step / len(self.data_loader_train) + self.current_epoch, self.args)
+            adjust_learning_rate(optimizer, step / len(self.data_loader_train) + self.current_epoch, self.args)
             samples, targets = samples.to(self.device), targets.to(self.device)
             with torch.autocast("cuda", enabled=self.device.type == "cuda"):
                 loss = self.criterion(self.model(samples), targets)
@@ -49,19 +49,19 @@ class LitModel(L.LightningModule):
                 print(f"Loss is {loss_value}, stopping training")
                 sys.exit(1)
 
-            self.optimizer.zero_grad()
+            optimizer.zero_grad()
             grad_norm = self.loss_scaler(
-                loss, self.optimizer, clip_grad=self.args.clip_grad, parameters=self.model.parameters()
+                loss, optimizer, clip_grad=self.args.clip_grad, parameters=self.model.parameters()
             )
 
             metric_logger.update(loss=loss_value)
-            metric_logger.update(lr=self.optimizer.param_groups[0]["lr"])
+            metric_logger.update(lr=optimizer.param_groups[0]["lr"])
             metric_logger.update(grad_norm=grad_norm.item())
 
         print("Averaged stats:", metric_logger)
         train_stats = {k: meter.global_avg for k, meter in metric_logger.meters.items()}
         torch.save(
-            {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "epoch": self.current_epoch},
+            {"model": self.model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": self.current_epoch},
             f"{self.args.output_dir}/checkpoint.pth",
         )
 
@@ -79,7 +79,7 @@ class LitModel(L.LightningModule):
             f.write(json.dumps(log_stats) + "\n")
 
     def configure_optimizers(self):
-        return self.optimizer
+        return torch.optim.AdamW(self.model.parameters(), lr=self.args.lr)
 from engine import evaluate
 
 
@@ -116,14 +116,13 @@ def main(args):
     data_loader_val = DataLoader(build_dataset(130), batch_size=args.batch_size)
     model = build_model().to(device)
     criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr)
     loss_scaler = NativeScaler(enabled=device.type == "cuda")
 
     if args.eval:
         evaluate(data_loader_val, model, criterion, device, args)
         return
 
-    lit_model = LitModel(model, criterion, args, data_loader_train, loss_scaler, data_loader_val, optimizer)
+    lit_model = LitModel(model, criterion, args, data_loader_train, loss_scaler, data_loader_val)
     trainer = L.Trainer(
         max_epochs=args.epochs,
         accelerator=device.type,

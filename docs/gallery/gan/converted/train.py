@@ -97,13 +97,9 @@ class LitGeneratorDiscriminator(L.LightningModule):
         self.fake = self.netG(fixed_noise)
 
     def on_train_epoch_end(self):
-        self.netG.train()
         save_grid(self.fake, f"{self.hparams.outf}/fake_samples_epoch_{self.current_epoch:03d}.pgm")
         torch.save(self.netG.state_dict(), f"{self.hparams.outf}/netG_epoch_{self.current_epoch}.pth")
         torch.save(self.netD.state_dict(), f"{self.hparams.outf}/netD_epoch_{self.current_epoch}.pth")
-
-    def on_validation_model_zero_grad(self):
-        pass  # the script does not clear them here
 
     def configure_optimizers(self):
         optimizerD = torch.optim.Adam(
