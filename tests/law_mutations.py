@@ -601,7 +601,7 @@ SAME_TRAINING = (
         1,
         "the arm without an evaluation runs in the epochs with one",
         "torch2lit/plan/validation_epochs.py",
-        "guard = Guard(opposite(found.every), found.asked, found.block)",
+        "guard = Guard(found.unless, found.asked, found.block)",
         "guard = Guard(found.every, found.asked, found.block)",
         _text("evaluation-in-one-arm", "evaluation-in-the-other-arm"),
     ),
