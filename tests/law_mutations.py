@@ -180,8 +180,8 @@ OF_METHODS = (
         1,
         "train mode: a part that is in eval mode before training stays in it",
         TRAIN_MODE,
-        "return any(switches_modes(n) or _hands_on(draft, n) for n in [*before, *inside])",
-        "return any(switches_modes(n) or _hands_on(draft, n) for n in inside)",
+        "return any(_changes_modes(draft, n) for n in [*earlier, *inside])",
+        "return any(_changes_modes(draft, n) for n in inside)",
         _trains("train-mode-of-a-part-in-eval"),
     ),
     Mutation(
@@ -649,8 +649,8 @@ SAME_TRAINING = (
         1,
         "what belongs to some epochs' validations runs in every epoch",
         "torch2lit/plan/validation.py",
-        "*(replace(i, guard=guard) for i in rest[:left])",
-        "*rest[:left]",
+        "guarded = [replace(i, guard=guard) for i in rest[:left]]",
+        "guarded = rest[:left]",
         _text("validation-every-k-epochs-that-may-be-the-last"),
     ),
     Mutation(
@@ -3047,8 +3047,8 @@ OF_MODES = (
         1,
         "modes: a model that nobody switches is in train mode",
         "torch2lit/plan/validation_modes.py",
-        "    if not switched or model in draft.variables.written_in_sight([*items, *inside]):",
-        "    if model in draft.variables.written_in_sight([*items, *inside]):",
+        "    if not switched and not starts_in_train(draft, model, inside):\n        return False\n",
+        "",
         _text("validated-in-the-mode-that-it-is-made-in"),
     ),
     Mutation(
