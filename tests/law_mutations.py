@@ -50,6 +50,7 @@ VALIDATION = "torch2lit/plan/validation.py"
 SECOND = "torch2lit/plan/second_evaluation.py"
 MODES = "torch2lit/plan/validation_modes.py"
 IN_BATCH = "torch2lit/plan/validation_in_batch.py"
+KEPT = "torch2lit/plan/kept_in_eval_mode.py"
 MIXED = "torch2lit/plan/mixed_precision.py"
 FACTS = "torch2lit/plan/homes/facts.py"
 PROMOTION = "torch2lit/plan/homes/promotion.py"
@@ -652,7 +653,7 @@ SAME_TRAINING = (
         1,
         "what stands beside an evaluation without gradients records none either",
         "torch2lit/plan/recorded.py",
-        "        return _goes_on(draft, found, around)\n",
+        "        return goes_on_with(draft, found, around)\n",
         '        return ""\n',
         _text("evaluation-of-some-batches-beside-a-recorded-sum"),
     ),
@@ -676,7 +677,7 @@ SAME_TRAINING = (
         1,
         "the arm without an evaluation runs in the epochs with one",
         "torch2lit/plan/validation_epochs.py",
-        "guard = Guard(opposite(found.every), found.asked, found.block)",
+        "guard = Guard(found.unless, found.asked, found.block)",
         "guard = Guard(found.every, found.asked, found.block)",
         _text("evaluation-in-one-arm", "evaluation-in-the-other-arm"),
     ),
@@ -695,6 +696,30 @@ SAME_TRAINING = (
         " and not _gets_other_parts(draft, model)",
         "",
         ("tests/test_programs.py::test_program[several-files-part-in-eval-mode-put-in-later]",),
+    ),
+    Mutation(
+        1,
+        "a sum that the training goes on with is found where no gradients are recorded",
+        KEPT,
+        "not all(_only_keeps(draft, item) for item in moved) or goes_on_with(draft, found, moved)",
+        "not all(_only_keeps(draft, item) for item in moved)",
+        _text("best-model-copied-beside-a-recorded-sum"),
+    ),
+    Mutation(
+        1,
+        "what is found of a model beside its copy records no gradients",
+        KEPT,
+        "                if not _is_kept(draft, node):\n                    return False\n",
+        "                pass\n",
+        _text("best-model-copied-where-gradients-are-recorded"),
+    ),
+    Mutation(
+        1,
+        "what is copied behind some epochs' validations is copied in every epoch",
+        KEPT,
+        "if found.every is not None or ",
+        "if ",
+        _text("best-model-copied-in-every-epoch"),
     ),
     Mutation(
         1,

@@ -17,17 +17,17 @@ def graph_is_seen(draft: Draft, found: Validation) -> str:
     """Why somebody may notice that nothing is recorded; "" when nobody does or the script records nothing itself."""
     if _switched_off(found):
         around = [i for i in [*found.before, *found.trailing] if draft.effects_of(i).model]
-        return _goes_on(draft, found, around)
+        return goes_on_with(draft, found, around)
     after = [*found.before, *found.body, *found.trailing, *found.rest]
     for item in after:
         for node in (n for part, _frame in parts(item) for n in walk_scope(part)):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node.attr in _SHOWS_GRAPH:
                 return f"it records gradients, and `{ast.unparse(node)[:40]}` looks at that"
-    return _goes_on(draft, found, after)
+    return goes_on_with(draft, found, after)
 
 
-def _goes_on(draft: Draft, found: Validation, items: list[Item]) -> str:
-    """Why the training may go on with a tensor for which the items record gradients."""
+def goes_on_with(draft: Draft, found: Validation, items: list[Item]) -> str:
+    """Why the training may go on with a tensor for which the items record gradients; "" when it does not."""
     written = draft.variables.sequence(items).written
     batch = found.trained(draft.epoch.batch)
     exposed = draft.variables.sequence([*draft.epoch.before, *batch]).exposed

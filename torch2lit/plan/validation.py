@@ -14,6 +14,7 @@ from .breaks import remove_break, validation_break
 from .changes import changed_names
 from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
 from .entry_names import entry_text, written_in_loop
+from .kept_in_eval_mode import keep_where_mode_shows
 from .lengths import first_change
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
@@ -204,7 +205,7 @@ def _place(draft: Draft, found: Validation) -> None:
         leading = []
     start = [*leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
-    trailing, rest = _divide_rest(draft, found)
+    trailing, rest = keep_where_mode_shows(draft, found, *_divide_rest(draft, found))
     if seconds := [] if limited or found.otherwise else second_evaluations(draft, found):
         divided = divide_at_function(draft, found, seconds)
         if modes_allow(draft, found, seconds, divided):

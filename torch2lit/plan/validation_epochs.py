@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from ..recover.items import Guard, Item
 from ..recover.loops import loop_names
-from ..recover.opposites import opposite
 from ..recover.phases import Validation
 from ..recover.syntax import walk
 from .breaks import left_by_break
@@ -83,6 +82,9 @@ def tell_epochs(draft: Draft, found: Validation) -> Item | None:
         return None
     assert found.asked is not None and found.block is not None
     if text := at_entry(draft, found.every, found.asked):
+        if found.unless is found.block.test and not isinstance(found.unless, ast.UnaryOp):
+            draft.trainer = draft.trainer.set(LIMIT, f"0 if {at_entry(draft, found.unless, found.asked)} else 1.0")
+            return None
         negated = isinstance(found.every, ast.UnaryOp) and isinstance(found.every.op, ast.Not)
         if negated and isinstance(found.every, ast.UnaryOp):
             text = at_entry(draft, found.every.operand, found.asked)
@@ -100,9 +102,7 @@ def guard_of(draft: Draft, found: Validation) -> Guard | None:
 
 def otherwise(draft: Draft, found: Validation) -> list[Item]:
     """What runs in the epochs, or behind the batches, that no validation follows."""
-    if not found.otherwise or found.every is None:
-        return []
-    guard = Guard(opposite(found.every), found.asked, found.block)
+    guard = Guard(found.unless, found.asked, found.block)
     return [replace(i, guard=guard) for i in found.otherwise]
 
 

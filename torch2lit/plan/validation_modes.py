@@ -184,7 +184,8 @@ def _left_in_eval(draft: Draft, found: Validation, model: Variable, inside: list
         return False
     start = [*found.leading, *found.before]
     later = [*start, *inside, *rest]
-    if not items_path(draft, start, model).switches or _may_train(draft, later) or _is_handed_on(draft, later):
+    run = start if _may_be_empty(draft, found) else [*found.leading, *inside]
+    if not items_path(draft, run, model).switches or _may_train(draft, later) or _is_handed_on(draft, later):
         return False
     if any(isinstance(a, ast.Try) and a.handlers for a in draft.source.ancestors(draft.nest.outermost)):
         return False

@@ -72,7 +72,8 @@ class Validation:
     """What the call's statement has evaluated when the call runs."""
     in_batch: bool = False
     otherwise: list[Item] = field(default_factory=list)
-    """What runs where ``every`` does not hold: the other arm of ``block``."""
+    unless: ast.expr | None = None
+    """What runs where ``every`` does not hold, the other arm of ``block``, and the condition for that."""
     others: list[Validation] = field(default_factory=list)
     """Those by the same function that follow at once, over loaders of their own: Lightning runs over one loader after the other."""
 
@@ -297,10 +298,12 @@ def _validation_in_arm(source: Source, roles: Roles, node: ast.If, frame: Frame)
     if found is not None and other is not None:
         return None
     if found is not None:
-        found.every, found.otherwise = node.test, items_of(node.orelse, frame, node)
+        found.every, found.unless = node.test, opposite(node.test)
+        found.otherwise = items_of(node.orelse, frame, node)
     elif other is not None:
         found = other
-        found.every, found.otherwise = opposite(node.test), items_of(node.body, frame, node)
+        found.every, found.unless = opposite(node.test), node.test
+        found.otherwise = items_of(node.body, frame, node)
     else:
         return None
     found.asked, found.block = frame, node
