@@ -2695,6 +2695,14 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "a schedule that there may not be is made in the module though the script asks for it behind the training",
+        "torch2lit/plan/optimizers.py",
+        "optional=variable in held and variable.name not in after and not catches",
+        "optional=variable in held",
+        _text("schedule-of-one-kind-or-none-that-the-end-reads"),
+    ),
+    Mutation(
+        1,
         "an optimizer is taken from a Trainer that may not have trained",
         "torch2lit/plan/optimizers.py",
         "flow(statements_after(draft)).exposed and not _always_fits(draft, statements[0])",

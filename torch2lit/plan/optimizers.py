@@ -310,8 +310,10 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     variables = [*configured.optimizers, *claimed, *held]
     bound_in_loop = draft.variables.sequence(draft.all_items()).written
     statements: list[ast.stmt] = []
+    after = flow(statements_after(draft)).exposed
+    catches = "NameError" in draft.source.text  # an attribute that is missing raises another error
     for variable in variables:
-        made = makers(draft, variable)
+        made = makers(draft, variable, optional=variable in held and variable.name not in after and not catches)
         if made is None or variable in bound_in_loop or (variable not in held and not _all_calls(made, variable.name)):
             return
         statements += [s for s in made if s not in statements]
