@@ -2703,6 +2703,14 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "a model within a layer grows after the optimizer was made",
+        "torch2lit/recover/quiet_models.py",
+        "return bool(made) and all(_is_quiet(m.call, m.roles, depth) for m in made)",
+        "return True",
+        _trains("optimizer-before-a-model-in-a-model-grows"),
+    ),
+    Mutation(
+        1,
         "an optimizer is taken from a Trainer that may not have trained",
         "torch2lit/plan/optimizers.py",
         "flow(statements_after(draft)).exposed and not _always_fits(draft, statements[0])",

@@ -6,6 +6,7 @@ An optimizer is given the parameters themselves, not their values: moving a mode
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections.abc import Collection, Iterator
 
@@ -55,6 +56,10 @@ class SameParameters:
         self.by_trainable = any(_asks_what_trains(n) for s in making for n in walk(s))
         self.by_identity = all(_holds_identities(roles, s) for s in making)
         self.listed = _only_listed(roles.source, making)
+        self.quiet = False
+        """Whether calling the model that is looked at is known to leave it its layers."""
+        self.settings: set[str] = set()
+        """What parsed arguments are called in the function that is looked at."""
 
     def used_by(self, node: ast.AST) -> set[str]:
         """The names that a making reads, in functions that it runs, too, with those of what it only begins to ask.
@@ -183,7 +188,7 @@ class SameParameters:
         if isinstance(parent, ast.Call) and parent.func is node:
             if isinstance(node, ast.Attribute) and self._method_keeps(node.attr):
                 return True
-            return self.by_identity and keeps_layers(self.roles, name, node)
+            return self.by_identity and (keeps_layers(self.roles, name, node) or (self.quiet and node is name))
         if isinstance(node, ast.Attribute) and node.attr == "__class__":
             return True
         if isinstance(parent, ast.keyword):
@@ -214,8 +219,8 @@ class SameParameters:
         if full in _COPIES or full in _WRAPPERS or (full.startswith("torch.nn.init.") and self.by_identity):
             return True
         if argument is name or isinstance(argument, ast.keyword) or _is_wrapped(argument, name):
-            inside = self._parameter_names(call, name, depth)
-            return inside is not None and all(self._keeps(n, depth - 1) for n in inside)
+            inside = self._inside(call, name, depth)
+            return inside is not None and all(inside[0]._keeps(n, depth - 1) for n in inside[1])
         return False
 
     def _is_changed(self, name: ast.Name, depth: int) -> bool:
@@ -236,29 +241,51 @@ class SameParameters:
         if isinstance(parent, ast.keyword):
             parent = parents.get(parent)
         if node is name and isinstance(parent, ast.Call) and parent.func is not node and depth:
-            inside = self._parameter_names(parent, name, depth)
-            return inside is not None and any(self._is_changed(n, depth - 1) for n in inside)
+            inside = self._inside(parent, name, depth)
+            return inside is not None and any(inside[0]._is_changed(n, depth - 1) for n in inside[1])
         return False
 
     def _is_another_setting(self, name: ast.Name, parent: ast.AST | None) -> bool:
         """Whether a setting is bound that the making does not read: of parsed arguments it asks for others by their names."""
-        read = self.read_of.get(name.id)
-        if read is None or not isinstance(parent, ast.Attribute) or parent.value is not name:
+        if not isinstance(parent, ast.Attribute) or parent.value is not name:
             return False
-        return parent.attr not in read and self.roles.role(self.source.scope_of(name), name.id) is Role.CONFIG
+        return self._is_setting(name) and parent.attr not in self.read_of[name.id]
 
-    def _parameter_names(self, call: ast.Call, given: ast.Name, depth: int) -> list[ast.Name] | None:
-        """The mentions of what a function of this file calls its argument; None for any other function, or one that binds it."""
-        function = definition_of(self.roles, call.func)
-        if not depth or not isinstance(function, ast.FunctionDef) or function not in self.source.functions:
-            return None
-        if is_state(given.id):
+    def _inside(self, call: ast.Call, given: ast.Name, depth: int) -> tuple[SameParameters, list[ast.Name]] | None:
+        """The mentions of what a function of the project calls its argument, and who judges them there.
+
+        None for any other function, or one that binds it.
+        """
+        function: ast.ClassDef | ast.FunctionDef | None = definition_of(self.roles, call.func)
+        judge = self
+        if function not in self.source.functions:
+            named = self.roles.function_named(self.roles.full_name(call.func))
+            file = named[1] if named is not None else None
+            if named is None or not isinstance(file, Roles):
+                return None
+            function, judge = named[0], self._beside(file, given)
+        if not depth or not isinstance(function, ast.FunctionDef) or is_state(given.id):
             return None
         for parameter in parameter_names(function):
             if _is_or_wraps(bound_argument(function, call, parameter), given):
+                if judge is not self:
+                    judge.read_of = {parameter: self.read_of[given.id]} if self._is_setting(given) else {}
+                    judge.settings = {parameter}
                 found = [n for s in function.body for n in walk(s) if isinstance(n, ast.Name) and n.id == parameter]
-                return found if all(isinstance(n.ctx, ast.Load) for n in found) else None
+                return (judge, found) if all(isinstance(n.ctx, ast.Load) for n in found) else None
         return None
+
+    def _beside(self, file: Roles, given: ast.Name) -> SameParameters:
+        """The same judge of another file's statements, where nobody sees what the model is that it is given."""
+        judge = copy.copy(self)
+        judge.roles, judge.source, judge.scope = file, file.source, file.source.tree
+        judge.quiet = self.quiet or keeps_layers(self.roles, given, given)
+        return judge
+
+    def _is_setting(self, name: ast.Name) -> bool:
+        """Whether a name stands for parsed arguments, of which the making reads some by their names."""
+        known = name.id in self.settings or self.roles.role(self.source.scope_of(name), name.id) is Role.CONFIG
+        return known and name.id in self.read_of
 
 
 def _lists(value: ast.expr) -> bool:
