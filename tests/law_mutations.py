@@ -2711,6 +2711,22 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "an object that holds the model puts a layer in after the optimizer was made",
+        "torch2lit/plan/same_parameters.py",
+        "judge.holder = binds_only_itself(function)",
+        "judge.holder = True",
+        _trains("optimizer-before-an-object-whose-method-puts-a-layer-in"),
+    ),
+    Mutation(
+        1,
+        "parameters that train are chosen after a function has frozen some",
+        "torch2lit/plan/same_parameters.py",
+        'return method.attr != "requires_grad_" or not self.by_trainable',
+        "return True",
+        _trains("optimizer-of-what-trains-before-a-function-freezes"),
+    ),
+    Mutation(
+        1,
         "an optimizer is taken from a Trainer that may not have trained",
         "torch2lit/plan/optimizers.py",
         "flow(statements_after(draft)).exposed and not _always_fits(draft, statements[0])",

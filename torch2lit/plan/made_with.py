@@ -77,6 +77,10 @@ def clears(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool
 
 
 def _steps(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool:
+    """Whether a statement steps a schedule, as often as a range says maybe."""
+    match statement:
+        case ast.For(target=ast.Name(), iter=ast.Call(func=ast.Name(id="range")), body=[inner], orelse=[]):
+            return _steps(draft, inner, variables)
     stepped = _said_to(draft, statement, "step")
     return stepped in variables and draft.roles.role_of((stepped.scope, stepped.name)) is Role.SCHEDULER
 

@@ -104,6 +104,9 @@ class Making:
                 return not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for a in args for n in walk(a))
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner)), args=[], keywords=[])):
                 return owner in self.names
+            case ast.For(target=ast.Name(), iter=ast.Call(func=ast.Name(id="range"), args=args), body=body, orelse=[]):
+                counted = not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for a in args for n in walk(a))
+                return counted and all(self._only_binds(s) for s in body)
         return isinstance(statement, ast.Pass | ast.Raise)
 
     def _waits(self, statement: ast.stmt) -> bool:
