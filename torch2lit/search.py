@@ -13,6 +13,7 @@ from .views.batch_source import BatchSourceView
 from .views.counted import CountedView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
+from .views.handed_over import HandedOverView
 from .views.made_inside import MadeInsideView
 from .views.methods import MethodsView
 from .views.modern import ModernView
@@ -26,6 +27,7 @@ VIEWS: tuple[View, ...] = (
     SwitchesView(),
     ModernView(),
     ResumedView(),
+    HandedOverView(),
     MadeInsideView(),
     ScheduledView(),
     MethodsView(),

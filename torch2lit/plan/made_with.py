@@ -2,7 +2,7 @@
 
 optimizer = Adam(model.parameters())
 optimizer.zero_grad()                      says something to the optimizer alone, and goes with it
-scheduler = StepLR(optimizer, 10)          so does a schedule that nobody steps
+scheduler = StepLR(optimizer, 10)          so does a schedule that nobody steps, or that another one is made of
 warmup = CosineSchedule(0.1, steps)        knows no optimizer: a value like any other
 """
 
@@ -52,7 +52,7 @@ def settings_of(draft: Draft, variables: list[Variable], making: list[ast.stmt])
         cleared = clears(draft, statement, variables)
         if cleared and any(_may_fill(draft, s) for s in between[place + 1 :] if not clears(draft, s, variables)):
             continue
-        if cleared or _steps(draft, statement, variables) or _is_unread_schedule(draft, statement, variables):
+        if cleared or _steps(draft, statement, variables) or _is_own_schedule(draft, statement, variables, making):
             found.append(statement)
     return found
 
@@ -77,16 +77,31 @@ def clears(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool
 
 
 def _steps(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool:
+    """Whether a statement steps a schedule, as often as a range says maybe."""
+    match statement:
+        case ast.For(target=ast.Name(), iter=ast.Call(func=ast.Name(id="range")), body=[inner], orelse=[]):
+            return _steps(draft, inner, variables)
     stepped = _said_to(draft, statement, "step")
     return stepped in variables and draft.roles.role_of((stepped.scope, stepped.name)) is Role.SCHEDULER
 
 
-def _is_unread_schedule(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool:
-    """Whether a statement makes a schedule of torch's that nothing mentions again: making it has set the rate."""
+def _is_own_schedule(draft: Draft, statement: ast.stmt, variables: list[Variable], making: list[ast.stmt]) -> bool:
+    """Whether a statement makes a schedule of torch's of which nothing but the making reads: nobody, or another schedule."""
     match statement:
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=function, args=[ast.Name() as first, *_])):
+        case ast.Assign(
+            targets=[ast.Name(id=name) as target], value=ast.Call(func=function, args=[ast.Name() as first, *_])
+        ):
             if not draft.roles.full_name(function).startswith("torch.optim.lr_scheduler."):
                 return False
-            mentions = [n for n in draft.source.all(ast.Name) if n.id == name]
-            return draft.variable(first, draft.nest.entry) in variables and len(mentions) == 1
+            inside = {id(n) for s in making for n in walk(s)}
+            mentions = [n for n in draft.source.all(ast.Name) if n.id == name and n is not target]
+            return draft.variable(first, draft.nest.entry) in variables and all(id(n) in inside for n in mentions)
+    return False
+
+
+def is_unread(draft: Draft, statement: ast.stmt) -> bool:
+    """Whether nothing mentions what a statement of the making binds."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return sum(n.id == name for n in draft.source.all(ast.Name)) == 1
     return False

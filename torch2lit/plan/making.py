@@ -39,10 +39,14 @@ def on_the_way(draft: Draft, statement: ast.stmt) -> bool:
     return not any(isinstance(a, ast.For | ast.While | ast.FunctionDef) for a in between[1:])
 
 
-def makers(draft: Draft, variable: Variable) -> list[ast.stmt] | None:
-    """The statements that make what the loop finds under a name of the entry scope, all of them on the way to it."""
+def makers(draft: Draft, variable: Variable, optional: bool = False) -> list[ast.stmt] | None:
+    """The statements that make what the loop finds under a name of the entry scope, all of them on the way to it.
+
+    ``optional``: a test may say that there is none, which the loop then does not ask for.
+    """
     if variable.scope is not draft.nest.entry.scope or is_state(variable.name):
         return None
+    # One arm of an `if` without an `else` must have been taken where the loop reads the name in every turn.
     found: list[ast.stmt] = []
     scope = variable.scope
     bound = not isinstance(scope, ast.Module) and variable.name in parameter_names(scope)
@@ -53,15 +57,11 @@ def makers(draft: Draft, variable: Variable) -> list[ast.stmt] | None:
         if not on_the_way(draft, statement):
             found = []
             continue
-        definite = variable.name in use.definite or (first and _chosen_where_read(draft, statement, variable.name))
+        chosen = isinstance(statement, ast.If) and (optional or surely_read([draft.nest.outermost], variable.name))
+        definite = variable.name in use.definite or (first and chosen)
         fresh = definite and variable.name not in use.exposed
         found = [statement] if fresh else [*found, statement] if found else []
     return found or None
-
-
-def _chosen_where_read(draft: Draft, statement: ast.stmt, name: str) -> bool:
-    """Whether one arm of an ``if`` without an ``else`` must have been taken, because the loop reads the name in every turn."""
-    return isinstance(statement, ast.If) and surely_read([draft.nest.outermost], name)
 
 
 def statements_between(draft: Draft, line: int) -> list[ast.stmt]:
@@ -104,6 +104,9 @@ class Making:
                 return not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for a in args for n in walk(a))
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner)), args=[], keywords=[])):
                 return owner in self.names
+            case ast.For(target=ast.Name(), iter=ast.Call(func=ast.Name(id="range"), args=args), body=body, orelse=[]):
+                counted = not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for a in args for n in walk(a))
+                return counted and all(self._only_binds(s) for s in body)
         return isinstance(statement, ast.Pass | ast.Raise)
 
     def _waits(self, statement: ast.stmt) -> bool:

@@ -28,7 +28,7 @@ from .handlers import read_in_handlers
 from .held_optimizers import Held, held_in, taken_out_of
 from .listed_optimizers import Listed, listed_optimizers, only_stepped
 from .loaded_states import Loaded, loaded_states, state_of
-from .made_with import clears, holds_no_optimizer, settings_of
+from .made_with import clears, holds_no_optimizer, is_unread, settings_of
 from .making import Making, makers
 from .moved import moved_functions
 from .steps import controls, is_scheduler_step, optimizer_names
@@ -310,8 +310,10 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     variables = [*configured.optimizers, *claimed, *held]
     bound_in_loop = draft.variables.sequence(draft.all_items()).written
     statements: list[ast.stmt] = []
+    after = flow(statements_after(draft)).exposed
+    catches = "NameError" in draft.source.text  # an attribute that is missing raises another error
     for variable in variables:
-        made = makers(draft, variable)
+        made = makers(draft, variable, optional=variable in held and variable.name not in after and not catches)
         if made is None or variable in bound_in_loop or (variable not in held and not _all_calls(made, variable.name)):
             return
         statements += [s for s in made if s not in statements]
@@ -338,7 +340,7 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
         for load in one.statements:
             draft.rewritten[load] = f"{one.name} = {draft.source.segment(state_of(load))}\n"
     configured.moved, configured.held = statements, held
-    configured.unread = [s for s in settings if isinstance(s, ast.Assign)]
+    configured.unread = [s for s in settings if is_unread(draft, s)]
     configured.wrapped = all(_only_steps(draft, v) for v in configured.optimizers)
     _remove(draft, statements)
 

@@ -6,6 +6,7 @@ An optimizer is given the parameters themselves, not their values: moving a mode
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections.abc import Collection, Iterator
 
@@ -17,6 +18,7 @@ from ..recover.roles import Role, Roles, bound_argument
 from ..recover.state_names import is_state
 from ..recover.syntax import Scope, Source, dotted, root_name, walk
 from .may_run import may_run
+from .model_holders import binds_only_itself, constructor, is_held
 
 _SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
 """Methods of a module that answer the module, with the parameters that it had."""
@@ -27,7 +29,13 @@ _READING = {
     "buffers", "named_buffers", "train", "eval", "zero_grad", "__class__",
 }  # fmt: skip
 _LOOKS = {"print", "len", "sum", "id", "type", "summary", "repr", "str", "isinstance", "float", "int"}
-_COPIES = {"copy.deepcopy", "copy.copy"}
+_COPIES = {
+    "copy.deepcopy", "copy.copy", "torch.optim.swa_utils.AveragedModel", "timm.utils.ModelEma", "timm.utils.ModelEmaV2",
+    "timm.utils.ModelEmaV3",
+}  # fmt: skip
+_TOLD = {"wandb.watch", "torch.save"}
+_LEVELS = {"debug", "info", "warning", "error", "log"}
+_TENSORS = {"data", "weight", "bias"}
 _CHANGING = {
     "append", "extend", "insert", "remove", "pop", "popitem", "clear", "update", "setdefault", "add", "discard", "sort",
     "reverse",
@@ -55,6 +63,12 @@ class SameParameters:
         self.by_trainable = any(_asks_what_trains(n) for s in making for n in walk(s))
         self.by_identity = all(_holds_identities(roles, s) for s in making)
         self.listed = _only_listed(roles.source, making)
+        self.quiet = False
+        """Whether calling the model that is looked at is known to leave it its layers."""
+        self.holder = False
+        """Whether the object that is made there may hold the model: its class binds nothing on it."""
+        self.settings: set[str] = set()
+        """What parsed arguments are called in the function that is looked at."""
 
     def used_by(self, node: ast.AST) -> set[str]:
         """The names that a making reads, in functions that it runs, too, with those of what it only begins to ask.
@@ -183,8 +197,12 @@ class SameParameters:
         if isinstance(parent, ast.Call) and parent.func is node:
             if isinstance(node, ast.Attribute) and self._method_keeps(node.attr):
                 return True
-            return self.by_identity and keeps_layers(self.roles, name, node)
-        if isinstance(node, ast.Attribute) and node.attr == "__class__":
+            if isinstance(node, ast.Attribute) and self._sets_values(node, parent, depth):
+                return self.by_identity
+            return self.by_identity and (keeps_layers(self.roles, name, node) or (self.quiet and node is name))
+        if isinstance(node, ast.Attribute) and node.attr in ("__class__", "__name__"):
+            return True
+        if self.holder and node is name and is_held(self.source, name):
             return True
         if isinstance(parent, ast.keyword):
             node, parent = parent, self.source.parents.get(parent)
@@ -193,6 +211,20 @@ class SameParameters:
                 return True
             return parent.func is not node and self._call_keeps(parent, name, node, depth)
         return isinstance(parent, ast.FormattedValue | ast.Compare)
+
+    def _sets_values(self, method: ast.Attribute, call: ast.Call, depth: int) -> bool:
+        """Whether a method gives parameters other values: in place, or by a function that a model applies to its parts."""
+        chain = {n.attr for n in walk(method.value) if isinstance(n, ast.Attribute)}
+        if method.attr.endswith("_") and not method.attr.endswith("__") and chain & _TENSORS:
+            return method.attr != "requires_grad_" or not self.by_trainable
+        if method.attr != "apply" or self._is_own("apply") or len(call.args) != 1 or call.keywords or not depth:
+            return False
+        function = definition_of(self.roles, call.args[0])
+        if not isinstance(function, ast.FunctionDef) or function not in self.source.functions or not function.args.args:
+            return False
+        part = function.args.args[0].arg
+        found = [n for s in function.body for n in walk(s) if isinstance(n, ast.Name) and n.id == part]
+        return all(isinstance(n.ctx, ast.Load) and self._keeps(n, depth - 1) for n in found)
 
     def _is_shape(self, call: ast.Call, argument: ast.AST) -> bool:
         """Whether a number of a layer (``model.lstm.hidden_size``) is all that a function of torch is told."""
@@ -211,11 +243,30 @@ class SameParameters:
         full = self.roles.full_name(call.func)
         if isinstance(call.func, ast.Name) and call.func.id in _LOOKS and self.source.function(call.func.id) is None:
             return True
+        if full.startswith("logging.") or full in _TOLD or self._tells(call, name):
+            return True
         if full in _COPIES or full in _WRAPPERS or (full.startswith("torch.nn.init.") and self.by_identity):
             return True
         if argument is name or isinstance(argument, ast.keyword) or _is_wrapped(argument, name):
-            inside = self._parameter_names(call, name, depth)
-            return inside is not None and all(self._keeps(n, depth - 1) for n in inside)
+            inside = self._inside(call, name, depth)
+            return inside is not None and all(inside[0]._keeps(n, depth - 1) for n in inside[1])
+        return False
+
+    def _tells(self, call: ast.Call, model: ast.Name) -> bool:
+        """Whether a logger or a writer of events is told of the model: the writer computes with it once."""
+        match call.func:
+            case ast.Attribute(value=ast.Name(id=owner), attr=method) if method in _LEVELS:
+                key = self.roles.key(self.source.scope_of(call), owner)
+                made = [b.value for b in self.roles.bindings(key)] if key is not None else []
+                calls = [m.func for m in made if isinstance(m, ast.Call)]
+                return (
+                    bool(made)
+                    and len(calls) == len(made)
+                    and all(self.roles.full_name(function) == "logging.getLogger" for function in calls)
+                )
+            case ast.Attribute(value=writer, attr="add_graph"):
+                known = self.roles.of(writer, self.source.scope_of(call)) is Role.WRITER
+                return known and self.by_identity and keeps_layers(self.roles, model, model)
         return False
 
     def _is_changed(self, name: ast.Name, depth: int) -> bool:
@@ -236,29 +287,56 @@ class SameParameters:
         if isinstance(parent, ast.keyword):
             parent = parents.get(parent)
         if node is name and isinstance(parent, ast.Call) and parent.func is not node and depth:
-            inside = self._parameter_names(parent, name, depth)
-            return inside is not None and any(self._is_changed(n, depth - 1) for n in inside)
+            inside = self._inside(parent, name, depth)
+            return inside is not None and any(inside[0]._is_changed(n, depth - 1) for n in inside[1])
         return False
 
     def _is_another_setting(self, name: ast.Name, parent: ast.AST | None) -> bool:
         """Whether a setting is bound that the making does not read: of parsed arguments it asks for others by their names."""
-        read = self.read_of.get(name.id)
-        if read is None or not isinstance(parent, ast.Attribute) or parent.value is not name:
+        if not isinstance(parent, ast.Attribute) or parent.value is not name:
             return False
-        return parent.attr not in read and self.roles.role(self.source.scope_of(name), name.id) is Role.CONFIG
+        return self._is_setting(name) and parent.attr not in self.read_of[name.id]
 
-    def _parameter_names(self, call: ast.Call, given: ast.Name, depth: int) -> list[ast.Name] | None:
-        """The mentions of what a function of this file calls its argument; None for any other function, or one that binds it."""
-        function = definition_of(self.roles, call.func)
-        if not depth or not isinstance(function, ast.FunctionDef) or function not in self.source.functions:
-            return None
-        if is_state(given.id):
+    def _inside(self, call: ast.Call, given: ast.Name, depth: int) -> tuple[SameParameters, list[ast.Name]] | None:
+        """The mentions of what a function of the project calls its argument, and who judges them there.
+
+        None for any other function, or one that binds it.
+        """
+        function: ast.ClassDef | ast.FunctionDef | None = definition_of(self.roles, call.func)
+        judge = self
+        if function not in (*self.source.functions, *self.source.classes.values()):
+            full = self.roles.full_name(call.func)
+            named = self.roles.function_named(full) or self.roles.own_class_named(full)
+            file = named[1] if named is not None else None
+            if named is None or not isinstance(file, Roles):
+                return None
+            function, judge = named[0], self._beside(file, given)
+        if isinstance(function, ast.ClassDef):
+            judge = copy.copy(judge)
+            judge.holder = binds_only_itself(function)
+            function = constructor(function)
+        if not depth or not isinstance(function, ast.FunctionDef) or is_state(given.id):
             return None
         for parameter in parameter_names(function):
             if _is_or_wraps(bound_argument(function, call, parameter), given):
+                if judge.source is not self.source:
+                    judge.read_of = {parameter: self.read_of[given.id]} if self._is_setting(given) else {}
+                    judge.settings = {parameter}
                 found = [n for s in function.body for n in walk(s) if isinstance(n, ast.Name) and n.id == parameter]
-                return found if all(isinstance(n.ctx, ast.Load) for n in found) else None
+                return (judge, found) if all(isinstance(n.ctx, ast.Load) for n in found) else None
         return None
+
+    def _beside(self, file: Roles, given: ast.Name) -> SameParameters:
+        """The same judge of another file's statements, where nobody sees what the model is that it is given."""
+        judge = copy.copy(self)
+        judge.roles, judge.source, judge.scope = file, file.source, file.source.tree
+        judge.quiet = self.quiet or keeps_layers(self.roles, given, given)
+        return judge
+
+    def _is_setting(self, name: ast.Name) -> bool:
+        """Whether a name stands for parsed arguments, of which the making reads some by their names."""
+        known = name.id in self.settings or self.roles.role(self.source.scope_of(name), name.id) is Role.CONFIG
+        return known and name.id in self.read_of
 
 
 def _lists(value: ast.expr) -> bool:

@@ -7,6 +7,7 @@ import ast
 from .bindings import Names
 from .makings import Making, Value, makings
 from .own_classes import lineage
+from .role import Role
 from .syntax import dotted, walk
 
 _SETTERS = {
@@ -46,12 +47,22 @@ def _is_quiet(call: ast.Call, roles: Names, depth: int) -> bool:
         return bool(inner) and all(_is_quiet(m.call, m.roles, depth - 1) for m in inner)
     full = roles.full_name(call.func)
     if full.startswith(_LIBRARIES):
-        parts = (n for a in (*call.args, *(k.value for k in call.keywords)) for n in walk(a))
-        return depth > 0 and all(
-            _is_quiet(n, roles, depth - 1) for n in parts if isinstance(n, ast.Call) and _makes_object(n)
+        parts = [n for a in (*call.args, *(k.value for k in call.keywords)) for n in walk(a)]
+        calls = [n for n in parts if isinstance(n, ast.Call) and _makes_object(n)]
+        held = [n for n in parts if isinstance(n, ast.Name) and roles.of(n, roles.source.scope_of(n)) is Role.MODEL]
+        return (
+            depth > 0
+            and all(_is_quiet(n, roles, depth - 1) for n in calls)
+            and all(_holds_quiet(n, call, roles, depth - 1) for n in held)
         )
     own = roles.own_class_named(full)
     return own is not None and _is_quiet_file(own[1]) and _only_known_bases(*own)
+
+
+def _holds_quiet(model: ast.Name, call: ast.Call, roles: Names, depth: int) -> bool:
+    """Whether a model that a layer is handed is quiet itself."""
+    made = _others_made(call, model, roles)
+    return bool(made) and all(_is_quiet(m.call, m.roles, depth) for m in made)
 
 
 def _others_made(call: ast.Call, value: ast.expr, roles: Names) -> list[Making]:

@@ -23,11 +23,24 @@ from ..recover.syntax import Seen, Source, source_of
 
 MODERN, SWITCHES, METHODS, INHERITED, WRAPPER = "modern", "switches", "methods", "inherited", "wrapper"
 FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE = "full-batch", "batch-source", "counted", "made-inside"
-RESUMED, SCHEDULED = "resumed", "scheduled"
+RESUMED, HANDED_OVER, SCHEDULED = "resumed", "handed-over", "scheduled"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
 ALL = frozenset(
-    (MODERN, SWITCHES, METHODS, INHERITED, WRAPPER, FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE, RESUMED, SCHEDULED)
+    (
+        MODERN,
+        SWITCHES,
+        METHODS,
+        INHERITED,
+        WRAPPER,
+        FULL_BATCH,
+        BATCH_SOURCE,
+        COUNTED,
+        MADE_INSIDE,
+        RESUMED,
+        HANDED_OVER,
+        SCHEDULED,
+    )
 )
 
 
