@@ -3102,6 +3102,38 @@ OF_CHECKPOINTS = (
         "and made_in_train_mode(value)",
         _trains("layer-from-a-file-in-another-mode"),
     ),
+    Mutation(
+        1,
+        "numbers: what a validation of several batches tells is logged as one value",
+        "torch2lit/plan/one_batch.py",
+        "and has_one_batch(draft, draft.validation)",
+        "and True",
+        _text("numbers-told-for-each-batch-of-a-validation"),
+    ),
+    Mutation(
+        1,
+        "numbers: the size of the only batch weighs what is logged in its step",
+        "torch2lit/rewrite/logged.py",
+        '", batch_size=1" if one_batch else ""',
+        '""',
+        _text("numbers-told-inside-an-evaluation-in-one-go"),
+    ),
+    Mutation(
+        1,
+        "batches: an iterator that others ask as well is the source's alone",
+        "torch2lit/batch_source/found.py",
+        "if len(stores) != 1 or isinstance(stores[0].ctx, ast.Load):",
+        "if not stores:",
+        _trains("iterator-that-the-rest-of-the-turn-asks-too", "iterator-that-is-used-up-behind-the-training"),
+    ),
+    Mutation(
+        1,
+        "batches: an iterator goes on into the next epoch where the script starts it anew",
+        "torch2lit/batch_source/found.py",
+        "isinstance(n, ast.Name) and n.id in carried and self._begins_before(n.id, scope, taken)",
+        "isinstance(n, ast.Name) and n.id in carried",
+        _trains("iterators-started-again-in-every-epoch"),
+    ),
 )
 
 MUTATIONS = (
