@@ -3134,6 +3134,22 @@ OF_CHECKPOINTS = (
         "isinstance(n, ast.Name) and n.id in carried",
         _trains("iterators-started-again-in-every-epoch"),
     ),
+    Mutation(
+        1,
+        "batches: a state that is drawn may wait for the batch",
+        "torch2lit/batch_source/start_values.py",
+        "return plain and all(_is_filled(s, roles, depth + 1) for m in own for s in m.body)",
+        "return plain",
+        _trains("start-value-that-is-drawn-before-the-batch"),
+    ),
+    Mutation(
+        1,
+        "batches: a state waits for a batch that changes what it is made of",
+        "torch2lit/batch_source/found.py",
+        "return all(is_steady(self.roles, scope, name) for name in late.read & early.read)",
+        "return True",
+        _trains("start-value-of-what-the-batch-is-taken-from"),
+    ),
 )
 
 MUTATIONS = (

@@ -16,6 +16,7 @@ from ..recover.syntax import Scope, blocks, dotted, walk
 from ..recover.torch_calls import mode_of
 from .kept import Kept
 from .restarted import restart_of
+from .start_values import is_steady, makes_start_value
 
 _STRAIGHT = (ast.Assign, ast.AnnAssign)
 _LEAVES = (
@@ -82,12 +83,19 @@ class _Finder:
             return None
         counter = described.items.id
         start = next((n for n, s in enumerate(loop.body) if not self._may_wait(s)), len(loop.body))
-        end = self._end(loop.body, start, scope, described)
-        while end > start:
-            made = loop.body[start:end]
-            if isinstance(one := self._source(loop, described, made, scope, counter), BatchSource):
-                return one
-            end -= 1
+        later = next(
+            (n for n, s in enumerate(loop.body) if not self._may_wait(s) and not makes_start_value(s, self.roles)),
+            start,
+        )
+        for first in dict.fromkeys((start, later)):
+            end = self._end(loop.body, first, scope, described)
+            while end > first:
+                made = loop.body[first:end]
+                if self._is_independent(loop.body[start:first], made, scope) and isinstance(
+                    one := self._source(loop, described, made, scope, counter), BatchSource
+                ):
+                    return one
+                end -= 1
         return self._argument(loop, described, loop.body[start], scope, counter) if start < len(loop.body) else None
 
     def _argument(
@@ -173,6 +181,13 @@ class _Finder:
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner)) as call):
                 return mode_of(call) is not None and self.roles.of(owner, self.source.scope_of(call)) is Role.MODEL
         return False
+
+    def _is_independent(self, waiting: list[ast.stmt], made: list[ast.stmt], scope: Scope) -> bool:
+        """Whether start values are the same when the batch is made before them."""
+        early, late = flow(made), flow(waiting)
+        if late.written & (early.read | early.written) or late.read & early.written:
+            return False
+        return all(is_steady(self.roles, scope, name) for name in late.read & early.read)
 
     def _end(self, body: list[ast.stmt], start: int, scope: Scope, described: Loop) -> int:
         """Behind the last statement that only gets data."""
