@@ -2852,7 +2852,7 @@ OF_BATCH_SOURCES = (
         1,
         "batch source: an order is drawn with the first batch though the epoch draws something else before",
         "torch2lit/batch_source/found.py",
-        "return head if all(self._lets_pass(s, read) for s in between) else None",
+        "return head if all(self._lets_pass(s, read) or _binds_only(s, moving) for s in between) else None",
         "return head",
         _trains("batches-by-an-order-drawn-before-a-draw"),
     ),
