@@ -3150,6 +3150,38 @@ OF_CHECKPOINTS = (
         "return True",
         _trains("start-value-of-what-the-batch-is-taken-from"),
     ),
+    Mutation(
+        1,
+        "full batch: turns that get a batch of their own are epochs of nothing",
+        "torch2lit/views/full_batch.py",
+        "return [one for one in found if one not in empty or one.loop not in loops]",
+        "return found",
+        _text("step-function-given-a-spread-pair"),
+    ),
+    Mutation(
+        1,
+        "numbers: a step logs nothing where the epoch's loss has its name",
+        "torch2lit/plan/reported.py",
+        "if name in told else",
+        "if False else",
+        _text("loss-of-an-epoch-told-in-its-validation"),
+    ),
+    Mutation(
+        1,
+        "bars: a bar under a condition is around what the name holds, whatever it is around",
+        "torch2lit/recover/loops.py",
+        "] if is_bar_call(bar) and ast.dump(inner) == ast.dump(held):",
+        "] if is_bar_call(bar):",
+        _trains("bar-around-another-loader-under-a-condition"),
+    ),
+    Mutation(
+        1,
+        "bars: a bar that may not be there asks its loader once more",
+        "torch2lit/recover/loops.py",
+        "if bar is not None and not asks_for_itself(bar, roles) else None",
+        "if bar is not None else None",
+        _trains("bar-that-asks-for-itself-under-a-condition"),
+    ),
 )
 
 MUTATIONS = (

@@ -120,9 +120,15 @@ class _Reporter:
                 for kept in {n.id: n for n in kept_by(place.statement)}.values():
                     if not site.is_loss(kept) or self._is_reduced(kept, place):
                         continue
-                    if shown := self._name(log_name(kept, "") or "loss", place, kept, kept.id):
+                    name = log_name(kept, "") or "loss"
+                    if shown := self._name(name, place, kept, kept.id) or self._name_of_step(name, place, kept):
                         reports = self.draft.reports.setdefault(place.statement, Reports())
                         reports.after.append(Logged(shown, kept.id))
+
+    def _name_of_step(self, name: str, place: _Place, kept: ast.Name) -> str:
+        """The name of a loss of the step where a validation's hook tells the epoch's by the same word."""
+        told = {n for hook in (VALIDATION_START, VALIDATION_END) for n in self.taken.get(hook, ())}
+        return self._name(f"{name}_step", place, kept, kept.id) if name in told else ""
 
     def _site(self, place: _Place) -> StatementSite:
         return StatementSite(self.draft, place.item, place.statement, place.hook, set())
