@@ -22,7 +22,8 @@ from ..program import Claim, Site
 _MOVES = {"update", "close", "refresh", "clear", "reset"}
 _LABELS = {"set_postfix", "set_postfix_str", "set_description", "set_description_str"}
 _LOGS = {"training_step", "on_train_epoch_end", "on_train_batch_end"}
-"""Not in validation: Lightning would show the mean over its batches, and most bars show a running mean already."""
+"""Not in validation: Lightning would show the mean over its batches, and most bars show a running mean already. What runs once in a
+validation is logged by the plan, which knows the training's numbers from the validation's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class ProgressBar:
                     return Claim(_TARGET, _WHY, _Evaluated(acting).apply)
                 if method in _LABELS and site.hook in _LOGS and (names := _numbers(call, site)):
                     return Claim(_TARGET, _WHY, _Log(names).apply, logged=tuple(names))
+                if method in _LABELS and site.runs_once and _numbers(call, site):
+                    return Claim(_TARGET, _WHY, _nothing)
                 if method in _MOVES or method in _LABELS:
                     return Claim(_TARGET, _WHY, anywhere=True)
                 if method == "write":
@@ -141,6 +144,10 @@ class _Evaluated:
         arguments = sorted(node.value.args, key=lambda a: bool(a.keyword) or a.star == "**")  # as `ast` has them
         values = [arguments[number].value for number in self.numbers]
         return [cst.Expr(value.value if isinstance(value, cst.StarredElement) else value) for value in values]
+
+
+def _nothing(_node: cst.Expr) -> None:
+    return None
 
 
 def _as_float(value: cst.BaseExpression) -> cst.Call:

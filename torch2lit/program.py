@@ -255,6 +255,10 @@ class Site(Protocol):
         """The hook where it would stand."""
 
     @property
+    def runs_once(self) -> bool:
+        """Whether its hook runs once in an epoch or a validation, behind the batches or for the only one."""
+
+    @property
     def automatic(self) -> bool:
         """Whether Lightning does backward and step itself."""
 

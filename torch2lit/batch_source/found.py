@@ -15,6 +15,8 @@ from ..recover.stops import taker_of_stops
 from ..recover.syntax import Scope, blocks, dotted, walk
 from ..recover.torch_calls import mode_of
 from .kept import Kept
+from .restarted import restart_of
+from .start_values import is_steady, makes_start_value
 
 _STRAIGHT = (ast.Assign, ast.AnnAssign)
 _LEAVES = (
@@ -81,12 +83,19 @@ class _Finder:
             return None
         counter = described.items.id
         start = next((n for n, s in enumerate(loop.body) if not self._may_wait(s)), len(loop.body))
-        end = self._end(loop.body, start, scope, described)
-        while end > start:
-            made = loop.body[start:end]
-            if isinstance(one := self._source(loop, described, made, scope, counter), BatchSource):
-                return one
-            end -= 1
+        later = next(
+            (n for n, s in enumerate(loop.body) if not self._may_wait(s) and not makes_start_value(s, self.roles)),
+            start,
+        )
+        for first in dict.fromkeys((start, later)):
+            end = self._end(loop.body, first, scope, described)
+            while end > first:
+                made = loop.body[first:end]
+                if self._is_independent(loop.body[start:first], made, scope) and isinstance(
+                    one := self._source(loop, described, made, scope, counter), BatchSource
+                ):
+                    return one
+                end -= 1
         return self._argument(loop, described, loop.body[start], scope, counter) if start < len(loop.body) else None
 
     def _argument(
@@ -173,6 +182,13 @@ class _Finder:
                 return mode_of(call) is not None and self.roles.of(owner, self.source.scope_of(call)) is Role.MODEL
         return False
 
+    def _is_independent(self, waiting: list[ast.stmt], made: list[ast.stmt], scope: Scope) -> bool:
+        """Whether start values are the same when the batch is made before them."""
+        early, late = flow(made), flow(waiting)
+        if late.written & (early.read | early.written) or late.read & early.written:
+            return False
+        return all(is_steady(self.roles, scope, name) for name in late.read & early.read)
+
     def _end(self, body: list[ast.stmt], start: int, scope: Scope, described: Loop) -> int:
         """Behind the last statement that only gets data."""
         end = start
@@ -183,6 +199,8 @@ class _Finder:
         return end
 
     def _gets_data(self, statement: ast.stmt, scope: Scope, described: Loop) -> bool:
+        if (restart := restart_of(statement)) is not None:
+            return self._only_restarts(statement, restart.iterator, scope, described)
         if isinstance(statement, ast.If):
             inner = [*statement.body, *statement.orelse]
             straight = bool(statement.orelse) and all(isinstance(s, _STRAIGHT) for s in inner)
@@ -199,6 +217,18 @@ class _Finder:
         if described.index is not None and described.index in flow([statement]).read:
             return False
         return self._only_gets(statement, scope)
+
+    def _only_restarts(self, statement: ast.stmt, iterator: str, scope: Scope, described: Loop) -> bool:
+        """Whether nothing around the training takes the iterator's end, and what decides about it only gets data."""
+        own = all(self.roles.key(scope, name) is None for name in ("iter", "next"))
+        if not own or taker_of_stops(self.source, self.nest.outermost) is not None:
+            return False
+        if described.index is not None and described.index in flow([statement]).read:
+            return False
+        tested = statement.test if isinstance(statement, ast.If) else ast.Constant(value=True)
+        if any(isinstance(n, _LEAVES) for n in walk(tested)) or not self._only_gets(tested, scope):
+            return False
+        return self.roles.of(ast.Name(iterator, ast.Load()), scope) in (None, Role.LOADER)
 
     def _asks(self, statement: ast.AST) -> bool:
         """Whether a statement asks more of an iterator than its next value, or of the names around it."""
@@ -240,7 +270,14 @@ class _Finder:
     ) -> BatchSource | None:
         way = flow(made)
         own = way.written
-        if own & way.exposed or counter in own or (described.index is not None and described.index in own):
+        restarts = [r for s in made if (r := restart_of(s)) is not None]
+        carried = own & way.exposed
+        definite = way.definite | {name for r in restarts for name in r.batch}
+        if (
+            not carried <= {r.iterator for r in restarts}
+            or counter in own
+            or (described.index is not None and described.index in own)
+        ):
             return None
         if any(self.roles.key(scope, name) != (scope, name) for name in [*own, counter]):
             return None
@@ -248,7 +285,7 @@ class _Finder:
         taken = {id(n) for part in parts for n in walk(part)}
         counted = self._is_read(counter, scope, taken)
         batch = [name for name in _in_order(made) if self._is_read(name, scope, taken)]
-        if not batch or not all(name in way.definite for name in batch):
+        if not batch or carried & {*batch} or not all(name in definite for name in batch):
             return None
         names = [n for part in parts for n in walk(part) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
         if any(isinstance(n, ast.comprehension) for part in parts for n in walk(part)) and self._hides(parts, own):
@@ -263,12 +300,24 @@ class _Finder:
         ]
         if any(isinstance(above, ast.JoinedStr) for n in inside for above in self.source.ancestors(n)):
             return None
+        inside += [
+            n
+            for part in made
+            for n in walk(part)
+            if isinstance(n, ast.Name) and n.id in carried and self._begins_before(n.id, scope, taken)
+        ]
         if any(n.id == counter for part in _base_args(described) for n in walk(part) if isinstance(n, ast.Name)):
             return None
         given = tuple(dict.fromkeys(n.id for n in inside))
         counted_by = {n.id for part in _base_args(described) for n in walk(part) if isinstance(n, ast.Name)}
         heads: dict[str, ast.stmt] = {}
+        for name in sorted(carried - {*given}):
+            if (head := self._head(name, scope, loop, taken, carried)) is None:
+                return None
+            heads[name] = head
         for name in given:
+            if name in carried:
+                continue
             head = None if name in counted_by else self._head(name, scope, loop, taken)
             if head is not None:
                 heads[name] = head
@@ -328,13 +377,18 @@ class _Finder:
         names = (n for part in parts for n in walk(part) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
         return [n for n in names if self._is_given(n.id, scope)]
 
-    def _head(self, name: str, scope: Scope, loop: ast.For, taken: set[int]) -> ast.stmt | None:
+    def _head(
+        self, name: str, scope: Scope, loop: ast.For, taken: set[int], moving: frozenset[str] = frozenset()
+    ) -> ast.stmt | None:
         """The one statement that gives the name its value in each epoch, when it may as well wait for the first batch."""
         key = self.roles.key(scope, name)
         stores = [
             n
             for n in self.source.all(ast.Name)
-            if n.id == name and not isinstance(n.ctx, ast.Load) and self.roles.key(self.source.scope_of(n), name) == key
+            if n.id == name
+            and not isinstance(n.ctx, ast.Load)
+            and id(n) not in taken
+            and self.roles.key(self.source.scope_of(n), name) == key
         ]
         if key != (scope, name) or len(stores) != 1 or self.roles.rebound_unseen(key):
             return None
@@ -350,7 +404,24 @@ class _Finder:
             return None
         read = flow([head]).read
         between = block[block.index(head) + 1 : block.index(loop)]
-        return head if all(self._lets_pass(s, read) for s in between) else None
+        return head if all(self._lets_pass(s, read) or _binds_only(s, moving) for s in between) else None
+
+    def _begins_before(self, name: str, scope: Scope, taken: set[int]) -> bool:
+        """Whether the name gets its first value before the training, as often as that runs, and nothing but the source needs it."""
+        if scope is not self.nest.entry.scope or self.roles.rebound_unseen((scope, name)):
+            return False
+        stores = [
+            n
+            for n in self.source.all(ast.Name)
+            if n.id == name and id(n) not in taken and self.roles.key(self.source.scope_of(n), name) == (scope, name)
+        ]
+        if len(stores) != 1 or isinstance(stores[0].ctx, ast.Load):
+            return False
+        first, outermost = self.source.statement_of(stores[0]), self.nest.outermost
+        loops = [
+            [a for a in self.source.ancestors(s) if isinstance(a, ast.For | ast.While)] for s in (first, outermost)
+        ]
+        return isinstance(first, ast.Assign) and first.lineno < outermost.lineno and loops[0] == loops[1]
 
     def _runs_each_epoch(self, loop: ast.For, scope: Scope) -> bool:
         """Whether the block that holds the loop runs once in each epoch."""
@@ -391,6 +462,14 @@ class _Finder:
 
     def _is_defined(self, key: Key) -> bool:
         return self.source.function(key[1]) is not None or key[1] in self.source.classes
+
+
+def _binds_only(statement: ast.stmt, names: frozenset[str]) -> bool:
+    """Whether a statement gives one of the names its value, and so goes with the others of them."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name in names
+    return False
 
 
 def _base_args(described: Loop) -> list[ast.expr]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, replace
 
 from ..recover.effects import EffectAnalysis, effects_of
@@ -20,6 +21,7 @@ _PICKS = {
     "next_batch", "random_batch", "train_test_split",
 }  # fmt: skip
 """Calls by which a loop picks its own batches: its turns are iterations and no epochs."""
+_EPOCH = re.compile(r"(?:\w+_)?(?:epochs?|ep)(?:_?(?:i|id|idx|num|no|n))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,13 @@ def _in_block(nest: Nest, loop: ast.For, body: list[ast.stmt], handed: Handed) -
     steps = [n for n, statement in enumerate(body) if _steps(statement, nest)]
     if not steps:
         return None
-    alone = _part(_up_to_the_end(body, steps[-1]), handed)
+    counts = _counts_epochs(loop)
+    alone = _part(_up_to_the_end(body, steps[-1]), handed, nothing=counts)
     if alone is None:
         return None
     evaluation = Evaluations(handed).after(body, steps[-1])
     if evaluation is not None:
-        training = _part(body[: evaluation.start], handed)
+        training = _part(body[: evaluation.start], handed, nothing=counts)
         if training is not None and not any(_leaves(s) for s in training.statements):
             return FullBatch(loop, training, evaluation.part, alone)
     return FullBatch(loop, alone, None, alone)
@@ -111,9 +114,15 @@ def _step_function(nest: Nest, roles: Roles) -> ast.FunctionDef | None:
     return function if len(mentions) == 1 and roles.source.scope_of(function) is nest.entry.scope else None
 
 
-def _part(statements: list[ast.stmt], handed: Handed) -> Part | None:
+def _part(statements: list[ast.stmt], handed: Handed, *, nothing: bool) -> Part | None:
+    """The part that some statements are; ``nothing``: also where a loader can hand them nothing."""
     names = handed.names(statements)
-    return Part(tuple(statements), tuple(names)) if statements and names else None
+    return Part(tuple(statements), tuple(names)) if statements and (names or nothing) else None
+
+
+def _counts_epochs(loop: ast.For) -> bool:
+    """Whether the loop calls its turns epochs, so that they are to be the Trainer's, whatever they train on."""
+    return isinstance(loop.target, ast.Name) and bool(_EPOCH.fullmatch(loop.target.id))
 
 
 def _steps(statement: ast.stmt, nest: Nest) -> bool:

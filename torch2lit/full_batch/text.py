@@ -39,7 +39,10 @@ _COMMENT = (
     "# The whole set is the one batch of every epoch. A generator of its own keeps",
     "# the loader from drawing the script's random numbers.",
 )
-
+_OF_NOTHING = (
+    "# The script trains in one go: an epoch has one batch. A generator of its own keeps",
+    "# the loader from drawing the script's random numbers.",
+)
 _OF_EVALUATION = (
     "# The script evaluates in one go: a validation has one batch. A generator of its own",
     "# keeps the loader from drawing the script's random numbers.",
@@ -98,7 +101,7 @@ class _Writer:
                 plain = shared or (len(parts) == 1 and part is one.training)
                 loader = self._free_name("loader" if plain else f"{'train' if part is one.training else 'val'}_loader")
                 self.loaders[loader] = one
-                comment = [] if above else _COMMENT if one.training is not None else _OF_EVALUATION
+                comment = [] if above else _comment(one)
                 above += self._construction(loader, names if shared else [*part.names], indent, comment)
             self._wrap(part, names if shared else [*part.names], loader, unit)
 
@@ -147,6 +150,12 @@ class _Writer:
     def _indent(self, statement: ast.stmt) -> str:
         line = self.source.lines[statement.lineno - 1]
         return line[: len(line) - len(line.lstrip())]
+
+
+def _comment(one: FullBatch) -> Sequence[str]:
+    if one.training is None:
+        return _OF_EVALUATION
+    return _COMMENT if one.training.names else _OF_NOTHING
 
 
 def _first_line(statement: ast.stmt) -> int:

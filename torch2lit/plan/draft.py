@@ -129,13 +129,14 @@ class Logged:
     """A number that the module logs where the script reports it: ``value`` as source, in the raw script's names.
 
     ``form``: "" for a value that is logged as it is; "float" for one that may be an array of one element; "double" for a number by
-    which the script decides, made by the ``torch`` of that name.
+    which the script decides, made by the ``torch`` of that name. ``bar``: the script shows it in a progress bar.
     """
 
     name: str
     value: str
     form: str = ""
     torch: str = "torch"
+    bar: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +151,12 @@ class Watched:
 
 @dataclass
 class Reports:
-    """What is logged before and after one reporting statement; ``shared``: over all processes together."""
+    """What is logged before and after one reporting statement; ``shared``: over all processes together, ``one_batch``: for the only batch."""
 
     before: list[Logged] = field(default_factory=list)
     after: list[Logged] = field(default_factory=list)
     shared: bool = False
+    one_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from .looks import Looks
 from .loop_bars import loop_bars
 from .no_arrays import NoArrays
 from .numbers import Numbers
+from .one_batch import runs_once
 from .ranks import Ranks
 
 
@@ -110,6 +111,10 @@ class StatementSite:
     @property
     def hook(self) -> str:
         return self._hook
+
+    @property
+    def runs_once(self) -> bool:
+        return runs_once(self._draft, self._hook)
 
     @property
     def automatic(self) -> bool:

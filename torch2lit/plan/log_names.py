@@ -51,7 +51,14 @@ def log_name(value: ast.expr, label: str, holder: str = "") -> str:
     shown = _fit(label).lower()
     if (_RESULT.search(shown) and not _RESULT.search(own.lower())) or ("loss" in shown and "loss" not in own.lower()):
         own = ""
-    kept = _fit(_single(plain(holder)))
+    kept = _fit(_single(re.sub(r"(^|_)losses(?=_)", r"\1loss", plain(holder))))
+    if (
+        "loss" in kept.lower()
+        and not shown
+        and "loss" not in own.lower()
+        and not _RESULT.search(own.lower().replace("err", ""))
+    ):
+        own = ""
     found = next((name for name in (own, shown, kept) if len(name) > 2), own or shown or kept)
     if isinstance(value, ast.BinOp) and (len(found) <= 2 or _NO_WORD.fullmatch(found.lower())):
         found = _fit(plain(_first_name(value)))

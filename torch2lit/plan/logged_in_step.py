@@ -8,12 +8,13 @@ print(epoch, loss, val_loss)             →      ...
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from ..recover.items import Item
 from ..recover.names import flow
 from ..recover.syntax import walk_scope
 from ..recover.variables import Variable
-from .draft import TRAINING_STEP, VALIDATION_END, VALIDATION_START, Draft, Logged, Reports
+from .draft import TRAINING_STEP, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Logged, Reports
 from .log_names import is_training_loss
 
 
@@ -23,7 +24,7 @@ def log_in_step(draft: Draft) -> None:
         return  # a logger has one point for each epoch then; of steps it has every 50th
     step = draft.hooks.get(TRAINING_STEP, [])
     names = {n.name for s in _statements(step) if (r := draft.reports.get(s)) for n in (*r.before, *r.after)}
-    for hook in (VALIDATION_START, VALIDATION_END):
+    for hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END):
         for item in draft.hooks.get(hook, []):
             for statement in _statements([item]):
                 reports = draft.reports.get(statement)
@@ -34,7 +35,7 @@ def log_in_step(draft: Draft) -> None:
                         assert reports is not None
                         reports.after.remove(one)
                         made, name = found
-                        draft.reports.setdefault(made, Reports()).after.append(Logged(one.name, name))
+                        draft.reports.setdefault(made, Reports()).after.append(replace(one, value=name))
 
 
 def _statements(items: list[Item]) -> list[ast.stmt]:
@@ -51,7 +52,7 @@ def _found_by(draft: Draft, one: Logged, item: Item, step: list[Item]) -> tuple[
     if len(writers) != 1 or writers[0] not in step or _is_changed(draft, variable):
         return None
     made = writers[0]
-    if made.kind != "statement" or made.guard is not None or made.node in draft.removals:
+    if made.kind not in ("statement", "result") or made.guard is not None or made.node in draft.removals:
         return None
     if not isinstance(made.node, ast.Assign | ast.AnnAssign) or made.node in draft.claims:
         return None

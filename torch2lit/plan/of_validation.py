@@ -15,6 +15,7 @@ from ..recover.syntax import blocks, walk
 from ..recover.variables import Variable
 from .changes import changed_names
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_STEP, Draft
+from .one_batch import has_one_batch
 
 _NO_RESULTS = {Role.MODEL, Role.OPTIMIZER, Role.SCHEDULER}
 
@@ -56,6 +57,9 @@ class OfValidation:
         for item in found.before:
             self._run(item, _Region.OWN)
         for item in self.draft.hooks.get(VALIDATION_STEP, []):
+            if has_one_batch(self.draft, found):
+                self._run(item, _Region.OWN)
+                continue
             self._found(self.draft.variables.use(item).written | self._changed(item))
         own = [i for one in found.all for i in (*one.before, *one.body, *one.trailing)]
         for item in self.draft.hooks.get(VALIDATION_END, []):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..recover.items import Item
 from ..recover.roles import Role
@@ -25,6 +25,7 @@ from .draft import (
     TRAINING_STEP,
     VALIDATION_END,
     VALIDATION_START,
+    VALIDATION_STEP,
     Draft,
     Logged,
     Reports,
@@ -39,12 +40,22 @@ from .metrics import logged_numbers
 from .no_arrays import NoArrays
 from .numbers import Numbers
 from .of_validation import OfValidation
+from .one_batch import runs_once
 from .shown import Shown
-from .shown_numbers import root_of, shown_numbers
+from .shown_numbers import root_of, shown_by_bar, shown_numbers
 from .state import State
 from .steps import open_controls
 
-_HOOKS = (TRAINING_STEP, BEFORE_STEP, BATCH_END, EPOCH_START, VALIDATION_START, VALIDATION_END, EPOCH_END)
+_HOOKS = (
+    TRAINING_STEP,
+    BEFORE_STEP,
+    BATCH_END,
+    EPOCH_START,
+    VALIDATION_START,
+    VALIDATION_STEP,
+    VALIDATION_END,
+    EPOCH_END,
+)
 _STEPS = (TRAINING_STEP, BEFORE_STEP, BATCH_END)
 _AROUND = (VALIDATION_END, EPOCH_END)
 _CLOCKS = ("time.", "datetime.", "psutil.")
@@ -93,6 +104,8 @@ class _Reporter:
         self._end_validation()
         self._watch()
         for hook in _HOOKS:
+            if hook == VALIDATION_STEP and not runs_once(self.draft, hook):
+                continue
             places = sorted(self._places(hook), key=lambda p: (p.depth, p.order))
             for place in places:
                 self._report(place)
@@ -108,9 +121,15 @@ class _Reporter:
                 for kept in {n.id: n for n in kept_by(place.statement)}.values():
                     if not site.is_loss(kept) or self._is_reduced(kept, place):
                         continue
-                    if shown := self._name(log_name(kept, "") or "loss", place, kept, kept.id):
+                    name = log_name(kept, "") or "loss"
+                    if shown := self._name(name, place, kept, kept.id) or self._name_of_step(name, place, kept):
                         reports = self.draft.reports.setdefault(place.statement, Reports())
                         reports.after.append(Logged(shown, kept.id))
+
+    def _name_of_step(self, name: str, place: _Place, kept: ast.Name) -> str:
+        """The name of a loss of the step where a validation's hook tells the epoch's by the same word."""
+        told = {n for hook in (VALIDATION_START, VALIDATION_END) for n in self.taken.get(hook, ())}
+        return self._name(f"{name}_step", place, kept, kept.id) if name in told else ""
 
     def _site(self, place: _Place) -> StatementSite:
         return StatementSite(self.draft, place.item, place.statement, place.hook, set())
@@ -193,7 +212,9 @@ class _Reporter:
         if place.statement in self.written:
             return
         found: list[Logged] = []
-        for shown in shown_numbers(self.draft.source, place.statement):
+        bar = self._is_label(place)
+        all_shown = shown_by_bar if bar else shown_numbers
+        for shown in all_shown(self.draft.source, place.statement):
             if shown.holder and place.hook in _STEPS and self._starts_anew(place):
                 continue
             try:
@@ -201,13 +222,20 @@ class _Reporter:
             except SyntaxError:
                 continue
             if logged is not None:
-                found.append(logged)
+                found.append(replace(logged, bar=bar))
         decided = self._decided(place)
         if found or decided:
             before = decided if isinstance(place.statement, ast.If | ast.Assign) else []
             after = [*found, *(decided if not before else [])]
             watched = self.draft.reports.get(place.statement, Reports()).before
-            self.draft.reports[place.statement] = Reports([*watched, *before], after, self._is_shared(place))
+            self.draft.reports[place.statement] = Reports(
+                [*watched, *before], after, self._is_shared(place), place.hook == VALIDATION_STEP
+            )
+
+    def _is_label(self, place: _Place) -> bool:
+        """Whether a statement labels the bar of a loop that Lightning runs now, where what it shows is one value."""
+        bar = self.draft.claimed_by.get(place.statement) == "progress_bar" and place.statement in self.draft.claims
+        return bar and not self.draft.claims[place.statement].logged and runs_once(self.draft, place.hook)
 
     def _decided(self, place: _Place) -> list[Logged]:
         """The numbers by which a test, or a schedule that waits for a plateau, decides."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..formatted_numbers import label_of
 from ..recover.syntax import Source, walk
@@ -39,6 +40,29 @@ def shown_numbers(source: Source, statement: ast.stmt) -> list[Shown]:
             if is_text(source, value) and _is_shown_later(source, target):
                 return [s for s in shown_by_text(source, value) if s.formatted]
     return []
+
+
+def shown_by_bar(source: Source, statement: ast.stmt) -> list[Shown]:
+    """What the label of a progress bar shows: ``set_postfix(loss=loss)``, ``set_description(f"loss: {loss:.4f}")``."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="set_postfix")) as call):
+            named = [(k.arg or "", k.value) for k in call.keywords]
+            for argument in call.args:
+                if isinstance(argument, ast.Dict):
+                    keys = [k.value if isinstance(k, ast.Constant) else "" for k in argument.keys]
+                    named += [(str(key), v) for key, v in zip(keys, argument.values, strict=True)]
+            return [shown for name, value in named for shown in _entry(source, name, value)]
+        case ast.Expr(value=ast.Call() as call):
+            given = [*call.args, *(k.value for k in call.keywords)]
+            return [s for a in given for s in shown_by_text(source, a) if s.formatted]
+    return []
+
+
+def _entry(source: Source, name: str, value: ast.expr) -> Iterator[Shown]:
+    if is_text(source, value):
+        yield from (replace(s, label=name) for s in shown_by_text(source, value) if s.formatted)
+    else:
+        yield Shown(name, text_of(source, value))
 
 
 def _is_shown_later(source: Source, target: ast.expr) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 
 from ..recover.items import Item, parts
-from ..recover.makings import Value, makings, sources
 from ..recover.phases import Validation
 from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
@@ -21,6 +20,7 @@ from .may_run import may_run
 from .mode_afterwards import items_path, mode_shows_after
 from .mode_dependent import mode_dependent
 from .modes import mode_calls, only_mode_call
+from .one_batch import has_one_batch
 from .second_evaluation import Divided, own_items
 from .state import State
 from .steps import open_controls
@@ -184,7 +184,7 @@ def _left_in_eval(draft: Draft, found: Validation, model: Variable, inside: list
         return False
     start = [*found.leading, *found.before]
     later = [*start, *inside, *rest]
-    run = start if _may_be_empty(draft, found) else [*found.leading, *inside]
+    run = [*found.leading, *inside] if has_one_batch(draft, found) else start
     if not items_path(draft, run, model).switches or _may_train(draft, later) or _is_handed_on(draft, later):
         return False
     if any(isinstance(a, ast.Try) and a.handlers for a in draft.source.ancestors(draft.nest.outermost)):
@@ -202,7 +202,7 @@ def _in_eval_behind(draft: Draft, found: Validation, model: Variable, inside: li
     if asked or counted or model in draft.variables.written_in_sight(everywhere) or not _is_straight(draft):
         return False
     start = [*found.leading, *found.before]
-    run = start if _may_be_empty(draft, found) else inside
+    run = inside if has_one_batch(draft, found) else start
     if not items_path(draft, run, model).switches:
         return False
     later = [*start, *inside]
@@ -249,19 +249,6 @@ def _is_straight(draft: Draft) -> bool:
     code = [*draft.epoch.before, *draft.epoch.batch, *draft.epoch.leaving]
     code += [i for hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END) for i in draft.hooks.get(hook, [])]
     return not any(not isinstance(c, ast.Continue) for i in code for c in open_controls(draft, i.node))
-
-
-def _may_be_empty(draft: Draft, found: Validation) -> bool:
-    """Whether the validation may have no batch: what it runs over is no loader of one batch that is written out."""
-    if not isinstance(found.loop.base, ast.Name):
-        return True
-    made = [m for m in makings(Value(found.loop.base, found.frame.scope, draft.roles)) if m.last_name == "DataLoader"]
-    one = [m for m in made if isinstance(data := m.argument("dataset", 0), Value) and _has_element(data.node)]
-    return not made or len(one) != len(sources(Value(found.loop.base, found.frame.scope, draft.roles)))
-
-
-def _has_element(node: ast.expr) -> bool:
-    return isinstance(node, ast.List) and len(node.elts) == 1 and not isinstance(node.elts[0], ast.Starred)
 
 
 def _may_train(draft: Draft, items: list[Item]) -> bool:

@@ -33,7 +33,12 @@ def is_batch_source(definition: ast.ClassDef) -> bool:
     if {m.name for m in methods if isinstance(m, ast.FunctionDef)} != _METHODS or not (made and length and start):
         return False
     steps = _counted(length)
-    return bool(steps) and _makes_range(made, steps) and _yields_once(start, steps) and _keeps(definition, made)
+    return (
+        bool(steps)
+        and _makes_range(made, steps)
+        and _yields_once(start, steps)
+        and _keeps(definition, made, start, steps)
+    )
 
 
 def source_makings(value: Value) -> list[Making]:
@@ -107,7 +112,7 @@ def _yields_once(start: ast.FunctionDef, steps: str) -> bool:
         case [ast.For(iter=ast.Attribute(value=ast.Name(id="self"), attr=attribute), orelse=[]) as loop]:
             last = loop.body[-1]
             yields = [n for n in walk(loop) if isinstance(n, ast.Yield | ast.YieldFrom)]
-            leaves = any(isinstance(n, ast.Break | ast.Continue | ast.Return | ast.Try) for n in walk(loop))
+            leaves = any(isinstance(n, ast.Break | ast.Continue | ast.Return) for n in walk(loop))
             straight = isinstance(last, ast.Expr) and isinstance(last.value, ast.Yield)
             return attribute == steps and straight and len(yields) == 1 and not leaves
     return False
@@ -120,13 +125,23 @@ def _only_binds(statement: ast.stmt) -> bool:
     )
 
 
-def _keeps(definition: ast.ClassDef, made: ast.FunctionDef) -> bool:
-    """Whether nothing but the constructor stores into the object."""
-    inside = {id(n) for n in walk(made)}
+def _keeps(definition: ast.ClassDef, made: ast.FunctionDef, start: ast.FunctionDef, steps: str) -> bool:
+    """Whether nothing but the constructor stores into the object, besides a turn that starts an iterator of it again."""
+    inside = {id(n) for n in walk(made)} | {id(n) for s in walk(start) for n in _started_again(s, steps)}
     return not any(
         isinstance(n, ast.Attribute) and not isinstance(n.ctx, ast.Load) and id(n) not in inside
         for n in walk(definition)
     )
+
+
+def _started_again(node: ast.AST, steps: str) -> list[ast.expr]:
+    match node:
+        case ast.Assign(
+            targets=[ast.Attribute(value=ast.Name(id="self"), attr=name) as held],
+            value=ast.Call(func=ast.Name(id="iter"), args=[_]),
+        ) if name != steps:
+            return [held]
+    return []
 
 
 def _is_docstring(statement: ast.stmt) -> bool:

@@ -101,7 +101,8 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             base = value
             continue
         if isinstance(base, ast.IfExp) and (inner := _same_below(base)) is not None:
-            asks_twice = any(asks_for_itself(side, roles) for side in (base.body, base.orelse))
+            if any(asks_for_itself(side, roles) for side in (base.body, base.orelse)):
+                break  # it draws a random number where there is a bar, and none where there is not
             bar, base = True, inner
             continue
         if not isinstance(base, ast.Call):
@@ -203,6 +204,8 @@ def _asked_itself(name: str, loop: ast.For, value: ast.expr, scope: Scope, roles
             if name in bound_names([roles.source.statement_of(node)]):
                 continue  # another bar around it
             method = roles.source.parents.get(node)
+            if isinstance(method, ast.Attribute) and method.attr == "desc" and isinstance(method.ctx, ast.Store):
+                continue  # the text of a bar
             call = roles.source.parents.get(method) if isinstance(method, ast.Attribute) else None
             if not isinstance(call, ast.Call) or not isinstance(roles.source.parents.get(call), ast.Expr):
                 return True
@@ -222,11 +225,12 @@ def _last_value(name: str, place: ast.stmt, scope: Scope, roles: Roles) -> tuple
                         case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
                             return value, earlier
                         case ast.If(body=[ast.Assign(targets=[ast.Name(id=target)], value=value)], orelse=[]) if (
-                            target == name and is_bar_around(value, name)
+                            target == name and is_bar_around(value, name) and not asks_for_itself(value, roles)
                         ):
                             return value, earlier
                     if name in bound_names([earlier]):
-                        return None
+                        bar = _bar_around_the_same(earlier, name, block)
+                        return (bar, earlier) if bar is not None and not asks_for_itself(bar, roles) else None
         if isinstance(parent, ast.With):
             for item in parent.items:
                 match item.optional_vars:
@@ -235,6 +239,22 @@ def _last_value(name: str, place: ast.stmt, scope: Scope, roles: Roles) -> tuple
         if isinstance(parent, ast.For | ast.While) and name in bound_names([parent]):
             return None
         current = parent
+    return None
+
+
+def _bar_around_the_same(statement: ast.stmt, name: str, block: list[ast.stmt]) -> ast.expr | None:
+    """The bar that an `if` may give a name, when it is around what the name holds already: ``if rank == 0: batches = tqdm(loader)``."""
+    if not isinstance(statement, ast.If) or statement.orelse:
+        return None
+    stores = [s for s in statement.body if name in bound_names([s])]
+    before = [s for s in block[: block.index(statement)] if name in bound_names([s])]
+    match stores, before[-1:]:
+        case [ast.Assign(targets=[ast.Name()], value=ast.Call(args=[inner, *_]) as bar)], [
+            ast.Assign(targets=[ast.Name()], value=held)
+        ] if is_bar_call(bar) and ast.dump(inner) == ast.dump(held):
+            between = block[block.index(before[-1]) + 1 : block.index(statement) + 1]
+            kept = {n.id for n in ast.walk(held) if isinstance(n, ast.Name)}
+            return bar if not kept & set(bound_names(between)) else None
     return None
 
 

@@ -377,7 +377,11 @@ class HookWriter:
         renamed = rename(node, names)
         assert isinstance(renamed, Statement)
         final = renamed.visit(_PutResults({f"{_RESULT}{i}_": value for i, value in enumerate(results)}))
-        return self._manual(final, item.node)  # type: ignore[arg-type]
+        lines = self._manual(final, item.node)  # type: ignore[arg-type]
+        if (reports := self.draft.reports.get(item.node)) is not None:
+            logs = with_reports(reports, lambda _node: [], self.draft.own_points)(node)
+            lines = [*lines, *(rename(line, names) for line in logs)]
+        return lines
 
 
 def _chain(item: Item) -> list[Item]:

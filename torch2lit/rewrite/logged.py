@@ -16,19 +16,21 @@ def with_reports(reports: Reports, replacement: Replacement | None, own_points: 
 
     def apply(node: Any) -> list[Statement]:
         lines = as_lines(without_empty_parts(node) if replacement is None else replacement(node))
-        before, after = (_lines(n, reports.shared, own_points) for n in (reports.before, reports.after))
+        before, after = (_lines(n, reports, own_points) for n in (reports.before, reports.after))
         return [*before, *lines, *after]
 
     return apply
 
 
-def _lines(numbers: list[Logged], shared: bool, own_points: bool) -> list[Statement]:
-    return [log_line(numbers, shared, own_points)] if numbers else []
+def _lines(numbers: list[Logged], reports: Reports, own_points: bool) -> list[Statement]:
+    parts = [[n for n in numbers if n.bar is bar] for bar in (False, True)]
+    return [log_line(part, reports.shared, own_points, reports.one_batch) for part in parts if part]
 
 
-def log_line(numbers: list[Logged], shared: bool, own_points: bool) -> Statement:
-    """One line that logs numbers; ``shared``: those of all processes together."""
-    more = (", sync_dist=True" if shared else "") + (", logger=False" if own_points else "")
+def log_line(numbers: list[Logged], shared: bool, own_points: bool, one_batch: bool = False) -> Statement:
+    """One line that logs numbers; ``shared``: those of all processes together, ``one_batch``: in the step of the only batch."""
+    more = (", prog_bar=True" if numbers[0].bar else "") + (", batch_size=1" if one_batch else "")
+    more += (", sync_dist=True" if shared else "") + (", logger=False" if own_points else "")
     if len(numbers) == 1:
         text = f'self.log("{numbers[0].name}", {_value(numbers[0])}{more})'
     else:

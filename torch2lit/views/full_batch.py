@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+from ..batch_source.found import find_batch_sources
 from ..files.edits import edits_between
 from ..full_batch.constant import find_constant, hoisted
 from ..full_batch.regions import FullBatch, find_full_batches
@@ -30,7 +31,7 @@ class FullBatchView:
         torch = torch_name(program.roles)
         if program.view is not None or program.group is not None or not torch or not program.nests:
             return
-        found = find_full_batches(program.nests, program.roles, program.path)
+        found = _without_sources(program, find_full_batches(program.nests, program.roles, program.path))
         if not found and (way := _made_once(program)) is not None:
             yield way
         while found:
@@ -45,6 +46,14 @@ class FullBatchView:
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
         """The program as it is."""
         return program
+
+
+def _without_sources(program: Program, found: list[FullBatch]) -> list[FullBatch]:
+    """Those that hand over data, and of the others those whose turns get no batch of their own that a source could make."""
+    empty = [one for one in found if one.training is not None and not one.training.names]
+    sources = find_batch_sources(program.nests, program.roles, program.path) if empty else []
+    loops = [source.loop for source in sources]
+    return [one for one in found if one not in empty or one.loop not in loops]
 
 
 def _made_once(program: Program) -> Way | None:
