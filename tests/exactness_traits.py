@@ -340,7 +340,6 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "rate-with-warmup-as-long-as-the-training",
             "rate-of-every-step-from-a-count",
             "rate-between-two-epochs",
-            "learning-rate-rewritten-by-hand",
             "rate-written-behind-the-batches",
             "rate-in-the-saved-state-of-its-optimizer",
             "rate-that-follows-the-loss",
@@ -571,6 +570,17 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
         ),
     ),
     "Several networks, averages, wrappers": (
+        _t(
+            "an average that only evaluations see (`--callbacks`)",
+            "averages running statistics, too, validates with the average, and leaves it in the module",
+            "average-of-weights-and-buffers",
+            "average-that-a-function-evaluates",
+            "average-beside-last-weights",
+            "average-saved-in-every-epoch",
+            "average-fed-in-front-of-the-step",
+            "average-of-some-steps",
+            "average-evaluated-as-it-was-made",
+        ),
         _t(
             "two optimizers",
             "wants manual optimization",
