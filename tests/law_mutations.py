@@ -3032,6 +3032,14 @@ OF_CHECKPOINTS = (
     ),
     Mutation(
         1,
+        "own files: a batch that goes on without a step is counted",
+        OPTIMIZERS,
+        "return isinstance(control, ast.Continue) and any(_steps(draft, configured, s, item) for s in before)",
+        "return isinstance(control, ast.Continue) and before is not None",
+        _text("checkpoints-beside-a-warm-up-that-rests"),
+    ),
+    Mutation(
+        1,
         "own files: a schedule that steps behind the line is not seen",
         CHECKPOINT,
         'attr="step" | "load_state_dict"',
@@ -3097,7 +3105,7 @@ OF_AVERAGES = (
         "averages: the last weights are used behind the training",
         AVERAGES,
         'parent.attr in ("train", "eval")):\n                continue',
-        'parent.attr):\n                continue',
+        "parent.attr):\n                continue",
         _text("average-beside-last-weights"),
     ),
     Mutation(
