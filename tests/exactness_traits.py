@@ -340,7 +340,9 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "rate-with-warmup-as-long-as-the-training",
             "rate-of-every-step-from-a-count",
             "rate-between-two-epochs",
-            "learning-rate-rewritten-by-hand",
+            "rate-of-every-turn-over-a-range",
+            "rate-of-epochs-in-one-go",
+            "rate-beside-checkpoints-of-lightning",
             "rate-written-behind-the-batches",
             "rate-in-the-saved-state-of-its-optimizer",
             "rate-that-follows-the-loss",
@@ -487,7 +489,13 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "saved before the weights change again", "saves at the epoch's end", "checkpoint-before-weights-are-clipped"
         ),
         _t("steps by hand", "saves when it counts one", "checkpoint-of-steps-by-hand"),
-        _t("steps that the Trainer may not count", "never saves", "checkpoint-of-steps-that-are-not-counted"),
+        _t(
+            "steps that the Trainer may not count",
+            "never saves",
+            "checkpoint-of-steps-that-are-not-counted",
+            "checkpoints-beside-a-warm-up-that-steps",
+            "checkpoints-beside-a-warm-up-that-rests",
+        ),
         _t("more than a checkpoint holds", "has its own keys", "checkpoint-with-a-history"),
         _t("a file that another line reads", "writes another form", "checkpoint-that-another-line-reads"),
         _t("the script's own file (`callback`)", "the same bytes", "best-model-by-own-callback"),
@@ -571,6 +579,17 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
         ),
     ),
     "Several networks, averages, wrappers": (
+        _t(
+            "an average that only evaluations see (`--callbacks`)",
+            "averages running statistics, too, validates with the average, and leaves it in the module",
+            "average-of-weights-and-buffers",
+            "average-that-a-function-evaluates",
+            "average-beside-last-weights",
+            "average-saved-in-every-epoch",
+            "average-fed-in-front-of-the-step",
+            "average-of-some-steps",
+            "average-evaluated-as-it-was-made",
+        ),
         _t(
             "two optimizers",
             "wants manual optimization",

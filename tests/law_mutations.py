@@ -42,6 +42,7 @@ def _text(*names: str) -> tuple[str, ...]:
 
 
 EFFECTS = "torch2lit/recover/effects.py"
+AVERAGES = "torch2lit/averages/found.py"
 RATES_FOUND = "torch2lit/schedules/found.py"
 STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
@@ -3412,6 +3413,14 @@ OF_CHECKPOINTS = (
     ),
     Mutation(
         1,
+        "own files: a batch that goes on without a step is counted",
+        OPTIMIZERS,
+        "return isinstance(control, ast.Continue) and any(_steps(draft, configured, s, item) for s in before)",
+        "return isinstance(control, ast.Continue) and before is not None",
+        _text("checkpoints-beside-a-warm-up-that-rests"),
+    ),
+    Mutation(
+        1,
         "own files: a schedule that steps behind the line is not seen",
         CHECKPOINT,
         'attr="step" | "load_state_dict"',
@@ -3615,9 +3624,44 @@ OF_SCHEDULES = (
     ),
 )
 
+OF_AVERAGES = (
+    Mutation(
+        1,
+        "averages: the last weights are used behind the training",
+        AVERAGES,
+        'parent.attr in ("train", "eval")):\n                continue',
+        "parent.attr):\n                continue",
+        _text("average-beside-last-weights"),
+    ),
+    Mutation(
+        1,
+        "averages: one that is fed before the step",
+        AVERAGES,
+        "if body.index(update) < body.index(step) or not isinstance(update, ast.Expr):",
+        "if not isinstance(update, ast.Expr):",
+        _text("average-fed-in-front-of-the-step"),
+    ),
+    Mutation(
+        1,
+        "averages: one that is evaluated in train mode",
+        AVERAGES,
+        "if not switched and not self._switches(parent):",
+        "if False:",
+        _text("average-evaluated-as-it-was-made"),
+    ),
+    Mutation(
+        1,
+        "averages: running statistics are averaged unless told",
+        AVERAGES,
+        'buffers = told.pop("use_buffers", ast.Constant(False))',
+        'buffers = told.pop("use_buffers", ast.Constant(True))',
+        _trains("average-that-a-function-evaluates"),
+    ),
+)
+
 MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES,
+    *OF_SCHEDULES, *OF_AVERAGES,
 )  # fmt: skip

@@ -42,6 +42,7 @@ STOREYS = (
         "made_inside",
         "resuming",
         "schedules",
+        "averages",
     ),
     ("by_trainer",),
     ("views",),

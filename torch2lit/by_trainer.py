@@ -91,6 +91,8 @@ class Converter:
         self.wrapped_because: tuple[Hindrance, ...] = ()
         self.resumed = ""
         self.kept_resume: tuple[int, str] | None = None
+        self.averaging = ""
+        self.kept_average: tuple[int, str] | None = None
 
     def run(self, nests: list[Nest], findings: list[Finding]) -> Conversion:
         """The file with every nest converted for which a plan holds."""
@@ -169,6 +171,8 @@ class Converter:
                 self.wrapped_because,
                 self.resumed,
                 self.kept_resume,
+                self.averaging,
+                self.kept_average,
             )
             try:
                 draft, configured, state = make_plan(draft)

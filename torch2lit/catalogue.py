@@ -903,6 +903,32 @@ promise to keep. The callback saves the first epoch always, also one whose metri
 )
 register(
     Rule(
+        code="T2L390",
+        slug="average-by-lightning",
+        severity="note",
+        why="`--callbacks` (or `--level native`) was asked for: a callback of Lightning's keeps the average of the weights that the script kept.",
+        remedy="Nothing to do. When `fit` is over the module holds the average, and no longer the last weights of the training.",
+        text="""\
+`EMAWeightAveraging` and `WeightAveraging` average by the same formula, after the same steps: the training is the same, and so is every number of the validation. A checkpoint of the Trainer holds the average
+under `state_dict` and the weights of the training under `current_model_state`.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L391",
+        slug="average-kept",
+        severity="note",
+        why="`--callbacks` (or `--level native`) was asked for, and Lightning's callback would not keep the same average, or something would see other weights by it.",
+        remedy="Nothing has to be done: the script averages as it did. The message says what keeps it.",
+        text="""\
+The callback averages after every optimizer step. It has the average in the module while the Trainer validates, and leaves it there when the training is over. So an average that is fed at other moments,
+that is saved in an epoch, or beside which the model itself is evaluated or used behind the training, stays the script's own.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L380",
         slug="data-in-a-module",
         severity="note",

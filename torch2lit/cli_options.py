@@ -86,6 +86,12 @@ trainer_options = _stack(
         default=None,
         help="Loaders, and the data that is made for them alone, in a LightningDataModule.",
     ),
+    click.option(
+        "--callbacks",
+        flag_value="lightning",
+        default=None,
+        help="An average of the weights (AveragedModel) kept by a callback of Lightning's.",
+    ),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
     click.option("--num-nodes", type=int, metavar="N", help="How many machines."),
@@ -174,7 +180,17 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
     from .lightning_values import ValueProblem
     from .options import Options
 
-    names = ("accelerator", "devices", "num_nodes", "strategy", "precision", "checkpoints", "logger", "datamodule")
+    names = (
+        "accelerator",
+        "devices",
+        "num_nodes",
+        "strategy",
+        "precision",
+        "checkpoints",
+        "logger",
+        "datamodule",
+        "callbacks",
+    )
     values = {name: _first(given.get(name), getattr(config, name)) for name in names}
     target = _first(given.get("target"), config.target) or "auto"
     level = _first(given.get("level"), config.level) or "exact"

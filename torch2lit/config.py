@@ -38,6 +38,7 @@ class Config:
     checkpoints: str | None = None
     logger: str | None = None
     datamodule: str | None = None
+    callbacks: str | None = None
     fail_on: str | None = None
     exclude: tuple[str, ...] | None = None
     extend_exclude: tuple[str, ...] | None = None
@@ -75,6 +76,7 @@ _CHOICES = {
     "checkpoints": legal.CHECKPOINTS,
     "logger": legal.LOGGERS,
     "datamodule": legal.DATAMODULES,
+    "callbacks": legal.CALLBACKS,
     "fail_on": ("review", "refused"),
 }
 KEYS = tuple(field.name.replace("_", "-") for field in fields(Config))
@@ -89,6 +91,7 @@ OVERRIDDEN = (
     "checkpoints",
     "logger",
     "datamodule",
+    "callbacks",
     "select",
     "ignore",
 )

@@ -208,6 +208,10 @@ class Training(Protocol):
     def resumed(self) -> str:
         """The checkpoint from which the Trainer goes on, as source where it is made, "" when the script knows no such thing."""
 
+    @property
+    def averaging(self) -> str:
+        """The callback that averages the weights, as the call that makes it, "" when the script keeps no average or keeps it itself."""
+
     def trains(self, node: ast.expr, part: Part) -> bool:
         """Whether the name is the one model that is trained: the optimizer holds all its parameters and no others."""
 

@@ -50,6 +50,7 @@ TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
 CHECKPOINTS = ("own", "callback", "lightning")
 DATAMODULES = ("own", "lightning")
+CALLBACKS = ("own", "lightning")
 NO_NEPTUNE = (
     "neptune is not written: Neptune has been shut down, and Lightning's NeptuneLogger only says so. `own` leaves the script's neptune calls as they are; "
     "`tensorboard`, `csv`, `wandb` or `mlflow` log the numbers that the script reports beside them"
@@ -109,6 +110,11 @@ def logger(value: str) -> str:
 def datamodule(value: str) -> str:
     """Where the data is made. Raises ValueProblem."""
     return _one_of("datamodule", value, DATAMODULES)
+
+
+def callbacks(value: str) -> str:
+    """Who keeps what callbacks of Lightning's keep. Raises ValueProblem."""
+    return _one_of("callbacks", value, CALLBACKS)
 
 
 def precision(value: str) -> str:

@@ -11,6 +11,7 @@ _BY_LEVEL = {
     "checkpoints": {"exact": "own", "native": "lightning"},
     "logger": {"exact": "own", "native": "auto"},
     "datamodule": {"exact": "own", "native": "own"},
+    "callbacks": {"exact": "own", "native": "lightning"},
 }
 """What single options of the machinery are by each level."""
 MACHINERY, OWN = tuple(_BY_LEVEL), "own"
@@ -43,6 +44,8 @@ class Options:
     """``own``: the script's writers stay; ``tensorboard``, ``csv``: the Trainer has that logger; ``auto``: the one that the script writes for. None leaves it to the level."""
     datamodule: str | None = None
     """``lightning``: loaders and their data in a LightningDataModule; ``own``, also None: where the script makes them."""
+    callbacks: str | None = None
+    """``lightning``: a callback keeps the average of the weights; ``own``: the script does. None leaves it to the level."""
     fail_on: Severity | None = None
     time_limit: int = 300
     """Seconds that one file may take."""
@@ -67,6 +70,8 @@ class Options:
             spelled(self, "logger", legal.logger(self.logger))
         if self.datamodule is not None:
             spelled(self, "datamodule", legal.datamodule(self.datamodule))
+        if self.callbacks is not None:
+            spelled(self, "callbacks", legal.callbacks(self.callbacks))
         if self.fail_on is not None and self.fail_on not in SEVERITIES:
             raise legal.ValueProblem("fail_on", f"{self.fail_on!r} is none of {', '.join(SEVERITIES)}")
         legal.check_together(self.accelerator, self.devices, self.strategy, self.precision)

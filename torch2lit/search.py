@@ -9,6 +9,7 @@ from .ddp.hindrances import Unfoldable
 from .files.edits import edits_between
 from .origin import after_one_another, origin_of_edits, told
 from .program import Conversion, Mechanism, Outcome
+from .views.averaged import AveragedView
 from .views.batch_source import BatchSourceView
 from .views.counted import CountedView
 from .views.folding import WrapperView
@@ -27,6 +28,7 @@ VIEWS: tuple[View, ...] = (
     SwitchesView(),
     ModernView(),
     ResumedView(),
+    AveragedView(),
     HandedOverView(),
     MadeInsideView(),
     ScheduledView(),
@@ -106,6 +108,7 @@ def _by_trainer(program: Program) -> Conversion:
     converter.group = program.group
     converter.wrapped_because = program.wrapped_because
     converter.resumed, converter.kept_resume = program.resumed, program.kept_resume
+    converter.averaging, converter.kept_average = program.averaging, program.kept_average
     return converter.run(program.nests, program.findings)
 
 

@@ -244,6 +244,10 @@ class Draft:
     """The checkpoint from which the Trainer goes on, as source."""
     kept_resume: tuple[int, str] | None = None
     """The line and the reason why the script goes on from its own files itself."""
+    averaging: str = ""
+    """The callback that averages the weights, as the call that makes it."""
+    kept_average: tuple[int, str] | None = None
+    """The line and the reason why the script averages its weights itself."""
 
     mechanism: Mechanism = Mechanism.AUTOMATIC
     automatic: bool = True

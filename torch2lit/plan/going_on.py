@@ -39,6 +39,9 @@ class _Parts(Exception):
 
 def check_going_on(draft: Draft, configured: Configured, state: State) -> None:
     """Store what a checkpoint does not. Raises Refused when the resumed training would not be the uninterrupted one."""
+    if draft.kept_average is not None:
+        line, reason = draft.kept_average
+        draft.note("average-kept", line, f"the script averages its weights itself: {reason}")
     if draft.kept_resume is not None:
         line, reason = draft.kept_resume
         draft.note("resume-kept", line, f"the script goes on from its own files itself: {reason}")

@@ -98,15 +98,28 @@ def steps_are_counted(draft: Draft, configured: Configured) -> bool:
     if draft.mechanism is not Mechanism.MANUAL or draft.nest.epochs is None:
         return False
     for item in draft.hooks.get(TRAINING_STEP, []):
-        match item.node:
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="step"))) if (
-                item.kind == "statement" and item.guard is None
-            ):
-                if draft.variable(name, item.frame) in configured.optimizers:
-                    return True
-        if item.kind == "statement" and controls(item.node):
+        if item.kind != "statement":
+            continue
+        if item.guard is None and _steps(draft, configured, item.node, item):
+            return True
+        if not all(_has_stepped(draft, configured, control, item) for control in controls(item.node)):
             return False
     return False
+
+
+def _steps(draft: Draft, configured: Configured, statement: ast.stmt, item: Item) -> bool:
+    """Whether a statement is the step of an optimizer that Lightning has made its own."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="step"))):
+            return draft.variable(name, item.frame) in configured.optimizers
+    return False
+
+
+def _has_stepped(draft: Draft, configured: Configured, control: ast.stmt, item: Item) -> bool:
+    """Whether a `continue`, which ends the batch, stands behind a step in the block that holds it."""
+    block = draft.source.block_of(control)
+    before = block[: block.index(control)]
+    return isinstance(control, ast.Continue) and any(_steps(draft, configured, s, item) for s in before)
 
 
 def may_be_none(draft: Draft, optimizer: ast.expr) -> bool:

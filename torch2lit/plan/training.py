@@ -269,6 +269,10 @@ class DraftTraining:
     def resumed(self) -> str:
         return self._draft.resumed
 
+    @property
+    def averaging(self) -> str:
+        return self._draft.averaging
+
     def trains(self, node: ast.expr, part: Part) -> bool:
         return holds_every(self._draft, node, self._item_at(part)) and not self._draft.module_that_trains
 

@@ -39,7 +39,7 @@ class ScheduledView:
         for nest in program.nests:
             by_lightning = options.asked("checkpoints") == "lightning"
             found = find_schedule(nest, program.roles, wanted, saved=by_lightning)
-            if found is not None and spread and found.interval == "step":
+            if found is not None and spread and (found.interval == "step" or nest.batches is None):
                 return  # each process takes fewer steps, and its loader is not the script's
             if found is not None and (new := scheduled_text(program.roles, found)) is not None:
                 text, origin = new
@@ -54,9 +54,9 @@ class ScheduledView:
 
 def _finished(program: Program, found: Schedule, told: Conversion, result: Conversion) -> Conversion | Blocked:
     """With the statements that wrote the rate in the ledger, when Lightning steps the schedule."""
-    stepped = f'"lr_scheduler":{{"scheduler":{found.name},"interval":"{found.interval}"}}'
+    stepped = f'"lr_scheduler":{{"scheduler":{found.name},"interval":'
     whole = result.outcome is Outcome.CONVERTED and result.mechanism is not Mechanism.FABRIC
-    if _SAVES.search(result.after) or not whole or stepped not in "".join(result.after.split()):
+    if not whole or stepped not in "".join(result.after.split()) or _SAVES.search(result.after):
         return Blocked(UNCONVERTED)
     known = {entry.line for entry in told.ledger}
     entries = [entry for entry in _entries(program, found) if entry.line not in known]

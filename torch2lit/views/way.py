@@ -23,7 +23,7 @@ from ..recover.syntax import Seen, Source, source_of
 
 MODERN, SWITCHES, METHODS, INHERITED, WRAPPER = "modern", "switches", "methods", "inherited", "wrapper"
 FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE = "full-batch", "batch-source", "counted", "made-inside"
-RESUMED, HANDED_OVER, SCHEDULED = "resumed", "handed-over", "scheduled"
+RESUMED, HANDED_OVER, SCHEDULED, AVERAGED = "resumed", "handed-over", "scheduled", "averaged"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
 ALL = frozenset(
@@ -40,6 +40,7 @@ ALL = frozenset(
         RESUMED,
         HANDED_OVER,
         SCHEDULED,
+        AVERAGED,
     )
 )
 
@@ -66,6 +67,10 @@ class Program:
     """The checkpoint from which the Trainer goes on, as source; the script's own block for it was taken out of the text."""
     kept_resume: tuple[int, str] | None = None
     """The line and the reason why the script goes on from its own files."""
+    averaging: str = ""
+    """The callback that averages the weights, as the call that makes it; the script's own average was taken out of the text."""
+    kept_average: tuple[int, str] | None = None
+    """The line and the reason why the script averages its weights itself."""
 
     @cached_property
     def source(self) -> Source:
@@ -105,13 +110,20 @@ class Program:
     def seen(self, text: str, *closed: str, group: Group | None = None) -> Program:
         """The same program in another text, for which some views are closed."""
         return Program(
-            text, self.path, self.options, self.closed | {*closed}, group or self.group, resumed=self.resumed
+            text,
+            self.path,
+            self.options,
+            self.closed | {*closed},
+            group or self.group,
+            resumed=self.resumed,
+            averaging=self.averaging,
         )
 
     def moved(self, text: str, lines: Mapping[int, int], *closed: str) -> Program:
         """The same program in another text, with what is known of it at the lines of that text; ``lines`` leads back from them."""
         places = {raw: line for line, raw in lines.items()}
-        explained, because, resume = self.explained, self.wrapped_because, self.kept_resume
+        explained, because = self.explained, self.wrapped_because
+        resume, average = self.kept_resume, self.kept_average
         return replace(
             self,
             text=text,
@@ -119,6 +131,7 @@ class Program:
             explained=explained and tuple(replace(one, line=places.get(one.line, one.line)) for one in explained),
             wrapped_because=tuple(replace(one, line=places.get(one.line, one.line)) for one in because),
             kept_resume=resume and (places.get(resume[0], resume[0]), resume[1]),
+            kept_average=average and (places.get(average[0], average[0]), average[1]),
         )
 
 

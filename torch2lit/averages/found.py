@@ -1,0 +1,249 @@
+"""An ``AveragedModel`` that follows every step and is all that the script evaluates, when Lightning's callback keeps the same average.
+
+ema_model = AveragedModel(model, avg_fn=get_ema_avg_fn(0.99))
+...
+    optimizer.step()
+    ema_model.update_parameters(model)                            →   Trainer(callbacks=[EMAWeightAveraging(decay=0.99, use_buffers=False)])
+...
+evaluate(ema_model, val_loader)                                   →   validation_step, while the callback has the average in the module
+
+The callback averages after every optimizer step and puts the average in the module's place for the validation alone, and for good when the training is over. So the
+model itself must be in nothing but the training, and the average in nothing but evaluations and what comes behind the loop.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..recover.nest import Nest
+from ..recover.roles import Key, Roles
+from ..recover.syntax import walk
+from ..schedules.counts import own_controls
+from ..schedules.settled import Settled
+
+_CLASS = "torch.optim.swa_utils.AveragedModel"
+_EMA = "torch.optim.swa_utils.get_ema_avg_fn"
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """``made`` makes the average of ``model``, ``update`` feeds it; ``uses`` are its other mentions, ``callback`` is the call that makes Lightning's."""
+
+    made: ast.Assign
+    model: str
+    update: ast.stmt
+    uses: tuple[ast.Name, ...]
+    callback: str
+
+
+class Stays(Exception):
+    """Why the script goes on averaging itself."""
+
+    def __init__(self, node: ast.AST, reason: str) -> None:
+        super().__init__(reason)
+        self.line: int = node.lineno  # type: ignore[attr-defined]
+        self.reason = reason
+
+
+def find_average(nest: Nest, roles: Roles) -> Average | None:
+    """The average of one training; None where there is none. Raises Stays."""
+    made = [
+        n
+        for n in roles.source.all(ast.Assign)
+        if isinstance(n.value, ast.Call) and roles.full_name(n.value.func) == _CLASS
+    ]
+    return _Search(nest, roles, made[0]).found() if len(made) == 1 else None
+
+
+class _Search:
+    def __init__(self, nest: Nest, roles: Roles, made: ast.Assign) -> None:
+        self.nest, self.roles, self.source, self.made = nest, roles, roles.source, made
+        self.entry = nest.entry.scope
+
+    def found(self) -> Average:
+        """Every condition, one after the other. Raises Stays."""
+        model, callback = self._made()
+        update, place = self._update()
+        average = self._key(self.made.targets[0])
+        uses = tuple(n for n in self._mentions(average) if n is not self.made.targets[0] and not _within(n, update))
+        for use in uses:
+            self._check_use(use, place)
+        if not any(_within(use, self.nest.outermost) for use in uses):
+            raise Stays(self.made, "nothing in the loop evaluates it")
+        self._check_modes(uses, place)
+        self._check_model(self._key(model), model.id, update, place)
+        return Average(self.made, model.id, update, uses, callback)
+
+    # ---- the average
+
+    def _made(self) -> tuple[ast.Name, str]:
+        call = self.made.value
+        assert isinstance(call, ast.Call)
+        match self.made.targets, call.args:
+            case [ast.Name()], [ast.Name() as model]:
+                pass
+            case _:
+                raise Stays(self.made, "it is made of something else than a model alone")
+        if self.source.scope_of(self.made) is not self.entry or self.nest.epochs is None:
+            raise Stays(self.made, "it is not made where the loop is")
+        block, outermost = self.source.block_of(self.made), self.nest.outermost
+        around = [outermost, *self.source.ancestors(outermost)]
+        if not any(s in around for s in block[block.index(self.made) + 1 :]):
+            raise Stays(self.made, "it may not be made at all")
+        told = {k.arg or "": k.value for k in call.keywords}
+        buffers = told.pop("use_buffers", ast.Constant(False))
+        known = isinstance(buffers, ast.Constant) and isinstance(buffers.value, bool)
+        if set(told) - {"avg_fn", "multi_avg_fn"} or len(told) > 1 or not known:
+            raise Stays(self.made, "the callback is not told all that it is made with")
+        self._check_settled(told)
+        return model, self._callback(told, f"use_buffers={ast.unparse(buffers)}")
+
+    def _check_settled(self, told: dict[str, ast.expr]) -> None:
+        settled = Settled(self.roles, self.nest, self.made)
+        for value in told.values():
+            own = {a.arg for n in walk(value) if isinstance(n, ast.Lambda) for a in n.args.args}
+            for node in walk(value):
+                if isinstance(node, ast.Name) and node.id not in own:
+                    whole = self._whole(node)
+                    if not settled.value(whole, self.entry) and not settled.function(node, self.entry):
+                        raise Stays(value, f"`{self.source.segment(whole)}` may change")
+
+    def _whole(self, name: ast.Name) -> ast.expr:
+        """The chain of attributes that begins with a name."""
+        node: ast.expr = name
+        while isinstance(above := self.source.parents[node], ast.Attribute | ast.Subscript):
+            node = above
+        return node
+
+    def _callback(self, told: dict[str, ast.expr], buffers: str) -> str:
+        match told.get("avg_fn"):
+            case ast.Call(func=function, args=arguments, keywords=keywords) if self.roles.full_name(function) == _EMA:
+                given = [*arguments, *(k.value for k in keywords)]
+                if len(given) > 1:
+                    raise Stays(self.made, "the callback is not told all that it is made with")
+                decay = [f"decay={self.source.segment(value)}" for value in given]
+                return f"EMAWeightAveraging({', '.join([*decay, buffers])})"
+        rule = [f"{name}={self.source.segment(value)}" for name, value in told.items()]
+        return f"WeightAveraging({', '.join([*rule, buffers])})"
+
+    def _update(self) -> tuple[ast.stmt, ast.stmt]:
+        """The statement that feeds it, once behind every step, and the statement of the epoch that holds the batches."""
+        nest = self.nest
+        target = self.made.targets[0]
+        assert isinstance(target, ast.Name)
+        updates = [
+            c for c in self.source.calls if isinstance(c.func, ast.Attribute) and c.func.attr == "update_parameters"
+        ]
+        if len(updates) != 1 or nest.batches is None or nest.step_frame.scope is not self.entry or len(nest.steps) != 1:
+            raise Stays(self.made, "it is not fed once in the loop over the batches")
+        update, body = self.source.statement_of(updates[0]), nest.batches.node.body
+        step = self.source.statement_of(nest.steps[0])
+        fed = isinstance(updates[0].func, ast.Attribute) and _is(updates[0].func.value, target.id)
+        model = self.made.value.args[0]  # type: ignore[attr-defined]
+        if (
+            not fed
+            or update not in body
+            or step not in body
+            or [ast.dump(a) for a in updates[0].args] != [ast.dump(model)]
+        ):
+            raise Stays(update, "it is not fed in every batch")
+        if body.index(update) < body.index(step) or not isinstance(update, ast.Expr):
+            raise Stays(update, "it is fed before the step")
+        if any(True for _ in own_controls(body, ast.Continue, ast.Break, ast.Return)):
+            raise Stays(update, "a batch may leave it out")
+        epoch = self.nest.epochs.node.body if self.nest.epochs is not None else []
+        if nest.batches.node not in epoch:
+            raise Stays(update, "an epoch may leave it out")
+        return update, nest.batches.node
+
+    # ---- who uses it
+
+    def _check_use(self, use: ast.Name, batches: ast.stmt) -> None:
+        """It is called, handed to a function or switched to eval mode behind the batches, or read behind the loop."""
+        behind = use.lineno > (self.nest.outermost.end_lineno or 0)
+        if (
+            self.source.scope_of(use) is not self.entry
+            or use.lineno <= (batches.end_lineno or 0)
+            or not isinstance(use.ctx, ast.Load)
+        ):
+            raise Stays(use, f"line {use.lineno} uses it elsewhere")
+        parent = self.source.parents[use]
+        match parent, self.source.parents[parent]:
+            case ast.Call(), _:
+                return
+            case ast.Attribute(attr="eval"), ast.Call():
+                return
+            case ast.Attribute(attr="module"), ast.Attribute(attr="state_dict" | "parameters" | "eval" | "forward") if (
+                behind
+            ):
+                return
+            case ast.Attribute(attr="module"), ast.Call() if behind:
+                return
+        raise Stays(use, f"`{self.source.segment(self.source.statement_of(use))[:60]}` needs the average itself")
+
+    def _check_modes(self, uses: tuple[ast.Name, ...], batches: ast.stmt) -> None:
+        """Whether the average is in eval mode by the script's own word, and the model in train mode."""
+        model = self.made.value.args[0].id  # type: ignore[attr-defined]
+        first = min((u for u in uses), key=lambda u: u.lineno)
+        parent = self.source.parents[first]
+        switched = isinstance(parent, ast.Attribute) and parent.attr == "eval"
+        if not switched and not self._switches(parent):
+            raise Stays(first, "it is evaluated in the mode in which it was made")
+        epochs = self.nest.epochs
+        assert epochs is not None
+        before = [s for s in epochs.node.body if s.lineno < batches.lineno]
+        trains = [c for s in before for c in walk(s) if isinstance(c, ast.Call) and isinstance(c.func, ast.Attribute)]
+        if not any(
+            c.func.attr == "train" and _is(c.func.value, model) and not c.args
+            for c in trains
+            if isinstance(c.func, ast.Attribute)
+        ):
+            raise Stays(batches, f"`{model}` is not put in train mode in every epoch")
+
+    def _switches(self, call: ast.AST) -> bool:
+        """Whether a call is of a function that begins by switching what it is given to eval mode."""
+        own = (
+            self.source.function(call.func.id)
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+            else None
+        )
+        for statement in own.body[:3] if own is not None else []:
+            match statement:
+                case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="eval"))):
+                    return own is not None and name in [a.arg for a in own.args.args]
+        return False
+
+    def _check_model(self, key: Key, model: str, update: ast.stmt, batches: ast.stmt) -> None:
+        """Whether the model itself is in nothing but the training."""
+        for node in self._mentions(key):
+            if node.lineno < self.nest.outermost.lineno and self.source.scope_of(node) is self.entry:
+                continue
+            parent = self.source.parents[node]
+            if _within(node, batches) or (isinstance(parent, ast.Attribute) and parent.attr in ("train", "eval")):
+                continue
+            raise Stays(
+                node, f"line {node.lineno} uses `{model}` itself, and the callback leaves the average in its place"
+            )
+
+    # ---- names
+
+    def _key(self, name: ast.expr) -> Key:
+        key = self.roles.key(self.entry, name.id) if isinstance(name, ast.Name) else None
+        if key is None or key[0] is not self.entry or self.roles.rebound_unseen(key):
+            raise Stays(self.made, "it may be another one later")
+        return key
+
+    def _mentions(self, key: Key) -> Iterator[ast.Name]:
+        for node in self.source.all(ast.Name):
+            if node.id == key[1] and self.roles.key(self.source.scope_of(node), node.id) == key:
+                yield node
+
+
+def _is(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _within(node: ast.expr, statement: ast.stmt) -> bool:
+    return any(n is node for n in walk(statement))
