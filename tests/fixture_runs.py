@@ -105,6 +105,12 @@ def raw_run(name: str) -> Run:
     return run_script(case(name), case(name).runnable, legacy=case(name).legacy)
 
 
+@functools.lru_cache(maxsize=64)
+def run_of(name: str, text: str) -> Run:
+    """What a conversion of a case does; one that several options write is run once."""
+    return run_script(case(name), text)
+
+
 def plain_lines(printed: str) -> list[str]:
     """What was printed, without progress bars, times and addresses."""
     parts = re.split(r"[\r\n]", printed)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from fixture_cases import broken_laws, case, names, reviews
-from fixture_runs import differences, raw_run, run_script
+from fixture_runs import differences, raw_run, run_of
 
 from torch2lit.api import convert_source
 from torch2lit.program import Conversion, Outcome
@@ -39,5 +39,5 @@ def test_it_trains_the_same(name: str) -> None:
     result = by_fabric(name)
     if result.outcome is not Outcome.CONVERTED:
         pytest.skip(f"{result.outcome.value}: {result.reason}")
-    told = differences(raw_run(name), run_script(case(name), result.after))
+    told = differences(raw_run(name), run_of(name, result.after))
     assert not told or reviews(result), ["trains differently and no finding says so", *told]

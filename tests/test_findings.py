@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import pytest
@@ -22,6 +23,7 @@ WITHOUT_A_CASE = {
 }
 
 
+@functools.cache
 def raised() -> set[str]:
     """The names of the findings in the expectations of all golden cases."""
     found = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fixture_cases import case, conversion, names, reviews
-from fixture_runs import differences, plain_lines, raw_run, run_script
+from fixture_runs import differences, plain_lines, raw_run, run_of, run_script
 
 from torch2lit.program import Outcome
 
@@ -28,7 +28,7 @@ def test_conversion_trains_the_same(name: str) -> None:
         if result.outcome.value not in c.outcomes:
             pytest.fail(f"not converted: {result.outcome.value} {result.error or result.reason}")
         pytest.skip(f"{result.outcome.value}, as it may be")
-    told = differences(raw_run(name), run_script(c, result.after))
+    told = differences(raw_run(name), run_of(name, result.after))
     if told and c.verify == "flagged":
         assert reviews(result), ["trains differently and no finding says so", *told]
     else:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from fixture_cases import broken_laws, case, conversion, names, reviews
-from fixture_runs import differences, raw_run, run_script
+from fixture_runs import differences, raw_run, run_of
 
 from torch2lit.api import convert_source
 from torch2lit.program import Conversion, Outcome
@@ -40,5 +40,5 @@ def test_it_trains_and_saves_the_same(name: str) -> None:
     result = natively(name)
     if result.outcome is not Outcome.CONVERTED or result.after == natively(name, "exact").after:
         pytest.skip("nothing is saved by Lightning")
-    told = differences(raw_run(name), run_script(case(name), result.after))
+    told = differences(raw_run(name), run_of(name, result.after))
     assert not told or reviews(result), ["trains differently and no finding says so", *told]

@@ -13,10 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import warm_starts
+from fixture_runs import import_everything
 
 from torch2lit.options import Options
 from torch2lit.verify import VerifyResult, verify
-from torch2lit.verify.run import Request, Run, run_script
+from torch2lit.verify.run import Request, Run, _environment, run_script
 from torch2lit.verify.workspace import build
 
 DATA = Path(__file__).parent / "data" / "verify"
@@ -267,6 +269,13 @@ def test_the_script_finds_itself_started_directly(project: Path, how: str, reque
     assert names == ["helper", "json", "os", "sys", "torch"]
     assert (devices, threads) == ("", 1)
     assert more == [[], 0, True, False, "utf-8", False]
+
+
+@warm
+def test_starts_stay_warm_where_a_test_has_trained_in_its_own_process() -> None:
+    """torch and Lightning write into the environment when they are imported."""
+    import_everything()
+    assert not warm_starts.otherwise(_environment(os.environ))
 
 
 def test_workers_and_pickles_find_the_main_module(project: Path) -> None:

@@ -25,7 +25,9 @@ from torch2lit.verify import run
 from torch2lit.verify.ranks import rank_environments
 
 _NURSERY = Path(__file__).with_name("nursery.py")
-_OF_ONE_RUN = {"PWD", "PYTEST_CURRENT_TEST", *rank_environments(2)[1]}
+_OF_IMPORTS = {"PYTORCH_NVML_BASED_CUDA_CHECK", "TORCHINDUCTOR_CACHE_DIR"}
+"""What torch and Lightning set themselves when they are imported, as in the process of a test that trains there."""
+_OF_ONE_RUN = {"PWD", "PYTEST_CURRENT_TEST", *rank_environments(2)[1], *_OF_IMPORTS}
 """What may be otherwise in the environment of a warm start: no import looks at it, but for the rank, see tests/nursery.py."""
 cold_start = run._start
 
@@ -146,9 +148,14 @@ def start(wanted: run._Start, directory: Path, stack: ExitStack) -> Any:
     """What `torch2lit.verify.run` starts, forked where that is the same."""
     interpreter, *command = wanted.command
     environment = dict(wanted.environment)
-    if interpreter != sys.executable or _kept(environment) != _plain():
+    if interpreter != sys.executable or otherwise(environment):
         return cold_start(wanted, directory, stack)
-    return _nursery(_plain()).start(command, directory, environment, wanted.scratch)
+    return _nursery(_kept(environment)).start(command, directory, environment, wanted.scratch)
+
+
+def otherwise(environment: Mapping[str, str]) -> set[str]:
+    """The variables that make a start a cold one."""
+    return {name for name, _value in _kept(environment) ^ _plain()} - {"PYTHONHASHSEED"}
 
 
 def python(script: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

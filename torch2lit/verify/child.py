@@ -6,7 +6,9 @@ installed for the interpreter: the modules beside this file are loaded by their 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -24,6 +26,7 @@ _SIGNAL_AT_DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 def main() -> None:
     """Set the process up, run the script under the tracer, and leave with the script's own exit status."""
     _end_with_parent()
+    atexit.register(_leave)  # the first one, so that it is called last
     control: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     here = os.path.dirname(os.path.abspath(__file__))
     package = types.ModuleType(_PACKAGE)
@@ -86,9 +89,23 @@ def _wait_for_others(done: list[str], rank: int) -> None:
             time.sleep(0.02)
 
 
+def _leave() -> None:
+    """Let go of what the script holds, as Python does when it ends, and keep the collector from all that was imported: to look
+    through that takes longer than many a training.
+    """
+    namespace = vars(sys.modules["__main__"])
+    for name in [name for name in namespace if not name.startswith("__")]:
+        namespace[name] = None
+    gc.collect()
+    gc.freeze()
+
+
 def _pin_to_cpu() -> None:
+    gc.disable()  # what an import makes stays
     import torch
 
+    gc.freeze()
+    gc.enable()
     torch.set_num_threads(1)
     torch.backends.mps.is_available = lambda: False
 
