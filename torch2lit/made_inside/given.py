@@ -71,6 +71,23 @@ def find_given(nests: list[Nest], roles: Roles, wanted: Container[str]) -> Given
     return None
 
 
+def only_called(roles: Roles, function: ast.FunctionDef) -> bool:
+    """Whether every mention of a function of the script is a plain call of it, in this file."""
+    source = roles.source
+    if not isinstance(source.parents[function], ast.Module) or function.decorator_list:
+        return False
+    if function.args.vararg or function.args.kwarg or function.args.posonlyargs or yields(function):
+        return False
+    key = (source.tree, function.name)
+    if roles.bindings(key) or roles.rebound_unseen(key) or "__all__" in source.text:
+        return False
+    if sum(f.name == function.name for f in source.functions) != 1:
+        return False
+    called = {id(c.func) for c in source.calls_to(function.name)}
+    mentions = [n for n in source.all(ast.Name) if n.id == function.name]
+    return bool(called) and all(id(n) in called for n in mentions)
+
+
 class _Search:
     def __init__(self, roles: Roles, function: ast.FunctionDef, wanted: Container[str]) -> None:
         self.roles = roles
@@ -80,7 +97,7 @@ class _Search:
 
     def found(self) -> Given | None:
         """The first, in a function that no other file calls."""
-        found = self._found() if self._is_only_called() else None
+        found = self._found() if only_called(self.roles, self.function) else None
         return found if found is not None and self.function.name not in self.wanted else None
 
     def _found(self) -> Given | None:
@@ -88,7 +105,7 @@ class _Search:
         given = [*self.function.args.args, *self.function.args.kwonlyargs]
         for role in (Role.SCHEDULER, Role.OPTIMIZER):
             for parameter in given:
-                if self.roles.role(self.function, parameter.arg) is role and not self._has_default(parameter):
+                if self.roles.role(self.function, parameter.arg) is role:
                     if (one := self._of(parameter.arg, parameter)) is not None:
                         return one
             for name in sorted(free_names(self.function)):
@@ -97,22 +114,6 @@ class _Search:
                     if (one := self._of(name, None)) is not None:
                         return one
         return None
-
-    def _is_only_called(self) -> bool:
-        """Whether every mention of the function is a plain call of it, in this file."""
-        function, source = self.function, self.source
-        if not isinstance(source.parents[function], ast.Module) or function.decorator_list:
-            return False
-        if function.args.vararg or function.args.kwarg or function.args.posonlyargs or yields(function):
-            return False
-        key = (source.tree, function.name)
-        if self.roles.bindings(key) or self.roles.rebound_unseen(key) or "__all__" in source.text:
-            return False
-        if sum(f.name == function.name for f in source.functions) != 1:
-            return False
-        called = {id(c.func) for c in source.calls_to(function.name)}
-        mentions = [n for n in source.all(ast.Name) if n.id == function.name]
-        return bool(called) and all(id(n) in called for n in mentions)
 
     def _has_default(self, parameter: ast.arg) -> bool:
         args = self.function.args
@@ -307,6 +308,8 @@ class _Search:
             words[expression] = name
             for passed, value in zip(values, own, strict=True):
                 passed.append(value)
+        if new and parameter is not None and self._has_default(parameter):
+            return None  # what has no default cannot stand there
         calls = tuple(Handed(*one, tuple(v)) for one, v in zip(handed, values, strict=True))
         return Given(self.function, itself, parameter, calls, tuple(new), words)
 

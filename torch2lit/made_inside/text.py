@@ -55,12 +55,19 @@ class _Writer:
         self.starts = [0]
         for line in split_lines(source.text):
             self.starts.append(self.starts[-1] + len(line.encode()))
+        args = given.function.args
+        defaults = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
+        having = [*args.args[len(args.args) - len(args.defaults) :]]
+        having += [a for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True) if d is not None]
+        self.defaults: dict[ast.AST, ast.expr] = dict(zip(having, defaults, strict=True))
 
     def pieces(self) -> list[_Piece] | None:
         given = self.given
         making = self._making()
         parameters: list[ast.AST] = [*given.function.args.args, *given.function.args.kwonlyargs]
         found = [making, *(self._without(one.made) for one in given.calls)]
+        if given.function.args.kwonlyargs == [given.parameter] and not given.new:
+            return None  # a bare `*` would be left
         if given.parameter is not None:
             found.append(self._listed(parameters, given.parameter, list(given.new)))
         for one in given.calls:
@@ -91,13 +98,14 @@ class _Writer:
     def _own_lines(self, start: int, end: int, part: ast.AST) -> _Piece | None:
         """The whole lines of a thing with its comma, when nothing else stands on them."""
         first = self.starts[part.lineno - 1]  # type: ignore[attr-defined]
-        behind = self.starts[part.end_lineno]  # type: ignore[attr-defined]
+        behind = self.starts[self.defaults.get(part, part).end_lineno]  # type: ignore[attr-defined]
         alone = not self.raw[first:start].strip() and self.raw[end:behind].strip() == b","
         gone = self.raw[start:end].decode()
         return _Piece(first, behind, "") if alone and "#" not in gone and "*" not in gone else None
 
     def _span(self, node: ast.AST) -> tuple[int, int]:
         start = self.starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
+        node = self.defaults.get(node, node)
         return start, self.starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
 
     def _line(self, number: int) -> str:
