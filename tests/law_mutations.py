@@ -3415,8 +3415,8 @@ OF_CHECKPOINTS = (
         1,
         "own files: a batch that goes on without a step is counted",
         OPTIMIZERS,
-        "return isinstance(control, ast.Continue) and any(_steps(draft, configured, s, item) for s in before)",
-        "return isinstance(control, ast.Continue) and before is not None",
+        "return any(_steps(draft, configured, s, item) for s in block[: block.index(control)])",
+        "return True",
         _text("checkpoints-beside-a-warm-up-that-rests"),
     ),
     Mutation(

@@ -115,11 +115,12 @@ def _steps(draft: Draft, configured: Configured, statement: ast.stmt, item: Item
     return False
 
 
-def _has_stepped(draft: Draft, configured: Configured, control: ast.stmt, item: Item) -> bool:
+def _has_stepped(draft: Draft, configured: Configured, control: ast.AST, item: Item) -> bool:
     """Whether a `continue`, which ends the batch, stands behind a step in the block that holds it."""
+    if not isinstance(control, ast.Continue):
+        return False
     block = draft.source.block_of(control)
-    before = block[: block.index(control)]
-    return isinstance(control, ast.Continue) and any(_steps(draft, configured, s, item) for s in before)
+    return any(_steps(draft, configured, s, item) for s in block[: block.index(control)])
 
 
 def may_be_none(draft: Draft, optimizer: ast.expr) -> bool:
