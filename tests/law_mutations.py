@@ -724,6 +724,14 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "a model is copied in the middle of a validation that ends in train mode",
+        KEPT,
+        '    if any(mode != "eval" for _, mode in calls):',
+        "    if False:",
+        _text("validation-that-ends-in-train-mode"),
+    ),
+    Mutation(
+        1,
         "what belongs to some epochs' validations runs in every epoch",
         "torch2lit/plan/validation.py",
         "guarded = [replace(i, guard=guard) for i in rest[:left]]",

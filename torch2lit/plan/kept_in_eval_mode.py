@@ -16,6 +16,7 @@ from ..recover.syntax import walk
 from .draft import Draft
 from .held_models import held_models
 from .mode_afterwards import items_path
+from .modes import mode_calls
 from .recorded import goes_on_with
 from .steps import controls
 
@@ -32,7 +33,10 @@ def keep_where_mode_shows(
     """
     if found.every is not None or draft.options.several_processes or draft.group is not None:
         return trailing, rest
-    models = held_models(draft)
+    calls = [c for i in [*found.leading, *found.before, *found.body, *trailing] for c in mode_calls(draft, i)]
+    if any(mode != "eval" for _, mode in calls):
+        return trailing, rest  # it does not end in eval mode
+    models = held_models(draft) & {model for model, _ in calls}
     seen = [n for n, item in enumerate(rest) if any(items_path(draft, [item], m).shows for m in models)]
     moved = rest[: seen[-1] + 1] if seen else []
     if not all(_only_keeps(draft, item) for item in moved) or goes_on_with(draft, found, moved):
