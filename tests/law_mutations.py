@@ -2982,14 +2982,6 @@ OF_MAKING = (
     ),
     Mutation(
         1,
-        "a function gets the optimizer that another function replaces",
-        "torch2lit/made_inside/readers.py",
-        "if key != (roles.source.tree, name) or roles.rebound_unseen(key):",
-        "if key != (roles.source.tree, name):",
-        _text("optimizer-that-a-function-reads-and-another-replaces"),
-    ),
-    Mutation(
-        1,
         "an optimizer is taken from a Trainer that may not have trained",
         "torch2lit/plan/optimizers.py",
         "flow(statements_after(draft)).exposed and not _always_fits(draft, statements[0])",
