@@ -1445,14 +1445,6 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
-        "gradients that an object computes are cleared before validation",
-        SURVIVING,
-        "return len(self.cleared_first or ()) < max(1, len(self.optimizers))",
-        "return False",
-        _trains("step-in-an-object-before-validation"),
-    ),
-    Mutation(
-        1,
         "the backward pass of manual optimization is lost",
         HOOKS,
         "return [node.visit(_ManualBackward(own))]  # type: ignore[list-item]",
@@ -3262,7 +3254,7 @@ OF_MODES = (
         "torch2lit/plan/validation_modes.py",
         "return bool(switched) or begins_in_train(draft, model)",
         "return True",
-        _text("validated-in-the-mode-that-it-is-made-in"),
+        _trains("validated-in-the-mode-it-was-given-in"),
     ),
     Mutation(
         1,

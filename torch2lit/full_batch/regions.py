@@ -60,10 +60,14 @@ def _full_batch(nest: Nest, roles: Roles, effects: EffectAnalysis) -> FullBatch 
     if _picks_batches(loop, nest):
         return None
     owner = nest.entry.scope
-    found = _in_block(nest, loop, loop.body, Handed(roles, owner, owner, loop, effects))
-    if found is None and (function := _step_function(nest, roles)) is not None:
-        found = _in_block(nest, loop, function.body, Handed(roles, owner, function, loop, effects))
-    return found
+    places = [(loop.body, Handed(roles, owner, owner, loop, effects))]
+    if (function := _step_function(nest, roles)) is not None:
+        places.append((function.body, Handed(roles, owner, function, loop, effects)))
+    for nothing in (False, _counts_epochs(loop)):
+        for body, handed in places:
+            if (found := _in_block(nest, loop, body, handed, nothing=nothing)) is not None:
+                return found
+    return None
 
 
 def _evaluation_alone(nest: Nest, roles: Roles, effects: EffectAnalysis) -> FullBatch | None:
@@ -85,18 +89,17 @@ def _evaluation_alone(nest: Nest, roles: Roles, effects: EffectAnalysis) -> Full
     return FullBatch(loop, None, evaluation.part, None) if evaluation is not None else None
 
 
-def _in_block(nest: Nest, loop: ast.For, body: list[ast.stmt], handed: Handed) -> FullBatch | None:
-    """The parts of an epoch among the statements of the loop, or of the function that takes its steps."""
+def _in_block(nest: Nest, loop: ast.For, body: list[ast.stmt], handed: Handed, *, nothing: bool) -> FullBatch | None:
+    """The parts of an epoch among the statements of the loop, or of the function that takes its steps; ``nothing``: also without data to hand over."""
     steps = [n for n, statement in enumerate(body) if _steps(statement, nest)]
     if not steps:
         return None
-    counts = _counts_epochs(loop)
-    alone = _part(_up_to_the_end(body, steps[-1]), handed, nothing=counts)
+    alone = _part(_up_to_the_end(body, steps[-1]), handed, nothing=nothing)
     if alone is None:
         return None
     evaluation = Evaluations(handed).after(body, steps[-1])
     if evaluation is not None:
-        training = _part(body[: evaluation.start], handed, nothing=counts)
+        training = _part(body[: evaluation.start], handed, nothing=nothing)
         if training is not None and not any(_leaves(s) for s in training.statements):
             return FullBatch(loop, training, evaluation.part, alone)
     return FullBatch(loop, alone, None, alone)
