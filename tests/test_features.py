@@ -165,6 +165,7 @@ def test_every_feature_is_found() -> None:
         "wandb_logger",
         "mlflow_logger",
         "data_module",
+        "weight_averaging",
     ]
 
 
