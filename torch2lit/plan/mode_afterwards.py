@@ -19,6 +19,7 @@ from .model_parts import parts_of
 from .moved_back import NO_HOLDERS, made_of
 
 _DEEPEST = 6
+_COPIES = ("copy.deepcopy", "torch.optim.swa_utils.AveragedModel")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS = ("body", "orelse", "finalbody")
 
@@ -58,7 +59,14 @@ def holders(draft: Draft, models: frozenset[Key]) -> frozenset[Key]:
     found: set[Key] = set()
     for key in models:
         found |= made_of(draft, key) | parts_of(draft, key)
-    return frozenset(found - models)
+    return frozenset(key for key in found - models if not _is_copy(draft, key))
+
+
+def _is_copy(draft: Draft, key: Key) -> bool:
+    """Whether a variable surely holds a copy, which has modes of its own: an average of the weights."""
+    made = [b.value for b in draft.roles.bindings(key)]
+    names = [draft.roles.full_name(m.func) if isinstance(m, ast.Call) else "" for m in made]
+    return bool(names) and all(name in _COPIES for name in names)
 
 
 class _Afterwards:
