@@ -589,6 +589,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "average-fed-in-front-of-the-step",
             "average-of-some-steps",
             "average-evaluated-as-it-was-made",
+            "average-beside-a-weighted-loss",
         ),
         _t(
             "two optimizers",

@@ -3649,6 +3649,14 @@ OF_AVERAGES = (
         'buffers = told.pop("use_buffers", ast.Constant(True))',
         _trains("average-that-a-function-evaluates"),
     ),
+    Mutation(
+        1,
+        "averages: a loss whose weights would be averaged, too",
+        "torch2lit/views/averaged.py",
+        "and not (buffers and (arguments or keywords))",
+        "and bool(full)",
+        _text("average-beside-a-weighted-loss"),
+    ),
 )
 
 MUTATIONS = (

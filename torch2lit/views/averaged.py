@@ -15,7 +15,7 @@ from ..findings import finding
 from ..origin import sorted_ledger
 from ..plan.ledger import entry_of
 from ..program import Conversion, Fate, Mechanism, Outcome
-from ..recover.roles import Role, Roles
+from ..recover.roles import Roles
 from ..recover.syntax import walk
 from .way import AVERAGED, UNCONVERTED, Blocked, Program, Way
 
@@ -141,18 +141,28 @@ def _uses(method: ast.FunctionDef, attribute: str) -> bool:
 
 
 def _may_be_copied(given: ast.expr, found: Average, roles: Roles) -> bool:
-    """Whether an argument of the module is a model, a loss, options or a number: all of them have copies."""
+    """Whether an argument of the module is the model, a loss of torch's, options or a number: all of them have copies, and no average of them is another one."""
     if isinstance(given, ast.Constant):
         return True
     if not isinstance(given, ast.Name):
         return False
-    scope = roles.source.scope_of(found.made)
-    if given.id == found.model or roles.role(scope, given.id) in (Role.MODEL, Role.CRITERION):
+    if given.id == found.model:
         return True
-    key = roles.key(scope, given.id)
+    key = roles.key(roles.source.scope_of(found.made), given.id)
     values = [b.value for b in roles.bindings(key)] if key is not None else []
-    return bool(values) and all(
-        isinstance(v, ast.Constant)
-        or (isinstance(v, ast.Call) and isinstance(v.func, ast.Attribute) and v.func.attr == "parse_args")
-        for v in values
-    )
+    return bool(values) and all(_is_plain(v, roles, "use_buffers=True" in found.callback) for v in values)
+
+
+def _is_plain(value: ast.expr, roles: Roles, buffers: bool) -> bool:
+    """Whether a value is a number, options, or a loss that has no parameters, and no ``buffers`` that the callback would average."""
+    match value:
+        case ast.Constant():
+            return True
+        case ast.Call(func=ast.Attribute(attr="parse_args")):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Call() as made, attr="to" | "cuda")):
+            return _is_plain(made, roles, buffers)
+        case ast.Call(func=function, args=arguments, keywords=keywords):
+            full = roles.full_name(function)
+            return full.startswith("torch.nn.") and full.endswith("Loss") and not (buffers and (arguments or keywords))
+    return False

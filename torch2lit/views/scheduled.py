@@ -39,6 +39,8 @@ class ScheduledView:
         for nest in program.nests:
             by_lightning = options.asked("checkpoints") == "lightning"
             found = find_schedule(nest, program.roles, wanted, saved=by_lightning)
+            if found is not None and by_lightning and _is_of_numpy(program, found):
+                return  # its checkpoints would hold a number that torch does not load without being told to trust the file
             if found is not None and spread and (found.interval == "step" or nest.batches is None):
                 return  # each process takes fewer steps, and its loader is not the script's
             if found is not None and (new := scheduled_text(program.roles, found)) is not None:
@@ -50,6 +52,14 @@ class ScheduledView:
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
         """The program as it is."""
         return program
+
+
+def _is_of_numpy(program: Program, found: Schedule) -> bool:
+    """Whether the rate may be a number of NumPy's."""
+    origins = program.roles.origins
+    written = found.written.function or found.written.statement
+    nodes = [n for s in (written, *found.gone, *program.source.functions) for n in walk(s)]
+    return any(isinstance(n, ast.Name) and origins.get(n.id, "").partition(".")[0] == "numpy" for n in nodes)
 
 
 def _finished(program: Program, found: Schedule, told: Conversion, result: Conversion) -> Conversion | Blocked:
