@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import gc
 import os
 import subprocess
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from torch2lit.program import (
 os.environ["TORCH2LIT_CACHE_DIR"] = os.path.join(
     os.devnull, "none"
 )  # no folder can be made there: no test sees another's results
+
+gc.set_threshold(20_000, 20, 20)  # trees of thousands of nodes are made and dropped all the time
 
 SCRIPT = """\
 import torch
@@ -115,6 +118,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
         if isinstance(name, str):
             item.add_marker(pytest.mark.xdist_group(name))
+
+
+def pytest_collection_finish() -> None:
+    """The collector need not look again and again through twelve thousand tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -41,6 +42,7 @@ def _open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
 
 
+gc.set_threshold(20_000, 20, 20)  # trees of thousands of nodes are made and dropped all the time
 _look_elsewhere()
 _open_closed_streams()
 
