@@ -2840,7 +2840,7 @@ OF_MAKING = (
         1,
         "an optimizer gets the rate that a function has put into the arguments afterwards",
         "torch2lit/plan/same_parameters.py",
-        "return inside is not None and any(self._is_changed(n, depth - 1) for n in inside)",
+        "return inside is not None and any(inside[0]._is_changed(n, depth - 1) for n in inside[1])",
         "return False",
         _trains("optimizer-before-the-arguments-change"),
     ),
