@@ -2970,7 +2970,7 @@ OF_MAKING = (
         "torch2lit/plan/same_parameters.py",
         'return method.attr != "requires_grad_" or not self.by_trainable',
         "return True",
-        _trains("optimizer-of-what-trains-before-a-function-freezes"),
+        _text("optimizer-of-what-trains-before-a-function-freezes"),
     ),
     Mutation(
         1,
