@@ -3501,22 +3501,6 @@ OF_CHECKPOINTS = (
     ),
     Mutation(
         1,
-        "batches: an iterator that others ask as well is the source's alone",
-        "torch2lit/batch_source/found.py",
-        "if len(stores) != 1 or isinstance(stores[0].ctx, ast.Load):",
-        "if not stores:",
-        _trains("iterator-that-the-rest-of-the-turn-asks-too", "iterator-that-is-used-up-behind-the-training"),
-    ),
-    Mutation(
-        1,
-        "batches: an iterator goes on into the next epoch where the script starts it anew",
-        "torch2lit/batch_source/found.py",
-        "isinstance(n, ast.Name) and n.id in carried and self._begins_before(n.id, scope, taken)",
-        "isinstance(n, ast.Name) and n.id in carried",
-        _trains("iterators-started-again-in-every-epoch"),
-    ),
-    Mutation(
-        1,
         "batches: a state that is drawn may wait for the batch",
         "torch2lit/batch_source/start_values.py",
         "return plain and all(_is_filled(s, roles, depth + 1) for m in own for s in m.body)",
