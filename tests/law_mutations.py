@@ -287,6 +287,14 @@ OF_METHODS = (
     ),
     Mutation(
         1,
+        "gradients: an epoch that reads them before its batches sees none",
+        "torch2lit/plan/make.py",
+        "if not _gradients_matter(draft) and not reads_gradients_first(draft):",
+        "if not _gradients_matter(draft):",
+        _trains("gradients-read-before-the-first-batch"),
+    ),
+    Mutation(
+        1,
         "gradients: what an object of another file's class does before the loop is not seen",
         "torch2lit/plan/touched_gradients.py",
         "    for file in reached_files(roles):",

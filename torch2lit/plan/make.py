@@ -36,7 +36,7 @@ from .second_evaluation import can_be_asked
 from .several_devices import check_options, plan_several, start_loaders_early, tell_of_several
 from .sharded import check_sharded, tell_of_shards
 from .state import State
-from .steps import optimizer_names, reads_gradients
+from .steps import optimizer_names, reads_gradients, reads_gradients_first
 from .stop_iterations import place_errors
 from .surviving_gradients import gradients_may_survive
 from .train_mode import leave_train_mode_to_lightning
@@ -141,7 +141,7 @@ def _keep_first_gradients(draft: Draft) -> None:
             "def zero_grad(self, set_to_none=True):\n    pass  # the script clears its gradients itself\n"
         )
         return
-    if not _gradients_matter(draft):
+    if not _gradients_matter(draft) and not reads_gradients_first(draft):
         return
     if draft.other_loops or runs_again(draft) or _fits_already(draft) or touches_gradients_before(draft):
         draft.methods.append(

@@ -552,6 +552,11 @@ def reads_gradients(draft: Draft) -> bool:
     )
 
 
+def reads_gradients_first(draft: Draft) -> bool:
+    """Whether an epoch looks at gradients before its batches, so that the first one sees what was there before the loop."""
+    return any(_reads_gradients(draft, item.node, item) for item in draft.epoch.before)
+
+
 def _reads_gradients(draft: Draft, node: ast.AST, item: Item) -> bool:
     if not draft.effects.of(node, item.frame.scope).gradients:
         return False
