@@ -36,9 +36,10 @@ from .second_evaluation import can_be_asked
 from .several_devices import check_options, plan_several, start_loaders_early, tell_of_several
 from .sharded import check_sharded, tell_of_shards
 from .state import State
-from .steps import optimizer_names, reads_gradients, reads_gradients_first
+from .steps import optimizer_names, reads_gradients, reads_gradients_at
 from .stop_iterations import place_errors
 from .surviving_gradients import gradients_may_survive
+from .touched_gradients import touches
 from .train_mode import leave_train_mode_to_lightning
 from .trainer import trainer_arguments
 from .validation_modes import say_modes
@@ -141,12 +142,19 @@ def _keep_first_gradients(draft: Draft) -> None:
             "def zero_grad(self, set_to_none=True):\n    pass  # the script clears its gradients itself\n"
         )
         return
-    if not _gradients_matter(draft) and not reads_gradients_first(draft):
+    if not _gradients_matter(draft) and not _read_first(draft):
         return
     if draft.other_loops or runs_again(draft) or _fits_already(draft) or touches_gradients_before(draft):
         draft.methods.append(
             "def zero_grad(self, set_to_none=True):\n    pass  # gradients of an earlier loop live on\n"
         )
+
+
+def _read_first(draft: Draft) -> bool:
+    """Whether an epoch looks at gradients before its batches, so that the first one sees what was there before the loop."""
+    before = draft.epoch.before if draft.nest.batches is not None else []
+    looks = (i for i in before if i.kind == "statement" and touches(draft, i.node))
+    return any(reads_gradients_at(draft, item) for item in looks)
 
 
 def _keep_carried_gradients(draft: Draft) -> None:

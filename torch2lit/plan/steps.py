@@ -83,12 +83,14 @@ def find_step(draft: Draft) -> Step | Obstacle:
     if (other := _other_optimizer(draft, items, optimizer)) is not None:
         return Obstacle(other, "a second optimizer is used")
     zero_grads = [item for item in items if _is_zero_grad(draft, item, optimizer)]
-    if len(zero_grads) != 1:
-        place: ast.AST = zero_grads[-1].node if zero_grads else step
-        return Obstacle(place, _zeroed_told(draft, items, zero_grads))
-    if (wrong := _odd_zero_grad(draft, zero_grads[0])) is not None:
+    if not zero_grads:
+        return Obstacle(step, _zeroed_told(items))
+    if (wrong := next((w for zero in zero_grads if (w := _odd_zero_grad(draft, zero)) is not None), None)) is not None:
         return wrong
-    rest = [i for i in items if i is not zero_grads[0]]
+    lost = next((i for i in items[at_backward:at_step] if any(i is zero for zero in zero_grads)), None)
+    if lost is not None:
+        return Obstacle(lost.node, "gradients are zeroed between the backward pass and the step")
+    rest = [i for i in items if not any(i is zero for zero in zero_grads)]
     at_backward = next(n for n, i in enumerate(rest) if i is items[at_backward])
     at_step = next(n for n, i in enumerate(rest) if i is items[at_step])
     return Step(
@@ -138,9 +140,7 @@ def _is_zero_grad(draft: Draft, item: Item, optimizer: Variable) -> bool:
     return draft.variable(receiver, item.frame) is optimizer or draft.role(receiver, item.frame) is Role.MODEL
 
 
-def _zeroed_told(draft: Draft, items: list[Item], zero_grads: list[Item]) -> str:
-    if zero_grads:
-        return f"gradients are zeroed {len(zero_grads)} times per batch"
+def _zeroed_told(items: list[Item]) -> str:
     nodes = (n for item in items for n in walk(item.node))
     inner = any(isinstance(n, ast.Call) and dotted(n.func).rpartition(".")[2] == "zero_grad" for n in nodes)
     return "gradients are zeroed inside a branch or a block" if inner else "gradients are not zeroed in the batch loop"
@@ -203,9 +203,7 @@ def automatic_obstacle(draft: Draft, step: Step) -> Obstacle | None:
 
 def _reads_cleared_gradients(draft: Draft, step: Step) -> ast.AST | None:
     """What would see gradients that the script has zeroed after the step: Lightning zeroes them before backward."""
-    zero = step.zero_grads[0]
-    items = draft.epoch.batch
-    if items.index(zero) < items.index(step.step):
+    if not any(_stands_behind(draft, zero, step.step) for zero in step.zero_grads):
         return None
     for item in [*step.after, *draft.epoch.before, *draft.epoch.after]:
         if draft.effects_of(item).gradients:
@@ -217,19 +215,23 @@ def _reads_cleared_gradients(draft: Draft, step: Step) -> ast.AST | None:
 
 def _begins_with_gradients(draft: Draft, step: Step) -> ast.AST | None:
     """What leaves gradients before the loop, which Lightning would clear and a script does not that clears behind the step."""
-    items = draft.epoch.batch
-    if items.index(step.zero_grads[0]) < items.index(step.backward):
+    if not all(_stands_behind(draft, zero, step.backward) for zero in step.zero_grads):
         return None
     return leaves_gradients_before(draft, step.optimizer)
+
+
+def _stands_behind(draft: Draft, item: Item, other: Item) -> bool:
+    return draft.epoch.batch.index(item) > draft.epoch.batch.index(other)
 
 
 def _joins_with_gradients(draft: Draft, step: Step) -> ast.AST | None:
     """What gives the optimizer more parameters between the script's own zeroing and the backward pass, when Lightning zeroes."""
     items = draft.epoch.batch
-    places = [n for n, item in enumerate(items) if item in (step.zero_grads[0], step.backward)]
-    zero, backward = places[0], places[-1]
-    if items[zero] is step.backward:
+    backward = items.index(step.backward)
+    earlier = [n for n, item in enumerate(items[:backward]) if item in step.zero_grads]
+    if not earlier:
         return next(joining_parameters(draft), None)
+    zero = earlier[-1]
     between = [part for item in items[zero:backward] for part, _frame in parts(item)]
     return next((node for node in may_run(draft.source, between) if _joins(node)), None)
 
@@ -552,9 +554,9 @@ def reads_gradients(draft: Draft) -> bool:
     )
 
 
-def reads_gradients_first(draft: Draft) -> bool:
-    """Whether an epoch looks at gradients before its batches, so that the first one sees what was there before the loop."""
-    return any(_reads_gradients(draft, item.node, item) for item in draft.epoch.before)
+def reads_gradients_at(draft: Draft, item: Item) -> bool:
+    """Whether a statement looks at gradients itself, besides clearing, computing and using them."""
+    return _reads_gradients(draft, item.node, item)
 
 
 def _reads_gradients(draft: Draft, node: ast.AST, item: Item) -> bool:
