@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from notebook_variations import VARIATIONS
@@ -20,6 +23,13 @@ from torch2lit.program import Conversion, Outcome
 _TIMES = re.compile(r"(?m)^.*(CPU times|Wall time|per loop|mean ±|\x1b).*\n?|^Out\[\d+\]: ")
 REFUSED = {"shell-in-loop", "store-loop-state"}
 """Their magic lines read what the loop keeps in the module."""
+
+
+@pytest.fixture(autouse=True)
+def _own_environment() -> Iterator[None]:
+    """What a magic line such as ``%env`` sets is gone behind the test."""
+    with patch.dict(os.environ):
+        yield
 
 
 def notebook(cells: list[str]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from torch2lit.ending import end_if_stopped, ended_cleanly
 from torch2lit.files.prefilter import may_train
 from torch2lit.options import Options
 from torch2lit.process import process_bytes, process_text
@@ -161,3 +164,14 @@ for epoch in range(2):
         optimizer.step()
 """
     assert process_text(text, "raw.py", Options()).outcome is Outcome.CONVERTED
+
+
+def test_a_stop_whose_exception_python_drops_still_stops() -> None:
+    with pytest.raises(SystemExit) as stopped, ended_cleanly():
+        with contextlib.suppress(SystemExit):  # as in code that Python runs around a fork
+            signal.raise_signal(signal.SIGTERM)
+        end_if_stopped()
+        pytest.fail("it went on")
+    assert stopped.value.code == 128 + signal.SIGTERM
+    with ended_cleanly():
+        end_if_stopped()  # an earlier stop is not this one's

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from .ending import end_if_stopped
 from .options import Options
 from .process import Processed, process_file
 from .process_python import failed
@@ -75,10 +76,12 @@ def _in_pool(
             try:
                 results[number] = _told(future.result(), tell)
             except BrokenProcessPool:
+                end_if_stopped()
                 continue
     # One process that died takes the pool with it: give each file that is left a process of its own.
     for number, (path, its) in enumerate(zip(paths, options, strict=True)):
         if number not in results:
+            end_if_stopped()
             results[number] = _alone(work, path, its, context)
     return [results[number] for number in range(len(paths))]
 

@@ -51,8 +51,14 @@ def _finished(program: Program, new: Derived, told: Conversion, result: Conversi
     if any(isinstance(n, ast.Name) and n.id in new.classes for head in heads for n in ast.walk(head)):
         return Blocked("loop-left")
     moved = [entry for name, one in new.classes.items() for entry in _moved(program.source, name, one)]
-    ledger = sorted_ledger([*told.ledger, *moved])
+    ledger = sorted_ledger([*(_before(entry, moved) for entry in told.ledger), *moved])
     return replace(told, ledger=ledger, edits=edits_between(program.text, result.after))
+
+
+def _before(entry: LedgerEntry, moved: list[LedgerEntry]) -> LedgerEntry:
+    """An entry of a loop's head, which ends where the statements begin that its body had before they were the source's."""
+    first = min((m.line for m in moved if entry.line < m.line <= entry.end_line), default=None)
+    return entry if first is None else replace(entry, end_line=first - 1)
 
 
 def _moved(source: Source, name: str, one: BatchSource) -> Iterator[LedgerEntry]:
