@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from torch2lit.ending import end_if_stopped, ended_cleanly
+from torch2lit.ending import ended_cleanly
 from torch2lit.files.prefilter import may_train
 from torch2lit.options import Options
 from torch2lit.process import process_bytes, process_text
 from torch2lit.program import Conversion, Outcome
+from torch2lit.stopping import end_if_stopped
 
 SCRIPT = """\
 import torch

@@ -12,18 +12,18 @@ from typing import Any
 
 import click
 
+from .stopping import asked
 from .terminal import plain_path, silence
 
 FAILED = 123
 _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
-_stopped_by: list[int] = []
 
 
 @contextmanager
 def ended_cleanly() -> Iterator[None]:
     """Turn a signal into an exit that cleans up, and an unexpected error into one line. Ends with 128 + the signal, or 123."""
     before = _listen()
-    _stopped_by.clear()
+    asked.clear()
     try:
         yield
     except OSError as error:
@@ -51,15 +51,9 @@ def _listen() -> dict[int, Any]:
     return before
 
 
-def end_if_stopped() -> None:
-    """Exit where a signal has asked for it and Python has dropped the exception, as it does in code that runs around a fork."""
-    if _stopped_by:
-        raise SystemExit(128 + _stopped_by[0])
-
-
 def _stop(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_IGN)  # cleaning up is not stopped by a second one
-    _stopped_by.append(number)
+    asked.append(number)
     raise SystemExit(128 + number)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from .ending import end_if_stopped
 from .options import Options
 from .process import Processed, process_file
 from .process_python import failed
+from .stopping import end_if_stopped
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
