@@ -257,7 +257,7 @@ OF_METHODS = (
         1,
         "train mode before fit: an object that holds the model switches nothing",
         TRAIN_MODE_BEFORE,
-        "    if any(gives_model_away(draft, node) or stores_model(draft, node) for node in walk(draft.source.tree)):",
+        "    if any(gives_model_away(draft, call) for call in draft.source.calls):",
         "    if False:",
         ("tests/test_programs.py::test_program_trains_the_same[several-files-evaluator-that-holds-the-model]",),
     ),

@@ -92,9 +92,9 @@ def calls_unseen_object(draft: Draft, node: ast.AST) -> bool:
     root = ast.Name(name, ast.Load())
     if not name or name == "self" or draft.roles.of(root, scope) is not None:
         return False
-    if _is_parameter(draft, scope, name) and not sources(Value(root, scope, draft.roles)):
-        return True
     found = sources(Value(root, scope, draft.roles))
+    if not found:
+        return _is_parameter(draft, scope, name)
     return any(isinstance(one.node, ast.Name) and _is_parameter(draft, one.scope, one.node.id) for one in found)
 
 

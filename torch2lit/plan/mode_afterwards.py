@@ -35,7 +35,7 @@ def mode_shows_after(draft: Draft, model: Variable) -> bool:
 
 def items_path(draft: Draft, items: list[Item], model: Variable) -> Path:
     """What statements of a nest, in a row, do first with a model."""
-    leaves = False
+    leaves, held = False, dict[frozenset[Key], frozenset[Key]]()
     for item in items:
         for part, frame in parts(item):
             if item.kind == "bind" and isinstance(part, ast.Name):
@@ -44,7 +44,9 @@ def items_path(draft: Draft, items: list[Item], model: Variable) -> Path:
             own = {n for n in names if draft.variables.of(frame, n) == model}
             keys = {draft.roles.key(frame.scope, n) for n in own} | {(model.scope, model.name)}
             known = frozenset(k for k in keys if k is not None)
-            place = Place(draft.roles, frame.scope, known, holders(draft, known))
+            if known not in held:
+                held[known] = holders(draft, known)
+            place = Place(draft.roles, frame.scope, known, held[known])
             path = statement_path(part, place) if isinstance(part, ast.stmt) else code_path(part, place)
             if item.guard is not None:  # it runs in some epochs only
                 path = replace(path, ends=True)

@@ -32,17 +32,19 @@ def _is_part(draft: Draft, value: ast.expr, model: Key) -> bool:
     """Whether an expression takes something out of the model that may be a module."""
     match value:
         case ast.Attribute(value=owner, attr=attr):
-            return attr not in _TENSORS and (_is_model(draft, owner, model) or _is_part(draft, owner, model))
+            return attr not in _TENSORS and _is_of(draft, owner, model)
         case ast.Subscript(value=owner):
-            return _is_model(draft, owner, model) or _is_part(draft, owner, model)
+            return _is_of(draft, owner, model)
         case ast.Call(func=ast.Attribute(value=owner, attr=attr)) if attr in _GIVE_PARTS:
-            return _is_model(draft, owner, model) or _is_part(draft, owner, model)
+            return _is_of(draft, owner, model)
         case ast.IfExp() | ast.List() | ast.Tuple() | ast.BoolOp() | ast.ListComp() | ast.Starred():
             return any(isinstance(n, ast.expr) and _is_part(draft, n, model) for n in ast.iter_child_nodes(value))
         case ast.Call(func=ast.Name(id="list" | "tuple" | "enumerate" | "zip" | "reversed" | "getattr"), args=args):
-            return any(_is_model(draft, a, model) or _is_part(draft, a, model) for a in args)
+            return any(_is_of(draft, a, model) for a in args)
     return False
 
 
-def _is_model(draft: Draft, node: ast.expr, model: Key) -> bool:
-    return isinstance(node, ast.Name) and draft.roles.key(draft.source.scope_of(node), node.id) == model
+def _is_of(draft: Draft, node: ast.expr, model: Key) -> bool:
+    """Whether an expression is the model, or takes something out of it."""
+    named = isinstance(node, ast.Name) and draft.roles.key(draft.source.scope_of(node), node.id) == model
+    return named or _is_part(draft, node, model)

@@ -16,7 +16,7 @@ from ..recover.items import Item
 from ..recover.own_classes import method_of
 from ..recover.reached_files import reached_files
 from ..recover.roles import Roles
-from ..recover.syntax import root_name, walk
+from ..recover.syntax import root_name
 from ..recover.variables import Variable
 from .draft import Draft
 from .given_away import calls_unseen_object, gives_model_away, is_model, stores_model
@@ -42,7 +42,9 @@ def may_be_switched_by_others(draft: Draft) -> bool:
     """Whether an object that is not in sight may hold a model and switch it when the loop calls it, or a class switches in its own way."""
     if any(_has_own_train(file) for file in reached_files(draft.roles)):
         return True
-    if any(gives_model_away(draft, node) or stores_model(draft, node) for node in walk(draft.source.tree)):
+    if any(gives_model_away(draft, call) for call in draft.source.calls):
+        return True
+    if any(stores_model(draft, assign) for assign in draft.source.all(ast.Assign)):
         return True
     return any(calls_unseen_object(draft, node) for node in runs_in_loop(draft))
 
