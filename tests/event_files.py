@@ -17,7 +17,7 @@ def points(files: Iterable[Path]) -> bytes:
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
     lines: list[str] = []
-    for file in sorted(files):
+    for file in sorted(files, key=_order):
         for event in LegacyEventFileLoader(str(file)).Load():
             if event.HasField("graph_def"):
                 lines.append(f"graph {hashlib.sha1(event.graph_def).hexdigest()}")
@@ -27,6 +27,11 @@ def points(files: Iterable[Path]) -> bytes:
                 held = value.simple_value if value.HasField("simple_value") else _digest(value)
                 lines.append(f"{value.tag} {event.step} {held!r}")
     return "\n".join(lines).encode()
+
+
+def _order(file: Path) -> list[tuple[bool, int, str]]:
+    """Files of one second are numbered, and the tenth is behind the ninth."""
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in file.name.split(".")]
 
 
 def _digest(value: object) -> str:

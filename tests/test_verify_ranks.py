@@ -11,6 +11,8 @@ from torch2lit.options import Options
 from torch2lit.verify import verify
 from torch2lit.verify.ground import missing_ground
 from torch2lit.verify.ranks import rank_arguments, rank_environments
+from torch2lit.verify.run import Request, Run, run_script
+from torch2lit.verify.workspace import build
 
 pytestmark = pytest.mark.usefixtures("warm")
 needs_torch = pytest.mark.skipif(find_spec("torch") is None or find_spec("lightning") is None, reason="needs torch")
@@ -95,3 +97,46 @@ def test_the_rank_that_parts_is_named(tmp_path: Path) -> None:
     assert "rank 1 parts at step 1" in result.render()
     assert [rank.identical for rank in result.ranks] == [True, False]
     assert len(result.to_dict()["ranks"]) == 2
+
+
+_MEETING = """import torch
+import torch.distributed as dist
+
+for part in range(2):
+    dist.init_process_group("gloo")
+    total = torch.tensor([dist.get_rank() + 1.0])
+    dist.all_reduce(total)
+    print("sum", total.item(), flush=True)
+    dist.destroy_process_group()
+    assert not dist.is_initialized()
+"""
+
+
+def _run_in_two(tmp_path: Path, text: str, timeout: float = 60.0) -> Run:
+    script = tmp_path / "work" / "train.py"
+    script.parent.mkdir()
+    script.write_text(text)
+    workspace = build(tmp_path / "mirror", [script], script.parent)
+    return run_script(workspace, Request(script, (), timeout=timeout, processes=2), tmp_path / "torch2lit-verify-own")
+
+
+@pytest.mark.slow
+@needs_torch
+def test_groups_that_are_destroyed_can_be_made_anew(tmp_path: Path) -> None:
+    text = "import atexit\natexit.register(print, 'left')\nkept = open('kept.txt', 'w')\nkept.write('all')\n" + _MEETING
+    run = _run_in_two(tmp_path, text)
+    assert not run.failed
+    for rank in run.ranks:
+        assert rank.stdout.split("\n") == ["sum 3.0", "sum 3.0", "left", ""], rank.stderr
+    assert (tmp_path / "mirror").is_dir()
+    assert [file.read_text() for file in (tmp_path / "mirror").rglob("kept.txt")] == ["all"]
+
+
+@pytest.mark.slow
+@needs_torch
+def test_a_process_that_waits_for_ever_says_where(tmp_path: Path) -> None:
+    text = "import os\nimport time\n\n\ndef late():\n    time.sleep(100 * int(os.environ['RANK']))\n\n\nlate()\n"
+    first, second = _run_in_two(tmp_path, text, timeout=8.0).ranks
+    assert second.timed_out
+    assert 'train.py", line 6 in late' in second.stderr
+    assert "in late" not in first.stderr

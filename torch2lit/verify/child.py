@@ -14,7 +14,6 @@ import json
 import os
 import signal
 import sys
-import time
 import types
 from pathlib import Path
 from typing import Any
@@ -32,9 +31,12 @@ def main() -> None:
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [here]
     sys.modules[_PACKAGE] = package
-    trace, copy_on_write, outside, notebook, spawned, bars, shared_work, interrupted = (
+    trace, copy_on_write, outside, notebook, spawned, bars, groups, shared_work, interrupted = (
         importlib.import_module(f"{_PACKAGE}.{name}")
-        for name in ("trace", "copy_on_write", "outside", "notebook", "spawned", "bars", "shared_work", "interrupted")
+        for name in (
+            *("trace", "copy_on_write", "outside", "notebook", "spawned", "bars", "groups"),
+            *("shared_work", "interrupted"),
+        )
     )
     script = Path(control["script"])
     is_notebook = script.suffix == ".ipynb"
@@ -43,6 +45,9 @@ def main() -> None:
     else:
         programs = [compile(script.read_bytes(), str(script), "exec", dont_inherit=True)]
     _pin_to_cpu()
+    several = len(control["together"]) > 1
+    if several:
+        groups.keep(control["limit"], control["together"], control["rank"])
     bars.keep_off_stdout(script.parent)
     namespace = _become(script, is_notebook, [here], control["search_after"])
     if is_notebook:
@@ -63,12 +68,15 @@ def main() -> None:
         ) as recorded:
             for program in programs:
                 exec(program, namespace)
-        _wait_for_others(control["together"], control["rank"])
+        if several:
+            groups.meet(control["together"], control["rank"])
         if recorded.ended == "limit":
             sys.stdout.flush()
             sys.stderr.flush()
             events.flush()
             os._exit(0)  # threads and workers of a run that was cut short may never end
+    if several:
+        groups.end()
 
 
 def _end_with_parent() -> None:
@@ -78,15 +86,6 @@ def _end_with_parent() -> None:
 
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_SIGNAL_AT_DEATH_OF_PARENT, signal.SIGKILL)
-
-
-def _wait_for_others(done: list[str], rank: int) -> None:
-    """Stay until all processes of the training have come to their end: they may still talk to this one."""
-    if len(done) > 1:
-        Path(done[rank]).touch()
-        give_up = time.monotonic() + 20
-        while not all(map(os.path.exists, done)) and time.monotonic() < give_up:
-            time.sleep(0.02)
 
 
 def _leave() -> None:

@@ -215,6 +215,7 @@ def _control(
         "replays": request.replays,
         "checkpoint": None if request.checkpoint is None else str(request.checkpoint),
         "stop_after": request.stop_after,
+        "limit": request.timeout,
         "lightning": list(request.lightning),
         "dump_step": request.dump_step,
         "dump_to": None if request.dump_to is None or rank else str(request.dump_to),
