@@ -2557,6 +2557,22 @@ OF_ARGUMENTS = (
 OF_SWITCHES = (
     Mutation(
         1,
+        "switches: a file that is imported may be handed what the script makes",
+        "torch2lit/recover/project_text.py",
+        'if any(module.startswith(".") or module.partition(".")[0] in names for module in modules):',
+        "if False:",
+        ("tests/test_programs.py::test_program_trains_the_same[switch-of-a-method-that-another-file-calls]",),
+    ),
+    Mutation(
+        1,
+        "switches: a file may import the script",
+        "torch2lit/recover/project_text.py",
+        "return name in text and re.search(IMPORTED.format(re.escape(name)), text) is not None",
+        "return False",
+        ("tests/test_programs.py::test_program[switch-that-another-file-calls]",),
+    ),
+    Mutation(
+        1,
         "a switch that its function changes is taken for what the call says",
         "torch2lit/recover/switches.py",
         "if argument is None or bound[name] != 1:",

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..files.asked import entries, is_file
 from ..files.reading import read_text
 from ..memory import once
+from .neighbours import imported_modules
 
 BETWEEN = "\n\x00\n"
 """What stands between the texts of two files."""
@@ -30,10 +31,17 @@ _SET = re.compile(
 )
 
 
-def other_text(path: str) -> str:
-    """The text of all Python files around a script, its own left out; "" for a text that is no file.
+IMPORTED = r"\b(?:import|from)\b[^#\n]*(?:\\\r?\n[^#\n]*)*\b{0}\b|\bimport[ \t]*\([^)]*\b{0}\b"
+"""What a text holds that may import a module of this name."""
+_BY_NAME = re.compile(r"\b(?:import_module|__import__|runpy|exec|spec_from_file_location|find_spec|load_module)\b")
+"""What imports or runs a file whose name is only known when it runs."""
 
-    They are those of its folder and below it, and for a module of a package those around the package.
+
+def other_text(path: str) -> str:
+    """The text of all Python files around a script that may meet what it makes, its own left out; "" for a text that is no file.
+
+    They are those of its folder and below it, and for a module of a package those around the package. Scripts that lie beside each other and import nothing of
+    each other never meet.
     """
     if not path or path == "-" or not is_file(own := Path(path)):
         return ""
@@ -45,7 +53,22 @@ def other_text(path: str) -> str:
 
 
 def _text_around(own: Path, folder: Path) -> str:
-    return BETWEEN.join(_read(file) for file in files_below(folder) if file != own)
+    files = [file for file in files_below(folder) if file != own]
+    text = BETWEEN.join(map(_read, files))
+    return text if _meet(own, folder, files, text) else ""
+
+
+def _meet(own: Path, folder: Path, files: list[Path], text: str) -> bool:
+    """Whether the file imports one of the others, or one of them may import the file."""
+    here = _read(own)
+    modules = imported_modules(here.encode())
+    names = {name for file in files for name in (*file.relative_to(folder).parts[:-1], file.stem)}
+    if any(module.startswith(".") or module.partition(".")[0] in names for module in modules):
+        return True
+    if _BY_NAME.search(here) or _BY_NAME.search(text):
+        return True
+    name = own.parent.name if own.stem == "__init__" else own.stem
+    return name in text and re.search(IMPORTED.format(re.escape(name)), text) is not None
 
 
 def files_below(folder: Path, suffixes: tuple[str, ...] = (".py",)) -> list[Path]:

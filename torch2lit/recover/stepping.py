@@ -74,7 +74,10 @@ def _may_be_given(roles: Roles, call: ast.Call, scope: Scope) -> bool:
 
 
 def _is_optimizer(roles: Roles, node: ast.expr, scope: Scope) -> bool:
-    return (roles.of(node, scope) or _made_role(roles, node, scope)) is Role.OPTIMIZER
+    role = roles.of(node, scope) or _made_role(roles, node, scope)
+    if role is None and isinstance(node, ast.Attribute) and OPTIMIZER_NAME.fullmatch(node.attr):
+        return not roles.is_plain_object(node, scope)  # what the object was given, as in `_is_used_as_one`
+    return role is Role.OPTIMIZER
 
 
 def _is_closure(roles: Roles, node: ast.expr, scope: Scope) -> bool:

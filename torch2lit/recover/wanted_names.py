@@ -19,12 +19,10 @@ from ..files.reading import read_text
 from ..memory import once, tree_of
 from ..trees import all_of
 from .neighbours import Neighbours, neighbours_of
-from .project_text import files_below
+from .project_text import IMPORTED, files_below
 from .syntax import dotted, remembered, walk
 
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
-_IMPORTED = r"\b(?:import|from)\b[^#\n]*(?:\\\r?\n[^#\n]*)*\b{0}\b|\bimport[ \t]*\([^)]*\b{0}\b"
-"""What a text holds that may import a module of this name."""
 _LINE_END = "\\n"
 """The end of a line in the JSON of a notebook."""
 _CONTINUED = "\\\\" + _LINE_END
@@ -78,7 +76,7 @@ def _takers(path: str, changed: Mapping[Path, str]) -> dict[str, list[Path]]:
 
 def _may_import(file: Path, text: str, name: str) -> bool:
     """Whether the text of a file may import a module of this name: most files of a project need no parsing then."""
-    imported = re.compile(_IMPORTED.format(re.escape(name)))
+    imported = re.compile(IMPORTED.format(re.escape(name)))
     if file.suffix == ".py":
         return imported.search(text) is not None
     if _CONTINUED in text:
