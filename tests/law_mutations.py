@@ -3041,6 +3041,14 @@ OF_MAKING = (
 OF_NAMES = (
     Mutation(
         1,
+        "imports: what a branch of the loop imports, other statements of its hook read",
+        "torch2lit/plan/closures.py",
+        "if other is not item and name in flow([other.node]).read",
+        "if other is item and name in flow([other.node]).read",
+        _text("import-in-the-loop-and-before-it"),
+    ),
+    Mutation(
+        1,
         "names: a global that a batch of its name hides is read as the batch",
         "torch2lit/plan/homes/outer.py",
         " or self.is_hidden(variable)",

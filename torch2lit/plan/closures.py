@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from ..recover.items import Item, parts
-from ..recover.names import free_names
+from ..recover.names import flow, free_names
 from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import HOOKS, Draft
@@ -80,11 +80,13 @@ def check_definitions(draft: Draft, after: set[str]) -> None:
                 continue
             for node in walk_scope(item.node):
                 if isinstance(node, _DEFINITIONS):
-                    for name in _defined(node):
+                    for name in defined_names(node):
                         _check_definition(draft, hook, node, name, after)
+                        _check_branch(draft, hook, item, node, name)
 
 
-def _defined(node: ast.AST) -> list[str]:
+def defined_names(node: ast.AST) -> list[str]:
+    """What a definition or an import binds."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         return [(alias.asname or alias.name).partition(".")[0] for alias in node.names]
     return [node.name] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else []
@@ -110,7 +112,7 @@ def _check_definition(draft: Draft, hook: str, node: ast.AST, name: str, after: 
                             )
     if name in after and key is not None and key[0] is draft.nest.entry.scope:
         if not any(
-            isinstance(n, _DEFINITIONS) and name in _defined(n) and id(n) not in inside
+            isinstance(n, _DEFINITIONS) and name in defined_names(n) and id(n) not in inside
             for n in walk_scope(draft.nest.entry.scope.body)
         ):
             raise draft.refuse(
@@ -118,9 +120,26 @@ def _check_definition(draft: Draft, hook: str, node: ast.AST, name: str, after: 
             )
 
 
+def _check_branch(draft: Draft, hook: str, item: Item, node: ast.AST, name: str) -> None:
+    """Refuse what a branch defines and other statements of its hook read: there the hook has no such local unless the branch ran."""
+    if name in flow([item.node]).definite:
+        return
+    for other in draft.hooks[hook]:
+        if (
+            other is not item
+            and name in flow([other.node]).read
+            and draft.source.scope_of(other.node) is item.frame.scope
+        ):
+            raise draft.refuse(
+                "closure-over-loop-state",
+                node,
+                f"`{name}` is defined in a branch and used beside it, in line {other.node.lineno}",
+            )
+
+
 def _defined_again(draft: Draft, hook: str, name: str) -> bool:
     return any(
-        isinstance(n, _DEFINITIONS) and name in _defined(n)
+        isinstance(n, _DEFINITIONS) and name in defined_names(n)
         for item in draft.hooks.get(hook, [])
         if item.kind == "statement"
         for n in walk_scope(item.node)

@@ -9,8 +9,9 @@ from ...recover.items import Item, parts
 from ...recover.names import flow, free_names
 from ...recover.nest import Frame
 from ...recover.state_names import is_attribute, plain
-from ...recover.syntax import walk
+from ...recover.syntax import walk, walk_scope
 from ...recover.variables import Variable
+from ..closures import defined_names
 from ..draft import (
     BATCH_END,
     BATCH_START,
@@ -72,7 +73,7 @@ class Batches(Construction):
     def place_class(self) -> None:
         if isinstance(self.entry.scope, ast.Module):
             return
-        moving = {d for s in walk(self.draft.nest.outermost) for d in _defined_by(s)}
+        moving = {d for s in walk(self.draft.nest.outermost) for d in _defined_by(s)} | self._imported_by_the_loop()
         for item in self.draft.all_items():
             scope = item.frame.scope
             names = flow([item.node]).read
@@ -86,6 +87,16 @@ class Batches(Construction):
                     self.state.inside = self.state.inside or not _bound_inside(item, name)
         if self.draft.source.in_class(self.entry.scope) is not None:
             self.state.inside = False
+
+    def _imported_by_the_loop(self) -> set[str]:
+        """The names that imports of the loop bind and none around it."""
+        outermost, source = self.draft.nest.outermost, self.draft.source
+        inside: set[str] = set()
+        around: set[str] = set()
+        for node in walk_scope(self.entry.scope.body):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                (inside if outermost in source.ancestors(node) else around).update(defined_names(node))
+        return inside - around
 
     def give_static(self) -> None:
         """Definitions of the entry function that the hooks call are closures over it: the class stands beside them."""
