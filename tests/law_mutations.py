@@ -3043,8 +3043,8 @@ OF_NAMES = (
         1,
         "imports: what a branch of the loop imports, other statements of its hook read",
         "torch2lit/plan/closures.py",
-        "if other is not item and name in flow([other.node]).read",
-        "if other is item and name in flow([other.node]).read",
+        "other is not item",
+        "other is item",
         _text("import-in-the-loop-and-before-it"),
     ),
     Mutation(
