@@ -16,6 +16,7 @@ from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION
 from .entry_names import entry_text, written_in_loop
 from .kept_in_eval_mode import keep_where_mode_shows
 from .lengths import first_change
+from .limited_validation import limit_obstacle, tell_limit
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
@@ -71,7 +72,8 @@ def _obstacle(draft: Draft, found: Validation) -> str:
     """Why the evaluation at an epoch's end cannot be Lightning's validation; "" when it can."""
     if reason := evaluation_obstacle(draft, found):
         return reason
-    return epochs_obstacle(draft, found, validation_break(draft, found.body, found.loop) is not None)
+    limited = found.limit is not None or validation_break(draft, found.body, found.loop) is not None
+    return epochs_obstacle(draft, found, limited)
 
 
 def evaluation_obstacle(draft: Draft, found: Validation) -> str:
@@ -91,6 +93,8 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
     if found.others and (draft.group is not None or draft.options.several_processes):
         return "its function runs over several loaders"
     if reason := graph_is_seen(draft, found):
+        return reason
+    if reason := limit_obstacle(draft, found):
         return reason
     if _changes_earlier(draft, found):
         return "its statement has read before the call what the evaluation changes"
@@ -161,10 +165,9 @@ def _switches_gradients(item: Item) -> bool:
 
 def _other_evaluations(draft: Draft, found: Validation) -> bool:
     """Whether the validation's function stays in use in the loop, so that moving it would double it."""
-    if found.call is None or not isinstance(found.call.func, ast.Name):
-        return False
-    mine = [one.call for one in found.all]
-    others = [call for call in draft.source.calls_to(found.call.func.id) if call not in mine]
+    mine = found.calls
+    names = {call.func.id for call in mine if isinstance(call.func, ast.Name)}
+    others = [call for name in sorted(names) for call in draft.source.calls_to(name) if call not in mine]
     outermost = draft.nest.outermost
     inside = {id(n) for n in walk(outermost)}
     for frame in (draft.nest.inner, draft.nest.step_frame):
@@ -196,6 +199,7 @@ def _place(draft: Draft, found: Validation) -> None:
     if limited := validation_break(draft, found.body, found.loop):
         remove_break(draft, limited[0], "limit_val_batches")
         draft.trainer = draft.trainer.set("limit_val_batches", limited[1])
+    tell_limit(draft, found)
     own = [*found.before, *found.body, *found.trailing, *found.rest]
     found.before = draft.without_unread_constants(found.before, own)
     leading = found.leading
@@ -206,7 +210,7 @@ def _place(draft: Draft, found: Validation) -> None:
     start = [*leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
     trailing, rest = keep_where_mode_shows(draft, found, *_divide_rest(draft, found))
-    if seconds := [] if limited or found.otherwise else second_evaluations(draft, found):
+    if seconds := [] if limited or found.limit or found.otherwise else second_evaluations(draft, found):
         divided = divide_at_function(draft, found, seconds)
         if modes_allow(draft, found, seconds, divided):
             draft.seconds = seconds
