@@ -3673,6 +3673,30 @@ OF_AVERAGES = (
 OF_LIMITED = (
     Mutation(
         1,
+        "what draws numbers before an evaluation waits for a last batch that may be left",
+        "torch2lit/plan/drawn_before.py",
+        "or not runs_last_batch(draft) ",
+        "",
+        _text("loader-counted-by-a-list-after-batches-left-out"),
+    ),
+    Mutation(
+        1,
+        "a draw behind the switch to eval mode goes to the batches, and the switch with it",
+        "torch2lit/plan/drawn_before.py",
+        "any(mode_calls(draft, item) for item in early if item in found.before)",
+        "False",
+        _text("evaluation-with-a-draw-in-eval-mode-before"),
+    ),
+    Mutation(
+        1,
+        "a draw of the evaluating function is left out where it is called again",
+        VALIDATION,
+        "    again = not any(item in early for item in found.before)",
+        "    again = True",
+        _text("evaluation-with-a-draw-before-called-again"),
+    ),
+    Mutation(
+        1,
         "the batch that a broken-off evaluation has fetched draws random numbers for its examples",
         STILL_DATA,
         "    return known is not None and _only_looks(*known)",

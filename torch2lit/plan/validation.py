@@ -13,6 +13,7 @@ from ..recover.syntax import walk, walk_scope
 from .breaks import remove_break, validation_break
 from .changes import changed_names
 from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
+from .drawn_before import drawing_before
 from .entry_names import entry_text, written_in_loop
 from .kept_in_eval_mode import keep_where_mode_shows
 from .lengths import first_change
@@ -108,11 +109,12 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
                 return f"`{type(control).__name__.lower()}` leaves the loop"
         if draft.effects_of(item).gradients:
             return "it touches gradients"
+    early = drawing_before(draft, found)
     for item in [*found.leading, *found.before]:
         if item.kind == "statement" and controls(item.node):
             return "control flow stands before it"
         effects = draft.effects_of(item)
-        if effects.rng and not is_still_loader(draft, found.loop.base, found.frame):
+        if effects.rng and item not in early and not is_still_loader(draft, found.loop.base, found.frame):
             return f"line {item.node.lineno} before it may draw random numbers or run the model"
         if effects.gradients:
             return f"line {item.node.lineno} before it touches gradients"
@@ -202,15 +204,18 @@ def _place(draft: Draft, found: Validation) -> None:
     tell_limit(draft, found)
     own = [*found.before, *found.body, *found.trailing, *found.rest]
     found.before = draft.without_unread_constants(found.before, own)
-    leading = found.leading
-    if found.every is not None and leading:
+    early = found.leading if found.every is not None else drawing_before(draft, found)
+    if early:
         guard = Guard()
-        draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), *(replace(i, guard=guard) for i in leading)]
-        leading = []
-    start = [*leading, *found.before]
+        draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), *(replace(i, guard=guard) for i in early)]
+    again = not any(item in early for item in found.before)
+    found.leading = [i for i in found.leading if i not in early]
+    found.before = [i for i in found.before if i not in early]
+    start = [*found.leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
     trailing, rest = keep_where_mode_shows(draft, found, *_divide_rest(draft, found))
-    if seconds := [] if limited or found.limit or found.otherwise else second_evaluations(draft, found):
+    once = limited or found.limit or found.otherwise or not again
+    if seconds := [] if once else second_evaluations(draft, found):
         divided = divide_at_function(draft, found, seconds)
         if modes_allow(draft, found, seconds, divided):
             draft.seconds = seconds
