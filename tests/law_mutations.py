@@ -51,6 +51,9 @@ VALIDATION = "torch2lit/plan/validation.py"
 SECOND = "torch2lit/plan/second_evaluation.py"
 MODES = "torch2lit/plan/validation_modes.py"
 IN_BATCH = "torch2lit/plan/validation_in_batch.py"
+LIMITED = "torch2lit/plan/limited_validation.py"
+LIMITED_LOOPS = "torch2lit/recover/limited_loops.py"
+STILL_DATA = "torch2lit/plan/still_data.py"
 KEPT = "torch2lit/plan/kept_in_eval_mode.py"
 MIXED = "torch2lit/plan/mixed_precision.py"
 FACTS = "torch2lit/plan/homes/facts.py"
@@ -3691,9 +3694,127 @@ OF_AVERAGES = (
     ),
 )
 
+OF_LIMITED = (
+    Mutation(
+        1,
+        "what draws numbers before an evaluation waits for a last batch that may be left",
+        "torch2lit/plan/drawn_before.py",
+        "or not runs_last_batch(draft) ",
+        "",
+        _text("loader-counted-by-a-list-after-batches-left-out"),
+    ),
+    Mutation(
+        1,
+        "a draw behind the switch to eval mode goes to the batches, and the switch with it",
+        "torch2lit/plan/drawn_before.py",
+        "any(mode_calls(draft, item) for item in early if item in found.before)",
+        "False",
+        _text("evaluation-with-a-draw-in-eval-mode-before"),
+    ),
+    Mutation(
+        1,
+        "a draw of the evaluating function is left out where it is called again",
+        VALIDATION,
+        "    again = not any(item in early for item in found.before)",
+        "    again = True",
+        _text("evaluation-with-a-draw-before-called-again"),
+    ),
+    Mutation(
+        1,
+        "the batch that a broken-off evaluation has fetched draws random numbers for its examples",
+        STILL_DATA,
+        "    return known is not None and _only_looks(*known)",
+        "    return known is not None",
+        _text("evaluation-of-the-first-batches-that-draw"),
+    ),
+    Mutation(
+        1,
+        "batches are put together by code of the script, which may draw",
+        STILL_DATA,
+        '"collate_fn", ',
+        "",
+        _text("evaluation-of-the-first-batches-of-a-drawing-collate"),
+    ),
+    Mutation(
+        1,
+        "a fraction as a number of batches is a share of the loader for the Trainer",
+        LIMITED,
+        "type(n) is int and n > 0",
+        "n != 0",
+        _text("evaluation-of-half-a-batch"),
+    ),
+    Mutation(
+        1,
+        "a limit of batches that changes in the loop is told to the Trainer",
+        LIMITED,
+        "if given is None or not at_entry(draft, given, _outside(found)):",
+        "if given is None:",
+        _text("evaluation-of-more-and-more-batches"),
+    ),
+    Mutation(
+        1,
+        "an evaluation over an empty loader, for which the function returns, does not run its hooks",
+        LIMITED,
+        "if found.limit.count.empty is not None and not any(",
+        "if False and not any(",
+        _text("evaluation-of-a-loader-that-may-be-empty"),
+    ),
+    Mutation(
+        1,
+        "batches counted from 1 are one less than the number says",
+        LIMITED_LOOPS,
+        "if count is None or not index or not from_zero or not",
+        "if count is None or not index or not",
+        _text("evaluation-of-first-batches-counted-from-one"),
+    ),
+    Mutation(
+        1,
+        "what ends the loop is not what was counted down",
+        LIMITED_LOOPS,
+        (
+            "ops=[ast.GtE() | ast.Eq()], comparators=[ast.Name(id=other)]):\n"
+            "            return (one, other) == (index, count)"
+        ),
+        ("ops=[ast.GtE() | ast.Eq()], comparators=[ast.Name()]):\n            return one == index"),
+        _text("evaluation-of-first-batches-with-another-count"),
+    ),
+    Mutation(
+        1,
+        "a `min` of the script's own counts otherwise",
+        LIMITED_LOOPS,
+        "or any(roles.key(function, name) for name in _READ)",
+        "",
+        _text("evaluation-of-first-batches-where-min-is-an-own-function"),
+    ),
+    Mutation(
+        1,
+        "a function returns early for a short loader, not for an empty one",
+        LIMITED_LOOPS,
+        "case ast.Compare(left=length, ops=[ast.Eq()], comparators=[ast.Constant(value=0)]):",
+        "case ast.Compare(left=length):",
+        _text("evaluation-that-returns-early-for-a-short-loader"),
+    ),
+    Mutation(
+        1,
+        "the inner one of two functions of an evaluation is called by the epoch, too",
+        VALIDATION,
+        ("    mine = found.calls\n"),
+        ("    mine = found.calls[1:]\n"),
+        _text("evaluation-by-a-function-that-the-epoch-calls-too"),
+    ),
+    Mutation(
+        1,
+        "a function that stays calls another one, which has left the text",
+        "torch2lit/plan/moved.py",
+        "    while (left := _unused_beside(draft, leaving)) != leaving:",
+        "    if (left := _unused_beside(draft, leaving)) != leaving:",
+        _text("evaluation-by-a-function-of-a-function-that-is-called-again"),
+    ),
+)
+
 MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED,
 )  # fmt: skip

@@ -725,6 +725,19 @@ training is another matter: there the conversion raises an error.
 )
 register(
     Rule(
+        code="T2L312",
+        slug="empty-loader-started",
+        severity="note",
+        why="The script does not start a loader that has no batches. Lightning starts every loader that it validates over, and starting one draws a random number.",
+        remedy="Nothing has to be done as long as the loader has a batch: the training is the same then. With an empty loader, dropout and shuffling draw other numbers after the first validation.",
+        text="""\
+A function that begins with `if len(loader) == 0: return float("nan")` never asks an empty loader for an iterator. In Lightning's validation the loader is one of several, and each is started in its turn; what the
+function returns for it is the same, but the global random generator has moved on by one.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L330",
         slug="precision-kept",
         severity="note",

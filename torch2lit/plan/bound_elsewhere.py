@@ -43,7 +43,7 @@ def _bound_by_calls(draft: Draft) -> dict[Key, ast.FunctionDef | ast.AsyncFuncti
     """What functions that may run in the loop, and are not taken apart themselves, bind outside of themselves."""
     inlined = {id(frame.scope) for frame in draft.nest.entered}
     if draft.validation is not None:
-        inlined.add(id(draft.validation.frame.scope))
+        inlined |= {id(frame.scope) for frame in draft.validation.frames}
     found: dict[Key, ast.FunctionDef | ast.AsyncFunctionDef] = {}
     for node in runs_in_loop(draft):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or id(node) in inlined:

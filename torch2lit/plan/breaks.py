@@ -27,6 +27,8 @@ from .last_returns import leaves_only_loop
 from .steps import controls
 from .turns import while_condition
 
+_LIMIT = "limit_train_batches"
+
 
 def claim_breaks(draft: Draft) -> None:
     """Claim the breaks that are the last thing that a batch does."""
@@ -51,8 +53,8 @@ def _claim_limit(draft: Draft, batches: Loop) -> bool:
     if path is None:
         return False
     if len(path[-1].body) == 1 and (limit := _limit(draft, item, path, batches)):
-        remove_break(draft, path[-1], "limit_train_batches")
-        draft.trainer = draft.trainer.set("limit_train_batches", limit)
+        remove_break(draft, path[-1], _LIMIT)
+        draft.trainer = draft.trainer.set(_LIMIT, limit)
         return True
     if draft.nest.epochs is not None and _stops_epochs_too(draft, item, path):
         _claim_stop(draft, control, "the same condition ends the epochs too")
@@ -88,6 +90,12 @@ def _ends(statement: ast.stmt, control: ast.AST) -> bool:
 def left_by_break(draft: Draft) -> bool:
     """Whether a `break` ends the batch loop before its loader does, now through the Trainer."""
     return any(True for _ in _breaks_in(draft, [*draft.epoch.leaving, *draft.epoch.batch]))
+
+
+def limited_by_trainer(draft: Draft) -> set[int]:
+    """The nodes of the `break` behind which no batch is the Trainer's, because it limits them: it knows which is the last one."""
+    told = [s for s, removal in draft.removals.items() if removal.target == f"Trainer({_LIMIT}=...)"]
+    return {id(n) for s in told for n in walk(s)}
 
 
 def validation_break(draft: Draft, items: list[Item], loop: Loop) -> tuple[ast.stmt, str] | None:

@@ -219,7 +219,7 @@ class _Writer:
     def functions(self) -> None:
         frames = self.draft.nest.entered
         if self.draft.validation is not None:
-            frames += [one.frame for one in self.draft.validation.all]
+            frames += self.draft.validation.frames
         for frame in frames:
             if frame.caller is None or not isinstance(frame.scope, ast.FunctionDef):
                 continue

@@ -17,11 +17,19 @@ def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
     """The functions whose bodies stand in hooks now and that nothing else calls: they leave the text."""
     frames = draft.nest.entered
     if draft.validation is not None:
-        frames.append(draft.validation.frame)
+        frames += draft.validation.frames
     functions = []
     for frame in frames:
         if frame.caller is not None and isinstance(frame.scope, ast.FunctionDef) and frame.scope not in functions:
             functions.append(frame.scope)
+    leaving = functions
+    while (left := _unused_beside(draft, leaving)) != leaving:  # what stays in the text goes on calling others
+        leaving = left
+    return leaving
+
+
+def _unused_beside(draft: Draft, functions: list[ast.FunctionDef]) -> list[ast.FunctionDef]:
+    """Those of the functions that nothing calls once all of them have left the text."""
     inside = {id(n) for n in walk(draft.nest.outermost)}
     for function in functions:
         inside |= {id(n) for n in walk(function)}
@@ -66,7 +74,7 @@ def still_called(draft: Draft, function: ast.FunctionDef) -> bool:
     """Whether a moved statement still calls the function."""
     calls = {frame.call for frame in draft.nest.entered}
     if draft.validation is not None:
-        calls |= {one.call for one in draft.validation.all}
+        calls |= {*draft.validation.calls}
     entered = {id(c.func) for c in calls if c is not None}
     for item in draft.all_items():
         if any(node.id == function.name and id(node) not in entered for node, _frame in names_in(item)):

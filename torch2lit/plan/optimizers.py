@@ -437,7 +437,7 @@ def _entered_calls(draft: Draft) -> list[ast.AST]:
         if frame.call is not None:
             calls.append(frame.call)
     if draft.validation is not None:
-        calls += [one.call for one in draft.validation.all if one.call is not None]
+        calls += draft.validation.calls
     return calls
 
 

@@ -314,7 +314,7 @@ def unite(draft: Draft, found: Validation) -> list[Item]:
     """
     variables = draft.variables
     dropped: list[Item] = []
-    scopes = [one.frame for one in found.all]
+    scopes = found.frames
     for one in found.all:
         one.before = variables.unite_binds(one.before)
     living = variables.sequence([*found.before, *found.body]).written

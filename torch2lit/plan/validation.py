@@ -13,9 +13,11 @@ from ..recover.syntax import walk, walk_scope
 from .breaks import remove_break, validation_break
 from .changes import changed_names
 from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
+from .drawn_before import drawing_before
 from .entry_names import entry_text, written_in_loop
 from .kept_in_eval_mode import keep_where_mode_shows
 from .lengths import first_change
+from .limited_validation import limit_obstacle, tell_limit
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
@@ -71,7 +73,8 @@ def _obstacle(draft: Draft, found: Validation) -> str:
     """Why the evaluation at an epoch's end cannot be Lightning's validation; "" when it can."""
     if reason := evaluation_obstacle(draft, found):
         return reason
-    return epochs_obstacle(draft, found, validation_break(draft, found.body, found.loop) is not None)
+    limited = found.limit is not None or validation_break(draft, found.body, found.loop) is not None
+    return epochs_obstacle(draft, found, limited)
 
 
 def evaluation_obstacle(draft: Draft, found: Validation) -> str:
@@ -92,6 +95,8 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
         return "its function runs over several loaders"
     if reason := graph_is_seen(draft, found):
         return reason
+    if reason := limit_obstacle(draft, found):
+        return reason
     if _changes_earlier(draft, found):
         return "its statement has read before the call what the evaluation changes"
     limited = validation_break(draft, found.body, found.loop)
@@ -104,11 +109,12 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
                 return f"`{type(control).__name__.lower()}` leaves the loop"
         if draft.effects_of(item).gradients:
             return "it touches gradients"
+    early = drawing_before(draft, found)
     for item in [*found.leading, *found.before]:
         if item.kind == "statement" and controls(item.node):
             return "control flow stands before it"
         effects = draft.effects_of(item)
-        if effects.rng and not is_still_loader(draft, found.loop.base, found.frame):
+        if effects.rng and item not in early and not is_still_loader(draft, found.loop.base, found.frame):
             return f"line {item.node.lineno} before it may draw random numbers or run the model"
         if effects.gradients:
             return f"line {item.node.lineno} before it touches gradients"
@@ -161,10 +167,9 @@ def _switches_gradients(item: Item) -> bool:
 
 def _other_evaluations(draft: Draft, found: Validation) -> bool:
     """Whether the validation's function stays in use in the loop, so that moving it would double it."""
-    if found.call is None or not isinstance(found.call.func, ast.Name):
-        return False
-    mine = [one.call for one in found.all]
-    others = [call for call in draft.source.calls_to(found.call.func.id) if call not in mine]
+    mine = found.calls
+    names = {call.func.id for call in mine if isinstance(call.func, ast.Name)}
+    others = [call for name in sorted(names) for call in draft.source.calls_to(name) if call not in mine]
     outermost = draft.nest.outermost
     inside = {id(n) for n in walk(outermost)}
     for frame in (draft.nest.inner, draft.nest.step_frame):
@@ -196,17 +201,21 @@ def _place(draft: Draft, found: Validation) -> None:
     if limited := validation_break(draft, found.body, found.loop):
         remove_break(draft, limited[0], "limit_val_batches")
         draft.trainer = draft.trainer.set("limit_val_batches", limited[1])
+    tell_limit(draft, found)
     own = [*found.before, *found.body, *found.trailing, *found.rest]
     found.before = draft.without_unread_constants(found.before, own)
-    leading = found.leading
-    if found.every is not None and leading:
+    early = found.leading if found.every is not None else drawing_before(draft, found)
+    if early:
         guard = Guard()
-        draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), *(replace(i, guard=guard) for i in leading)]
-        leading = []
-    start = [*leading, *found.before]
+        draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), *(replace(i, guard=guard) for i in early)]
+    again = not any(item in early for item in found.before)
+    found.leading = [i for i in found.leading if i not in early]
+    found.before = [i for i in found.before if i not in early]
+    start = [*found.leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
     trailing, rest = keep_where_mode_shows(draft, found, *_divide_rest(draft, found))
-    if seconds := [] if limited or found.otherwise else second_evaluations(draft, found):
+    once = limited or found.limit or found.otherwise or not again
+    if seconds := [] if once else second_evaluations(draft, found):
         divided = divide_at_function(draft, found, seconds)
         if modes_allow(draft, found, seconds, divided):
             draft.seconds = seconds

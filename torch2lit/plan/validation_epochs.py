@@ -16,7 +16,7 @@ from ..recover.items import Guard, Item
 from ..recover.loops import loop_names
 from ..recover.phases import Validation
 from ..recover.syntax import walk
-from .breaks import left_by_break
+from .breaks import limited_by_trainer
 from .draft import Draft
 from .entry_names import at_entry, epoch_start, written_in_loop
 from .homes.same_test import is_steady
@@ -60,9 +60,10 @@ def _leaves(item: Item) -> bool:
 
 
 def runs_last_batch(draft: Draft) -> bool:
-    """Whether every epoch runs to the end of its last batch's hooks."""
-    batch = [*draft.epoch.leaving, *draft.epoch.batch]
-    return not left_by_break(draft) and not draft.epoch.leaving and not any(map(_leaves, batch))
+    """Whether every epoch runs to the end of its last batch's hooks; what limits the batches says which is the last."""
+    told = limited_by_trainer(draft)
+    left = any(i.kind == "statement" and any(id(c) not in told for c in controls(i.node)) for i in draft.epoch.batch)
+    return not left and not draft.epoch.leaving
 
 
 def every_n(draft: Draft, found: Validation) -> str:

@@ -18,6 +18,7 @@ from ..recover.items import Item
 from ..recover.phases import Validation, validation_at
 from .breaks import left_by_break, validation_break
 from .draft import BATCH_END, TRAINING_STEP, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
+from .limited_validation import limit_of, tell_limit
 from .looks import Looks
 from .several_loaders import join_following, unite
 from .steps import open_controls
@@ -82,10 +83,11 @@ def _acts(draft: Draft, item: Item) -> bool:
 def _place(draft: Draft, found: Validation, hook: str) -> None:
     assert found.block is not None and found.asked is not None and found.every is not None
     draft.validation = found
+    tell_limit(draft, found)
     own = [*found.before, *found.body, *found.trailing]
     found.before = draft.without_unread_constants(found.before, own)
     draft.hooks[hook] = draft.hooks[hook][:-1]
-    asked = Item(found.block, found.asked, "validates", value=found.every)
+    asked = Item(found.block, found.asked, "validates", value=found.every, limit=limit_of(draft, found))
     draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), asked, *otherwise(draft, found)]
     draft.hooks[VALIDATION_START] = list(found.before)
     draft.hooks[VALIDATION_STEP] = list(found.body)

@@ -51,6 +51,10 @@ class Item:
     """The `with` or `if` that was unwrapped around it."""
     inner: Item | None = None
     """For a ``result``: that of an earlier call in the same statement, which is put into it, too."""
+    unless: tuple[ast.expr, ast.expr] | None = None
+    """For a ``result``: the condition, read in the frame ``callee``, under which the call has another value, and that one."""
+    limit: tuple[ast.expr, Frame] | None = None
+    """For ``validates``: over how many batches, read in that frame; over all of them where nothing says so."""
     guard: Guard | None = None
     """Set where the hook runs more often than the item."""
 
@@ -86,13 +90,13 @@ def parts(item: Item) -> list[tuple[ast.AST, Frame]]:
         return []
     if item.kind in ("stop", "validates", "saves"):
         assert item.value is not None
-        return [(item.value, item.frame)]
+        return [(item.value, item.frame), *([item.limit] if item.limit is not None else [])]
     if item.kind == "result":
         found: list[tuple[ast.AST, Frame]] = []
         result: Item | None = item
         while result is not None:
             if result.value is not None and result.callee is not None:
-                found.append((result.value, result.callee))
+                found += [(part, result.callee) for part in (*(result.unless or ()), result.value)]
             result = result.inner
         found += [(part, item.frame) for part in around(item.node, item.calls)]
         return found
@@ -126,12 +130,15 @@ def items_of(body: list[ast.stmt], frame: Frame, parent: ast.stmt | None = None)
     return [Item(node, frame, parent=parent) for node in body]
 
 
-def enter_frame(source: Source, call: ast.Call, caller: Frame) -> Frame | str:
-    """The frame of a call of one of the file's own functions, or why it cannot be entered."""
+def enter_frame(source: Source, call: ast.Call, caller: Frame, early: ast.Return | None = None) -> Frame | str:
+    """The frame of a call of one of the file's own functions, or why it cannot be entered.
+
+    An ``early`` return is what the caller of this function answers for.
+    """
     function = source.function(call.func.id) if isinstance(call.func, ast.Name) else None
     if function is None:
         return "it is not a function of this file"
-    if problem := inline_problem(function, call):
+    if problem := inline_problem(function, call, early):
         return problem
     scope: Frame | None = caller
     while scope is not None:

@@ -526,8 +526,10 @@ def _enter(source: Source, frame: Frame, call: ast.Call) -> tuple[Frame, Frame] 
     return caller, Frame(function, caller, call, source.statement_of(call), arguments)
 
 
-def inline_problem(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call) -> str:
-    """Why a function's body cannot stand in place of the call; "" when it can."""
+def inline_problem(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call, early: ast.Return | None = None
+) -> str:
+    """Why a function's body cannot stand in place of the call; "" when it can, but for an ``early`` return."""
     if isinstance(function, ast.AsyncFunctionDef):
         return "it is a coroutine"
     if function.args.vararg or function.args.kwarg:
@@ -552,7 +554,7 @@ def inline_problem(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.C
             return f"it uses `{node.id}`"
     last = last_statement(function.body)
     for node in walk_scope(function.body):
-        if isinstance(node, ast.Return) and node is not last:
+        if isinstance(node, ast.Return) and node is not last and node is not early:
             return f"it returns early in line {node.lineno}"
     return ""
 

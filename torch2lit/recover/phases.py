@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from .items import Item, around, callee_items, direct_calls, enter_frame, is_bar, items_of, no_grad_with
+from .limited_loops import Count, Limit, count_of, limit_of
 from .loops import Iterable, Loop, describe
 from .nest import Frame, Nest, last_statement
 from .opposites import opposite
@@ -68,6 +69,10 @@ class Validation:
     asked: Frame | None = None
     block: ast.If | None = None
     call: ast.Call | None = None
+    around: list[ast.Call] = field(default_factory=list)
+    """The calls of the functions in which ``call`` stands, innermost first."""
+    limit: Limit | None = None
+    """What lets it run over the first batches only."""
     earlier: list[ast.AST] = field(default_factory=list)
     """What the call's statement has evaluated when the call runs."""
     in_batch: bool = False
@@ -81,6 +86,23 @@ class Validation:
     def all(self) -> list[Validation]:
         """It and the others, in their order."""
         return [self, *self.others]
+
+    @property
+    def calls(self) -> list[ast.Call]:
+        """The calls of the functions that it and the others are made of."""
+        return [call for one in self.all for call in (one.call, *one.around) if call is not None]
+
+    @property
+    def frames(self) -> list[Frame]:
+        """Those functions as they run for it and the others, for each the innermost first."""
+        found: list[Frame] = []
+        for one in self.all:
+            frame: Frame | None = one.frame
+            for _call in (one.call, *one.around):
+                if frame is not None and frame not in found:
+                    found.append(frame)
+                frame = frame.caller if frame is not None else None
+        return found
 
     def trained(self, batch: list[Item]) -> list[Item]:
         """The items of a batch without this evaluation, which may follow it."""
@@ -284,6 +306,10 @@ def validation_at(source: Source, roles: Roles, item: Item) -> Validation | None
         loop = describe(node, item.frame.scope, roles)
         if loop.kind is not Iterable.LOADER or node.orelse or has_backward(node):
             return None
+        limit = limit_of(item.frame.scope, roles, loop)
+        if limit is not None:
+            body = items_of(limit.body, item.frame, node)
+            return Validation(loop, item.frame, [], [], body, [], [], [limit.test], limit=limit)
         return Validation(loop, item.frame, [], [], items_of(node.body, item.frame), [], [], [])
     if no_grad_with(node):
         assert isinstance(node, ast.With)
@@ -332,12 +358,13 @@ def _validation_in_call(
     taken = result_before.calls if result_before is not None else []
     for call in direct_calls(item.node):
         function = source.function(dotted(call.func))
-        if call in taken or function is None or not any(isinstance(n, ast.For) for n in walk_scope(function.body)):
+        if call in taken or function is None or not _loops(source, function):
             continue
         earlier = [rest for part in parts_before(item.node, call) for rest in around(part, taken)]
         if any(_acts(source, n) for part in earlier for n in walk_scope(part)):
             continue
-        frame = enter_frame(source, call, item.frame)
+        count = count_of(function, roles)
+        frame = enter_frame(source, call, item.frame, count.empty if count is not None else None)
         if isinstance(frame, str):
             return None
         try:
@@ -358,11 +385,40 @@ def _validation_in_call(
                     *result,
                 ]
                 found.rest = []
-                found.call = call
-                found.earlier = earlier
-                return found
+                return _called(found, call, earlier) if _is_counted(found, frame, count, result) else None
         return None
     return None
+
+
+def _loops(source: Source, function: ast.FunctionDef) -> bool:
+    """Whether a function has a loop, or calls one of the file that has."""
+    called = [source.function(dotted(n.func)) for n in walk_scope(function.body) if isinstance(n, ast.Call)]
+    bodies = [function, *(f for f in called if f is not None)]
+    return any(isinstance(n, ast.For) for f in bodies for n in walk_scope(f.body))
+
+
+def _called(found: Validation, call: ast.Call, earlier: list[ast.AST]) -> Validation | None:
+    """The validation in a function as the call of that function."""
+    if found.call is None:
+        found.call, found.earlier = call, earlier
+    elif earlier:
+        return None
+    else:
+        found.around.append(call)
+    return found
+
+
+def _is_counted(found: Validation, frame: Frame, count: Count | None, result: list[Item]) -> bool:
+    """Whether what a function counts before its loop is the loop's limit, if it has to be: Lightning counts then, and it falls away."""
+    if count is None or found.frame is not frame or found.limit is None:
+        return count is None or count.empty is None
+    found.before = [i for i in found.before if i.node is not count.statement and i.target != count.name]
+    found.unwrapped.append(count.statement)
+    if count.empty is not None and count.empty.value is not None:
+        assert isinstance(count.statement, ast.If)
+        for one in result:
+            one.unless = count.statement.test, count.empty.value
+    return True
 
 
 _FINDING_METHODS = {"float", "double", "item", "cpu", "detach", "numpy", "mean", "sum"}

@@ -147,7 +147,7 @@ class Variables:
 
     def unite_result(self, item: Item) -> bool:
         """Unite what a call returns with what it is assigned to. True when nothing else is left of the statement."""
-        if item.kind != "result" or item.callee is None:
+        if item.kind != "result" or item.callee is None or item.unless is not None:
             return False
         node = item.node
         if isinstance(node, ast.Expr) and node.value is item.call:
@@ -227,6 +227,10 @@ class Variables:
             read = self.names(item.frame.caller, value.read)
             bound = self.names(item.frame, frozenset(item.bound))
             return Use(read, bound, bound, read)
+        if item.kind == "validates" and item.limit is not None:
+            found = self._from_flow(item.frame, flow([item.value] if item.value is not None else []))
+            limit = self.names(item.limit[1], flow([item.limit[0]]).read)
+            return Use(found.exposed | limit, found.definite, found.written, found.read | limit)
         if item.kind in ("enter", "leave", "stop", "validates", "saves"):
             return self._from_flow(item.frame, flow([part for part, _frame in parts(item)]))
         if item.kind == "result":
@@ -237,7 +241,7 @@ class Variables:
             result: Item | None = item
             while result is not None:
                 if result.value is not None and result.callee is not None:
-                    inner = self.names(result.callee, flow([result.value]).read)
+                    inner = self.names(result.callee, flow([*(result.unless or ()), result.value]).read)
                     exposed, read = exposed | inner, read | inner
                 result = result.inner
             return Use(exposed, self.names(item.frame, outer.definite), self.names(item.frame, outer.written), read)

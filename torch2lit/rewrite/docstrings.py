@@ -13,7 +13,8 @@ def with_docstrings(draft: Draft, text: str) -> str:
     """The class's source with the docstrings of the functions that leave the text; those without a place are left out."""
     removed = moved_functions(draft)
     validating = draft.validation.frame.scope if draft.validation is not None else None
-    trained = [f for f in removed if f is not validating and _docstring(draft, f)]
+    around = [f.scope for f in draft.validation.frames] if draft.validation is not None else []
+    trained = [f for f in removed if f not in around and _docstring(draft, f)]
     if trained:
         text = _below(text, "class ", _docstring(draft, trained[0]), "    ")
     if isinstance(validating, ast.FunctionDef) and validating in removed:

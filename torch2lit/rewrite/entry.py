@@ -397,7 +397,7 @@ def _inside(draft: Draft) -> set[int]:
     found = {id(n) for n in walk(draft.nest.outermost)}
     frames = [draft.nest.inner, draft.nest.step_frame, *draft.nest.between]
     if draft.validation is not None:
-        frames.append(draft.validation.frame)
+        frames += draft.validation.frames
     for frame in frames:
         if frame.caller is not None:
             found |= {id(n) for n in walk(frame.scope)}

@@ -211,7 +211,8 @@ class HookWriter:
         if item.kind == "validates":
             assert item.value is not None
             test = self.text(item.value, item.frame, hook)
-            line = _parse(f"self.trainer.limit_val_batches = 1.0 if {test} else 0")
+            limit = self.text(*item.limit, hook) if item.limit is not None else "1.0"
+            line = _parse(f"self.trainer.limit_val_batches = {limit} if {test} else 0")
             above = [c for c in _leading(self.draft.source.twins[item.node].node) if c.comment]  # type: ignore[arg-type]
             return [line.with_changes(leading_lines=above)]
         if item.kind == "saves":
@@ -369,7 +370,7 @@ class HookWriter:
             node = swapped
             value = cst.parse_expression("None")
             if one.value is not None:
-                value = self.expression(one.value, one.callee, hook)
+                value = self._returned(one, hook)
             bare = isinstance(value, cst.Tuple | cst.NamedExpr | cst.GeneratorExp) and not swap.assigned
             if _needs_parentheses(value) and (bare or not swap.alone):
                 value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
@@ -382,6 +383,15 @@ class HookWriter:
             logs = with_reports(reports, lambda _node: [], self.draft.own_points)(node)
             lines = [*lines, *(rename(line, names) for line in logs)]
         return lines
+
+    def _returned(self, item: Item, hook: str) -> cst.BaseExpression:
+        """What a call gives: its function's last value, or another one that it returns at once."""
+        assert item.value is not None and item.callee is not None
+        value = self.expression(item.value, item.callee, hook)
+        if item.unless is None:
+            return value
+        test, other = (self.text(part, item.callee, hook) for part in item.unless)
+        return cst.parse_expression(f"{other} if {test} else {cst.Module([]).code_for_node(value)}")
 
 
 def _chain(item: Item) -> list[Item]:

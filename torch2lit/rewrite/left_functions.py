@@ -40,7 +40,7 @@ def _entered(drafts: list[Draft]) -> list[ast.FunctionDef]:
     for draft in drafts:
         frames = draft.nest.entered
         if draft.validation is not None:
-            frames.append(draft.validation.frame)
+            frames += draft.validation.frames
         for frame in frames:
             scope = frame.scope
             if frame.caller is not None and isinstance(scope, ast.FunctionDef) and scope not in [*gone, *found]:

@@ -109,7 +109,7 @@ class Batches(Construction):
                 continue
             frames = {frame.scope for frame in self.draft.nest.entered}
             if self.draft.validation is not None:
-                frames.add(self.draft.validation.frame.scope)
+                frames |= {frame.scope for frame in self.draft.validation.frames}
             if function in frames:
                 continue
             for name in free_names(function):

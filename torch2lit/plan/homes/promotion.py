@@ -107,6 +107,7 @@ class Promotion(Facts):
     def divide_among_loaders(self) -> None:
         """What a validation over several loaders starts with has a value for each of them."""
         found = self.draft.validation
+        self.give_number_of_batches()
         if found is None or not found.others:
             return
         if LOADER_INDEX in self.draft.source.names:
@@ -119,6 +120,18 @@ class Promotion(Facts):
                 self.state.per_loader |= {
                     v for v in written if v.frame is found.frame and homes.get(v, "").startswith("self.")
                 }
+
+    def give_number_of_batches(self) -> None:
+        """The number of batches that a limited validation runs over is what Lightning counts, for each of its loaders."""
+        found = self.draft.validation
+        if found is None or found.limit is None:
+            return
+        variable = self.variables.of(found.frame, found.limit.count.name)
+        if variable is not None and found.others:
+            self.state.homes[variable] = "self.trainer.num_val_batches"
+            self.state.per_loader.add(variable)
+        elif variable is not None:
+            self.state.homes[variable] = "self.trainer.num_val_batches[0]"
 
     def bound_by_name(self, variable: Variable) -> ast.AST | None:
         """What binds a variable in the loop and cannot bind an attribute: `except ... as`, `:=`, a captured pattern."""

@@ -1,0 +1,28 @@
+"""Random numbers that are drawn between the last batch and an evaluation: before Lightning starts the evaluation's loader.
+
+total = train(...) / len(list(loader))           def on_train_batch_end(self, outputs, batch, batch_idx):
+evaluate(model, val_loader)              →           if self.trainer.is_last_batch:
+                                                         total = ...
+"""
+
+from __future__ import annotations
+
+from ..recover.items import Item
+from ..recover.phases import Validation
+from .draft import Draft
+from .modes import mode_calls
+from .train_data import is_still_loader
+from .validation_epochs import runs_last_batch
+
+
+def drawing_before(draft: Draft, found: Validation) -> list[Item]:
+    """What stands before the evaluation up to where random numbers are drawn last: that runs behind the last batch, where it may,
+    as Lightning starts the loader before it asks the validation's hooks.
+    """
+    if found.in_batch or not runs_last_batch(draft) or is_still_loader(draft, found.loop.base, found.frame):
+        return []
+    before = found.leading if found.every is not None else [*found.leading, *found.before]
+    drawing = [i for i, item in enumerate(before) if draft.effects_of(item).rng]
+    early = before[: drawing[-1] + 1] if drawing else []
+    switched = any(mode_calls(draft, item) for item in early if item in found.before)
+    return [i for i in early if i in found.leading] if switched else early
