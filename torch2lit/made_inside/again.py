@@ -114,8 +114,7 @@ class _Search:
 
     def _is_made_once(self, key: Key) -> bool:
         once = len(self.roles.bindings(key)) == 1 and not self.roles.rebound_unseen(key)
-        kinds = (ast.Global, ast.Nonlocal)
-        told = any(self.name in node.names for kind in kinds for node in self.source.all(kind))
+        told = [n for n in (*self.source.all(ast.Global), *self.source.all(ast.Nonlocal)) if self.name in n.names]
         return once and not told and self.roles.role_of(key) is Role.OPTIMIZER
 
     def _stands_alone(self, statement: ast.stmt) -> bool:
