@@ -114,7 +114,9 @@ class _Search:
 
     def _is_made_once(self, key: Key) -> bool:
         once = len(self.roles.bindings(key)) == 1 and not self.roles.rebound_unseen(key)
-        told = [n for n in (*self.source.all(ast.Global), *self.source.all(ast.Nonlocal)) if self.name in n.names]
+        told = any(self.name in n.names for n in self.source.all(ast.Global)) or any(
+            self.name in n.names for n in self.source.all(ast.Nonlocal)
+        )
         return once and not told and self.roles.role_of(key) is Role.OPTIMIZER
 
     def _stands_alone(self, statement: ast.stmt) -> bool:
