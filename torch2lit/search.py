@@ -15,6 +15,7 @@ from .views.counted import CountedView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
 from .views.handed_over import HandedOverView
+from .views.made_again import MadeAgainView
 from .views.made_inside import MadeInsideView
 from .views.methods import MethodsView
 from .views.modern import ModernView
@@ -30,6 +31,7 @@ VIEWS: tuple[View, ...] = (
     ResumedView(),
     AveragedView(),
     HandedOverView(),
+    MadeAgainView(),
     MadeInsideView(),
     ScheduledView(),
     MethodsView(),

@@ -4,6 +4,8 @@ optimizer = Adam(...)                                              optimizer_sta
 if args.resume:                                                    if args.resume:
     checkpoint = torch.load(args.resume)                    →          checkpoint = torch.load(args.resume)
     optimizer.load_state_dict(checkpoint["optimizer"])                 optimizer_state = checkpoint["optimizer"]
+
+What is surely loaded is not None; and what has a name already is handed over under it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import ast
 from dataclasses import dataclass
 
 from ..recover.roles import Role
+from ..recover.state_names import is_state
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .draft import Draft
@@ -22,12 +25,17 @@ _MOVES = {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "type", "l
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A state that is loaded: into what, by which statements, what it is called until then, and what made the object."""
+    """A state that is loaded: into what, by which statements, what it is called until then, and what made the object.
+
+    ``surely``: nothing decides whether it is. ``named``: the script has that name for it.
+    """
 
     variable: Variable
     statements: tuple[ast.Expr, ...]
     name: str
     made: ast.Assign
+    surely: bool = False
+    named: bool = False
 
 
 def loaded_states(draft: Draft, variables: list[Variable], making: list[ast.stmt]) -> list[Loaded]:
@@ -38,18 +46,19 @@ def loaded_states(draft: Draft, variables: list[Variable], making: list[ast.stmt
     for variable in variables:
         loads = [s for s in draft.source.all(ast.Expr) if _loads(draft, s, variable, making)]
         made = [s for s in making if isinstance(s, ast.Assign) and _makes(s, variable.name)]
-        name = f"{variable.name}_state"
-        if (
-            not loads
-            or len(made) != 1
-            or name in draft.source.names
-            or "{" in "".join(map(draft.source.segment, loads))
-        ):
+        if len(made) == 1:  # what is loaded elsewhere goes to the object that another training has
+            loads = [s for s in loads if made[0].lineno < s.lineno < draft.nest.outermost.lineno]
+        if not loads or len(made) != 1 or "{" in "".join(map(draft.source.segment, loads)):
+            continue
+        surely = len(loads) == 1 and loads[0] in draft.source.block_of(made[0])
+        own = _own_name(draft, loads[0]) if surely else ""
+        name = own or f"{variable.name}_state"
+        if not own and name in draft.source.names:
             continue
         if any(";" in draft.source.lines[s.lineno - 1] for s in [*loads, *made]):
             continue
         if all(_may_wait(draft, s, made[0]) for s in loads):
-            found.append(Loaded(variable, tuple(loads), name, made[0]))
+            found.append(Loaded(variable, tuple(loads), name, made[0], surely, bool(own)))
     return found
 
 
@@ -57,6 +66,17 @@ def state_of(load: ast.Expr) -> ast.expr:
     """What a statement loads."""
     assert isinstance(load.value, ast.Call)
     return load.value.args[0]
+
+
+def _own_name(draft: Draft, load: ast.Expr) -> str:
+    """The variable of the entry scope that holds the state until the loop starts; "" when it is none."""
+    state = state_of(load)
+    variable = draft.variable(state, draft.nest.entry)
+    if variable is None or not isinstance(state, ast.Name) or variable.scope is not draft.nest.entry.scope:
+        return ""
+    later = (n for s in statements_between(draft, load.lineno) for n in walk(s))
+    named = any(isinstance(n, ast.Name) and n.id == state.id for n in later)
+    return "" if named or is_state(state.id) else state.id
 
 
 def _makes(statement: ast.stmt, name: str) -> bool:
@@ -85,8 +105,6 @@ def _may_wait(draft: Draft, load: ast.Expr, made: ast.Assign) -> bool:
         if not isinstance(parent, ast.If | ast.With):
             return False
         top = parent
-    if not made.lineno < load.lineno < draft.nest.outermost.lineno:
-        return False
     read = {n.id for n in walk(state_of(load)) if isinstance(n, ast.Name)}
     later = [s for s in statements_between(draft, made.lineno) if (s.end_lineno or 0) > load.lineno]
     for node in (n for s in later for n in walk(s)):

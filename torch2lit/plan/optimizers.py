@@ -350,13 +350,22 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
         draft.removals[statement] = Removal("configure_optimizers", "configure_optimizers", "nothing has gradients yet")
     configured.loaded = loaded
     for one in loaded:
-        draft.rewritten[one.made] = f"{one.name} = None\n"
-        for load in one.statements:
-            draft.rewritten[load] = f"{one.name} = {draft.source.segment(state_of(load))}\n"
+        _keep_state(draft, one)
     configured.moved, configured.held = statements, held
     configured.unread = [s for s in settings if is_unread(draft, s)]
     configured.wrapped = all(_only_steps(draft, v) for v in configured.optimizers)
     _remove(draft, statements)
+
+
+def _keep_state(draft: Draft, one: Loaded) -> None:
+    """Have the script name a state where it loads it."""
+    if not one.surely:
+        draft.rewritten[one.made] = f"{one.name} = None\n"
+    for load in one.statements:
+        if one.named:
+            draft.removals[load] = Removal("configure_optimizers", "configure_optimizers", "the module loads it")
+        else:
+            draft.rewritten[load] = f"{one.name} = {draft.source.segment(state_of(load))}\n"
 
 
 def _claim_listed(draft: Draft, configured: Configured, name: ast.expr) -> None:

@@ -16,7 +16,7 @@ _SETTERS = {
 }  # fmt: skip
 _LIBRARIES = ("torch.nn.", "torchvision.models.", "dgl.nn.")
 """Packages whose layers register all that they have when they are made; DGL's explainers, which do not, hold a model and are none."""
-_HARMLESS = ("torch.", "torchvision.", "math.", "numpy.", "dgl.nn.")
+_HARMLESS = ("torch.", "torchvision.", "math.", "numpy.", "dgl.nn.", "dgl.dataloading.")
 _GIVE_THEMSELVES = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half"}
 _DEEPEST = 6
 

@@ -369,8 +369,9 @@ def _loaded_here(configured: Configured, state: State, statement: ast.stmt, name
                 if one.variable in configured.held
                 else one.variable.name
             )
-            yield f"    if {held} is not None:"
-            yield f"        {own}.load_state_dict({held})"
+            if not one.surely:
+                yield f"    if {held} is not None:"
+            yield f"    {'' if one.surely else '    '}{own}.load_state_dict({held})"
 
 
 def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> list[str]:
