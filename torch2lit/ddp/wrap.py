@@ -40,8 +40,13 @@ class Wrap:
         return self.call.args[0]
 
 
-def find_wrap(source: Source, roles: Roles, nest: Nest, wanted: Container[str], hindrances: Hindrances) -> Wrap | None:
-    """The wrapping of the nest's model; None when the file has none. Raises Unfoldable when it cannot be looked at any further."""
+def find_wrap(
+    source: Source, roles: Roles, nest: Nest, wanted: Container[str], hindrances: Hindrances, joined: bool = False
+) -> Wrap | None:
+    """The wrapping of the nest's model; None when the file has none. Raises Unfoldable when it cannot be looked at any further.
+
+    ``joined``: a process may train on any device.
+    """
     calls = [c for c in source.calls if roles.full_name(c.func) in WRAPPERS]
     if not calls:
         return None
@@ -71,15 +76,16 @@ def find_wrap(source: Source, roles: Roles, nest: Nest, wanted: Container[str], 
                 "wrap it in the function that runs the epochs, or in one that calls that function once",
             )
         )
-    with hindrances:
-        _check_devices(source, roles)
+    if not joined:
+        with hindrances:
+            _check_devices(source, roles)
     names, branch, strategy = frozenset[str](), None, ""
     with hindrances:
         names = _names_of_wrapper(source, roles, calls)
     with hindrances:
         branch = _branch(source, nest, statement) if len(calls) == 1 else None
     with hindrances:
-        strategy = _strategy(source, roles, call)
+        strategy = _strategy(source, roles, call, joined)
     return Wrap(call, statement, key, branch, strategy, names)
 
 
@@ -202,12 +208,12 @@ def _is_set_after(source: Source, test: ast.expr, branch: ast.If) -> bool:
     return False
 
 
-def _strategy(source: Source, roles: Roles, call: ast.Call) -> str:
+def _strategy(source: Source, roles: Roles, call: ast.Call, joined: bool) -> str:
     """The Trainer's strategy that wraps as the script does, with ``{lightning}`` for Lightning's name."""
     passed: list[str] = []
     for keyword in call.keywords:
         if keyword.arg in _DEVICE:
-            if not _is_own_device(source, roles, keyword.value):
+            if not joined and not _is_own_device(source, roles, keyword.value):
                 raise unfoldable(
                     call.lineno,
                     f"`{keyword.arg}` may name another device than Lightning's",

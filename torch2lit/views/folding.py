@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from ..comments import lost_notes
 from ..ddp.buffers import is_bufferless
 from ..ddp.group import Group
 from ..ddp.hindrances import Hindrance, Hindrances, Unfoldable, unfoldable
+from ..ddp.joined import check_joined, joined_device
 from ..ddp.own_group import OwnGroup, group_to_leave
 from ..ddp.pieces import blank, end_of_line, is_alone, lines_of, nothing
-from ..ddp.processes import check_processes, is_optional
+from ..ddp.processes import check_one_group, check_processes, is_optional
 from ..ddp.raw_twins import RawTwins
 from ..ddp.samplers import Sharded, sharded_loaders
 from ..ddp.sync_batchnorm import conversion_of_layers
@@ -27,17 +29,20 @@ from ..ddp.uses import Uses
 from ..ddp.wrap import Wrap, find_wrap
 from ..files.edits import apply_edits
 from ..files.lines import split_lines
+from ..files.reading import read_text
 from ..findings import Finding, finding
 from ..legacy.modernise import Modernised, edits_of_lines, performed
 from ..program import Conversion, Edit, Modernisation, Outcome, Piece, at, end_of
 from ..recover.nest import Nest
 from ..recover.roles import Roles
 from ..recover.syntax import Source, source_of
-from ..recover.wanted_names import wanted_elsewhere
+from ..recover.wanted_names import takers
 from ..rewrite.assemble import unused_import_edits
 from .modern import origin_of
 from .way import INHERITED, MODERN, SWITCHES, UNCONVERTED, UNFOLDABLE, WRAPPER, Blocked, Program, Way
 
+Takers = Mapping[str, Sequence[Path]]
+"""The names that other files take from one, each with those files."""
 _CODEMOD = "ddp_strategy"
 _STRATEGY = "Lightning wraps the module in the same wrapper"
 _LAYERS = "the Trainer converts the same layers"
@@ -81,7 +86,7 @@ def ways_without_wrapper(seen: Program, raw: Program) -> list[Way]:
 
     Raises Unfoldable when the wrapper has to stay.
     """
-    wanted = wanted_elsewhere(raw.path) if "istributedDataParallel" in raw.text else ()
+    wanted = takers(raw.path) if "istributedDataParallel" in raw.text else {}
     folds = _ways_to_fold(seen.source, seen.roles, seen.recovered.nests[0], wanted)
     return [
         Way(
@@ -93,17 +98,20 @@ def ways_without_wrapper(seen: Program, raw: Program) -> list[Way]:
     ]
 
 
-def _ways_to_fold(source: Source, roles: Roles, nest: Nest, wanted: Container[str]) -> list[Folded]:
+def _ways_to_fold(source: Source, roles: Roles, nest: Nest, wanted: Takers) -> list[Folded]:
     """The script without its wrapper, the way that leaves most to Lightning first; empty when it has none.
 
     Raises Unfoldable when the wrapper has to stay.
     """
     if "istributedDataParallel" not in source.text:
         return []
-    plain = _folded(source, roles, nest, wanted, [])
+    try:
+        plain = _folded(source, roles, nest, wanted, [])
+    except Unfoldable:
+        plain = _folded(source, roles, nest, wanted, [], joined=True)
     if plain is None:
         return []
-    if plain.group.test or plain.group.spawned:  # the Trainer may number the processes otherwise
+    if plain.group.test or plain.group.spawned or plain.group.joined:  # the Trainer may number the processes otherwise
         return [plain]
     found: list[Folded] = []
     ways: list[Sequence[Sharded]] = [loaders, []] if (loaders := sharded_loaders(source, roles, nest)) else [[]]
@@ -120,16 +128,20 @@ def _folded(
     source: Source,
     roles: Roles,
     nest: Nest,
-    wanted: Container[str],
+    wanted: Takers,
     loaders: Sequence[Sharded],
     own: OwnGroup | None = None,
+    joined: bool = False,
 ) -> Folded | None:
-    """The script without its wrapper, without the samplers of some loaders and without the group that it makes."""
-    if (found := _understood(source, roles, nest, wanted)) is None:
+    """The script without its wrapper, without the samplers of some loaders and without the group that it makes.
+
+    ``joined``: Lightning asks the group for the number of the process.
+    """
+    if (found := _understood(source, roles, nest, wanted, joined)) is None:
         return None
-    wrap, uses, spawned, bufferless = found
+    wrap, uses, named, bufferless = found
     keys = uses.wrapped | uses.bare
-    layers = None if spawned else conversion_of_layers(source, roles, wrap)
+    layers = None if named else conversion_of_layers(source, roles, wrap)
     group = Group(
         wrap.statement.lineno,
         wrap.strategy,
@@ -139,8 +151,10 @@ def _folded(
         bufferless,
         frozenset(c.lineno for c in uses.with_gradients()),
         is_optional(source) and wrap.branch is None,
-        spawned,
+        "" if joined else named,
         frozenset(one.loader.lineno for one in loaders),
+        named if joined else "",
+        joined_device(source, roles, wrap, nest) if joined else "",
         None if own is None else own.backend,
         layers is not None,
     )
@@ -168,19 +182,27 @@ def _folded(
 
 
 def _understood(
-    source: Source, roles: Roles, nest: Nest, wanted: Container[str]
+    source: Source, roles: Roles, nest: Nest, wanted: Takers, joined: bool
 ) -> tuple[Wrap, Uses, str, bool] | None:
-    """The wrapper, its uses, what the file calls ``torch.distributed`` if it spawns its processes, and whether the model has no buffers.
+    """The wrapper, its uses, what the file calls ``torch.distributed`` if the group is asked, and whether the model has no buffers.
 
     Raises Unfoldable with all that keeps the wrapper in the script.
     """
     hindrances = Hindrances()
-    wrap, spawned = None, ""
+    wrap, named = None, ""
     with hindrances:
-        if (wrap := find_wrap(source, roles, nest, wanted, hindrances)) is None:
+        if (wrap := find_wrap(source, roles, nest, wanted, hindrances, joined)) is None:
             return None
     with hindrances:
-        spawned = check_processes(source, roles)
+        if not joined:
+            named = check_processes(source, roles)
+        else:
+            check_one_group(source, roles)
+    if joined and wrap is not None:
+        with hindrances:
+            named = check_joined(source, roles, wrap, nest, _texts(wanted))
+        with hindrances:
+            joined_device(source, roles, wrap, nest)
     if wrap is None:
         hindrances.settle()
         return None
@@ -195,7 +217,12 @@ def _understood(
         reason = "the model is called without its wrapper, which sends its buffers to all processes"
         hindrances.add(Hindrance(uses.bare_forwards[0].lineno, reason, "call the wrapped model here, too"))
     hindrances.settle()
-    return wrap, uses, spawned, bufferless
+    return wrap, uses, named, bufferless
+
+
+def _texts(wanted: Takers) -> list[str]:
+    """The texts of the files that take names from this one."""
+    return [read_text(file) for file in dict.fromkeys(f for files in wanted.values() for f in files)]
 
 
 def _without_wrapper(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:
@@ -285,7 +312,7 @@ def _taken_away(edit: Edit, lines: Sequence[str]) -> Edit:
 
 
 def _note(fold: Folded) -> Finding:
-    starter = "`mp.spawn`" if fold.group.spawned else "torchrun"
+    starter = "`mp.spawn`" if fold.group.spawned else "whatever has started them" if fold.group.joined else "torchrun"
     strategy = "the Trainer's strategy"
     if fold.group.backend is not None or fold.group.sharded:
         makes = ["makes the group"] if fold.group.backend is not None else []
