@@ -2300,6 +2300,14 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "the one batch of a whole set is said to be shared out",
+        "torch2lit/plan/one_batch.py",
+        "is_none(size) and _has_element(data.node)",
+        "False",
+        _text("several-devices-over-the-whole-set"),
+    ),
+    Mutation(
+        1,
         "what a script reads in the environment after its training may be Lightning's number",
         "torch2lit/ddp/joined.py",
         "node.value in _CHANGED and Moment.AFTER in timeline.of(node)",
