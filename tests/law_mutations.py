@@ -2308,6 +2308,22 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "what follows a wrapper in its arm is taken for the other arm",
+        "torch2lit/ddp/arms.py",
+        "id(choice) in arms and arms[id(choice)] != arm",
+        "id(choice) in arms",
+        _text("ddp-read-in-the-arm-that-wraps"),
+    ),
+    Mutation(
+        1,
+        "two wrappers that ask for different things become one strategy",
+        "torch2lit/ddp/wrap.py",
+        "if choice is not None and others != [strategy]:",
+        "if False:",
+        _text("ddp-wrapped-in-each-arm-otherwise"),
+    ),
+    Mutation(
+        1,
         "what a script reads in the environment after its training may be Lightning's number",
         "torch2lit/ddp/joined.py",
         "node.value in _CHANGED and Moment.AFTER in timeline.of(node)",

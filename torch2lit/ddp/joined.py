@@ -61,7 +61,7 @@ def joined_device(source: Source, roles: Roles, wrap: Wrap, nest: Nest) -> str:
     if not torch or not early or len(early) != len(chosen):
         return ""
     texts = {ast.unparse(c.args[0]) for c in early}
-    for keyword in wrap.call.keywords:
+    for keyword in [k for call in wrap.calls for k in call.keywords]:
         if keyword.arg in ("device_ids", "output_device") and not _devices(keyword.value) <= texts:
             raise unfoldable(
                 wrap.call.lineno,

@@ -10,6 +10,7 @@ from ..recover.nest import Nest
 from ..recover.roles import Key, Roles
 from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, dotted, walk
+from .arms import meets
 from .callers import wraps_before
 from .hindrances import Hindrance, Hindrances, unfoldable
 
@@ -33,6 +34,19 @@ class Wrap:
     branch: ast.If | None
     strategy: str
     names: frozenset[str]
+    twin: ast.Assign | None = None
+    """The same in the other arm of ``choice``, which names other devices alone."""
+    choice: ast.If | None = None
+
+    @property
+    def statements(self) -> list[ast.Assign]:
+        """All that wrap the model."""
+        return [self.statement] if self.twin is None else [self.statement, self.twin]
+
+    @property
+    def calls(self) -> list[ast.Call]:
+        """All calls that make the wrapper."""
+        return [s.value for s in self.statements if isinstance(s.value, ast.Call)]
 
     @property
     def inner(self) -> ast.expr:
@@ -51,8 +65,6 @@ def find_wrap(
     if not calls:
         return None
     call = calls[0]
-    if len(calls) > 1:
-        hindrances.add(_several(calls))
     statement = source.parents[call]
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)]):
@@ -62,6 +74,9 @@ def find_wrap(
                 call.lineno, "the wrapper is no plain variable", "give the wrapped model a variable of its own"
             )
     scope = source.scope_of(statement)
+    twin, choice = _twin(source, statement, calls)
+    if len(calls) > 1 and choice is None:
+        hindrances.add(_several(calls))
     _check_compiled(source, hindrances)
     key = roles.key(scope, name)
     if key is None or len(call.args) != 1 or isinstance(call.args[0], ast.Starred):
@@ -83,10 +98,24 @@ def find_wrap(
     with hindrances:
         names = _names_of_wrapper(source, roles, calls)
     with hindrances:
-        branch = _branch(source, nest, statement) if len(calls) == 1 else None
+        branch = _branch(source, nest, choice or statement) if len(calls) == 1 or choice is not None else None
     with hindrances:
-        strategy = _strategy(source, roles, call, joined)
-    return Wrap(call, statement, key, branch, strategy, names)
+        strategy, *others = [_strategy(source, roles, one, joined) for one in calls]
+        if choice is not None and others != [strategy]:
+            hindrances.add(_several(calls))
+    return Wrap(call, statement, key, branch, strategy, names, twin, choice)
+
+
+def _twin(source: Source, first: ast.Assign, calls: list[ast.Call]) -> tuple[ast.Assign | None, ast.If | None]:
+    """The statement that wraps the same model under the same name in the other arm of an `if`, and that `if`."""
+    other = source.parents[calls[1]] if len(calls) == 2 and source.view is None else None
+    if not isinstance(other, ast.Assign) or other.value is not calls[1] or len(calls[1].args) != 1:
+        return None, None
+    same = ast.unparse(first.targets[0]) == ast.unparse(other.targets[0]) and len(other.targets) == 1
+    choice = meets(source, first, [other])
+    if choice is None or not same or _moved(calls[0].args[0]) != _moved(calls[1].args[0]):
+        return None, None
+    return other, choice
 
 
 def _check_devices(source: Source, roles: Roles) -> None:
@@ -124,10 +153,18 @@ def _check_compiled(source: Source, hindrances: Hindrances) -> None:
         )
 
 
+def _moved(node: ast.expr) -> str:
+    """What is wrapped, wherever it is put, as source."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=value, attr="to" | "cuda")):
+            return _moved(value)
+    return ast.unparse(node)
+
+
 def _several(calls: list[ast.Call]) -> Hindrance:
     """What several wrappers are: of several models, or of one that is wrapped in this way or in that."""
     line = calls[1].lineno
-    wrapped = {ast.unparse(c.args[0]) if c.args else "" for c in calls}
+    wrapped = {_moved(c.args[0]) if c.args else "" for c in calls}
     ways = sorted({", ".join(ast.unparse(k) for k in c.keywords) or "no more arguments" for c in calls})
     if len(wrapped) > 1 or "" in wrapped:
         remedy = "put them into one module with one `forward`, and wrap that"

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from ..comments import lost_notes
+from ..ddp.arms import is_all
 from ..ddp.buffers import is_bufferless
 from ..ddp.group import Group
 from ..ddp.hindrances import Hindrance, Hindrances, Unfoldable, unfoldable
@@ -159,7 +160,7 @@ def _folded(
         layers is not None,
     )
     raw = RawTwins(source)
-    wrapping = list(_without_branch(raw, uses)) or [*_without_wrapper(raw, wrap), *_without_module(raw, uses)]
+    wrapping = list(_without_branch(raw, uses)) or [*_without_wrappers(raw, wrap), *_without_module(raw, uses)]
     done = [(_CODEMOD, one) for one in wrapping]
     done += [(_CODEMOD, one) for loader in loaders for one in without_sampler(raw, loader)]
     done += [(_CODEMOD, one) for one in without_group(raw, own)] if own is not None else []
@@ -171,14 +172,14 @@ def _folded(
             "the wrapper is written over several lines in a way that cannot be undone",
             "write the wrapping as one plain assignment",
         )
-    statement = (
-        wrap.branch if len(wrapping) > 0 and wrapping[0].line == getattr(wrap.branch, "lineno", 0) else wrap.statement
+    passed = {one.line for one in wrapping if any(p.text == "pass" for p in one.pieces)}
+    replaced: list[ast.stmt] = [s for s in (wrap.branch, wrap.choice) if s is not None]
+    dropped = frozenset(
+        s.lineno for s in [*replaced, *wrap.statements] if s.lineno in passed and not is_alone(source, s)
     )
-    assert statement is not None
-    dropped = any(p.text == "pass" for p in wrapping[0].pieces) and not is_alone(source, statement)
     gone = [s for s in own.statements if isinstance(s, ast.FunctionDef)] if own is not None else []
     functions = tuple((s.lineno, s.end_lineno or s.lineno) for s in gone)
-    return Folded(text, group, frozenset([statement.lineno]) if dropped else frozenset(), functions)
+    return Folded(text, group, dropped, functions)
 
 
 def _understood(
@@ -225,12 +226,22 @@ def _texts(wanted: Takers) -> list[str]:
     return [read_text(file) for file in dict.fromkeys(f for files in wanted.values() for f in files)]
 
 
-def _without_wrapper(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:
+def _without_wrappers(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:
+    """The model without its wrapper, in both arms where each has one; nothing of a choice between wrappers that are one now."""
+    bare = ast.unparse(wrap.statement.targets[0]) == ast.unparse(wrap.inner)
+    if wrap.choice is not None and bare and is_all(wrap.choice, wrap.statements):
+        yield _nothing(raw.source, raw.of(wrap.choice))
+        return
+    for statement, call in zip(wrap.statements, wrap.calls, strict=True):
+        yield from _without_wrapper(raw, statement, call)
+
+
+def _without_wrapper(raw: RawTwins, wrapping: ast.Assign, wrapper: ast.Call) -> Iterable[Modernisation]:
     source, call, inner, statement = (
         raw.source,
-        raw.of(wrap.call),
-        raw.of_expression(wrap.inner),
-        raw.of(wrap.statement),
+        raw.of(wrapper),
+        raw.of_expression(wrapper.args[0]),
+        raw.of(wrapping),
     )
     first, last = statement.lineno, statement.end_lineno or statement.lineno
     if ast.unparse(statement.targets[0]) != ast.unparse(inner):
