@@ -2324,6 +2324,14 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "a model that is wrapped under several conditions is wrapped under the innermost alone",
+        "torch2lit/ddp/arms.py",
+        "if len(values) > 1 else values[0])",
+        "if False else values[-1])",
+        _text("ddp-wrapped-under-several-conditions"),
+    ),
+    Mutation(
+        1,
         "what a script reads in the environment after its training may be Lightning's number",
         "torch2lit/ddp/joined.py",
         "node.value in _CHANGED and Moment.AFTER in timeline.of(node)",

@@ -9,7 +9,7 @@ else:                                                     else:
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..recover.syntax import Source, walk
 
@@ -29,10 +29,23 @@ def meets(source: Source, first: ast.stmt, others: Sequence[ast.stmt]) -> ast.If
     return choice if all(any(s in arm for arm in arms) for s in (first, *others)) else None
 
 
-def is_all(choice: ast.If, statements: Sequence[ast.stmt]) -> bool:
-    """Whether the arms of an `if` have these statements and no others, and its test does nothing."""
+def is_elif(source: Source, choice: ast.If) -> bool:
+    """Whether an `if` is written as the `elif` of another."""
+    return source.lines[choice.lineno - 1].lstrip().startswith("elif")
+
+
+def is_all(source: Source, choice: ast.If, statements: Sequence[ast.stmt]) -> bool:
+    """Whether the arms of an `if` that is no `elif` have these statements and no others, and its test does nothing."""
+    if is_elif(source, choice):
+        return False
     calls = any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for n in walk(choice.test))
     return not calls and [*choice.body, *choice.orelse] == list(statements)
+
+
+def in_one_test(tests: Iterable[ast.expr]) -> str:
+    """Tests of which the first is the innermost as one condition, as source."""
+    values = list(reversed(list(tests)))
+    return ast.unparse(ast.BoolOp(ast.And(), values) if len(values) > 1 else values[0]) if values else ""
 
 
 def _parting(source: Source, one: ast.AST, other: ast.AST) -> ast.If | None:

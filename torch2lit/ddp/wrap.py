@@ -7,10 +7,11 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from ..recover.nest import Nest
+from ..recover.opposites import opposite
 from ..recover.roles import Key, Roles
 from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, dotted, walk
-from .arms import meets
+from .arms import in_one_test, meets
 from .callers import wraps_before
 from .hindrances import Hindrance, Hindrances, unfoldable
 
@@ -26,12 +27,15 @@ _LOCAL = ("LOCAL_RANK", "local_rank", "get_rank", "gpu", "rank")
 
 @dataclass(frozen=True, slots=True)
 class Wrap:
-    """``wrapped = DDP(inner, ...)``; ``test`` is the condition around it, with its `if`."""
+    """``wrapped = DDP(inner, ...)``."""
 
     call: ast.Call
     statement: ast.Assign
     key: Key
     branch: ast.If | None
+    """The innermost `if` around it that does not stand around the loop as well."""
+    test: str
+    """The condition under which it is wrapped, as source; "" for always."""
     strategy: str
     names: frozenset[str]
     twin: ast.Assign | None = None
@@ -94,16 +98,17 @@ def find_wrap(
     if not joined:
         with hindrances:
             _check_devices(source, roles)
-    names, branch, strategy = frozenset[str](), None, ""
+    names, tests, strategy = frozenset[str](), list[tuple[ast.If, ast.expr]](), ""
     with hindrances:
         names = _names_of_wrapper(source, roles, calls)
     with hindrances:
-        branch = _branch(source, nest, choice or statement) if len(calls) == 1 or choice is not None else None
+        tests = _tests(source, nest, choice or statement) if len(calls) == 1 or choice is not None else []
     with hindrances:
         strategy, *others = [_strategy(source, roles, one, joined) for one in calls]
         if choice is not None and others != [strategy]:
             hindrances.add(_several(calls))
-    return Wrap(call, statement, key, branch, strategy, names, twin, choice)
+    branch = tests[0][0] if tests else None
+    return Wrap(call, statement, key, branch, in_one_test(t for _, t in tests), strategy, names, twin, choice)
 
 
 def _twin(source: Source, first: ast.Assign, calls: list[ast.Call]) -> tuple[ast.Assign | None, ast.If | None]:
@@ -192,20 +197,23 @@ def _names_of_wrapper(source: Source, roles: Roles, calls: list[ast.Call]) -> fr
     return names
 
 
-def _branch(source: Source, nest: Nest, statement: ast.stmt) -> ast.If | None:
-    """The `if` in which the model is wrapped, when the loop does not stand in it, too."""
+def _tests(source: Source, nest: Nest, statement: ast.stmt) -> list[tuple[ast.If, ast.expr]]:
+    """Every `if` around the wrapping, the innermost first, with what holds where it wraps, but for those around the loop."""
     around = set(source.ancestors(nest.outermost))
     own = [a for a in source.ancestors(statement) if a not in around]
     scope = source.scope_of(statement)
     elsewhere = scope in own
     if elsewhere:
         own = own[: own.index(scope)]
-    if not own:
-        return None
-    match own:
-        case [ast.If(test=test, body=body) as branch] if statement in body and _is_flag(source, test, branch):
-            if not elsewhere or all(is_attribute(n.id) for n in walk(test) if isinstance(n, ast.Name)):
-                return branch
+    found, below = list[tuple[ast.If, ast.expr]](), statement
+    for branch in own:
+        if not isinstance(branch, ast.If) or not _is_flag(source, branch.test, branch):
+            break
+        found.append((branch, branch.test if below in branch.body else opposite(branch.test)))
+        below = branch
+    named = [n for branch, _ in found for n in walk(branch.test) if isinstance(n, ast.Name)]
+    if len(found) == len(own) and (not elsewhere or all(is_attribute(n.id) for n in named)):
+        return found
     raise unfoldable(
         statement.lineno,
         "the model is wrapped under a condition that is no plain flag",

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from ..comments import lost_notes
-from ..ddp.arms import is_all
+from ..ddp.arms import is_all, is_elif
 from ..ddp.buffers import is_bufferless
 from ..ddp.group import Group
 from ..ddp.hindrances import Hindrance, Hindrances, Unfoldable, unfoldable
@@ -146,7 +146,7 @@ def _folded(
     group = Group(
         wrap.statement.lineno,
         wrap.strategy,
-        "" if wrap.branch is None else ast.unparse(wrap.branch.test),
+        wrap.test,
         frozenset((0 if isinstance(s, ast.Module) else s.lineno, name) for s, name in keys),
         frozenset(c.lineno for c in uses.forwards),
         bufferless,
@@ -229,7 +229,7 @@ def _texts(wanted: Takers) -> list[str]:
 def _without_wrappers(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:
     """The model without its wrapper, in both arms where each has one; nothing of a choice between wrappers that are one now."""
     bare = ast.unparse(wrap.statement.targets[0]) == ast.unparse(wrap.inner)
-    if wrap.choice is not None and bare and is_all(wrap.choice, wrap.statements):
+    if wrap.choice is not None and bare and is_all(raw.source, raw.of(wrap.choice), wrap.statements):
         yield _nothing(raw.source, raw.of(wrap.choice))
         return
     for statement, call in zip(wrap.statements, wrap.calls, strict=True):
@@ -270,7 +270,7 @@ def _without_branch(raw: RawTwins, uses: Uses) -> Iterable[Modernisation]:
     """Nothing of the `if` when it only wraps the model and gives its old name to a variable that holds it already."""
     wrap, branch = uses.wrap, uses.wrap.branch
     inner, target = wrap.inner, wrap.statement.targets[0]
-    if branch is None or branch.orelse or wrap.statement not in branch.body:
+    if branch is None or branch.orelse or is_elif(uses.source, branch) or wrap.statement not in branch.body:
         return
     if not (isinstance(inner, ast.Name) and isinstance(target, ast.Name) and inner.id == target.id):
         return
