@@ -2332,6 +2332,14 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "the arm in which a model is not wrapped is taken for one in which it is",
+        "torch2lit/ddp/uses.py",
+        "(opposite(ancestor.test), ancestor.body)]",
+        "(ancestor.test, ancestor.orelse)]",
+        _text("ddp-wrapped-unless-alone"),
+    ),
+    Mutation(
+        1,
         "what a script reads in the environment after its training may be Lightning's number",
         "torch2lit/ddp/joined.py",
         "node.value in _CHANGED and Moment.AFTER in timeline.of(node)",

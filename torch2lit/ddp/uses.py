@@ -7,6 +7,7 @@ import ast
 from ..recover.items import grad_mode
 from ..recover.names import parameter_names
 from ..recover.nest import Nest
+from ..recover.opposites import opposite
 from ..recover.project_text import SETTINGS
 from ..recover.roles import Key, Roles, bound_argument
 from ..recover.state_names import WHOLE, is_attribute, plain
@@ -279,14 +280,14 @@ class Uses:
 
     def _in_other_branch(self, node: ast.AST) -> bool:
         """Whether it stands where the script does not wrap the model."""
-        branch = self.wrap.branch
-        if branch is None:
-            return False
-        below, test = node, ast.unparse(branch.test)
-        for ancestor in self.source.ancestors(node):
-            if isinstance(ancestor, ast.If | ast.IfExp) and ast.unparse(ancestor.test) == test:
-                if ancestor.orelse is below or (isinstance(ancestor.orelse, list) and below in ancestor.orelse):
-                    return True
+        below = node
+        for ancestor in self.source.ancestors(node) if self.wrap.tests else ():
+            if isinstance(ancestor, ast.If | ast.IfExp):
+                arms = [(ancestor.test, ancestor.orelse), (opposite(ancestor.test), ancestor.body)]
+                for test, arm in arms:
+                    inside = arm is below or (isinstance(arm, list) and below in arm)
+                    if inside and ast.unparse(test) in self.wrap.tests:
+                        return True
             below = ancestor
         return False
 

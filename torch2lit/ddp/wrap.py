@@ -36,6 +36,8 @@ class Wrap:
     """The innermost `if` around it that does not stand around the loop as well."""
     test: str
     """The condition under which it is wrapped, as source; "" for always."""
+    tests: frozenset[str]
+    """The parts of that condition: where one does not hold, the model is not wrapped."""
     strategy: str
     names: frozenset[str]
     twin: ast.Assign | None = None
@@ -108,7 +110,9 @@ def find_wrap(
         if choice is not None and others != [strategy]:
             hindrances.add(_several(calls))
     branch = tests[0][0] if tests else None
-    return Wrap(call, statement, key, branch, in_one_test(t for _, t in tests), strategy, names, twin, choice)
+    parts = [t for _, t in tests]
+    told = frozenset(map(ast.unparse, parts))
+    return Wrap(call, statement, key, branch, in_one_test(parts), told, strategy, names, twin, choice)
 
 
 def _twin(source: Source, first: ast.Assign, calls: list[ast.Call]) -> tuple[ast.Assign | None, ast.If | None]:
