@@ -652,6 +652,15 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "ddp-in-a-spawned-class",
         ),
         _t(
+            "processes with numbers or devices of the script's own",
+            "numbers them by machine and device",
+            "spawned-with-ranks-of-its-own",
+            "ddp-ranks-of-its-own",
+            "ddp-slurm-processes",
+            "spawned-on-another-device-than-the-current",
+            "spawned-where-world-size-is-read-late",
+        ),
+        _t(
             "training that may be left out",
             "makes the weights the same in `fit` only",
             "ddp-trained-perhaps",

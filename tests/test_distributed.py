@@ -30,7 +30,9 @@ def trained(name: str, text: str, processes: int | None = None) -> Run:
         script.write_text(text, encoding="utf-8")
         workspace = build(mirror, [script], script.parent)
         run = run_script(
-            workspace, Request(script, c.arguments, timeout=240, processes=processes), folder / "torch2lit-verify-own"
+            workspace,
+            Request(script, c.arguments, timeout=240, processes=processes, nodes=c.options.num_nodes or 1),
+            folder / "torch2lit-verify-own",
         )
     assert not run.failed, "\n".join(rank.stderr[-2000:] for rank in run.ranks)
     assert len(run.ranks) == 2

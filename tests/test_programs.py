@@ -169,11 +169,7 @@ TRAINS = "    trainer.train(total_epochs)\n"
         (TRAINS, f"    print(sum(p.sum() for p in model.parameters()))\n{TRAINS}"),
         (TRAINS, f"{TRAINS}    print(trainer.model)\n"),
         ("    ddp_setup()\n", '    ddp_setup()\n    os.environ["RANK"] = os.environ["LOCAL_RANK"]\n'),
-        ("    ddp_setup()\n", '    rank = int(os.environ["SLURM_PROCID"])\n    ddp_setup()\n'),
-        (
-            "    init_process_group(backend=",
-            '    init_process_group(rank=3, world_size=8, init_method="env://", backend=',
-        ),
+        ("    destroy_process_group()\n", '    print(os.environ["SLURM_PROCID"], os.environ["WORLD_SIZE"])\n'),
         (
             "from trainer import Trainer\n",
             "import trainer as trainers\nfrom trainer import Trainer\nMORE = trainers.Trainer\n",
@@ -187,6 +183,25 @@ def test_another_file_may_need_the_wrapper(old: str, new: str, tmp_path: Path) -
     entry.write_text(text.replace(old, new), "utf-8")
     found = [c for c in convert(entry) if Path(c.path).name == "trainer.py"]
     assert all("own-processes" in {f.slug for f in c.findings} and "DDP(" in c.after for c in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    ddp_setup()\n", '    rank = int(os.environ["SLURM_PROCID"])\n    ddp_setup()\n'),
+        (
+            "    init_process_group(backend=",
+            '    init_process_group(rank=3, world_size=8, init_method="env://", backend=',
+        ),
+    ],
+)
+def test_whatever_numbers_the_processes_the_group_is_asked(old: str, new: str, tmp_path: Path) -> None:
+    entry = copy_of("several-files-ddp-in-a-trainer-class", tmp_path)
+    text = entry.read_text("utf-8")
+    assert text.count(old) == 1
+    entry.write_text(text.replace(old, new), "utf-8")
+    (found,) = (c for c in convert(entry) if Path(c.path).name == "trainer.py")
+    assert "NODE_RANK=str(" in found.after and "DDP(" not in found.after
 
 
 @pytest.mark.slow
@@ -244,7 +259,7 @@ def test_a_module_may_read_what_lightning_is_told_of_spawned_processes(tmp_path:
     (tmp_path / "where.py").write_text("import os\n\nplace = os.environ.get('LOCAL_RANK')\n", "utf-8")
     (kept,) = [f for c in convert(script) for f in c.findings]
     assert kept.slug == "own-processes"
-    assert "`LOCAL_RANK` means something" in kept.message
+    assert "`LOCAL_RANK` of the environment" in kept.message
 
 
 def test_a_module_of_the_project_that_is_missing_is_no_obstacle(tmp_path: Path) -> None:

@@ -390,8 +390,9 @@ distributed features. Each finding says one thing that keeps the wrapper from be
   others on all ranks but the first;
 - values named through the wrapper (`model.state_dict()` has keys that begin with `module.`);
 - one model that is wrapped in several ways, of which a condition takes one;
-- processes that neither torchrun nor one `mp.spawn` starts (SLURM's own, ranks from arguments), or a group that is not surely made of just the
-  spawned processes with their numbers: several machines that spawn, a function that runs in a process by itself as well;
+- processes that neither torchrun nor one `mp.spawn` starts, on GPUs that no `torch.cuda.set_device` chooses, or `LOCAL_RANK`, `NODE_RANK` and
+  `WORLD_SIZE` that are read when training has begun: otherwise Lightning asks the group that is there, whatever has started it (SLURM, MPI, a spawn
+  on each machine), and every process is a machine with one device to it;
 - an object that other code gets as a whole, while one of its attributes is the wrapper;
 - training that may be left out before the model is used: Lightning makes the weights the same everywhere in `fit`, the wrapper at once.
 

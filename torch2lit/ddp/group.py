@@ -31,6 +31,10 @@ class Group:
     """What the file calls ``torch.distributed`` when it starts its processes by `mp.spawn`, all on one machine."""
     sharded: frozenset[int] = frozenset()
     """The lines of calls that make loaders, the one that is trained on among them, whose samplers are Lightning's now."""
+    joined: str = ""
+    """What the file calls ``torch.distributed`` when Lightning asks the group that is there, whatever has started its processes."""
+    device: str = ""
+    """The GPU of a process that Lightning takes as it is, as source."""
     backend: str | None = None
     """Set where the Trainer makes the group in the place of the script (torch2lit/ddp/own_group.py)."""
     layers: bool = False
@@ -45,15 +49,21 @@ class Group:
     @property
     def machines(self) -> str:
         """The Trainer's number of machines as source, "" for one."""
+        if self.joined:
+            return self.argument(f"{self.joined}.get_world_size()", "1")
         return "" if self.spawned else self.argument(self.count("GROUP_WORLD_SIZE"), "1")
 
     @property
     def joining(self) -> list[str]:
         """Statements before the Trainer that tell Lightning that its process has been started, and as which."""
-        if not self.spawned:
+        if self.joined:
+            why = "# To Lightning every process is a machine with one device, whatever has started it"
+            told = f'os.environ.update(LOCAL_RANK="0", NODE_RANK=str({self.joined}.get_rank()))'
+        elif self.spawned:
+            why = "# Lightning starts no processes of its own when it is told which one this is"
+            told = f'os.environ["LOCAL_RANK"] = str({self.spawned}.get_rank())'
+        else:
             return []
-        why = "# Lightning starts no processes of its own when it is told which one this is"
-        told = f'os.environ["LOCAL_RANK"] = str({self.spawned}.get_rank())'
         return [why, f"if {self.test}:", f"    {told}"] if self.test else [why, told]
 
     def strategy_on(self, accelerator: str) -> str:

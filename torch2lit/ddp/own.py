@@ -16,6 +16,16 @@ _WORDS = (
     "fully_shard",
 )
 
+_OF_FABRIC = {
+    "init_process_group": "`fabric.launch()` makes the group",
+    "spawn": "`fabric.launch()` starts the processes",
+    "start_processes": "`fabric.launch()` starts the processes",
+    "DistributedDataParallel": "`fabric.setup` wraps the model",
+    "FullyShardedDataParallel": "`fabric.setup` shards the model (`--strategy fsdp`)",
+    "DistributedSampler": "`fabric.setup_dataloaders` gives the loader its sampler",
+}
+"""What Fabric does in the place of a script's own set-up."""
+
 
 def own_group(source: Source, roles: Roles) -> ast.Call | None:
     """The first call that makes a group of processes, joins one, or wraps a model for it; None when there is none."""
@@ -23,6 +33,14 @@ def own_group(source: Source, roles: Roles) -> ast.Call | None:
         return None
     found = [c for c in source.calls if _is_torchs(roles.full_name(c.func))]
     return min(found, key=lambda c: (c.lineno, c.col_offset)) if found else None
+
+
+def in_place_of(source: Source, roles: Roles) -> list[tuple[ast.Call, str]]:
+    """The calls that set several processes up, in their order, with what Fabric does where there are none."""
+    found = [(c, roles.full_name(c.func)) for c in source.calls]
+    told = [(c, _OF_FABRIC[name]) for c, full in found
+            if full.startswith("torch.") and (name := full.rpartition(".")[2]) in _OF_FABRIC]  # fmt: skip
+    return sorted(told, key=lambda one: (one[0].lineno, one[0].col_offset))
 
 
 def unwrapped(source: Source, roles: Roles) -> str:

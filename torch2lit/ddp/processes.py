@@ -12,10 +12,8 @@ from .elsewhere import files_with_processes
 from .hindrances import Hindrances, Unfoldable, unfoldable
 from .spawn import SPAWN, check_numbers, distributed_name, find_spawn
 
-_STARTS = (
-    "spawn",
-    "start_processes",
-    "Process",
+_STARTS = ("spawn", "start_processes", "Process")
+_GROUPS = (
     "rpc",
     "init_rpc",
     "new_group",
@@ -58,7 +56,12 @@ def check_processes(source: Source, roles: Roles) -> str:
     )
 
 
-def _check_starts(source: Source, roles: Roles, spawn: ast.Call | None) -> None:
+def check_one_group(source: Source, roles: Roles) -> None:
+    """Raises Unfoldable when the processes may be in other groups than the one of all."""
+    _check_starts(source, roles, None, joined=True)
+
+
+def _check_starts(source: Source, roles: Roles, spawn: ast.Call | None, joined: bool = False) -> None:
     for call in source.calls:
         if roles.full_name(call.func) in _JOINS:
             raise unfoldable(
@@ -67,13 +70,14 @@ def _check_starts(source: Source, roles: Roles, spawn: ast.Call | None) -> None:
                 "give every process as many batches, as DistributedSampler does",
             )
         told = roles.full_name(call.func) == SPAWN and spawn is None  # by `find_spawn`
-        if dotted(call.func).rpartition(".")[2] in _STARTS and call is not spawn and not told:
+        names = _GROUPS if joined else (*_STARTS, *_GROUPS)
+        if dotted(call.func).rpartition(".")[2] in names and call is not spawn and not told:
             raise unfoldable(
                 call.lineno,
                 f"`{dotted(call.func)}` starts or groups processes",
                 "start the script with torchrun, and use the one group of all processes",
             )
-    if "SLURM_" in source.text:
+    if "SLURM_" in source.text and not joined:
         line = source.text[: source.text.index("SLURM_")].count("\n") + 1
         raise unfoldable(
             line,

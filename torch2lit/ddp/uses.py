@@ -7,13 +7,15 @@ import ast
 from ..recover.items import grad_mode
 from ..recover.names import parameter_names
 from ..recover.nest import Nest
+from ..recover.opposites import opposite
 from ..recover.project_text import SETTINGS
 from ..recover.roles import Key, Roles, bound_argument
 from ..recover.state_names import WHOLE, is_attribute, plain
 from ..recover.syntax import Scope, Source, dotted
+from .arms import apart
 from .callers import runs_behind
 from .elsewhere import trains_when_made
-from .hindrances import Hindrances, Unfoldable, unfoldable
+from .hindrances import Hindrance, Hindrances, Unfoldable, unfoldable
 from .moments import Moment, Timeline, skipped_at
 from .wrap import WRAPPERS, Wrap
 
@@ -84,12 +86,9 @@ class Uses:
         scope, name = self.wrap.key
         for binding in self.roles.bindings(self.wrap.key):
             again = isinstance(binding.value, ast.Call) and self.roles.full_name(binding.value.func) in WRAPPERS
-            if binding.statement.lineno > self.wrap.statement.lineno and not again:
-                raise unfoldable(
-                    binding.statement.lineno,
-                    f"`{name}` gets another value after it is wrapped",
-                    "give the new value another name",
-                )
+            never = all(apart(self.source, s, binding.statement) for s in self.wrap.statements)
+            if binding.statement.lineno > self.wrap.statement.lineno and not again and not never:
+                self.hindrances.add(_bound_anew(binding.statement, name))
         inner = self.wrap.inner
         held = self.roles.key(scope, inner.id) if isinstance(inner, ast.Name) else None
         self._follow(self.wrap.key, bare=False, after=self.wrap.statement.end_lineno or 0)
@@ -113,11 +112,7 @@ class Uses:
             for target in statement.targets:
                 stored = [n for n in ast.walk(target) if isinstance(n, ast.Name) and n.id == name]
                 if stored and statement is not self.wrap.statement and self._moments(statement) != _BEFORE:
-                    raise unfoldable(
-                        statement.lineno,
-                        f"`{plain(name)}` gets another value after it is wrapped",
-                        "give the new value another name",
-                    )
+                    self.hindrances.add(_bound_anew(statement, plain(name)))
         self._follow(self.wrap.key, bare=False, after=0)
         for held in self._held_by(scope):
             if held != self.wrap.key:
@@ -241,7 +236,7 @@ class Uses:
             if node.id != key[1] or not isinstance(node.ctx, ast.Load):
                 continue
             scope = self.source.scope_of(node)
-            if self.roles.key(scope, node.id) != key or (scope is key[0] and node.lineno <= after):
+            if self.roles.key(scope, node.id) != key or self._never_meets(node, scope is key[0] and after > 0):
                 continue
             if self.timeline is not None:
                 moments = self._moments(node)
@@ -257,6 +252,13 @@ class Uses:
                 continue
             with self.hindrances:
                 self._use(node, bare or self._in_other_branch(node))
+
+    def _never_meets(self, node: ast.AST, in_order: bool) -> bool:
+        """Whether a node only runs where the model is not wrapped, or before it is; ``in_order``: in the function that wraps it."""
+        line = getattr(node, "lineno", 0)
+        return all(
+            (in_order and line <= (s.end_lineno or 0)) or apart(self.source, s, node) for s in self.wrap.statements
+        )
 
     def _is_unwrapping(self, node: ast.Name) -> bool:
         """Whether ``hasattr(model, "module")`` asks for the wrapper here, or this is for a model without one, and both are the same."""
@@ -278,14 +280,14 @@ class Uses:
 
     def _in_other_branch(self, node: ast.AST) -> bool:
         """Whether it stands where the script does not wrap the model."""
-        branch = self.wrap.branch
-        if branch is None:
-            return False
-        below, test = node, ast.unparse(branch.test)
-        for ancestor in self.source.ancestors(node):
-            if isinstance(ancestor, ast.If | ast.IfExp) and ast.unparse(ancestor.test) == test:
-                if ancestor.orelse is below or (isinstance(ancestor.orelse, list) and below in ancestor.orelse):
-                    return True
+        below = node
+        for ancestor in self.source.ancestors(node) if self.wrap.tests else ():
+            if isinstance(ancestor, ast.If | ast.IfExp):
+                arms = [(ancestor.test, ancestor.orelse), (opposite(ancestor.test), ancestor.body)]
+                for test, arm in arms:
+                    inside = arm is below or (isinstance(arm, list) and below in arm)
+                    if inside and ast.unparse(test) in self.wrap.tests:
+                        return True
             below = ancestor
         return False
 
@@ -438,6 +440,12 @@ class Uses:
             f"`{ast.unparse(self.source.parents[node])[:50]}` may need the wrapper",
             "name the bare model here, `model.module`",
         )
+
+
+def _bound_anew(statement: ast.stmt, name: str) -> Hindrance:
+    """The name of the wrapper has another value later on."""
+    reason = f"`{name}` gets another value after it is wrapped"
+    return Hindrance(statement.lineno, reason, "give the new value another name")
 
 
 def _is_itself(value: ast.expr, name: str) -> bool:

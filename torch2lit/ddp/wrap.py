@@ -7,9 +7,11 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from ..recover.nest import Nest
+from ..recover.opposites import opposite
 from ..recover.roles import Key, Roles
 from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, dotted, walk
+from .arms import in_one_test, meets
 from .callers import wraps_before
 from .hindrances import Hindrance, Hindrances, unfoldable
 
@@ -25,14 +27,32 @@ _LOCAL = ("LOCAL_RANK", "local_rank", "get_rank", "gpu", "rank")
 
 @dataclass(frozen=True, slots=True)
 class Wrap:
-    """``wrapped = DDP(inner, ...)``; ``test`` is the condition around it, with its `if`."""
+    """``wrapped = DDP(inner, ...)``."""
 
     call: ast.Call
     statement: ast.Assign
     key: Key
     branch: ast.If | None
+    """The innermost `if` around it that does not stand around the loop as well."""
+    test: str
+    """The condition under which it is wrapped, as source; "" for always."""
+    tests: frozenset[str]
+    """The parts of that condition: where one does not hold, the model is not wrapped."""
     strategy: str
     names: frozenset[str]
+    twin: ast.Assign | None = None
+    """The same in the other arm of ``choice``, which names other devices alone."""
+    choice: ast.If | None = None
+
+    @property
+    def statements(self) -> list[ast.Assign]:
+        """All that wrap the model."""
+        return [self.statement] if self.twin is None else [self.statement, self.twin]
+
+    @property
+    def calls(self) -> list[ast.Call]:
+        """All calls that make the wrapper."""
+        return [s.value for s in self.statements if isinstance(s.value, ast.Call)]
 
     @property
     def inner(self) -> ast.expr:
@@ -40,14 +60,17 @@ class Wrap:
         return self.call.args[0]
 
 
-def find_wrap(source: Source, roles: Roles, nest: Nest, wanted: Container[str], hindrances: Hindrances) -> Wrap | None:
-    """The wrapping of the nest's model; None when the file has none. Raises Unfoldable when it cannot be looked at any further."""
+def find_wrap(
+    source: Source, roles: Roles, nest: Nest, wanted: Container[str], hindrances: Hindrances, joined: bool = False
+) -> Wrap | None:
+    """The wrapping of the nest's model; None when the file has none. Raises Unfoldable when it cannot be looked at any further.
+
+    ``joined``: a process may train on any device.
+    """
     calls = [c for c in source.calls if roles.full_name(c.func) in WRAPPERS]
     if not calls:
         return None
     call = calls[0]
-    if len(calls) > 1:
-        hindrances.add(_several(calls))
     statement = source.parents[call]
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)]):
@@ -57,6 +80,9 @@ def find_wrap(source: Source, roles: Roles, nest: Nest, wanted: Container[str], 
                 call.lineno, "the wrapper is no plain variable", "give the wrapped model a variable of its own"
             )
     scope = source.scope_of(statement)
+    twin, choice = _twin(source, statement, calls)
+    if len(calls) > 1 and choice is None:
+        hindrances.add(_several(calls))
     _check_compiled(source, hindrances)
     key = roles.key(scope, name)
     if key is None or len(call.args) != 1 or isinstance(call.args[0], ast.Starred):
@@ -71,16 +97,34 @@ def find_wrap(source: Source, roles: Roles, nest: Nest, wanted: Container[str], 
                 "wrap it in the function that runs the epochs, or in one that calls that function once",
             )
         )
-    with hindrances:
-        _check_devices(source, roles)
-    names, branch, strategy = frozenset[str](), None, ""
+    if not joined:
+        with hindrances:
+            _check_devices(source, roles)
+    names, tests, strategy = frozenset[str](), list[tuple[ast.If, ast.expr]](), ""
     with hindrances:
         names = _names_of_wrapper(source, roles, calls)
     with hindrances:
-        branch = _branch(source, nest, statement) if len(calls) == 1 else None
+        tests = _tests(source, nest, choice or statement) if len(calls) == 1 or choice is not None else []
     with hindrances:
-        strategy = _strategy(source, roles, call)
-    return Wrap(call, statement, key, branch, strategy, names)
+        strategy, *others = [_strategy(source, roles, one, joined) for one in calls]
+        if choice is not None and others != [strategy]:
+            hindrances.add(_several(calls))
+    branch = tests[0][0] if tests else None
+    parts = [t for _, t in tests]
+    told = frozenset(map(ast.unparse, parts))
+    return Wrap(call, statement, key, branch, in_one_test(parts), told, strategy, names, twin, choice)
+
+
+def _twin(source: Source, first: ast.Assign, calls: list[ast.Call]) -> tuple[ast.Assign | None, ast.If | None]:
+    """The statement that wraps the same model under the same name in the other arm of an `if`, and that `if`."""
+    other = source.parents[calls[1]] if len(calls) == 2 and source.view is None else None
+    if not isinstance(other, ast.Assign) or other.value is not calls[1] or len(calls[1].args) != 1:
+        return None, None
+    same = ast.unparse(first.targets[0]) == ast.unparse(other.targets[0]) and len(other.targets) == 1
+    choice = meets(source, first, [other])
+    if choice is None or not same or _moved(calls[0].args[0]) != _moved(calls[1].args[0]):
+        return None, None
+    return other, choice
 
 
 def _check_devices(source: Source, roles: Roles) -> None:
@@ -118,10 +162,18 @@ def _check_compiled(source: Source, hindrances: Hindrances) -> None:
         )
 
 
+def _moved(node: ast.expr) -> str:
+    """What is wrapped, wherever it is put, as source."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=value, attr="to" | "cuda")):
+            return _moved(value)
+    return ast.unparse(node)
+
+
 def _several(calls: list[ast.Call]) -> Hindrance:
     """What several wrappers are: of several models, or of one that is wrapped in this way or in that."""
     line = calls[1].lineno
-    wrapped = {ast.unparse(c.args[0]) if c.args else "" for c in calls}
+    wrapped = {_moved(c.args[0]) if c.args else "" for c in calls}
     ways = sorted({", ".join(ast.unparse(k) for k in c.keywords) or "no more arguments" for c in calls})
     if len(wrapped) > 1 or "" in wrapped:
         remedy = "put them into one module with one `forward`, and wrap that"
@@ -149,20 +201,23 @@ def _names_of_wrapper(source: Source, roles: Roles, calls: list[ast.Call]) -> fr
     return names
 
 
-def _branch(source: Source, nest: Nest, statement: ast.stmt) -> ast.If | None:
-    """The `if` in which the model is wrapped, when the loop does not stand in it, too."""
+def _tests(source: Source, nest: Nest, statement: ast.stmt) -> list[tuple[ast.If, ast.expr]]:
+    """Every `if` around the wrapping, the innermost first, with what holds where it wraps, but for those around the loop."""
     around = set(source.ancestors(nest.outermost))
     own = [a for a in source.ancestors(statement) if a not in around]
     scope = source.scope_of(statement)
     elsewhere = scope in own
     if elsewhere:
         own = own[: own.index(scope)]
-    if not own:
-        return None
-    match own:
-        case [ast.If(test=test, body=body) as branch] if statement in body and _is_flag(source, test, branch):
-            if not elsewhere or all(is_attribute(n.id) for n in walk(test) if isinstance(n, ast.Name)):
-                return branch
+    found, below = list[tuple[ast.If, ast.expr]](), statement
+    for branch in own:
+        if not isinstance(branch, ast.If) or not _is_flag(source, branch.test, branch):
+            break
+        found.append((branch, branch.test if below in branch.body else opposite(branch.test)))
+        below = branch
+    named = [n for branch, _ in found for n in walk(branch.test) if isinstance(n, ast.Name)]
+    if len(found) == len(own) and (not elsewhere or all(is_attribute(n.id) for n in named)):
+        return found
     raise unfoldable(
         statement.lineno,
         "the model is wrapped under a condition that is no plain flag",
@@ -202,12 +257,12 @@ def _is_set_after(source: Source, test: ast.expr, branch: ast.If) -> bool:
     return False
 
 
-def _strategy(source: Source, roles: Roles, call: ast.Call) -> str:
+def _strategy(source: Source, roles: Roles, call: ast.Call, joined: bool) -> str:
     """The Trainer's strategy that wraps as the script does, with ``{lightning}`` for Lightning's name."""
     passed: list[str] = []
     for keyword in call.keywords:
         if keyword.arg in _DEVICE:
-            if not _is_own_device(source, roles, keyword.value):
+            if not joined and not _is_own_device(source, roles, keyword.value):
                 raise unfoldable(
                     call.lineno,
                     f"`{keyword.arg}` may name another device than Lightning's",

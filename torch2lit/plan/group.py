@@ -87,14 +87,15 @@ def _check_told(draft: Draft, group: Group) -> None:
     if draft.roles.origins.get("os", "os") != "os":
         raise unfoldable(line, "`os` is another module here", "leave the name `os` to Python's module")
     told = draft.options.strategy or draft.options.devices or draft.options.num_nodes
-    if told is not None and (group.sharded or group.backend is not None):
+    if told is not None and (group.sharded or group.backend is not None or group.joined):
         remedy = "leave out `--devices`, `--num-nodes` and `--strategy`"
         raise unfoldable(line, "the processes are others than the script's", remedy)
 
 
 def not_automatic(draft: Draft) -> Hindrance:
     """The obstacle of a loop that is not optimized automatically, with what kept it from that."""
-    first = next((one for mechanism, one in draft.obstacles if mechanism is Mechanism.AUTOMATIC), None)
+    tried = [one for mechanism, one in draft.obstacles if mechanism is Mechanism.AUTOMATIC]
+    first = next(iter([*tried, *(one for _, one in draft.obstacles)]), None)
     remedy = f"it would be but for this: {first.reason}" if first is not None else ""
     line = getattr(first.node, "lineno", 0) if first is not None else 0
     return Hindrance(line or draft.nest.outermost.lineno, NOT_AUTOMATIC, remedy)

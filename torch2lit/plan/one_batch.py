@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.makings import Value, makings, sources
+from ..recover.makings import Making, Value, is_none, makings, sources
 from ..recover.phases import Validation
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
 
@@ -19,6 +19,12 @@ def has_one_batch(draft: Draft, found: Validation) -> bool:
     made = [m for m in makings(value) if m.last_name == "DataLoader"]
     one = [m for m in made if isinstance(data := m.argument("dataset", 0), Value) and _has_element(data.node)]
     return bool(made) and len(one) == len(sources(value))
+
+
+def is_one_batch(made: Making) -> bool:
+    """Whether a loader has one element that is written out, the whole set, which every process is given."""
+    data, size = made.argument("dataset", 0), made.argument("batch_size", 1)
+    return data is not None and size is not None and is_none(size) and _has_element(data.node)
 
 
 def runs_once(draft: Draft, hook: str) -> bool:

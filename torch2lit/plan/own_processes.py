@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from ..ddp.group import Group
+from ..ddp.hindrances import unfoldable
 from ..ddp.own import own_group
 from ..ddp.wrap import WRAPPERS
 from ..recover.state_names import is_whole
@@ -18,6 +20,8 @@ def own_device(draft: Draft, on_cuda: str) -> str:
 
     One device would be the first one, in every process. ``on_cuda`` is the condition under which it is a GPU.
     """
+    if draft.group is not None and draft.group.joined:
+        return _device_of_group(draft.group, on_cuda)
     if draft.group is not None or draft.options.accelerator == "cpu":
         return ""
     if own_group(draft.source, draft.roles) is None:
@@ -28,6 +32,18 @@ def own_device(draft: Draft, on_cuda: str) -> str:
     if not torch or not chosen:
         return _device_of_model(draft)
     return f"[{chosen}] if {on_cuda or f'{torch}.cuda.is_available()'} else 1"
+
+
+def _device_of_group(group: Group, on_cuda: str) -> str:
+    """The one device of a process that is taken as it is. Raises Unfoldable where it may be any of several GPUs."""
+    if not group.device:
+        raise unfoldable(
+            group.line,
+            "which GPU the process trains on is not seen",
+            "choose it by `torch.cuda.set_device(...)` before the model is wrapped",
+        )
+    torch = group.device.partition(".")[0]
+    return f"[{group.device}] if {on_cuda or f'{torch}.cuda.is_available()'} else 1"
 
 
 def _device_of_model(draft: Draft) -> str:

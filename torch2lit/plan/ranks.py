@@ -29,7 +29,9 @@ class Ranks:
         group, options = draft.group, draft.options
         told = options.strategy is not None or options.devices is not None or options.num_nodes is not None
         self.known = (
-            group is not None and not group.spawned and not told and not changes_numbers(self.source, self.roles)
+            group is not None
+            and not (group.spawned or group.joined or told)
+            and not changes_numbers(self.source, self.roles)
         )
         self.test = group.test if group is not None else ""
         """The condition under which there is a group, "" when there always is."""

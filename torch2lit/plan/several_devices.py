@@ -16,6 +16,7 @@ from ..recover.syntax import walk
 from .common_decisions import common_decisions
 from .draft import BATCH_START, TRAINING_STEP, Draft, Several
 from .entry_names import entry_text
+from .one_batch import is_one_batch
 from .train_data import constructions
 from .unused_parameters import leaves_some_unused
 from .whole_evaluation import DATA_LOADER, is_ordered, whole_evaluation
@@ -147,6 +148,8 @@ class _Told:
             return (
                 f"every process takes every step of `{name}`, on what it makes itself: seed them apart where it draws"
             )
+        if made and all(map(is_one_batch, made)):
+            return f"every process trains on the one batch of `{name}`, so that more of them do no more than one"
         shares = f"each process trains on its share of `{name}`"
         if not made or not all(m.full_name == DATA_LOADER for m in made):
             shares += " (where that is a DataLoader; on all of anything else)"
@@ -159,7 +162,8 @@ class _Told:
 
     def _batch(self, made: list[Making]) -> str:
         times = "the number of batches before" if self.draft.window is not None else "one batch"
-        sizes = {ast.unparse(s.node) for m in made if (s := m.argument("batch_size", 1)) is not None}
+        given = [s for m in made if (s := m.argument("batch_size", 1)) is not None and not is_none(s)]
+        sizes = {ast.unparse(s.node) for s in given}
         size = f" ({self.number} × {sizes.pop()} samples)" if len(sizes) == 1 and self.draft.window is None else ""
         return f"a step takes {times} on each device{size}"
 
@@ -180,7 +184,10 @@ class _Told:
 
     def _adds_up(self) -> bool:
         """Whether the steps of a process add up something of their share."""
-        data = self.draft.train_data
+        data, loop = self.draft.train_data, self.nest.batches
+        made = constructions(self.draft, loop.base, self.nest.inner) if loop is not None else []
+        if made and all(map(is_one_batch, made)):
+            return False
         shared = self.draft.mechanism in (Mechanism.AUTOMATIC, Mechanism.MANUAL) and data is not None and not data.lazy
         return shared and any(
             isinstance(n, ast.AugAssign) and not isinstance(n.value, ast.Constant)

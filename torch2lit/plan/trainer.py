@@ -37,7 +37,8 @@ def planned_arguments(draft: Draft) -> TrainerSpec:
     arguments["accelerator"] = draft.placement.accelerator
     arguments["devices"] = draft.placement.devices
     if (group := draft.group) is not None and options.devices is None:
-        arguments["devices"] = group.devices
+        if not group.joined:
+            arguments["devices"] = group.devices
         if options.num_nodes is None and group.machines:
             arguments["num_nodes"] = group.machines
     if options.num_nodes is not None:
@@ -47,7 +48,7 @@ def planned_arguments(draft: Draft) -> TrainerSpec:
     elif group is not None:
         arguments["strategy"] = group.argument(group.strategy_on(arguments["accelerator"]), '"auto"')
     if group is not None:
-        if group.spawned:
+        if group.spawned or group.joined:
             arguments["plugins"] = "[{lightning}.fabric.plugins.environments.LightningEnvironment()]"
         if group.layers:
             arguments["sync_batchnorm"] = "True"

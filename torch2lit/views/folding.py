@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from ..comments import lost_notes
+from ..ddp.arms import is_all, is_elif
 from ..ddp.buffers import is_bufferless
 from ..ddp.group import Group
 from ..ddp.hindrances import Hindrance, Hindrances, Unfoldable, unfoldable
+from ..ddp.joined import check_joined, joined_device
 from ..ddp.own_group import OwnGroup, group_to_leave
 from ..ddp.pieces import blank, end_of_line, is_alone, lines_of, nothing
-from ..ddp.processes import check_processes, is_optional
+from ..ddp.processes import check_one_group, check_processes, is_optional
 from ..ddp.raw_twins import RawTwins
 from ..ddp.samplers import Sharded, sharded_loaders
 from ..ddp.sync_batchnorm import conversion_of_layers
@@ -27,17 +30,20 @@ from ..ddp.uses import Uses
 from ..ddp.wrap import Wrap, find_wrap
 from ..files.edits import apply_edits
 from ..files.lines import split_lines
+from ..files.reading import read_text
 from ..findings import Finding, finding
 from ..legacy.modernise import Modernised, edits_of_lines, performed
 from ..program import Conversion, Edit, Modernisation, Outcome, Piece, at, end_of
 from ..recover.nest import Nest
 from ..recover.roles import Roles
 from ..recover.syntax import Source, source_of
-from ..recover.wanted_names import wanted_elsewhere
+from ..recover.wanted_names import takers
 from ..rewrite.assemble import unused_import_edits
 from .modern import origin_of
 from .way import INHERITED, MODERN, SWITCHES, UNCONVERTED, UNFOLDABLE, WRAPPER, Blocked, Program, Way
 
+Takers = Mapping[str, Sequence[Path]]
+"""The names that other files take from one, each with those files."""
 _CODEMOD = "ddp_strategy"
 _STRATEGY = "Lightning wraps the module in the same wrapper"
 _LAYERS = "the Trainer converts the same layers"
@@ -81,7 +87,7 @@ def ways_without_wrapper(seen: Program, raw: Program) -> list[Way]:
 
     Raises Unfoldable when the wrapper has to stay.
     """
-    wanted = wanted_elsewhere(raw.path) if "istributedDataParallel" in raw.text else ()
+    wanted = takers(raw.path) if "istributedDataParallel" in raw.text else {}
     folds = _ways_to_fold(seen.source, seen.roles, seen.recovered.nests[0], wanted)
     return [
         Way(
@@ -93,17 +99,20 @@ def ways_without_wrapper(seen: Program, raw: Program) -> list[Way]:
     ]
 
 
-def _ways_to_fold(source: Source, roles: Roles, nest: Nest, wanted: Container[str]) -> list[Folded]:
+def _ways_to_fold(source: Source, roles: Roles, nest: Nest, wanted: Takers) -> list[Folded]:
     """The script without its wrapper, the way that leaves most to Lightning first; empty when it has none.
 
     Raises Unfoldable when the wrapper has to stay.
     """
     if "istributedDataParallel" not in source.text:
         return []
-    plain = _folded(source, roles, nest, wanted, [])
+    try:
+        plain = _folded(source, roles, nest, wanted, [])
+    except Unfoldable:
+        plain = _folded(source, roles, nest, wanted, [], joined=True)
     if plain is None:
         return []
-    if plain.group.test or plain.group.spawned:  # the Trainer may number the processes otherwise
+    if plain.group.test or plain.group.spawned or plain.group.joined:  # the Trainer may number the processes otherwise
         return [plain]
     found: list[Folded] = []
     ways: list[Sequence[Sharded]] = [loaders, []] if (loaders := sharded_loaders(source, roles, nest)) else [[]]
@@ -120,32 +129,38 @@ def _folded(
     source: Source,
     roles: Roles,
     nest: Nest,
-    wanted: Container[str],
+    wanted: Takers,
     loaders: Sequence[Sharded],
     own: OwnGroup | None = None,
+    joined: bool = False,
 ) -> Folded | None:
-    """The script without its wrapper, without the samplers of some loaders and without the group that it makes."""
-    if (found := _understood(source, roles, nest, wanted)) is None:
+    """The script without its wrapper, without the samplers of some loaders and without the group that it makes.
+
+    ``joined``: Lightning asks the group for the number of the process.
+    """
+    if (found := _understood(source, roles, nest, wanted, joined)) is None:
         return None
-    wrap, uses, spawned, bufferless = found
+    wrap, uses, named, bufferless = found
     keys = uses.wrapped | uses.bare
-    layers = None if spawned else conversion_of_layers(source, roles, wrap)
+    layers = None if named else conversion_of_layers(source, roles, wrap)
     group = Group(
         wrap.statement.lineno,
         wrap.strategy,
-        "" if wrap.branch is None else ast.unparse(wrap.branch.test),
+        wrap.test,
         frozenset((0 if isinstance(s, ast.Module) else s.lineno, name) for s, name in keys),
         frozenset(c.lineno for c in uses.forwards),
         bufferless,
         frozenset(c.lineno for c in uses.with_gradients()),
         is_optional(source) and wrap.branch is None,
-        spawned,
+        "" if joined else named,
         frozenset(one.loader.lineno for one in loaders),
+        named if joined else "",
+        joined_device(source, roles, wrap, nest) if joined else "",
         None if own is None else own.backend,
         layers is not None,
     )
     raw = RawTwins(source)
-    wrapping = list(_without_branch(raw, uses)) or [*_without_wrapper(raw, wrap), *_without_module(raw, uses)]
+    wrapping = list(_without_branch(raw, uses)) or [*_without_wrappers(raw, wrap), *_without_module(raw, uses)]
     done = [(_CODEMOD, one) for one in wrapping]
     done += [(_CODEMOD, one) for loader in loaders for one in without_sampler(raw, loader)]
     done += [(_CODEMOD, one) for one in without_group(raw, own)] if own is not None else []
@@ -157,30 +172,38 @@ def _folded(
             "the wrapper is written over several lines in a way that cannot be undone",
             "write the wrapping as one plain assignment",
         )
-    statement = (
-        wrap.branch if len(wrapping) > 0 and wrapping[0].line == getattr(wrap.branch, "lineno", 0) else wrap.statement
+    passed = {one.line for one in wrapping if any(p.text == "pass" for p in one.pieces)}
+    replaced: list[ast.stmt] = [s for s in (wrap.branch, wrap.choice) if s is not None]
+    dropped = frozenset(
+        s.lineno for s in [*replaced, *wrap.statements] if s.lineno in passed and not is_alone(source, s)
     )
-    assert statement is not None
-    dropped = any(p.text == "pass" for p in wrapping[0].pieces) and not is_alone(source, statement)
     gone = [s for s in own.statements if isinstance(s, ast.FunctionDef)] if own is not None else []
     functions = tuple((s.lineno, s.end_lineno or s.lineno) for s in gone)
-    return Folded(text, group, frozenset([statement.lineno]) if dropped else frozenset(), functions)
+    return Folded(text, group, dropped, functions)
 
 
 def _understood(
-    source: Source, roles: Roles, nest: Nest, wanted: Container[str]
+    source: Source, roles: Roles, nest: Nest, wanted: Takers, joined: bool
 ) -> tuple[Wrap, Uses, str, bool] | None:
-    """The wrapper, its uses, what the file calls ``torch.distributed`` if it spawns its processes, and whether the model has no buffers.
+    """The wrapper, its uses, what the file calls ``torch.distributed`` if the group is asked, and whether the model has no buffers.
 
     Raises Unfoldable with all that keeps the wrapper in the script.
     """
     hindrances = Hindrances()
-    wrap, spawned = None, ""
+    wrap, named = None, ""
     with hindrances:
-        if (wrap := find_wrap(source, roles, nest, wanted, hindrances)) is None:
+        if (wrap := find_wrap(source, roles, nest, wanted, hindrances, joined)) is None:
             return None
     with hindrances:
-        spawned = check_processes(source, roles)
+        if not joined:
+            named = check_processes(source, roles)
+        else:
+            check_one_group(source, roles)
+    if joined and wrap is not None:
+        with hindrances:
+            named = check_joined(source, roles, wrap, nest, _texts(wanted))
+        with hindrances:
+            joined_device(source, roles, wrap, nest)
     if wrap is None:
         hindrances.settle()
         return None
@@ -195,15 +218,30 @@ def _understood(
         reason = "the model is called without its wrapper, which sends its buffers to all processes"
         hindrances.add(Hindrance(uses.bare_forwards[0].lineno, reason, "call the wrapped model here, too"))
     hindrances.settle()
-    return wrap, uses, spawned, bufferless
+    return wrap, uses, named, bufferless
 
 
-def _without_wrapper(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:
+def _texts(wanted: Takers) -> list[str]:
+    """The texts of the files that take names from this one."""
+    return [read_text(file) for file in dict.fromkeys(f for files in wanted.values() for f in files)]
+
+
+def _without_wrappers(raw: RawTwins, wrap: Wrap) -> Iterable[Modernisation]:
+    """The model without its wrapper, in both arms where each has one; nothing of a choice between wrappers that are one now."""
+    bare = ast.unparse(wrap.statement.targets[0]) == ast.unparse(wrap.inner)
+    if wrap.choice is not None and bare and is_all(raw.source, raw.of(wrap.choice), wrap.statements):
+        yield _nothing(raw.source, raw.of(wrap.choice))
+        return
+    for statement, call in zip(wrap.statements, wrap.calls, strict=True):
+        yield from _without_wrapper(raw, statement, call)
+
+
+def _without_wrapper(raw: RawTwins, wrapping: ast.Assign, wrapper: ast.Call) -> Iterable[Modernisation]:
     source, call, inner, statement = (
         raw.source,
-        raw.of(wrap.call),
-        raw.of_expression(wrap.inner),
-        raw.of(wrap.statement),
+        raw.of(wrapper),
+        raw.of_expression(wrapper.args[0]),
+        raw.of(wrapping),
     )
     first, last = statement.lineno, statement.end_lineno or statement.lineno
     if ast.unparse(statement.targets[0]) != ast.unparse(inner):
@@ -232,7 +270,7 @@ def _without_branch(raw: RawTwins, uses: Uses) -> Iterable[Modernisation]:
     """Nothing of the `if` when it only wraps the model and gives its old name to a variable that holds it already."""
     wrap, branch = uses.wrap, uses.wrap.branch
     inner, target = wrap.inner, wrap.statement.targets[0]
-    if branch is None or branch.orelse or wrap.statement not in branch.body:
+    if branch is None or branch.orelse or is_elif(uses.source, branch) or wrap.statement not in branch.body:
         return
     if not (isinstance(inner, ast.Name) and isinstance(target, ast.Name) and inner.id == target.id):
         return
@@ -285,7 +323,7 @@ def _taken_away(edit: Edit, lines: Sequence[str]) -> Edit:
 
 
 def _note(fold: Folded) -> Finding:
-    starter = "`mp.spawn`" if fold.group.spawned else "torchrun"
+    starter = "`mp.spawn`" if fold.group.spawned else "whatever has started them" if fold.group.joined else "torchrun"
     strategy = "the Trainer's strategy"
     if fold.group.backend is not None or fold.group.sharded:
         makes = ["makes the group"] if fold.group.backend is not None else []

@@ -7,9 +7,11 @@ and loaders work beside those that are set up. So whatever is not understood sta
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ...checks import listed
+from ...ddp.own import in_place_of
 from ...findings import Finding, finding
 from ...lightning_values import devices_code
 from ...options import Options
@@ -79,15 +81,28 @@ class FabricPlanner:
             text = "Fabric runs the backward pass and nothing else: no model, optimizer or loader could be set up"
             plan.findings.append(finding("fabric-backward-only", plan.backwards[0].lineno, text))
         self._check_options(optimizers)
-        if (call := self.devices.grouped) is not None:
-            text = f"`{dotted(call.func)}` stays: every process has a Fabric of its own, which leaves devices to the script"
-            plan.findings.append(finding("own-processes", call.lineno, text))
+        if self.devices.grouped is not None:
+            plan.findings += self._own_processes(self.devices.grouped)
         needs: list[ast.AST] = [*plan.backwards, *(line.statement for line in plan.lines)]
         plan.place = place_of(self.source, needs, plan.devices)
         plan.arguments = self._arguments()
         if self.options.several_processes:
             plan.findings.append(finding("several-devices", plan.backwards[0].lineno, self._told_of_several()))
         return plan
+
+    def _own_processes(self, first: ast.Call) -> Iterator[Finding]:
+        """Each call that sets up several processes, and who does that where it is taken out."""
+        instead = in_place_of(self.source, self.roles)
+        text = (
+            f"`{dotted(first.func)}` stays: every process has a Fabric of its own, which leaves devices to the script"
+        )
+        others = [(call, why) for call, why in instead if call is not first]
+        for call, why in instead:
+            if call is first:
+                text += f"; without it and with `--devices N` {why}"
+        yield finding("own-processes", first.lineno, text)
+        for call, why in others:
+            yield finding("own-processes", call.lineno, f"`{dotted(call.func)}` stays as well: without it {why}")
 
     def _is_backward(self, call: ast.Call) -> bool:
         function = call.func
