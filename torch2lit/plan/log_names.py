@@ -80,6 +80,11 @@ def of_validation(name: str) -> str:
     return name if _PHASE.search(name) else f"val_{name}"
 
 
+def of_training(name: str) -> str:
+    """The name of a number of the training that says so."""
+    return name if _PHASE.search(name) else f"train_{name}"
+
+
 def of_epoch(name: str) -> str:
     """The name of a number of an epoch whose word stands for one of a step already."""
     return f"{name}_epoch" if _PHASE.search(name) else f"train_{name}"
