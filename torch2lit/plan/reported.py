@@ -126,7 +126,7 @@ class _Reporter:
             name = next(n for n in (name, *(f"{name}_{i}" for i in range(2, 100))) if n not in self._all_names())
             self.taken.setdefault(VALIDATION_STEP if one.of_validation else TRAINING_STEP, set()).add(name)
             self.draft.words[word] = f'"{name}"'
-            self.sums |= {v: name for v in self._given(one.holders)}
+            self.sums |= dict.fromkeys(self._given(one.holders), name)
             self.told |= {ast.unparse(n) for n in one.told if one.weight}
 
     def _name_of_sum(self, one: Sum) -> str:

@@ -15,14 +15,14 @@ def exchanged(node: Node, texts: Mapping[str, str]) -> Node:
     """A copy in which each expression of these reads as the source given for it; ``x /= n`` becomes an assignment of it."""
     changed = node.visit(_Exchange(texts)) if texts else node
     assert isinstance(changed, cst.CSTNode)
-    return changed  # type: ignore[return-value]
+    return changed
 
 
 def with_words(node: Node, words: Mapping[str, str]) -> Node:
     """A copy in which what stands for each word in braces is written out."""
     changed = node.visit(_Words(words)) if words else node
     assert isinstance(changed, cst.CSTNode)
-    return changed  # type: ignore[return-value]
+    return changed
 
 
 class _Exchange(cst.CSTTransformer):

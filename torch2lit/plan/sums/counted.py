@@ -6,7 +6,7 @@ import ast
 
 from ...recover.makings import Value, makings, sources
 from ...recover.nest import Frame
-from ...schedules.counts import own_controls
+from ...recover.syntax import walk
 from ..draft import Draft
 from .uses import Use
 
@@ -38,7 +38,7 @@ def _loop(draft: Draft, of_validation: bool) -> tuple[ast.expr | None, Frame | N
 
 def _is_left(draft: Draft, loop: ast.For | ast.While) -> bool:
     """Whether a batch may end the loop."""
-    return isinstance(loop, ast.While) or any(True for _ in own_controls(loop.body, ast.Break, ast.Return))
+    return isinstance(loop, ast.While) or any(isinstance(n, ast.Break | ast.Return) for n in walk(loop))
 
 
 def _is_whole(draft: Draft, loader: ast.Name, frame: Frame) -> bool:

@@ -30,6 +30,7 @@ from ..steps import open_controls
 from .counted import counts_batches
 from .later import waiting
 from .meters import Meter, meter_of
+from .statements import given, is_zero, pairs, targets_and_values, weighted
 from .told import NUMBER, Told, told_by
 from .uses import Use, Uses
 from .values import Values
@@ -100,10 +101,10 @@ class _Search:
             for item in self.draft.hooks.get(hook, []):
                 if item.kind != "statement" or item.guard is not None or item.node in self.draft.claims:
                     continue
-                for name, value in _pairs(item.node):
+                for name, value in pairs(item.node):
                     meter = meter_of(self.draft.roles, value)
                     variable = self.draft.variables.of(item.frame, name.id)
-                    if variable is None or (meter is None and not _is_zero(value)):
+                    if variable is None or (meter is None and not is_zero(value)):
                         continue
                     uses = [u for u in self.uses.of(variable) if u.item is not item]
                     if uses and any(isinstance(u.name.ctx, ast.Store) or meter for u in uses):
@@ -154,18 +155,22 @@ class _Search:
             raise Stays("a batch may leave it out")
         values = Values(self.draft, item, one.fed.hook)
         match item.node:
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=target), attr=method)) as call) if one.meter:
-                added = _given(call, one.meter)
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=target), attr=method)) as call) if (
+                one.meter
+            ):
+                added = given(call, one.meter)
                 if target != name or method != one.meter.update or added is None:
                     raise Stays("a batch does more with it than to add to it")
                 one.added, one.weight = added
-            case ast.AugAssign(target=ast.Name(id=target), op=ast.Add(), value=value) if target == name and not one.meter:
-                one.added, one.weight = _weighted(value, values)
+            case ast.AugAssign(target=ast.Name(id=target), op=ast.Add(), value=value) if (
+                target == name and not one.meter
+            ):
+                one.added, one.weight = weighted(value, values)
             case ast.Assign(
                 targets=[ast.Name(id=target)],
                 value=ast.BinOp(left=ast.Name(id=old), op=ast.Add(), right=value),
             ) if target == old == name and not one.meter:
-                one.added, one.weight = _weighted(value, values)
+                one.added, one.weight = weighted(value, values)
             case _:
                 raise Stays("a batch does more with it than to add to it")
         inside = sum(u.item is item for u in one.uses)
@@ -201,7 +206,9 @@ class _Search:
                 return False
             weight = ast.unparse(one.weight) if one.weight is not None else "1"
             between = self._between(one.fed, count.fed)
-            names = {n.id for n in ast.walk(count.added) if isinstance(n, ast.Name)} if count.added is not None else set()
+            names = (
+                {n.id for n in ast.walk(count.added) if isinstance(n, ast.Name)} if count.added is not None else set()
+            )
             written = {v for i in between for v in self.draft.variables.use(i).written}
             changed = any(self.draft.variables.of(one.fed.frame, n) in written for n in names)
             return count.added is not None and ast.unparse(count.added) == weight and not changed
@@ -250,7 +257,12 @@ class _Search:
             weight=weight,
             told=texts,
             called=tuple(told.called),
-            names=(one.name, *(u.name for u in one.uses if u.item is one.fed.item), *told.own, *(told.names if told.mean else ())),
+            names=(
+                one.name,
+                *(u.name for u in one.uses if u.item is one.fed.item),
+                *told.own,
+                *(told.names if told.mean else ()),
+            ),
             holders=tuple(told.holders),
         )
 
@@ -258,46 +270,6 @@ class _Search:
 def _left(one: Sum, found: list[Sum]) -> str:
     """What else its statement starts."""
     gone = {id(s.names[0]) for s in found if s.start is one.start}
-    left = [(n, v) for n, v in _targets_and_values(one.start) if id(n) not in gone]
+    left = [(n, v) for n, v in targets_and_values(one.start) if id(n) not in gone]
     names, values = (", ".join(ast.unparse(p[side]) for p in left) for side in (0, 1))
     return f"{names} = {values}" if left else ""
-
-
-def _pairs(statement: ast.stmt) -> list[tuple[ast.Name, ast.expr]]:
-    return [(n, v) for n, v in _targets_and_values(statement) if isinstance(n, ast.Name)]
-
-
-def _targets_and_values(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr]]:
-    match statement:
-        case ast.Assign(targets=[ast.Name() as name], value=value):
-            return [(name, value)]
-        case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)) if len(names) == len(values):
-            return list(zip(names, values, strict=True))
-    return []
-
-
-def _is_zero(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and type(value.value) in (int, float) and value.value == 0
-
-
-def _given(call: ast.Call, meter: Meter) -> tuple[ast.expr, ast.expr | None] | None:
-    """What a call of a meter's method adds, and with which weight."""
-    keywords = {k.arg: k.value for k in call.keywords}
-    match call.args:
-        case [value, weight] if not keywords:
-            return value, weight
-        case [value] if not keywords and meter.weighted:
-            return value, None
-        case [value] if set(keywords) == {"n"}:
-            return value, keywords["n"]
-    return None
-
-
-def _weighted(value: ast.expr, values: Values) -> tuple[ast.expr, ast.expr | None]:
-    """A number that is added, apart from the weight that it is multiplied by."""
-    match value:
-        case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            for number, weight in ((left, right), (right, left)):
-                if values.is_whole(weight) or (isinstance(number, ast.Call) and isinstance(number.func, ast.Attribute) and number.func.attr == "item"):
-                    return number, weight
-    return value, None

@@ -44,7 +44,11 @@ def meter_of(roles: Names, call: ast.expr) -> Meter | None:
         return None
     asked = [n for n, m in methods.items() if _is_property(m) and _returns_quotient(m, total, weights)]
     mean = next(iter([*means, *asked]), "")
-    if not mean or (mean in methods and mean not in asked) or _bound_in_class(definition, {total, weights, mean} - set(asked)):
+    if (
+        not mean
+        or (mean in methods and mean not in asked)
+        or _bound_in_class(definition, {total, weights, mean} - set(asked))
+    ):
         return None
     return Meter("update", total, mean, weighted)
 
@@ -55,7 +59,9 @@ def _given(call: ast.Call) -> list[ast.expr]:
 
 def _bound_in_class(definition: ast.ClassDef, names: set[str]) -> bool:
     """Whether the class itself says something about these attributes, as a property does."""
-    return any(isinstance(s, ast.FunctionDef | ast.Assign | ast.AnnAssign) and names & _names_of(s) for s in definition.body)
+    return any(
+        isinstance(s, ast.FunctionDef | ast.Assign | ast.AnnAssign) and names & _names_of(s) for s in definition.body
+    )
 
 
 def _names_of(statement: ast.stmt) -> set[str]:
@@ -151,7 +157,9 @@ def _zeroed(methods: dict[str, Update]) -> set[str]:
     found: set[str] = set()
     for statement in made.body:
         match statement:
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name), args=[], keywords=[])):
+            case ast.Expr(
+                value=ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name), args=[], keywords=[])
+            ):
                 inner = methods.get(name)
                 if inner is None or inner.decorator_list or not all(map(_sets, inner.body)):
                     return set()

@@ -93,7 +93,9 @@ def _is_plain(draft: Draft, use: Use) -> bool:
         return True
     statement = draft.source.statement_of(use.name)
     inside = draft.source.ancestors(use.name)
-    own = [a for a in inside if isinstance(a, ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.DictComp | ast.SetComp)]
+    own = [
+        a for a in inside if isinstance(a, ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.DictComp | ast.SetComp)
+    ]
     return not list(blocks(statement)) and not own
 
 
@@ -156,5 +158,5 @@ def _opposite(targets: list[ast.expr], value: ast.expr | None, node: ast.AST) ->
         case [target], _ if value is node:
             return target
         case [ast.Tuple(elts=names)], ast.Tuple(elts=values) if len(names) == len(values) and node in values:
-            return names[values.index(node)]  # type: ignore[arg-type]
+            return names[values.index(node)]
     return None

@@ -43,7 +43,9 @@ class Uses:
                     self._of.setdefault(variable, []).append(Use(name, frame, item, hook, place))
             for bound in item.bound if item.kind == "bind" else ():
                 if (variable := draft.variables.of(item.frame, bound)) is not None:
-                    self._of.setdefault(variable, []).append(Use(ast.Name(bound, ast.Store()), item.frame, item, hook, place))
+                    self._of.setdefault(variable, []).append(
+                        Use(ast.Name(bound, ast.Store()), item.frame, item, hook, place)
+                    )
         self.gone = gone
         self.hidden = any(isinstance(c.func, ast.Name) and c.func.id in _REACHES_ALL for c in draft.source.calls)
 

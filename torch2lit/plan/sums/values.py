@@ -113,7 +113,10 @@ class Values:
                 return self.draft.roles.key(self.scope, "len") is None
             case ast.Call(func=ast.Attribute(attr="size"), args=[_]):
                 return self.is_number(node)
-            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Attribute(value=inner, attr="sum"), args=[]), attr="item"), args=[]):
+            case ast.Call(
+                func=ast.Attribute(value=ast.Call(func=ast.Attribute(value=inner, attr="sum"), args=[]), attr="item"),
+                args=[],
+            ):
                 return isinstance(inner, ast.Compare) or (
                     isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr == "eq"
                 )
