@@ -571,6 +571,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "meter-of-an-epoch",
             "sum-that-an-epoch-divides",
             "sum-by-another-count",
+            "mean-returned-into-a-text",
         ),
         _t(
             "one that is told at another time, or is no such sum",

@@ -382,7 +382,7 @@ class HookWriter:
             node = swapped
             value = cst.parse_expression("None")
             if one.value is not None:
-                value = self._told(cst.parse_expression(self._one_line(one.value)), item)
+                value = exchanged(cst.parse_expression(self._one_line(one.value)), self._exchanged(item))
                 value = rename(value, self.names(one.callee, hook, one.value))
             bare = isinstance(value, cst.Tuple | cst.NamedExpr | cst.GeneratorExp) and not swap.assigned
             if _needs_parentheses(value) and (bare or not swap.alone):
@@ -391,7 +391,8 @@ class HookWriter:
         renamed = rename(node, names)
         assert isinstance(renamed, Statement)
         final = renamed.visit(_PutResults({f"{_RESULT}{i}_": value for i, value in enumerate(results)}))
-        lines = self._manual(final, item.node)  # type: ignore[arg-type]
+        assert isinstance(final, Statement)
+        lines = self._manual(with_words(final, self.draft.words), item.node)
         if (reports := self.draft.reports.get(item.node)) is not None:
             logs = with_reports(reports, lambda _node: [], self.draft.own_points)(node)
             lines = [*lines, *(rename(self._told(line, item), names) for line in logs)]
