@@ -572,6 +572,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "sum-that-an-epoch-divides",
             "sum-by-another-count",
             "mean-returned-into-a-text",
+            "mean-handed-to-a-function",
         ),
         _t(
             "one that is told at another time, or is no such sum",

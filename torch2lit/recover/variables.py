@@ -225,7 +225,7 @@ class Variables:
             return Use(found.exposed | test, frozenset(), found.written, found.read | test)
         if item.kind == "bind":
             assert item.frame.caller is not None and item.value is not None
-            value = flow([item.value])
+            value = flow([item.value], self.gone)
             read = self.names(item.frame.caller, value.read)
             bound = self.names(item.frame, frozenset(item.bound))
             return Use(read, bound, bound, read)

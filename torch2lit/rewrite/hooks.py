@@ -75,7 +75,7 @@ class HookWriter:
 
     def expression(self, node: ast.expr, frame: Frame, hook: str) -> cst.BaseExpression:
         """An expression as it reads in a hook."""
-        parsed = cst.parse_expression(self._one_line(node))
+        parsed = exchanged(cst.parse_expression(self._one_line(node)), self._exchanged([node]))
         return rename(parsed, self.names(frame, hook, node))
 
     def _one_line(self, node: ast.expr) -> str:
@@ -231,13 +231,13 @@ class HookWriter:
 
     def _told(self, line: Node, item: Item) -> Node:
         """What tells a number that Lightning keeps asks for it by its name."""
-        texts = self._exchanged(item)
+        texts = self._exchanged([part for part, _frame in parts(item)])
         return with_words(exchanged(line, texts), self.draft.words) if texts or self.draft.sums else line
 
-    def _exchanged(self, item: Item) -> dict[str, str]:
+    def _exchanged(self, code: list[ast.AST]) -> dict[str, str]:
         if not self.draft.exchanged:
             return {}
-        nodes = {n for part, _frame in parts(item) for n in walk(part)} & self.draft.exchanged.keys()
+        nodes = {n for part in code for n in walk(part)} & self.draft.exchanged.keys()
         return {ast.unparse(n): self.draft.exchanged[n] for n in nodes}
 
     def _names_of_texts(self, item: Item, hook: str) -> dict[str, str]:
@@ -325,7 +325,8 @@ class HookWriter:
             )
             targets.append(home or (variable.name if variable is not None else name))
         apart = "," if len(item.spread) == 1 else ""
-        return _parse(f"{', '.join(targets)}{apart} = {self.text(item.value, item.frame.caller, hook)}")
+        line = _parse(f"{', '.join(targets)}{apart} = {self.text(item.value, item.frame.caller, hook)}")
+        return with_words(line, self.draft.words)
 
     def _for_each_loader(self, item: Item) -> Statement:
         """A value that a validation over several loaders starts with, once for each of them."""
@@ -382,8 +383,7 @@ class HookWriter:
             node = swapped
             value = cst.parse_expression("None")
             if one.value is not None:
-                value = exchanged(cst.parse_expression(self._one_line(one.value)), self._exchanged(item))
-                value = rename(value, self.names(one.callee, hook, one.value))
+                value = self.expression(one.value, one.callee, hook)
             bare = isinstance(value, cst.Tuple | cst.NamedExpr | cst.GeneratorExp) and not swap.assigned
             if _needs_parentheses(value) and (bare or not swap.alone):
                 value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])

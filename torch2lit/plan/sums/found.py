@@ -18,6 +18,7 @@ from ...program import Mechanism
 from ...recover.items import Item
 from ..draft import (
     BATCH_END,
+    BATCH_START,
     EPOCH_END,
     EPOCH_START,
     TRAINING_STEP,
@@ -63,7 +64,7 @@ def find_sums(draft: Draft) -> tuple[list[Sum], list[tuple[ast.stmt, str]]]:
     """The sums that Lightning may keep, and the starts of those that stay with the reason."""
     if draft.mechanism not in (Mechanism.AUTOMATIC, Mechanism.MANUAL) or draft.source.view is not None:
         return [], []
-    if draft.nest.epochs is None or draft.nest.batches is None or draft.module_that_trains:
+    if draft.nest.epochs is None or draft.nest.batches is None or "torch" not in draft.roles.origins.values():
         return [], []
     return _Search(draft).run()
 
@@ -226,6 +227,8 @@ class _Search:
         """Whether every batch adds to it."""
         assert one.fed is not None
         if one.fed.hook == BATCH_END and self._leaves(self.draft.hooks.get(TRAINING_STEP, [])):
+            return False
+        if not one.of_validation and self._leaves(self.draft.hooks.get(BATCH_START, [])):
             return False
         items = self.draft.hooks[one.fed.hook]
         return not self._leaves(items[: items.index(one.fed.item)])

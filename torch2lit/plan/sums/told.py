@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ from ..draft import Draft
 from .meters import Meter
 from .uses import Use
 
+_SCOPES = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp,
+)  # fmt: skip
 NUMBER = "{number}"
 """What a text holds in the place of Lightning's number."""
 
@@ -34,7 +38,7 @@ def told_by(
 ) -> Told | str:
     """What becomes of every place that tells it before it gets another value; why one of them cannot."""
     read = _before_another(ends)
-    if any(u.item.kind not in ("statement", "result") or u.item.inner is not None for u in read):
+    if any(u.item.kind not in ("statement", "result", "bind") or u.item.inner is not None for u in read):
         return "a call of the script's own is given it"
     if any(not _is_plain(draft, u) for u in read):
         return "a condition asks for it"
@@ -89,14 +93,13 @@ def _is_plain(draft: Draft, use: Use) -> bool:
     if isinstance(use.name.ctx, ast.Store):
         node = use.item.node
         return isinstance(node, ast.AugAssign) and node.target is use.name and type(node.op) in _SIGNS
-    if use.item.kind == "result":
-        return True
-    statement = draft.source.statement_of(use.name)
-    inside = draft.source.ancestors(use.name)
-    own = [
-        a for a in inside if isinstance(a, ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.DictComp | ast.SetComp)
-    ]
-    return not list(blocks(statement)) and not own
+    if use.item.kind in ("result", "bind"):
+        return isinstance(use.name.ctx, ast.Load)
+    if not isinstance(use.name.ctx, ast.Load):
+        return False
+    inside = itertools.takewhile(lambda a: a is not use.item.node, draft.source.ancestors(use.name))
+    own = any(isinstance(a, _SCOPES) for a in inside)
+    return not own and not list(blocks(draft.source.statement_of(use.name)))
 
 
 def _of_meter(draft: Draft, read: list[Use], meter: Meter) -> Told | str:
