@@ -33,7 +33,7 @@ from .draft import (
 )
 from .idioms import StatementSite
 from .kept_losses import bare_value, kept_by
-from .log_names import is_training_loss, log_name, of_epoch, of_training, of_validation
+from .log_names import is_result, is_training_loss, log_name, of_epoch, of_training, of_validation
 from .logged_in_step import log_in_step
 from .looks import Looks
 from .measured import Measured
@@ -132,7 +132,10 @@ class _Reporter:
     def _name_of_sum(self, one: Sum) -> str:
         """The script's word for a mean, and another one for a sum whose word is that of a result made of it."""
         words = [*one.called, ast.Name(one.name, ast.Load())]
-        found = next((n for w in words if (n := log_name(w, ""))), "")
+        said = [n for w in words if (n := log_name(w, ""))]
+        added = one.value.partition(".double()")[0]
+        said += [added] if one.weight and added.isidentifier() and is_result(added) else []
+        found = next((n for n in said if is_result(n)), next(iter(said), ""))
         return (found or one.name) if one.weight else (f"{found}_sum" if found else one.name)
 
     def _all_names(self) -> set[str]:
