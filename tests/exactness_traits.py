@@ -563,6 +563,30 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
         _t("work behind the `break`", "stops behind the epoch", "patience-with-work-behind"),
         _t("set back elsewhere, shown", "keeps its count", "patience-set-back-elsewhere", "patience-that-is-shown"),
     ),
+    "Sums and meters (`--metrics native`)": (
+        _t(
+            "a mean or a sum over the batches, told when they are over",
+            "rounds to single precision unless it is given doubles, and weighs by what it takes for the batch size",
+            "epoch-sums",
+            "meter-of-an-epoch",
+            "sum-that-an-epoch-divides",
+            "sum-by-another-count",
+            "mean-returned-into-a-text",
+            "mean-handed-to-a-function",
+        ),
+        _t(
+            "one that is told at another time, or is no such sum",
+            "knows it when the epoch or its validation is over, and from then on until it is told another one",
+            "sum-told-while-batches-run",
+            "mean-told-before-the-validation",
+            "sum-of-some-batches",
+            "sum-that-goes-on",
+            "sum-read-behind-the-epochs",
+            "sum-of-a-validation-left-out",
+            "meter-that-forgets",
+            "sum-on-a-device-without-doubles",
+        ),
+    ),
     "Seeds": (
         _t(
             "three equal seeds in a row",

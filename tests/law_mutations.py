@@ -43,6 +43,7 @@ def _text(*names: str) -> tuple[str, ...]:
 
 EFFECTS = "torch2lit/recover/effects.py"
 AVERAGES = "torch2lit/averages/found.py"
+SUMS = "torch2lit/plan/sums/found.py"
 RATES_FOUND = "torch2lit/schedules/found.py"
 STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
@@ -3932,9 +3933,92 @@ OF_LIMITED = (
     ),
 )
 
+OF_SUMS = (
+    Mutation(
+        1,
+        "sums: one that is told while the batches run",
+        SUMS,
+        "if len(fed) != 1:",
+        "if not fed:",
+        _text("sum-told-while-batches-run"),
+    ),
+    Mutation(
+        1,
+        "sums: one to which some batches add nothing",
+        SUMS,
+        "if not self._always(one):",
+        "if False:",
+        _text("sum-of-some-batches"),
+    ),
+    Mutation(
+        1,
+        "sums: one that is read behind the epochs",
+        SUMS,
+        "if not self.uses.only_in_hooks(variable):",
+        "if False:",
+        _text("sum-read-behind-the-epochs"),
+    ),
+    Mutation(
+        1,
+        "sums: one of a validation that is left out",
+        SUMS,
+        "if hook == EPOCH_START and found.every is not None:",
+        "if False:",
+        _text("sum-of-a-validation-left-out"),
+    ),
+    Mutation(
+        1,
+        "sums: a count that is none of its weights",
+        SUMS,
+        "ast.unparse(count.added) == weight and",
+        "True and",
+        _text("sum-by-another-count"),
+    ),
+    Mutation(
+        1,
+        "sums: a whole number that is told as it is",
+        SUMS,
+        "if not told.mean and told.plain and whole:",
+        "if False:",
+        _text("sum-that-an-epoch-divides"),
+    ),
+    Mutation(
+        1,
+        "sums: the length of another loader",
+        "torch2lit/plan/sums/counted.py",
+        "return draft.variables.of(use.frame, asked.id) is draft.variables.of(frame, loop.id) is not None",
+        "return draft.variables.of(use.frame, asked.id) is not None",
+        _text("sum-by-another-count"),
+    ),
+    Mutation(
+        1,
+        "sums: one that is told before the validation",
+        "torch2lit/plan/sums/later.py",
+        "if not (_only_keeps(draft, item) if item in head else _is_quiet(draft, item)):",
+        "if False:",
+        _text("mean-told-before-the-validation"),
+    ),
+    Mutation(
+        1,
+        "sums: a class that only looks like a meter",
+        "torch2lit/plan/sums/meters.py",
+        "if total and weights and _is_quotient(what, total, weights):",
+        "if total and weights:",
+        _text("meter-that-forgets"),
+    ),
+    Mutation(
+        1,
+        "sums: a device without double precision",
+        "codemods/epoch_metrics.py",
+        'n.value.startswith("mps")',
+        'n.value.startswith("mps!")',
+        _text("sum-on-a-device-without-doubles"),
+    ),
+)
+
 MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS,
 )  # fmt: skip

@@ -166,6 +166,7 @@ def test_every_feature_is_found() -> None:
         "mlflow_logger",
         "data_module",
         "weight_averaging",
+        "epoch_metrics",
     ]
 
 

@@ -144,7 +144,7 @@ class TestConfig:
         config = self.load(
             folder,
             'accelerator = "gpu"\ndevices = 2\nnum-nodes = 3\nstrategy = "ddp"\nprecision = "bf16"\n'
-            'target = "fabric"\nlevel = "native"\ncheckpoints = "own"\nlogger = "csv"\ndatamodule = "own"\ncallbacks = "own"\n'
+            'target = "fabric"\nlevel = "native"\ncheckpoints = "own"\nlogger = "csv"\ndatamodule = "own"\ncallbacks = "own"\nmetrics = "own"\n'
             'fail-on = "review"\nexclude = "/a/"\nextend-exclude = ["/b/", "/c/"]\nforce_exclude = []\n'
             'select = ["T2L0"]\nignore = "T2L001"\njobs = 4\n',
         )
@@ -159,6 +159,7 @@ class TestConfig:
             "native",
             "own",
             "csv",
+            "own",
             "own",
             "own",
             "review",

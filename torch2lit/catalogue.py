@@ -943,6 +943,32 @@ that is saved in an epoch, or beside which the model itself is evaluated or used
 )
 register(
     Rule(
+        code="T2L392",
+        slug="sum-by-lightning",
+        severity="note",
+        why="`--metrics native` (or `--level native`) was asked for: `self.log` adds up what the script added up over the batches of an epoch.",
+        remedy="Nothing to do. `self.trainer.callback_metrics` has the number when the epoch, or its validation, is over.",
+        text="""\
+The step logs a number of double precision with `on_epoch=True`. Lightning adds up the same numbers in the same order as the script did, and divides by the same weights: on a CPU the number is the same to the last bit,
+and so is all that is decided by it. On a GPU no batch waits for the number to come back any more. A number of which the script tells the sum is logged with `reduce_fx="sum"`.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L393",
+        slug="sum-kept",
+        severity="note",
+        why="`--metrics native` (or `--level native`) was asked for, and Lightning would not have the same number where the script tells it.",
+        remedy="Nothing has to be done: the script adds it up as it did. The message says what keeps it.",
+        text="""\
+Lightning tells what it has added up when an epoch, or its validation, is over. So a sum that is told while the batches run, or before the validation of the same epoch, stays the script's own, as does one to which some
+batches add nothing, or more than one number.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L380",
         slug="data-in-a-module",
         severity="note",

@@ -25,6 +25,7 @@ TARGETS = ("auto", "trainer", "fabric")
 LEVELS = ("exact", "native")
 CHECKPOINTS = ("own", "callback", "lightning")
 LOGGERS = ("own", "auto", "tensorboard", "csv", "wandb", "mlflow")
+METRICS = ("own", "native")
 FORMATS = ("text", "json", "github", "sarif", "junit")
 
 
@@ -91,6 +92,11 @@ trainer_options = _stack(
         flag_value="lightning",
         default=None,
         help="An average of the weights (AveragedModel) kept by a callback of Lightning's.",
+    ),
+    click.option(
+        "--metrics",
+        type=click.Choice(METRICS),
+        help="Who adds up the numbers of an epoch: the script's own sums and meters, or self.log(..., on_epoch=True) (native).",
     ),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
@@ -190,6 +196,7 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
         "logger",
         "datamodule",
         "callbacks",
+        "metrics",
     )
     values = {name: _first(given.get(name), getattr(config, name)) for name in names}
     target = _first(given.get("target"), config.target) or "auto"

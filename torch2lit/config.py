@@ -39,6 +39,7 @@ class Config:
     logger: str | None = None
     datamodule: str | None = None
     callbacks: str | None = None
+    metrics: str | None = None
     fail_on: str | None = None
     exclude: tuple[str, ...] | None = None
     extend_exclude: tuple[str, ...] | None = None
@@ -77,6 +78,7 @@ _CHOICES = {
     "logger": legal.LOGGERS,
     "datamodule": legal.DATAMODULES,
     "callbacks": legal.CALLBACKS,
+    "metrics": legal.METRICS,
     "fail_on": ("review", "refused"),
 }
 KEYS = tuple(field.name.replace("_", "-") for field in fields(Config))
@@ -92,6 +94,7 @@ OVERRIDDEN = (
     "logger",
     "datamodule",
     "callbacks",
+    "metrics",
     "select",
     "ignore",
 )

@@ -89,6 +89,30 @@ class Saving:
     function: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sum:
+    """A number that the script adds up over the batches of an epoch, and tells when they are over.
+
+    ``start`` starts it, ``left`` is the source of what else that statement starts. ``fed`` adds ``value`` once in every batch, source of a double of one element, and
+    nothing for a count of which nothing is left. It is the mean with that ``weight`` that is told, or the sum where there is none.
+    ``told`` are the expressions that tell it, each as the source that its double is put into, in place of ``{number}``; ``called`` are names that say what it is.
+    ``holders`` are given the mean and nothing else. ``names`` are all its names in the hooks of which nothing is left, its start's first.
+    """
+
+    name: str
+    key: str
+    of_validation: bool
+    start: ast.stmt
+    left: str
+    fed: ast.stmt
+    value: str
+    weight: str
+    told: Mapping[ast.AST, str]
+    called: tuple[ast.expr, ...]
+    names: tuple[ast.Name, ...]
+    holders: tuple[ast.expr, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """A finding, by the slug of its rule, about a statement: what is another one now, or why something stays as it is."""
@@ -114,6 +138,7 @@ class Proposal:
     ``notes`` say what changes; ``declined`` is told instead when a law is broken, its ``{why}`` being that law in the user's words.
     ``key`` tells the callback from others of its class, where a checkpoint tells them apart.
     ``classes`` are whole classes of the file, in the script's own names, ``data`` what `fit` gets in place of the loaders.
+    ``sums`` are kept by Lightning from now on: each place that tells one asks for the number under the name of its ``key``.
     """
 
     target: str
@@ -140,6 +165,7 @@ class Proposal:
     saved: tuple[Saving, ...] = ()
     classes: tuple[str, ...] = ()
     data: str = ""
+    sums: tuple[Sum, ...] = ()
 
     @property
     def texts(self) -> dict[ast.stmt, str]:
@@ -170,6 +196,13 @@ class Training(Protocol):
 
     def loaders(self) -> Sequence[str]:
         """The names of the one loader of the training and of the one of its validation, as the Trainer gets them; none where it gets something else."""
+
+    @property
+    def own_points(self) -> bool:
+        """Whether the logger gets the script's own points alone."""
+
+    def sums(self) -> tuple[Sequence[Sum], Sequence[tuple[ast.stmt, str]]]:
+        """What the script adds up over the batches of an epoch where Lightning would keep the same, and the starts of other sums with what keeps them."""
 
     def in_training(self, node: ast.AST) -> bool:
         """Whether a node stands in the loop, or in a function of which nothing but the hooks is left."""

@@ -51,6 +51,7 @@ LEVELS = ("exact", "native")
 CHECKPOINTS = ("own", "callback", "lightning")
 DATAMODULES = ("own", "lightning")
 CALLBACKS = ("own", "lightning")
+METRICS = ("own", "native")
 NO_NEPTUNE = (
     "neptune is not written: Neptune has been shut down, and Lightning's NeptuneLogger only says so. `own` leaves the script's neptune calls as they are; "
     "`tensorboard`, `csv`, `wandb` or `mlflow` log the numbers that the script reports beside them"
@@ -115,6 +116,11 @@ def datamodule(value: str) -> str:
 def callbacks(value: str) -> str:
     """Who keeps what callbacks of Lightning's keep. Raises ValueProblem."""
     return _one_of("callbacks", value, CALLBACKS)
+
+
+def metrics(value: str) -> str:
+    """Who adds up the numbers of an epoch. Raises ValueProblem."""
+    return _one_of("metrics", value, METRICS)
 
 
 def precision(value: str) -> str:

@@ -12,6 +12,7 @@ _BY_LEVEL = {
     "logger": {"exact": "own", "native": "auto"},
     "datamodule": {"exact": "own", "native": "own"},
     "callbacks": {"exact": "own", "native": "lightning"},
+    "metrics": {"exact": "own", "native": "native"},
 }
 """What single options of the machinery are by each level."""
 MACHINERY, OWN = tuple(_BY_LEVEL), "own"
@@ -46,6 +47,8 @@ class Options:
     """``lightning``: loaders and their data in a LightningDataModule; ``own``, also None: where the script makes them."""
     callbacks: str | None = None
     """``lightning``: a callback keeps the average of the weights; ``own``: the script does. None leaves it to the level."""
+    metrics: str | None = None
+    """``native``: Lightning adds up what the script adds up over the batches of an epoch; ``own``: the script does. None leaves it to the level."""
     fail_on: Severity | None = None
     time_limit: int = 300
     """Seconds that one file may take."""
@@ -72,6 +75,8 @@ class Options:
             spelled(self, "datamodule", legal.datamodule(self.datamodule))
         if self.callbacks is not None:
             spelled(self, "callbacks", legal.callbacks(self.callbacks))
+        if self.metrics is not None:
+            spelled(self, "metrics", legal.metrics(self.metrics))
         if self.fail_on is not None and self.fail_on not in SEVERITIES:
             raise legal.ValueProblem("fail_on", f"{self.fail_on!r} is none of {', '.join(SEVERITIES)}")
         legal.check_together(self.accelerator, self.devices, self.strategy, self.precision)

@@ -7,7 +7,7 @@ import copy
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from ..feature import Conflict, Proposal, Watch
+from ..feature import Conflict, Proposal, Sum, Watch
 from ..findings import Finding, finding
 from ..options import Options
 from ..program import Claim, Mechanism, TrainerSpec
@@ -278,6 +278,10 @@ class Draft:
     """Statements of hooks from which StopIteration would come, which Lightning takes for its own."""
     loud_items: list[Item] = field(default_factory=list)
     """The same for items that are no statements."""
+    sums: list[tuple[str, Sum]] = field(default_factory=list)
+    """What Lightning adds up from now on, and what texts call the name under which it is logged."""
+    exchanged: dict[ast.AST, str] = field(default_factory=dict)
+    """Expressions of hooks that read otherwise."""
     rewritten: dict[ast.stmt, str] = field(default_factory=dict)
     """Statements around the loop that become other source."""
     united: list[Item] = field(default_factory=list)

@@ -70,6 +70,11 @@ def log_name(value: ast.expr, label: str, holder: str = "") -> str:
     return found if re.search(r"[A-Za-z]", found) and not _NO_WORD.fullmatch(found.lower()) else ""
 
 
+def is_result(name: str) -> bool:
+    """Whether a name says that the number is a result: a loss, an accuracy."""
+    return bool(_RESULT.search(name.lower()))
+
+
 def is_training_loss(name: str) -> bool:
     """Whether a name says that the number is a loss of the training."""
     return "loss" in name.lower() and not _OF_EVALUATION.search(name)
@@ -78,6 +83,11 @@ def is_training_loss(name: str) -> bool:
 def of_validation(name: str) -> str:
     """The name of a number of the validation, which may not be that of one of the training."""
     return name if _PHASE.search(name) else f"val_{name}"
+
+
+def of_training(name: str) -> str:
+    """The name of a number of the training that says so."""
+    return name if _PHASE.search(name) else f"train_{name}"
 
 
 def of_epoch(name: str) -> str:

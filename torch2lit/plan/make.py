@@ -60,6 +60,8 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     drop_bound_bar(draft)
     place_errors(draft)
     draft.variables.gone = {*draft.removals, *(part for claim in draft.claims.values() for part in claim.unread)}
+    draft.variables.gone |= {name for _word, one in draft.sums for name in one.names}
+    draft.variables.anew = {node for node in draft.exchanged if isinstance(node, ast.AugAssign)}
     state = settle(draft, configured)
     if not all(can_be_asked(draft, state, second) for second in draft.seconds):
         draft.seconds = []

@@ -18,6 +18,8 @@ from ..program import Claim, TrainerSpec
 from ..recover.items import Item
 from ..recover.syntax import walk
 from .draft import SAVES, Draft, Removal, Watched
+from .sums.later import put_off
+from .sums.told import NUMBER
 from .trainer import planned_arguments
 from .training import DraftTraining
 
@@ -89,6 +91,7 @@ def accept(draft: Draft, proposal: Proposal, feature: str) -> Draft | Conflict:
         else:
             left = _left_out(statement, text, proposal) if statement in proposal.replaced else ()
             unread = (*proposal.unread, *left)
+            text = numbered(text, proposal, number) if proposal.sums else text
             planned.texts[statement] = text
             planned.claims[statement] = Claim(proposal.target, proposal.reason, _becomes(text), unread=unread)
     for saving in proposal.saved:
@@ -97,6 +100,11 @@ def accept(draft: Draft, proposal: Proposal, feature: str) -> Draft | Conflict:
         line = ast.copy_location(ast.Expr(saving.value), saving.statement)  # its own statement is gone
         item = Item(line, place[0].frame, "saves", saving.function, saving.value)
         planned.hooks[saving.method] = [item]
+    for one in proposal.sums:
+        planned.sums.append((word(one.key, number), one))
+        asked = f"self.trainer.callback_metrics[{word(one.key, number)}].item()"
+        planned.exchanged |= {node: text.replace(NUMBER, asked) for node, text in one.told.items()}
+    put_off(planned, [n for one in proposal.sums if not one.of_validation for n in one.told])
     for watch in proposal.watched:
         place = training.item_of(watch.before)
         assert place is not None
@@ -118,7 +126,8 @@ def numbered(text: str, proposal: Proposal, number: int) -> str:
 
 def own_words(proposal: Proposal) -> list[str]:
     """The words in braces that mean something in this proposal alone."""
-    return [*(w.key for w in proposal.watched), *proposal.fresh, *(i.rpartition(".")[2] for i in proposal.imports)]
+    keys = [*(w.key for w in proposal.watched), *(s.key for s in proposal.sums)]
+    return [*keys, *proposal.fresh, *(i.rpartition(".")[2] for i in proposal.imports)]
 
 
 def _numbered(proposal: Proposal, number: int) -> TrainerSpec:
@@ -202,6 +211,7 @@ def _reads(draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     gone = {id(n) for n in names} | {id(n) for e in proposal.unread for n in walk(e)} | _gone_before(draft)
     loops = [c.target for s in _changed(proposal) for c in walk(s) if isinstance(c, ast.comprehension)]
     own = {id(n) for target in loops for n in walk(target)}  # of a comprehension, and of nothing else
+    own |= {id(n) for one in proposal.sums for n in one.names}
     for name in names:
         if isinstance(name.ctx, ast.Load) or name.id in kept or id(name) in own:
             continue

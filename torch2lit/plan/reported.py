@@ -8,10 +8,11 @@ formats as a float there: `self.log` takes nothing else.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ..recover.items import Item
+from ..feature import Sum
+from ..recover.items import Item, names_in
 from ..recover.roles import Role
 from ..recover.state_names import is_state
 from ..recover.syntax import blocks, walk, walk_scope
@@ -32,7 +33,7 @@ from .draft import (
 )
 from .idioms import StatementSite
 from .kept_losses import bare_value, kept_by
-from .log_names import is_training_loss, log_name, of_epoch, of_validation
+from .log_names import is_result, is_training_loss, log_name, of_epoch, of_training, of_validation
 from .logged_in_step import log_in_step
 from .looks import Looks
 from .measured import Measured
@@ -94,6 +95,9 @@ class _Reporter:
         self.of_epoch: dict[Variable, tuple[_Place, str]] = {}
         """What the hooks around an epoch log by its own name, and where."""
         self.of_validation = OfValidation(draft)
+        self.sums: dict[Variable, str] = {}
+        """The variables that are given what Lightning adds up, with the names under which that is logged."""
+        self.told: set[str] = set()
         self.written = {s for p in draft.accepted if p.own_points for s in p.texts}
 
     def run(self) -> None:
@@ -101,6 +105,7 @@ class _Reporter:
             self.taken.setdefault(TRAINING_STEP, set()).update(claim.logged)
             self.taken.setdefault(EPOCH_END, set()).update(claim.logged)
             self.taken.setdefault(BATCH_END, set()).update(claim.logged)
+        self._name_sums()
         self._end_validation()
         self._watch()
         for hook in _HOOKS:
@@ -112,6 +117,39 @@ class _Reporter:
         if not any(is_training_loss(n) for hook in (*_STEPS, EPOCH_START, EPOCH_END) for n in self.taken.get(hook, ())):
             self._keep_losses()
         log_in_step(self.draft)
+
+    def _name_sums(self) -> None:
+        """Under which name each number is logged that Lightning adds up, and which variables are given it."""
+        for word, one in self.draft.sums:
+            name = self._name_of_sum(one)
+            name = of_validation(name) if one.of_validation else of_training(name)
+            name = next(n for n in (name, *(f"{name}_{i}" for i in range(2, 100))) if n not in self._all_names())
+            self.taken.setdefault(VALIDATION_STEP if one.of_validation else TRAINING_STEP, set()).add(name)
+            self.draft.words[word] = f'"{name}"'
+            self.sums |= dict.fromkeys(self._given(one.holders), name)
+            self.told |= {ast.unparse(n) for n in one.told if one.weight}
+
+    def _name_of_sum(self, one: Sum) -> str:
+        """The script's word for a mean, and another one for a sum whose word is that of a result made of it."""
+        words = [*one.called, ast.Name(one.name, ast.Load())]
+        said = [n for w in words if (n := log_name(w, ""))]
+        added = one.value.partition(".double()")[0]
+        said += [added] if one.weight and added.isidentifier() and is_result(added) else []
+        found = next((n for n in said if is_result(n)), next(iter(said), ""))
+        return (found or one.name) if one.weight else (f"{found}_sum" if found else one.name)
+
+    def _all_names(self) -> set[str]:
+        return {name for names in self.taken.values() for name in names}
+
+    def _given(self, holders: Iterable[ast.expr]) -> Iterator[Variable]:
+        """The variables behind these targets that nothing else gives a value."""
+        wanted = {id(n) for n in holders}
+        for item in self.draft.all_items():
+            for name, frame in names_in(item):
+                if id(name) in wanted and (variable := self.draft.variables.of(frame, name.id)) is not None:
+                    writers = [i for i in self.draft.all_items() if variable in self.draft.variables.use(i).written]
+                    if writers == [item]:
+                        yield variable
 
     def _keep_losses(self) -> None:
         """Log the loss that a step only hands on, to a meter or to a sum whose mean is not known to be a number."""
@@ -141,7 +179,7 @@ class _Reporter:
         for attribute, home in logged_numbers(self.draft, self.state).items():
             shown = log_name(ast.Name(attribute, ast.Load()), "")
             name = of_validation(shown) if shown else ""
-            if not name or name in names:
+            if not name or name in names or variables[home] in self.sums:
                 continue
             if name != shown and variables[home] not in self.of_validation.at_its_end:
                 continue  # the training's number is logged where it is told
@@ -168,6 +206,8 @@ class _Reporter:
     def _logged_name(self, value: ast.Name, place: _Place) -> str:
         """The name under which a value is logged at the end of every validation and has not changed since; "" for others."""
         variable = self.draft.variables.of(place.item.frame, value.id)
+        if variable in self.sums:
+            return self.sums[variable]
         if variable is None or variable in self.draft.variables.sequence(self.draft.hooks.get(EPOCH_END, [])).written:
             return ""
         home = self.state.homes.get(variable, "")
@@ -297,7 +337,7 @@ class _Reporter:
             form = "float"
         else:
             return None
-        if self._is_logged_already(node, place):
+        if self._is_logged_already(node, place) or ast.unparse(node) in self.told:
             return None
         name = self._name(log_name(node, shown.label, shown.holder), place, node, value)
         if not name:
@@ -311,8 +351,8 @@ class _Reporter:
         if not isinstance(node, ast.Name):
             return False
         variable = self.draft.variables.of(place.item.frame, node.id)
-        if variable is None:
-            return False
+        if variable is None or variable in self.sums:
+            return variable is not None
         home = self.state.in_hook.get((place.hook, variable)) or self.state.homes.get(variable, "")
         return home in self.homes
 

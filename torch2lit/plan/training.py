@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Iterator, Sequence
 
-from ..feature import AFTER, BEFORE, ELSEWHERE, Node, Part, Start, Value
+from ..feature import AFTER, BEFORE, ELSEWHERE, Node, Part, Start, Sum, Value
 from ..program import Mechanism
 from ..recover.items import Item
 from ..recover.names import bound_otherwise, parameter_names
@@ -22,6 +22,7 @@ from .last_returns import leaves_only_loop
 from .moved import moved_functions
 from .settled_numbers import SettledNumbers
 from .steps import controls, open_controls
+from .sums.found import find_sums
 from .whole_state import changes_weights, counts_from_zero, is_all_state, is_epoch_counter, is_the_optimizer
 
 _BY_TEXT = {"exec", "eval"}
@@ -230,6 +231,13 @@ class DraftTraining:
             found += [entry_text(draft, one.loop.base, one.frame) for one in draft.validation.all]
         plain = len(data.texts) == 1 and len(found) <= 2 and all(text.isidentifier() for text in found)
         return found if plain else ()
+
+    @property
+    def own_points(self) -> bool:
+        return self._draft.own_points
+
+    def sums(self) -> tuple[Sequence[Sum], Sequence[tuple[ast.stmt, str]]]:
+        return find_sums(self._draft)
 
     def in_training(self, node: ast.AST) -> bool:
         moved = {*moved_functions(self._draft), self._draft.nest.outermost}

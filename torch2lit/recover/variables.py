@@ -64,6 +64,8 @@ class Variables:
         self._same: dict[Variable, Variable] = {}
         self.gone: Container[ast.AST] = ()
         """Statements that leave the program: what they read and write does not count."""
+        self.anew: Container[ast.AST] = ()
+        """Statements ``x /= n`` that give a variable a value in which its old one has no part."""
         self._rebound: dict[Scope, set[str]] = {}
         self._static: dict[Key, bool] = {}
         self._defined: dict[Scope, set[str]] = {}
@@ -223,7 +225,7 @@ class Variables:
             return Use(found.exposed | test, frozenset(), found.written, found.read | test)
         if item.kind == "bind":
             assert item.frame.caller is not None and item.value is not None
-            value = flow([item.value])
+            value = flow([item.value], self.gone)
             read = self.names(item.frame.caller, value.read)
             bound = self.names(item.frame, frozenset(item.bound))
             return Use(read, bound, bound, read)
@@ -241,11 +243,12 @@ class Variables:
             result: Item | None = item
             while result is not None:
                 if result.value is not None and result.callee is not None:
-                    inner = self.names(result.callee, flow([*(result.unless or ()), result.value]).read)
+                    inner = self.names(result.callee, flow([*(result.unless or ()), result.value], self.gone).read)
                     exposed, read = exposed | inner, read | inner
                 result = result.inner
             return Use(exposed, self.names(item.frame, outer.definite), self.names(item.frame, outer.written), read)
-        found = self._from_flow(item.frame, flow([item.node], self.gone))
+        node = _written_anew(item.node) if item.node in self.anew else item.node
+        found = self._from_flow(item.frame, flow([node], self.gone))
         if switches_itself(item.node, item.frame.scope, self.roles):
             return Use(found.exposed, frozenset(), frozenset(), found.read)
         return found
@@ -293,6 +296,14 @@ def switches_itself(node: ast.stmt, scope: Scope, roles: Roles) -> bool:
         ):
             return target == name and fits_torch(call) and not roles.is_bare_object(owner, scope)
     return False
+
+
+def _written_anew(node: ast.AST) -> ast.AST:
+    """A statement ``x /= n`` as one that does not read ``x``."""
+    match node:
+        case ast.AugAssign(target=ast.Name(id=name), value=value):
+            return ast.Assign([ast.Name(name, ast.Store())], value)
+    return node
 
 
 def _without_calls(node: ast.AST, calls: list[ast.Call]) -> ast.AST:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from typing import Any
+from typing import Any, TypeVar
 
 import libcst as cst
 
@@ -22,18 +22,20 @@ from ..plan.several_loaders import LOADER_INDEX, started_names
 from ..plan.state import State
 from ..plan.steps import controls
 from ..recover.backwards import object_backward
-from ..recover.items import Guard, Item
+from ..recover.items import Guard, Item, parts
 from ..recover.names import flow
 from ..recover.nest import Frame
 from ..recover.state_names import is_attribute
 from ..recover.syntax import walk
 from ..recover.variables import Variable
+from .exchanged import exchanged, with_words
 from .logged import with_reports
 from .loud import loud
 from .rename import rename
 from .several import decided_by_first, written_by
 from .statements import Replacement, Replacer, Statement, as_lines, standalone, without_last_return
 
+Node = TypeVar("Node", bound=cst.CSTNode)
 _RESULT = "_result_of_the_call_"
 
 
@@ -73,7 +75,7 @@ class HookWriter:
 
     def expression(self, node: ast.expr, frame: Frame, hook: str) -> cst.BaseExpression:
         """An expression as it reads in a hook."""
-        parsed = cst.parse_expression(self._one_line(node))
+        parsed = exchanged(cst.parse_expression(self._one_line(node)), self._exchanged([node]))
         return rename(parsed, self.names(frame, hook, node))
 
     def _one_line(self, node: ast.expr) -> str:
@@ -222,11 +224,22 @@ class HookWriter:
             return self._result(item, hook)
         twin = self.draft.source.twins[item.node]
         node = standalone(twin.node, twin.index)
-        changed = self._replaced(node, item.node, hook)
+        changed = [self._told(line, item) for line in self._replaced(node, item.node, hook)]
         if changed and (above := self._above(item)):
             changed[0] = changed[0].with_changes(leading_lines=[*above, *_leading(changed[0])])
         names = self.names(item.frame, hook, item.node) | self._names_of_texts(item, hook)
         return [rename(line, names) for line in changed]
+
+    def _told(self, line: Node, item: Item) -> Node:
+        """What tells a number that Lightning keeps asks for it by its name."""
+        texts = self._exchanged([part for part, _frame in parts(item)])
+        return with_words(exchanged(line, texts), self.draft.words) if texts or self.draft.sums else line
+
+    def _exchanged(self, code: list[ast.AST]) -> dict[str, str]:
+        if not self.draft.exchanged:
+            return {}
+        nodes = {n for part in code for n in walk(part)} & self.draft.exchanged.keys()
+        return {ast.unparse(n): self.draft.exchanged[n] for n in nodes}
 
     def _names_of_texts(self, item: Item, hook: str) -> dict[str, str]:
         """What the names in texts of accepted proposals stand for: they may be of a statement beside it."""
@@ -313,7 +326,8 @@ class HookWriter:
             )
             targets.append(home or (variable.name if variable is not None else name))
         apart = "," if len(item.spread) == 1 else ""
-        return _parse(f"{', '.join(targets)}{apart} = {self.text(item.value, item.frame.caller, hook)}")
+        line = _parse(f"{', '.join(targets)}{apart} = {self.text(item.value, item.frame.caller, hook)}")
+        return with_words(line, self.draft.words)
 
     def _for_each_loader(self, item: Item) -> Statement:
         """A value that a validation over several loaders starts with, once for each of them."""
@@ -378,10 +392,11 @@ class HookWriter:
         renamed = rename(node, names)
         assert isinstance(renamed, Statement)
         final = renamed.visit(_PutResults({f"{_RESULT}{i}_": value for i, value in enumerate(results)}))
-        lines = self._manual(final, item.node)  # type: ignore[arg-type]
+        assert isinstance(final, Statement)
+        lines = self._manual(with_words(final, self.draft.words), item.node)
         if (reports := self.draft.reports.get(item.node)) is not None:
             logs = with_reports(reports, lambda _node: [], self.draft.own_points)(node)
-            lines = [*lines, *(rename(line, names) for line in logs)]
+            lines = [*lines, *(rename(self._told(line, item), names) for line in logs)]
         return lines
 
     def _returned(self, item: Item, hook: str) -> cst.BaseExpression:
