@@ -2044,6 +2044,14 @@ GROUP = "torch2lit/plan/group.py"
 SEVERAL_PROCESSES = (
     Mutation(
         1,
+        "verify: a collector destroys the process group of a wrapper and waits for its thread",
+        "torch2lit/verify/groups.py",
+        "*_reducers(torch.nn.parallel.DistributedDataParallel)",
+        "*()",
+        ("tests/test_verify_ranks.py::test_no_collector_destroys_a_process_group",),
+    ),
+    Mutation(
+        1,
         "several devices: a shuffled evaluation is given a sampler that does not shuffle",
         "torch2lit/plan/whole_evaluation.py",
         "return shuffle is None or (",

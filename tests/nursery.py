@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import random
+import runpy
 import select
 import socket
 import sys
@@ -23,6 +24,7 @@ from typing import Any
 # torch._dynamo is what the first step of an optimizer imports
 _EVERYTHING = ("torch", "torch._dynamo", "torch.distributed", "numpy", "lightning", "lightning.pytorch.loops")
 _LOOK = 0.02
+_GROUPS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "torch2lit", "verify", "groups.py")
 
 
 def _serve(connection: socket.socket) -> dict[str, Any] | None:
@@ -86,6 +88,7 @@ def _end(before: set[str]) -> None:
     """End as a script does that came to its end, without taking apart what this file has imported: that takes longer than most scripts."""
     vars(threading)["_shutdown"]()
     atexit._run_exitfuncs()
+    runpy.run_path(_GROUPS)["keep_groups"]()
     for name in set(sys.modules) - before | {"__main__"}:
         if (module := sys.modules[name]) is not None:
             vars(module).clear()

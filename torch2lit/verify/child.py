@@ -36,6 +36,7 @@ def main() -> None:
         importlib.import_module(f"{_PACKAGE}.{name}")
         for name in ("trace", "copy_on_write", "outside", "notebook", "spawned", "bars", "shared_work", "interrupted")
     )
+    importlib.import_module(f"{_PACKAGE}.groups")  # for `_leave`
     script = Path(control["script"])
     is_notebook = script.suffix == ".ipynb"
     if is_notebook:
@@ -93,6 +94,8 @@ def _leave() -> None:
     """Let go of what the script holds, as Python does when it ends, and keep the collector from all that was imported: to look
     through that takes longer than many a training.
     """
+    if (groups := sys.modules.get(f"{_PACKAGE}.groups")) is not None:
+        groups.keep_groups()
     namespace = vars(sys.modules["__main__"])
     for name in [name for name in namespace if not name.startswith("__")]:
         namespace[name] = None
