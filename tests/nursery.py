@@ -21,6 +21,8 @@ import threading
 import types
 from typing import Any
 
+import warm_spawns
+
 # torch._dynamo is what the first step of an optimizer imports
 _EVERYTHING = ("torch", "torch._dynamo", "torch.distributed", "numpy", "lightning", "lightning.pytorch.loops")
 _LOOK = 0.02
@@ -103,6 +105,8 @@ if __name__ == "__main__":
     started = _serve(socket.socket(fileno=int(sys.argv[1])))
     if started is not None:
         _become(started)
+        if any(map(warm_spawns.spawns, sys.argv)):
+            warm_spawns.divert()
         program = types.ModuleType("__main__")
         program.__file__ = sys.argv[0]
         sys.modules["__main__"] = program
