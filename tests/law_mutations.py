@@ -2047,6 +2047,22 @@ NOTHING_LOST = (
 GROUP = "torch2lit/plan/group.py"
 SEVERAL_PROCESSES = (
     Mutation(
+        6,
+        "files that call each other's functions are looked through without end",
+        "torch2lit/recover/clocks.py",
+        "return Clocks(roles, self._known) if",
+        "return Clocks(roles) if",
+        ("tests/test_circles.py::test_files_that_call_each_other",),
+    ),
+    Mutation(
+        1,
+        "verify: a collector destroys the process group of a wrapper and waits for its thread",
+        "torch2lit/verify/groups.py",
+        "*_reducers(torch.nn.parallel.DistributedDataParallel)",
+        "*()",
+        ("tests/test_verify_ranks.py::test_no_collector_destroys_a_process_group",),
+    ),
+    Mutation(
         1,
         "several devices: a shuffled evaluation is given a sampler that does not shuffle",
         "torch2lit/plan/whole_evaluation.py",

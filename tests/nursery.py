@@ -13,16 +13,20 @@ import importlib
 import json
 import os
 import random
+import runpy
 import select
 import socket
 import sys
 import threading
 import types
-from typing import Any
+from typing import Any, NoReturn
+
+import warm_spawns
 
 # torch._dynamo is what the first step of an optimizer imports
 _EVERYTHING = ("torch", "torch._dynamo", "torch.distributed", "numpy", "lightning", "lightning.pytorch.loops")
 _LOOK = 0.02
+_GROUPS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "torch2lit", "verify", "groups.py")
 
 
 def _serve(connection: socket.socket) -> dict[str, Any] | None:
@@ -74,7 +78,8 @@ def _become(start: dict[str, Any]) -> None:
     ranks.rank_zero_only.rank = ranks._get_rank() or 0  # what the import looks for in the environment
 
 
-def _imported() -> None:
+def import_everything() -> None:
+    """Import what scripts import, once for all that are forked."""
     for name in _EVERYTHING:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -82,10 +87,11 @@ def _imported() -> None:
     gc.freeze()  # else each process looks through all that is imported here whenever it collects, which takes seconds
 
 
-def _end(before: set[str]) -> None:
+def _end(before: set[str]) -> NoReturn:
     """End as a script does that came to its end, without taking apart what this file has imported: that takes longer than most scripts."""
     vars(threading)["_shutdown"]()
     atexit._run_exitfuncs()
+    runpy.run_path(_GROUPS)["keep_groups"]()
     for name in set(sys.modules) - before | {"__main__"}:
         if (module := sys.modules[name]) is not None:
             vars(module).clear()
@@ -95,16 +101,23 @@ def _end(before: set[str]) -> None:
     os._exit(0)
 
 
+def run(start: dict[str, Any]) -> NoReturn:
+    """Be a process that was forked for a start, to its end."""
+    _become(start)
+    if any(map(warm_spawns.spawns, sys.argv)):
+        warm_spawns.divert()
+    program = types.ModuleType("__main__")
+    program.__file__ = sys.argv[0]
+    sys.modules["__main__"] = program
+    with open(sys.argv[0], encoding="utf-8") as text:
+        code = compile(text.read(), sys.argv[0], "exec")
+    imported = set(sys.modules)
+    exec(code, vars(program))
+    _end(imported)
+
+
 if __name__ == "__main__":
-    _imported()
+    import_everything()
     started = _serve(socket.socket(fileno=int(sys.argv[1])))
     if started is not None:
-        _become(started)
-        program = types.ModuleType("__main__")
-        program.__file__ = sys.argv[0]
-        sys.modules["__main__"] = program
-        with open(sys.argv[0], encoding="utf-8") as text:
-            code = compile(text.read(), sys.argv[0], "exec")
-        imported = set(sys.modules)
-        exec(code, vars(program))
-        _end(imported)
+        run(started)

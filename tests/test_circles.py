@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
 from torch2lit.deep_stack import is_nested_deeply
 from torch2lit.options import Options
-from torch2lit.process import process_text
+from torch2lit.process import process_file, process_text
+from torch2lit.program import Outcome
+from torch2lit.recover.clocks import Clocks
 from torch2lit.recover.early_reads import early_reads
+from torch2lit.recover.neighbours import Neighbours
+from torch2lit.recover.roles import Roles
+from torch2lit.recover.syntax import source_of
 
 SCRIPT = """
 import torch
@@ -87,3 +93,46 @@ def test_only_what_is_nested_deeply_is_told_so() -> None:
 )
 def test_reads_before_any_binding(body: str, early: set[str]) -> None:
     assert early_reads(ast.parse(f"def f(c):\n    {body}\n")) == early
+
+
+ENTRY = """\
+import torch
+from torch import nn
+from report import told
+
+
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    for x in torch.ones(4, 3, 2):
+        optimizer.zero_grad()
+        loss = model(x).sum()
+        loss.backward()
+        optimizer.step()
+    print(told(2), loss.item())
+"""
+REPORT = """\
+def told(n):
+    return counted(n)
+
+
+from other import counted
+"""
+OTHER = """\
+import time
+from report import told
+
+
+def counted(n):
+    return told(n - 1) if n else int(time.time() > 0)
+"""
+
+
+def test_files_that_call_each_other(tmp_path: Path) -> None:
+    for name, text in (("train.py", ENTRY), ("report.py", REPORT), ("other.py", OTHER)):
+        (tmp_path / name).write_text(text)
+    done = process_file(tmp_path / "train.py", Options()).conversion
+    assert done.outcome is Outcome.CONVERTED, done.error
+    clocks = Clocks(Roles(source_of(ENTRY), Neighbours(str(tmp_path / "train.py"))))
+    (call,) = [n for n in clocks.source.calls if ast.unparse(n) == "told(2)"]
+    assert clocks.read(call, clocks.source.scope_of(call))

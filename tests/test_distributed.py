@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+import warm_starts
 from fixture_cases import case, names
 
 from torch2lit.verify.compare import Comparison, compare
@@ -64,3 +68,41 @@ def test_every_process_trains_the_same(name: str) -> None:
 def test_a_mistake_would_be_seen(name: str, old: str, new: str) -> None:
     assert case(name).raw.count(old) == 1
     assert any(not comparison.identical for comparison in compared(name, case(name).raw.replace(old, new)))
+
+
+SPAWNS = """\
+import os, sys
+import torch
+import torch.multiprocessing as mp
+
+os.environ["TOLD"] = "before"
+torch.set_default_dtype(torch.float64)
+
+
+def worker(rank, word):
+    main = sys.modules["__main__"]
+    print(rank, word, os.environ["TOLD"], sys.argv, os.getcwd(), __name__, main.__file__, os.getppid() == int(word))
+    print(torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads(), sorted(n for n in vars(main) if n[:2] != "__"), mp.current_process().name)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    os.chdir("below")
+    torch.set_grad_enabled(False)
+    mp.spawn(worker, args=(str(os.getpid()),), nprocs=1)
+    print("done", torch.get_default_dtype())
+"""
+
+
+@pytest.mark.slow
+def test_a_spawned_process_sees_no_difference_when_it_is_forked(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    script = tmp_path / "train.py"
+    script.write_text(SPAWNS)
+    warm = warm_starts.python(script, "an", "argument")
+    environment = dict(warm_starts._plain())
+    command = [sys.executable, str(script), "an", "argument"]
+    cold = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert len(cold.stdout.splitlines()) == 3, cold.stdout
+    told = [re.sub(r"\b\d{3,}\b", "<pid>", run.stdout) for run in (warm, cold)]
+    assert told[0] == told[1], warm.stderr

@@ -124,17 +124,26 @@ def test_a_script_without_a_trainer_gets_none(folder: Path) -> None:
 
 
 SRUN = """#!{python}
-import os, subprocess, sys
+import os, sys
+sys.path.insert(0, {tests!r})
+import nursery
+nursery.import_everything()
 tasks = int(os.environ["SLURM_NTASKS"])
 each = int(os.environ["SLURM_NTASKS_PER_NODE"])
 started = []
 for task in range(tasks):
     ranks = {{"SLURM_PROCID": task, "SLURM_LOCALID": task % each, "SLURM_NODEID": task // each}}
     own = {{**os.environ, **{{name: str(value) for name, value in ranks.items()}}}}
-    started.append(subprocess.Popen([sys.executable, *sys.argv[2:]], env=own, stdout=open(f"out-{{task}}", "w")))
-sys.exit(max(abs(one.wait()) for one in started))
+    started.append(os.fork())
+    if started[-1] == 0:
+        outputs = {{"stdout": f"out-{{task}}", "stderr": f"err-{{task}}"}}
+        nursery.run({{"command": sys.argv[2:], "folder": os.getcwd(), "environment": own, **outputs}})
+ends = [os.waitstatus_to_exitcode(os.waitpid(one, 0)[1]) for one in started]
+for task in range(tasks):
+    sys.stderr.write(open(f"err-{{task}}").read())
+sys.exit(max(map(abs, ends)))
 """
-"""Starts tasks on this machine as `srun` does on those of a cluster."""
+"""Starts tasks on this machine as `srun` does on those of a cluster, forked from one process that has imported what they import."""
 
 
 def submitted(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -143,7 +152,7 @@ def submitted(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     nodes, tasks = int(found["nodes"]), int(found["ntasks-per-node"])
     (folder / "bin").mkdir(exist_ok=True)
     srun = folder / "bin" / "srun"
-    srun.write_text(SRUN.format(python=sys.executable))
+    srun.write_text(SRUN.format(python=sys.executable, tests=str(Path(__file__).resolve().parent)))
     srun.chmod(0o755)
     variables = {
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",

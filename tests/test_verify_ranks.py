@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from torch2lit.options import Options
-from torch2lit.verify import verify
+from torch2lit.verify import groups, verify
 from torch2lit.verify.ground import missing_ground
 from torch2lit.verify.ranks import rank_arguments, rank_environments
 from torch2lit.verify.run import Request, Run, run_script
@@ -140,3 +140,41 @@ def test_a_process_that_waits_for_ever_says_where(tmp_path: Path) -> None:
     assert second.timed_out
     assert 'train.py", line 6 in late' in second.stderr
     assert "in late" not in first.stderr
+
+
+GROUP = """\
+import gc, runpy, sys, weakref
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel as DDP
+
+dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+model = DDP(torch.nn.Linear(2, 1))
+model.itself = [model]
+model(torch.ones(3, 2)).sum().backward()
+reducer = weakref.ref(model.reducer)
+if "destroyed" in sys.argv:
+    dist.destroy_process_group()
+if "own" not in sys.argv:
+    runpy.run_path(sys.argv[1])["keep_groups"]()
+del model
+gc.collect()
+print("kept" if reducer() is not None else "gone")
+"""
+
+
+@pytest.mark.needs("torch", "lightning")
+@pytest.mark.parametrize(
+    ("arguments", "variables", "told"),
+    [((), {}, "kept"), (("destroyed",), {"WORLD_SIZE": "1"}, "kept"), (("own",), {}, "gone")],
+)
+def test_no_collector_destroys_a_process_group(
+    arguments: tuple[str, ...], variables: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    """Its destructor joins a thread that may wait for the lock that the collector holds: the process would never end."""
+    import warm_starts
+
+    script = tmp_path / "train.py"
+    script.write_text(GROUP)
+    done = warm_starts.python(script, str(groups.__file__), *arguments, **variables)
+    assert done.stdout == f"{told}\n", done.stderr

@@ -11,6 +11,8 @@ import functools
 import json
 import os
 import select
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +124,37 @@ class Forked:
         if self.returncode is None:
             raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
         return self.returncode
+
+
+class Kernel(Forked):
+    """A forked process as `jupyter_client` wants one."""
+
+    stdin = stdout = stderr = None
+
+    def send_signal(self, number: int) -> None:
+        """Send the process a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+    terminate = kill
+
+
+def kernel(command: Sequence[str], cwd: str, **_: Any) -> Kernel:
+    """What `jupyter_client.launcher.launch_kernel` starts, ``python -m ipykernel_launcher ...``, forked."""
+    _interpreter, dash_m, module, *arguments = (word for word in command if not word.startswith("-X"))
+    assert (dash_m, module) == ("-m", "ipykernel_launcher"), command
+    program = find_spec(module)
+    assert program is not None and program.origin is not None
+    scratch = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    nursery = _nursery(_plain())
+    pid = nursery.start([program.origin, *arguments], Path(cwd), dict(_plain()), scratch).pid
+    while os.getpgid(pid) != pid:  # its group is what will be ended, which must not be the group of the tests
+        time.sleep(0.001)
+    return Kernel(nursery, pid)
 
 
 @functools.cache

@@ -67,8 +67,7 @@ def _in_pool(
 
     context = context or multiprocessing.get_context()
     if context.get_start_method() == "fork":
-        # Loaded once before the fork, the engine is shared by all workers.
-        from . import engine as engine
+        _load_engine()
     results: dict[int, Processed] = {}
     with _ended_with_us(), ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
         futures = [pool.submit(work, path, its) for path, its in zip(paths, options, strict=True)]
@@ -84,6 +83,11 @@ def _in_pool(
             end_if_stopped()
             results[number] = _alone(work, path, its, context)
     return [results[number] for number in range(len(paths))]
+
+
+def _load_engine() -> None:
+    """Import, before the fork, what each worker would import for its first script: to do so takes longer than most scripts."""
+    from . import by_fabric, catalogue, engine, project, search  # noqa: F401
 
 
 @contextmanager

@@ -6,6 +6,8 @@ time.time() - end            torch.cuda.synchronize()            timer.stop(), w
 from __future__ import annotations
 
 import ast
+import os
+from pathlib import Path
 
 from .neighbours import Neighbours
 from .roles import Key, Roles
@@ -26,9 +28,13 @@ _EVENT_METHODS = {"elapsed_time", "synchronize"}
 class Clocks:
     """Answers for one file. Works on demand and remembers."""
 
-    def __init__(self, roles: Roles) -> None:
+    def __init__(self, roles: Roles, known: dict[str, Clocks] | None = None) -> None:
         self.roles = roles
         self.source = roles.source
+        self._known = {} if known is None else known
+        """One for each file, as files may call each other's functions."""
+        if isinstance(roles.neighbours, Neighbours):
+            self._known[os.path.realpath(roles.neighbours.path)] = self
         self._functions: dict[Scope, bool] = {}
         self._methods: frozenset[str] | None = None
         self._foreign: dict[str, bool] = {}
@@ -94,10 +100,16 @@ class Clocks:
         if place not in self._foreign:
             self._foreign[place] = False  # guards against recursion
             found = self.roles.neighbours.definition(full)
-            other = self.roles.of_file(found.file) if found is not None else None
-            if found is not None and other is not None:
-                self._foreign[place] = _in_definition(Clocks(other), found.node.name, method)
+            if found is not None and (other := self._of_file(found.file)) is not None:
+                self._foreign[place] = _in_definition(other, found.node.name, method)
         return self._foreign[place]
+
+    def _of_file(self, file: Path) -> Clocks | None:
+        place = os.path.realpath(file)
+        if place not in self._known:
+            roles = self.roles.of_file(file)
+            return Clocks(roles, self._known) if roles is not None else None
+        return self._known[place]
 
 
 def _in_definition(clocks: Clocks, name: str, method: str) -> bool:

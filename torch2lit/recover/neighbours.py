@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import os
 import re
 import sys
 from collections.abc import Hashable
@@ -148,6 +149,11 @@ class Neighbours:
         """The folders above that of the script, the nearest first."""
         return list(self.folder.resolve().parents) if self.folder is not None else []
 
+    @functools.cached_property
+    def _root(self) -> Path | None:
+        """The folder from which the package around the script is imported."""
+        return _above_package(self.folder) if self.folder is not None else None
+
     def _file(self, module: str) -> Path | None:
         if self.folder is None or not module:
             return None
@@ -168,7 +174,7 @@ class Neighbours:
             for folder in self._above[:3]:
                 if (found := _module_file(folder, parts)) is not None:
                     return found
-        if (root := _above_package(self.folder)) is not None and parts[0] not in _FOREIGN:
+        if parts[0] not in _FOREIGN and (root := self._root) is not None:
             return _module_file(root, parts)
         return None
 
@@ -288,16 +294,15 @@ def _above_package(folder: Path) -> Path | None:
 
 
 def _module_file(folder: Path, parts: list[str]) -> Path | None:
+    """The file of a module below a folder. Paths are texts here: most of what is asked for is not there, and that is asked very often."""
+    place = str(folder)
     if len(parts) > 1:
-        package = folder / parts[0]
+        package = os.path.join(place, parts[0])
         if not once(("is there", package), lambda: exists(package)):  # and so nothing below it
             return None
-    stem = folder.joinpath(*parts)
-    candidates = [stem / "__init__.py"]
-    if parts:
-        candidates.insert(0, stem.with_name(f"{stem.name}.py"))
-    for candidate in candidates:
+    stem = os.path.join(place, *parts)
+    for candidate in (*([f"{stem}.py"] if parts else ()), os.path.join(stem, "__init__.py")):
         with contextlib.suppress(OSError):
             if is_file(candidate):
-                return candidate
+                return Path(candidate)
     return None

@@ -31,13 +31,14 @@ def main() -> None:
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [here]
     sys.modules[_PACKAGE] = package
-    trace, copy_on_write, outside, notebook, spawned, bars, groups, shared_work, interrupted = (
+    trace, copy_on_write, outside, notebook, spawned, bars, together, shared_work, interrupted = (
         importlib.import_module(f"{_PACKAGE}.{name}")
         for name in (
-            *("trace", "copy_on_write", "outside", "notebook", "spawned", "bars", "groups"),
+            *("trace", "copy_on_write", "outside", "notebook", "spawned", "bars", "together"),
             *("shared_work", "interrupted"),
         )
     )
+    importlib.import_module(f"{_PACKAGE}.groups")  # for `_leave`
     script = Path(control["script"])
     is_notebook = script.suffix == ".ipynb"
     if is_notebook:
@@ -47,7 +48,7 @@ def main() -> None:
     _pin_to_cpu()
     several = len(control["together"]) > 1
     if several:
-        groups.keep(control["limit"], control["together"], control["rank"])
+        together.keep(control["limit"], control["together"], control["rank"])
     bars.keep_off_stdout(script.parent)
     namespace = _become(script, is_notebook, [here], control["search_after"])
     if is_notebook:
@@ -69,14 +70,14 @@ def main() -> None:
             for program in programs:
                 exec(program, namespace)
         if several:
-            groups.meet(control["together"], control["rank"])
+            together.meet(control["together"], control["rank"])
         if recorded.ended == "limit":
             sys.stdout.flush()
             sys.stderr.flush()
             events.flush()
             os._exit(0)  # threads and workers of a run that was cut short may never end
     if several:
-        groups.end()
+        together.end()
 
 
 def _end_with_parent() -> None:
@@ -92,6 +93,8 @@ def _leave() -> None:
     """Let go of what the script holds, as Python does when it ends, and keep the collector from all that was imported: to look
     through that takes longer than many a training.
     """
+    if (groups := sys.modules.get(f"{_PACKAGE}.groups")) is not None:
+        groups.keep_groups()
     namespace = vars(sys.modules["__main__"])
     for name in [name for name in namespace if not name.startswith("__")]:
         namespace[name] = None

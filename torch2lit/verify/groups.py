@@ -1,71 +1,35 @@
-"""Keeps the process groups of a script whole until its process ends.
-
-Gloo's threads are joined when a group is taken apart, which was seen to wait for ever (PyTorch 2.13, two processes on one busy machine, each behind
-its last line). Nothing that a script trains or prints hangs on it, so here a group is only forgotten, and the process ends without taking it apart.
-Runs in the child process of `torch2lit.verify.run`.
-"""
+"""Process groups at the end of a process: torch waits in their destructor for threads that may wait for Python."""
 
 from __future__ import annotations
 
-import atexit
-import faulthandler
-import functools
-import itertools
+import ctypes
+import gc
 import os
 import sys
-import threading
-import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-_BEFORE_THE_LIMIT = 0.95
-_LONGEST_MEETING = 20.0
 
+def keep_groups() -> None:
+    """Let no collector of this process destroy a process group: the operating system ends its threads.
 
-def keep(limit: float, together: Sequence[str], rank: int) -> None:
-    """Keep what the script destroys, until it makes groups anew or ends. Shortly before ``limit`` (seconds) it is told on stderr where the
-    process stands: one of several may wait for the others for ever. ``together``: a file for every process, see `meet`.
+    The destructor joins a thread that lets go of the last work done, for which it needs the interpreter's lock, which the collector holds.
     """
-    import torch.distributed
-
-    if not torch.distributed.is_available():
+    torch = sys.modules.get("torch")
+    distributed = sys.modules.get("torch.distributed")
+    if torch is None or distributed is None or not distributed.is_available():
         return
-    distributed: Any = torch.distributed
-    kept: list[Any] = []
-    times = itertools.count()
-    make, destroy = distributed.init_process_group, distributed.destroy_process_group
-
-    @functools.wraps(destroy)
-    def forget(group: Any = None) -> None:
-        kept.append(distributed.group.WORLD if group is None else group)
-        destroy(group)
-
-    @functools.wraps(make)
-    def make_anew(*arguments: Any, **keywords: Any) -> None:
-        if kept:
-            kept.clear()  # else the port of the first store is still taken
-            number = next(times)
-            meet([f"{place}-{number}" for place in together], rank)
-        make(*arguments, **keywords)
-
-    for module in (distributed, distributed.distributed_c10d):
-        module.init_process_group, module.destroy_process_group = make_anew, forget
-    faulthandler.dump_traceback_later(limit * _BEFORE_THE_LIMIT, exit=False)
+    if "WORLD_SIZE" not in os.environ and not distributed.is_initialized():
+        return
+    for held in (*_groups(distributed), *_reducers(torch.nn.parallel.DistributedDataParallel)):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))
 
 
-def meet(together: Sequence[str], rank: int) -> None:
-    """Stay until all processes of the training have come here: they may still talk to this one."""
-    Path(together[rank]).touch()
-    give_up = time.monotonic() + _LONGEST_MEETING
-    while not all(map(os.path.exists, together)) and time.monotonic() < give_up:
-        time.sleep(0.02)
+def _groups(distributed: Any) -> list[Any]:
+    world = getattr(distributed.distributed_c10d, "_world", None)
+    return list(getattr(world, "pg_map", ()))
 
 
-def end() -> None:
-    """End as a script that came to its end, without taking apart what it holds. Does not return."""
-    vars(threading)["_shutdown"]()
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(0)
+def _reducers(wrapper: type) -> list[Any]:
+    """What the wrappers hold their group by, though the script has destroyed it."""
+    wrapped = [found for found in gc.get_objects() if issubclass(type(found), wrapper)]
+    return [reducer for one in wrapped if (reducer := vars(one).get("reducer")) is not None]

@@ -64,12 +64,24 @@ def _modules() -> list[Any]:
     return [module for module in found if "_modules" in vars(module)]
 
 
-def _with_subclasses(kind: type) -> Iterator[type]:
-    yield kind
+def _with_subclasses(kind: type) -> set[type]:
+    found, waiting = {kind}, [kind]
     below: type
-    for below in type.__subclasses__(kind):
-        yield from _with_subclasses(below)
+    while waiting:
+        for below in type.__subclasses__(waiting.pop()):
+            if below not in found:
+                found.add(below)
+                waiting.append(below)
+    return found
+
+
+_known_wrappers: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+"""Each optimizer asks of some hundred classes, most of which stay."""
 
 
 def _is_wrapper(kind: type) -> bool:
-    return any(base.__module__.startswith(_WRAPPERS) for base in kind.__mro__)
+    known = _known_wrappers.get(kind)
+    if known is None:
+        known = any(base.__module__.startswith(_WRAPPERS) for base in kind.__mro__)
+        _known_wrappers[kind] = known
+    return known
