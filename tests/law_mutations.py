@@ -2930,6 +2930,44 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "an attribute goes that another file names",
+        "torch2lit/plan/made_attributes.py",
+        " or name in view.mentioned_elsewhere",
+        "",
+        ("tests/test_made_attributes.py::test_an_attribute_that_another_file_names_stays",),
+    ),
+    Mutation(
+        1,
+        "an attribute goes from an object that some code gets as a whole",
+        "torch2lit/plan/made_attributes.py",
+        " or _is_handed_on(draft)",
+        "",
+        (
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[methods-that-make-an-optimizer-of-a-known-object]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an attribute goes that the script asks another object for",
+        "torch2lit/plan/made_attributes.py",
+        "if node.attr != name or root_name(node)",
+        "if True or root_name(node)",
+        (
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[methods-that-make-the-optimizers-of-several-objects]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an attribute goes that the script reads when the object has trained",
+        "torch2lit/plan/optimizers.py",
+        "            is_state(variable.name)\n            or scope is not",
+        "            scope is not",
+        (
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[methods-that-make-an-optimizer-that-the-script-reads]",
+        ),
+    ),
+    Mutation(
+        1,
         "an optimizer is made anew for a training that goes on with it",
         "torch2lit/made_inside/given.py",
         "if not self._reaches_no_more(key, made, argument):",

@@ -20,6 +20,7 @@ from ..recover.syntax import walk, walk_scope
 from ..recover.variables import Variable
 from ..recover.ways_on import ways_on
 from .draft import Draft
+from .made_attributes import only_the_program_shows
 from .same_parameters import SameParameters
 from .surely_read import surely_read
 
@@ -44,7 +45,7 @@ def makers(draft: Draft, variable: Variable, optional: bool = False) -> list[ast
 
     ``optional``: a test may say that there is none, which the loop then does not ask for.
     """
-    if variable.scope is not draft.nest.entry.scope or is_state(variable.name):
+    if not _is_of_entry(draft, variable):
         return None
     # One arm of an `if` without an `else` must have been taken where the loop reads the name in every turn.
     found: list[ast.stmt] = []
@@ -62,6 +63,13 @@ def makers(draft: Draft, variable: Variable, optional: bool = False) -> list[ast
         fresh = definite and variable.name not in use.exposed
         found = [statement] if fresh else [*found, statement] if found else []
     return found or None
+
+
+def _is_of_entry(draft: Draft, variable: Variable) -> bool:
+    """Whether the entry function makes what the loop finds: under a name of its own, or as an attribute that it alone binds."""
+    if not is_state(variable.name):
+        return variable.scope is draft.nest.entry.scope
+    return only_the_program_shows(draft, variable)
 
 
 def statements_between(draft: Draft, line: int) -> list[ast.stmt]:

@@ -11,6 +11,7 @@ from ..recover.makings import Value, sources
 from ..recover.names import flow
 from ..recover.own_classes import definition_of
 from ..recover.roles import Role
+from ..recover.state_names import is_state
 from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
@@ -321,6 +322,8 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     claimed = [] if configured.scheduler is None else [configured.scheduler]
     others = [s for s in _schedulers(draft) if s is not configured.scheduler and s not in configured.optimizers]
     held = [s for s in others if not holds_no_optimizer(draft, s)]
+    if any(is_state(v.name) for v in held):
+        return
     variables = [*configured.optimizers, *claimed, *held]
     bound_in_loop = draft.variables.sequence(draft.all_items()).written
     statements: list[ast.stmt] = []
@@ -423,7 +426,11 @@ def _is_reached_by_the_loop_alone(
         scope = draft.source.scope_of(node)
         if draft.roles.key(scope, node.id) != (variable.scope, variable.name):
             continue
-        if scope is not variable.scope or start <= node.lineno <= (outermost.end_lineno or start):
+        if (
+            is_state(variable.name)
+            or scope is not variable.scope
+            or start <= node.lineno <= (outermost.end_lineno or start)
+        ):
             return False
     return True
 

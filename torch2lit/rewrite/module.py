@@ -31,7 +31,7 @@ from ..plan.state import State
 from ..recover.makings import Value, makings
 from ..recover.names import local_names
 from ..recover.roles import Role
-from ..recover.state_names import is_whole, plain
+from ..recover.state_names import is_attribute, is_whole, plain
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .docstrings import with_docstrings
@@ -374,11 +374,19 @@ def _loaded_here(configured: Configured, state: State, statement: ast.stmt, name
             yield f"    {'' if one.surely else '    '}{own}.load_state_dict({held})"
 
 
+def _local_name(configured: Configured, name: str) -> str:
+    """What the module calls an optimizer or scheduler while it makes it: an object's attribute by its own name, where nothing else has that."""
+    short = plain(name)
+    mentioned = {n.id for s in configured.moved for n in walk(s) if isinstance(n, ast.Name)}
+    return short if is_attribute(name) and short not in mentioned else name
+
+
 def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> list[str]:
     """The raw statements that make optimizers and schedulers, and what Lightning gets of them."""
     claimed = [] if configured.scheduler is None else [configured.scheduler]
     listed = [] if configured.listed is None else [configured.listed.variable]
     own = {v.name for v in [*configured.optimizers, *claimed, *listed]}
+    called = {name: _local_name(configured, name) for name in own}
     single = (
         len(configured.moved) == 1
         and not claimed
@@ -389,11 +397,12 @@ def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter
     for statement in configured.moved:
         found = writer.names(draft.nest.entry, "configure_optimizers", statement)
         twin = draft.source.twins[statement]
-        line = rename(standalone(twin.node, twin.index), {name: t for name, t in found.items() if name not in own})
+        line = rename(standalone(twin.node, twin.index), {**found, **called})
         line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])
         code = cst.Module([line]).code.replace("\r\n", "\n").rstrip("\n")
         if isinstance(statement, ast.Assign) and (single or statement in configured.unread):
             target, given = ast.unparse(statement.targets[0]), "return " if single else ""
+            target = called.get(target, target)
             code, found_once = re.subn(rf"^{re.escape(target)}\s*=\s*", given, code, count=1, flags=re.M)
             single = single and bool(found_once)
         lines += [f"    {part}" if part else "" for part in code.splitlines()]
@@ -402,8 +411,8 @@ def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter
         return lines
     if configured.listed is not None:
         return [*lines, f"    return {configured.listed.variable.name}"]
-    optimizers = [v.name for v in configured.optimizers]
+    optimizers = [called[v.name] for v in configured.optimizers]
     if configured.scheduler is not None:
-        inner = f'{{"scheduler": {configured.scheduler.name}, "interval": "{configured.interval}"}}'
+        inner = f'{{"scheduler": {called[configured.scheduler.name]}, "interval": "{configured.interval}"}}'
         return [*lines, f'    return {{"optimizer": {optimizers[0]}, "lr_scheduler": {inner}}}']
     return [*lines, f"    return [{', '.join(optimizers)}]" if len(optimizers) > 1 else f"    return {optimizers[0]}"]

@@ -7,8 +7,9 @@ import re
 
 from ...recover.names import flow
 from ...recover.roles import Role
-from ...recover.state_names import is_attribute
+from ...recover.state_names import is_attribute, plain
 from ...recover.syntax import dotted, walk
+from ...recover.variables import Variable
 from ..draft import (
     TRAINING_STEP,
 )
@@ -72,14 +73,24 @@ class Construction(Counters):
             if self.read_after(variable):
                 self.state.optimizers_after.append((variable.name, place))
             if not self.draft.automatic:
-                self.state.in_hook[(TRAINING_STEP, variable)] = variable.name
+                self.state.in_hook[(TRAINING_STEP, variable)] = self.local_name(variable)
         if configured.scheduler is not None:
             self.state.homes[configured.scheduler] = "self.lr_schedulers()"
             if self.read_after(configured.scheduler):
                 self.state.written_back.append((configured.scheduler.name, "lr_schedulers()"))
         if not self.draft.automatic:
-            taken = f"{', '.join(names)} = {one if len(names) == 1 else several}"
+            local = ", ".join(map(self.local_name, configured.optimizers))
+            taken = f"{local} = {one if len(names) == 1 else several}"
             self.state.prologue.setdefault(TRAINING_STEP, []).append(taken)
+
+    def local_name(self, variable: Variable) -> str:
+        """What a batch calls an optimizer: an attribute of the script's object by a name that nothing else has."""
+        if not is_attribute(variable.name):
+            return variable.name
+        name = plain(variable.name)
+        while name in self.draft.source.names:
+            name = f"own_{name}"
+        return name
 
     def give_listed_optimizers(self, listed: Listed, text: str) -> None:
         """The list that ``configure_optimizers`` makes, under its own name where the batch runs through it."""

@@ -1,0 +1,35 @@
+"""Optimizers that stay attributes of the script's object, told from the script alone: no other file lies beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from torch2lit.api import convert_source
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+
+@pytest.mark.parametrize(
+    "name",
+    (
+        "methods-that-make-an-optimizer-of-a-known-object",
+        "methods-that-make-an-optimizer-read-by-name",
+        "methods-that-make-an-optimizer-that-is-saved",
+        "methods-that-make-an-optimizer-that-the-script-reads",
+        "methods-that-make-the-optimizers-of-several-objects",
+    ),
+)
+def test_an_attribute_that_others_read_stays(name: str) -> None:
+    text = (FIXTURES / name / "raw.py").read_text()
+    assert "return self.fitter.optimizer" in convert_source(text).after
+
+
+def test_an_attribute_that_another_file_names_stays(tmp_path: Path) -> None:
+    text = (FIXTURES / "methods-that-make-their-optimizer" / "raw.py").read_text()
+    script = tmp_path / "fitting.py"
+    script.write_text(text)
+    assert "return torch.optim.Adam(" in convert_source(text, script).after
+    (tmp_path / "report.py").write_text("from fitting import fitter\n\nprint(fitter.optimizer.state_dict())\n")
+    assert "return self.fitter.optimizer" in convert_source(text, script).after
