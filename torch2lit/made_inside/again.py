@@ -14,12 +14,10 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from ..files.lines import dominant_newline, split_lines
-from ..plan.same_parameters import SameParameters
-from ..recover.names import flow
+from ..plan.made_alike import stays_the_same
 from ..recover.nest import Nest
 from ..recover.roles import Key, Role, Roles
 from ..recover.syntax import Source, walk
-from ..recover.ways_on import ways_on
 
 _STATE_IS_ALL = {
     f"torch.optim.{name}" for name in ("Adam", "AdamW", "SGD", "RMSprop", "Adadelta", "Adamax", "NAdam", "RAdam")
@@ -110,7 +108,12 @@ class _Search:
         if key is None or key[0] is not self.scope or not self._is_made_once(key):
             return False
         plain = all(self._stands_alone(loop) for loop in loops)
-        return plain and self._makes_no_more() and self._is_only_stepped(key) and self._stays_the_same(loops[-1])
+        return (
+            plain
+            and self._makes_no_more()
+            and self._is_only_stepped(key)
+            and stays_the_same(self.roles, self.scope, self.made, loops[-1])
+        )
 
     def _is_made_once(self, key: Key) -> bool:
         once = len(self.roles.bindings(key)) == 1 and not self.roles.rebound_unseen(key)
@@ -171,14 +174,3 @@ class _Search:
                         continue
             return False
         return True
-
-    def _stays_the_same(self, loop: ast.stmt) -> bool:
-        """Whether the making gives the same parameters, and finds all that it reads, just above a loop."""
-        block = self.source.block_of(self.made)
-        between = block[block.index(self.made) + 1 : block.index(loop)]
-        passed = [s for s in between if not isinstance(s, ast.FunctionDef | ast.ClassDef)]
-        same = SameParameters(self.roles, self.scope, [self.made])
-        used = same.used_by(self.made) - {self.name}
-        if {*flow(passed).written} & used:
-            return False
-        return all(same.after(part, used) for statement in passed for part in ways_on(statement))
