@@ -1253,7 +1253,12 @@ SAME_TRAINING = (
         VALIDATION,
         "if effects.rng and item not in early and not",
         "if False and not",
-        _trains("rng-drawn-before-validation"),
+        _text(
+            "rng-drawn-before-validation",
+            "evaluation-with-a-draw-in-eval-mode-before",
+            "evaluation-with-a-draw-before-called-again",
+            "loader-counted-by-a-list-after-batches-left-out",
+        ),
     ),
     Mutation(
         1,
