@@ -192,13 +192,18 @@ def _names_of_wrapper(source: Source, roles: Roles, calls: list[ast.Call]) -> fr
     for node in walk(source.tree):
         mention = isinstance(node, ast.Name) and node.id in names
         mention = mention or (isinstance(node, ast.Attribute) and node.attr == "DistributedDataParallel")
-        if mention and id(node) not in inside:
+        if mention and id(node) not in inside and not _is_asked(source.parents[node]):
             raise unfoldable(
                 getattr(node, "lineno", 0),
                 "the script asks for the wrapper's class",
                 "ask no `isinstance` of the wrapper's class; use `hasattr(model, 'module')`",
             )
     return names
+
+
+def _is_asked(parent: ast.AST) -> bool:
+    """Whether a class is named to ask if something is one: whatever may be the wrapper is followed there."""
+    return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id == "isinstance"
 
 
 def _tests(source: Source, nest: Nest, statement: ast.stmt) -> list[tuple[ast.If, ast.expr]]:

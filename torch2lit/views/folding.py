@@ -25,6 +25,7 @@ from ..ddp.processes import check_one_group, check_processes, is_optional
 from ..ddp.raw_twins import RawTwins
 from ..ddp.samplers import Sharded, sharded_loaders
 from ..ddp.sync_batchnorm import conversion_of_layers
+from ..ddp.through import with_prefix, without_choice, without_prefix
 from ..ddp.unsharded import without_group, without_sampler
 from ..ddp.uses import Uses
 from ..ddp.wrap import Wrap, find_wrap
@@ -108,8 +109,11 @@ def _ways_to_fold(source: Source, roles: Roles, nest: Nest, wanted: Takers) -> l
         return []
     try:
         plain = _folded(source, roles, nest, wanted, [])
-    except Unfoldable:
-        plain = _folded(source, roles, nest, wanted, [], joined=True)
+    except Unfoldable as numbered:
+        try:
+            plain = _folded(source, roles, nest, wanted, [], joined=True)
+        except Unfoldable as asked:
+            raise min((numbered, asked), key=lambda one: len(one.hindrances)) from None
     if plain is None:
         return []
     if plain.group.test or plain.group.spawned or plain.group.joined:  # the Trainer may number the processes otherwise
@@ -288,7 +292,12 @@ def _without_branch(raw: RawTwins, uses: Uses) -> Iterable[Modernisation]:
 
 
 def _without_module(raw: RawTwins, uses: Uses) -> Iterable[Modernisation]:
-    for read in map(raw.of, uses.unwrapped):
+    chosen = {id(n) for choice in uses.choices for n in ast.walk(choice)}
+    yield from (without_choice(raw.source, raw.of(choice)) for choice in uses.choices)
+    for call in uses.states:
+        loads = isinstance(call.func, ast.Attribute) and call.func.attr == "load_state_dict"
+        yield without_prefix(raw.of(call)) if loads else with_prefix(raw.of(call))
+    for read in [raw.of(r) for r in uses.unwrapped if id(r) not in chosen]:
         piece = Piece(end_of(read.value), end_of(read), "")
         yield Modernisation(read.lineno, read.end_lineno or read.lineno, (piece,), _UNWRAPPED)
 
