@@ -30,12 +30,12 @@ def asks_for_wrapper(roles: Roles, test: ast.expr, name: str, wrappers: Iterable
     return False
 
 
-def is_same(choice: ast.If | ast.IfExp, name: str) -> bool:
-    """Whether a choice that asks for the wrapper's class gives the model itself in either arm, in one line."""
+def only_gives(choice: ast.If | ast.IfExp, name: str) -> ast.IfExp | None:
+    """A choice that asks for the wrapper's class, in one line, and gives the model itself in either arm."""
     match choice:
         case ast.IfExp(test=ast.Call(func=ast.Name(id="isinstance")), orelse=ast.Name(id=other)):
-            return other == name and choice.lineno == choice.end_lineno
-    return False
+            return choice if other == name and choice.lineno == choice.end_lineno else None
+    return None
 
 
 def is_state(call: ast.Call) -> bool:

@@ -17,7 +17,7 @@ from .callers import runs_behind
 from .elsewhere import trains_when_made
 from .hindrances import Hindrance, Hindrances, Unfoldable, unfoldable
 from .moments import Moment, Timeline, skipped_at
-from .through import asks_for_wrapper, is_load, is_same, is_state
+from .through import asks_for_wrapper, is_load, is_state, only_gives
 from .wrap import WRAPPERS, Wrap
 
 _SAME_CALLS = {"parameters", "train", "eval", "zero_grad", "to", "cuda", "cpu"}
@@ -276,8 +276,8 @@ class Uses:
                     others = orelse if isinstance(orelse, list) else [orelse]
                     text = "\n".join(map(ast.unparse, bodies)).replace(f"{name}.module", name)
                     same = text == "\n".join(map(ast.unparse, others))
-                    if same and is_same(choice, name) and choice not in self.choices:
-                        self.choices.append(choice)
+                    if same and (given := only_gives(choice, name)) is not None and given not in self.choices:
+                        self.choices.append(given)
                     return same and (any(below is n for n in [choice.test, *others]))
             below = choice
         return False
