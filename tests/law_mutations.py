@@ -2372,6 +2372,22 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "a wrapper that is compiled goes",
+        "torch2lit/ddp/compiled.py",
+        "and statement.lineno < wrapping.lineno",
+        "",
+        _text("ddp-compiled-behind-its-wrapper"),
+    ),
+    Mutation(
+        1,
+        "what is compiled under another name is taken for the model",
+        "torch2lit/ddp/compiled.py",
+        "name == compiled.id == wrapped.id",
+        "True",
+        _text("ddp-compiled-under-another-name"),
+    ),
+    Mutation(
+        1,
         "what a script reads in the environment after its training may be Lightning's number",
         "torch2lit/ddp/joined.py",
         "node.value in _CHANGED and Moment.AFTER in timeline.of(node)",

@@ -13,6 +13,7 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, dotted, walk
 from .arms import in_one_test, meets
 from .callers import wraps_before
+from .compiled import compiled_with_wrapper
 from .hindrances import Hindrance, Hindrances, unfoldable
 
 WRAPPERS = {
@@ -83,7 +84,8 @@ def find_wrap(
     twin, choice = _twin(source, statement, calls)
     if len(calls) > 1 and choice is None:
         hindrances.add(_several(calls))
-    _check_compiled(source, hindrances)
+    if (after := compiled_with_wrapper(source, roles, statement)) is not None:
+        hindrances.add(after)
     key = roles.key(scope, name)
     if key is None or len(call.args) != 1 or isinstance(call.args[0], ast.Starred):
         raise unfoldable(call.lineno, "the wrapper has other arguments", "give the wrapper the model and keywords only")
@@ -147,19 +149,6 @@ def _is_chosen(source: Source, roles: Roles, node: ast.expr) -> bool:
     key = roles.key(source.scope_of(node), node.id)
     bindings = roles.bindings(key) if key is not None else []
     return any(isinstance(b.value, ast.Subscript) and _is_chosen(source, roles, b.value) for b in bindings)
-
-
-def _check_compiled(source: Source, hindrances: Hindrances) -> None:
-    if (
-        compiled := next((c for c in source.calls if dotted(c.func).rpartition(".")[2] == "compile"), None)
-    ) is not None:
-        hindrances.add(
-            Hindrance(
-                compiled.lineno,
-                "what is compiled depends on the wrapper around it",
-                "leave compiling out here, and compile the model of the converted module",
-            )
-        )
 
 
 def _moved(node: ast.expr) -> str:
