@@ -28,7 +28,7 @@ from ..ddp.sync_batchnorm import conversion_of_layers
 from ..ddp.through import with_prefix, without_choice, without_prefix
 from ..ddp.unsharded import without_group, without_sampler
 from ..ddp.uses import Uses
-from ..ddp.wrap import Wrap, find_wrap
+from ..ddp.wrap import WRAPPERS, Wrap, find_wrap
 from ..files.edits import apply_edits
 from ..files.lines import split_lines
 from ..files.reading import read_text
@@ -75,12 +75,30 @@ class WrapperView:
                 yield from ways_without_wrapper(program, program)
             except Unfoldable as kept:
                 yield Blocked(UNFOLDABLE, hindrances=kept.hindrances)
+        elif hindrances := _of_several_loops(program):
+            yield Blocked(UNFOLDABLE, hindrances=hindrances)
 
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
         """The program with the reason why its own wrapper stays."""
         if not blocked or blocked[-1].code != UNFOLDABLE:
             return program
         return replace(program, wrapped_because=blocked[-1].hindrances)
+
+
+def _of_several_loops(program: Program) -> tuple[Hindrance, ...]:
+    """What keeps the wrapper where several loops train, or one is left alone; nothing where there is none."""
+    calls = [c for c in program.source.calls if program.roles.full_name(c.func) in WRAPPERS]
+    if not calls or len(program.recovered.nests) < 2:
+        return ()
+    second = program.recovered.nests[1].outermost.lineno
+    why = Hindrance(
+        second, "several loops train, and the strategy is one Trainer's", "give each loop a script of its own"
+    )
+    try:
+        ways_without_wrapper(program, program)
+    except Unfoldable as kept:
+        return (*kept.hindrances, why)
+    return (why,)
 
 
 def ways_without_wrapper(seen: Program, raw: Program) -> list[Way]:
