@@ -388,8 +388,8 @@ distributed features. Each finding says one thing that keeps the wrapper from be
   the buffers (BatchNorm) of rank 0 to the others, and it leaves out the averaging between the batches of a step, which the script does;
 - the model is also called without the wrapper (`model.module(x)`, a test after training) and may have buffers: they would be
   others on all ranks but the first;
-- values named through the wrapper (`model.state_dict()` has keys that begin with `module.`);
-- one model that is wrapped in several ways, of which a condition takes one;
+- what only the wrapper has, or has in another form (`model.state_dict(prefix=...)`, a state that is loaded with `strict=False`);
+- one model that is wrapped in ways that differ by more than the device, of which a condition takes one;
 - processes that neither torchrun nor one `mp.spawn` starts, on GPUs that no `torch.cuda.set_device` chooses, or `LOCAL_RANK`, `NODE_RANK` and
   `WORLD_SIZE` that are read when training has begun: otherwise Lightning asks the group that is there, whatever has started it (SLURM, MPI, a spawn
   on each machine), and every process is a machine with one device to it;

@@ -25,6 +25,16 @@ _OF_FABRIC = {
     "DistributedSampler": "`fabric.setup_dataloaders` gives the loader its sampler",
 }
 """What Fabric does in the place of a script's own set-up."""
+_OF_TRAINER = {
+    "init_process_group": "the Trainer makes the group",
+    "init_device_mesh": "the Trainer makes the mesh",
+    "spawn": "the Trainer starts the processes",
+    "start_processes": "the Trainer starts the processes",
+    "FullyShardedDataParallel": "the strategy shards the model",
+    "fully_shard": "`configure_model` shards the model",
+    "DistributedSampler": "the Trainer gives the loader its sampler",
+}
+"""What a Trainer does in its place where it shards the model."""
 
 
 def own_group(source: Source, roles: Roles) -> ast.Call | None:
@@ -35,12 +45,19 @@ def own_group(source: Source, roles: Roles) -> ast.Call | None:
     return min(found, key=lambda c: (c.lineno, c.col_offset)) if found else None
 
 
-def in_place_of(source: Source, roles: Roles) -> list[tuple[ast.Call, str]]:
-    """The calls that set several processes up, in their order, with what Fabric does where there are none."""
+def in_place_of(source: Source, roles: Roles, trainer: bool = False) -> list[tuple[ast.Call, str]]:
+    """The calls that set several processes up, in their order, with what Fabric, or a Trainer, does where there are none."""
+    instead = _OF_TRAINER if trainer else _OF_FABRIC
     found = [(c, roles.full_name(c.func)) for c in source.calls]
-    told = [(c, _OF_FABRIC[name]) for c, full in found
-            if full.startswith("torch.") and (name := full.rpartition(".")[2]) in _OF_FABRIC]  # fmt: skip
+    told = [(c, instead[name]) for c, full in found
+            if full.startswith("torch.") and (name := full.rpartition(".")[2]) in instead]  # fmt: skip
     return sorted(told, key=lambda one: (one[0].lineno, one[0].col_offset))
+
+
+def shards(source: Source, roles: Roles) -> bool:
+    """Whether the script shards its model itself."""
+    names = {roles.full_name(c.func).rpartition(".")[2] for c in source.calls}
+    return bool(names & {"fully_shard", "FullyShardedDataParallel"})
 
 
 def unwrapped(source: Source, roles: Roles) -> str:

@@ -17,6 +17,7 @@ from .callers import runs_behind
 from .elsewhere import trains_when_made
 from .hindrances import Hindrance, Hindrances, Unfoldable, unfoldable
 from .moments import Moment, Timeline, skipped_at
+from .through import asks_for_wrapper, is_load, is_state, only_gives
 from .wrap import WRAPPERS, Wrap
 
 _SAME_CALLS = {"parameters", "train", "eval", "zero_grad", "to", "cuda", "cpu"}
@@ -66,6 +67,10 @@ class Uses:
         self.bare_forwards: list[ast.Call] = []
         self.unwrapped: list[ast.Attribute] = []
         """The reads of ``.module``."""
+        self.states: list[ast.Call] = []
+        """The calls of ``state_dict`` and ``load_state_dict`` through the wrapper."""
+        self.choices: list[ast.IfExp] = []
+        """Choices of the model, whether it is wrapped or not."""
         self.timeline: Timeline | None = None
         """For a model that a method wraps and another one trains."""
         self.called = wrap.key[0] is not nest.entry.scope
@@ -265,16 +270,15 @@ class Uses:
         below: ast.AST = node
         for choice in self.source.ancestors(node):
             if isinstance(choice, ast.If | ast.IfExp):
-                match choice.test:
-                    case ast.Call(
-                        func=ast.Name(id="hasattr"), args=[ast.Name(id=name), ast.Constant(value="module")]
-                    ) if name == node.id:
-                        body, orelse = choice.body, choice.orelse
-                        bodies = body if isinstance(body, list) else [body]
-                        others = orelse if isinstance(orelse, list) else [orelse]
-                        text = "\n".join(map(ast.unparse, bodies)).replace(f"{name}.module", name)
-                        same = text == "\n".join(map(ast.unparse, others))
-                        return same and (below is choice.test or any(below is o for o in others))
+                if asks_for_wrapper(self.roles, choice.test, name := node.id, WRAPPERS):
+                    body, orelse = choice.body, choice.orelse
+                    bodies = body if isinstance(body, list) else [body]
+                    others = orelse if isinstance(orelse, list) else [orelse]
+                    text = "\n".join(map(ast.unparse, bodies)).replace(f"{name}.module", name)
+                    same = text == "\n".join(map(ast.unparse, others))
+                    if same and (given := only_gives(choice, name)) is not None and given not in self.choices:
+                        self.choices.append(given)
+                    return same and (any(below is n for n in [choice.test, *others]))
             below = choice
         return False
 
@@ -328,6 +332,9 @@ class Uses:
         if parent.attr in _OF_WRAPPER and not bare:
             raise unfoldable(node.lineno, *_OF_WRAPPER[parent.attr])
         called = isinstance(call, ast.Call) and call.func is parent
+        if isinstance(call, ast.Call) and called and not bare and self._keeps_keys(call, parent.attr):
+            self.states.append(call)
+            bare = True
         if not called or parent.attr not in (_BARE_CALLS if bare else _SAME_CALLS):
             if bare and self._is_over(node) and isinstance(parent.ctx, ast.Load):
                 return
@@ -343,6 +350,14 @@ class Uses:
         if parent.attr in _CHAINED and not isinstance(self.source.parents[call], ast.Expr):
             assert isinstance(call, ast.Call)
             self._use(call, bare)
+
+    def _keeps_keys(self, call: ast.Call, method: str) -> bool:
+        """Whether a state that is read or loaded through the wrapper is the bare model's with other keys."""
+        if self.wrap.tests or any(isinstance(a, ast.JoinedStr) for a in self.source.ancestors(call)):
+            return False
+        return (method == "state_dict" and is_state(call)) or (
+            method == "load_state_dict" and is_load(self.source, call)
+        )
 
     def _is_over(self, node: ast.expr) -> bool:
         """Whether the training is over, so that no wrapper is around the model: it has what it has without one."""

@@ -13,6 +13,7 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, dotted, walk
 from .arms import in_one_test, meets
 from .callers import wraps_before
+from .compiled import compiled_with_wrapper
 from .hindrances import Hindrance, Hindrances, unfoldable
 
 WRAPPERS = {
@@ -83,7 +84,8 @@ def find_wrap(
     twin, choice = _twin(source, statement, calls)
     if len(calls) > 1 and choice is None:
         hindrances.add(_several(calls))
-    _check_compiled(source, hindrances)
+    if (after := compiled_with_wrapper(source, roles, statement)) is not None:
+        hindrances.add(after)
     key = roles.key(scope, name)
     if key is None or len(call.args) != 1 or isinstance(call.args[0], ast.Starred):
         raise unfoldable(call.lineno, "the wrapper has other arguments", "give the wrapper the model and keywords only")
@@ -149,19 +151,6 @@ def _is_chosen(source: Source, roles: Roles, node: ast.expr) -> bool:
     return any(isinstance(b.value, ast.Subscript) and _is_chosen(source, roles, b.value) for b in bindings)
 
 
-def _check_compiled(source: Source, hindrances: Hindrances) -> None:
-    if (
-        compiled := next((c for c in source.calls if dotted(c.func).rpartition(".")[2] == "compile"), None)
-    ) is not None:
-        hindrances.add(
-            Hindrance(
-                compiled.lineno,
-                "what is compiled depends on the wrapper around it",
-                "leave compiling out here, and compile the model of the converted module",
-            )
-        )
-
-
 def _moved(node: ast.expr) -> str:
     """What is wrapped, wherever it is put, as source."""
     match node:
@@ -192,13 +181,18 @@ def _names_of_wrapper(source: Source, roles: Roles, calls: list[ast.Call]) -> fr
     for node in walk(source.tree):
         mention = isinstance(node, ast.Name) and node.id in names
         mention = mention or (isinstance(node, ast.Attribute) and node.attr == "DistributedDataParallel")
-        if mention and id(node) not in inside:
+        if mention and id(node) not in inside and not _is_asked(source.parents[node]):
             raise unfoldable(
                 getattr(node, "lineno", 0),
                 "the script asks for the wrapper's class",
                 "ask no `isinstance` of the wrapper's class; use `hasattr(model, 'module')`",
             )
     return names
+
+
+def _is_asked(parent: ast.AST) -> bool:
+    """Whether a class is named to ask if something is one: whatever may be the wrapper is followed there."""
+    return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id == "isinstance"
 
 
 def _tests(source: Source, nest: Nest, statement: ast.stmt) -> list[tuple[ast.If, ast.expr]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from ..ddp.hindrances import Hindrance
-from ..ddp.own import own_group, unwrapped
+from ..ddp.own import in_place_of, own_group, shards, unwrapped
 from ..recover.items import Item
 from ..recover.roles import Role
 from ..recover.state_names import is_attribute
@@ -123,6 +123,9 @@ def _look_for_processes(draft: Draft) -> None:
         text = f"`{dotted(call.func)}` stays: every process trains with a Trainer of its own"
         why = unwrapped(draft.source, draft.roles)
         draft.note("own-processes", call, f"{text}; {why}" if why else text)
+        others = in_place_of(draft.source, draft.roles, trainer=True) if shards(draft.source, draft.roles) else []
+        for other, instead in [one for one in others if one[0] is not call]:
+            draft.note("own-processes", other, f"`{dotted(other.func)}` stays as well: without it {instead}")
 
 
 def _hindrances(draft: Draft) -> tuple[Hindrance, ...]:

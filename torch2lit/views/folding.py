@@ -25,9 +25,10 @@ from ..ddp.processes import check_one_group, check_processes, is_optional
 from ..ddp.raw_twins import RawTwins
 from ..ddp.samplers import Sharded, sharded_loaders
 from ..ddp.sync_batchnorm import conversion_of_layers
+from ..ddp.through import with_prefix, without_choice, without_prefix
 from ..ddp.unsharded import without_group, without_sampler
 from ..ddp.uses import Uses
-from ..ddp.wrap import Wrap, find_wrap
+from ..ddp.wrap import WRAPPERS, Wrap, find_wrap
 from ..files.edits import apply_edits
 from ..files.lines import split_lines
 from ..files.reading import read_text
@@ -74,12 +75,30 @@ class WrapperView:
                 yield from ways_without_wrapper(program, program)
             except Unfoldable as kept:
                 yield Blocked(UNFOLDABLE, hindrances=kept.hindrances)
+        elif hindrances := _of_several_loops(program):
+            yield Blocked(UNFOLDABLE, hindrances=hindrances)
 
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
         """The program with the reason why its own wrapper stays."""
         if not blocked or blocked[-1].code != UNFOLDABLE:
             return program
         return replace(program, wrapped_because=blocked[-1].hindrances)
+
+
+def _of_several_loops(program: Program) -> tuple[Hindrance, ...]:
+    """What keeps the wrapper where several loops train, or one is left alone; nothing where there is none."""
+    calls = [c for c in program.source.calls if program.roles.full_name(c.func) in WRAPPERS]
+    if not calls or len(program.recovered.nests) < 2:
+        return ()
+    second = program.recovered.nests[1].outermost.lineno
+    why = Hindrance(
+        second, "several loops train, and the strategy is one Trainer's", "give each loop a script of its own"
+    )
+    try:
+        ways_without_wrapper(program, program)
+    except Unfoldable as kept:
+        return (*kept.hindrances, why)
+    return (why,)
 
 
 def ways_without_wrapper(seen: Program, raw: Program) -> list[Way]:
@@ -108,8 +127,11 @@ def _ways_to_fold(source: Source, roles: Roles, nest: Nest, wanted: Takers) -> l
         return []
     try:
         plain = _folded(source, roles, nest, wanted, [])
-    except Unfoldable:
-        plain = _folded(source, roles, nest, wanted, [], joined=True)
+    except Unfoldable as numbered:
+        try:
+            plain = _folded(source, roles, nest, wanted, [], joined=True)
+        except Unfoldable as asked:
+            raise min((numbered, asked), key=lambda one: len(one.hindrances)) from None
     if plain is None:
         return []
     if plain.group.test or plain.group.spawned or plain.group.joined:  # the Trainer may number the processes otherwise
@@ -288,7 +310,12 @@ def _without_branch(raw: RawTwins, uses: Uses) -> Iterable[Modernisation]:
 
 
 def _without_module(raw: RawTwins, uses: Uses) -> Iterable[Modernisation]:
-    for read in map(raw.of, uses.unwrapped):
+    chosen = {id(n) for choice in uses.choices for n in ast.walk(choice)}
+    yield from (without_choice(raw.source, raw.of(choice)) for choice in uses.choices)
+    for call in uses.states:
+        loads = isinstance(call.func, ast.Attribute) and call.func.attr == "load_state_dict"
+        yield without_prefix(raw.of(call)) if loads else with_prefix(raw.of(call))
+    for read in [raw.of(r) for r in uses.unwrapped if id(r) not in chosen]:
         piece = Piece(end_of(read.value), end_of(read), "")
         yield Modernisation(read.lineno, read.end_lineno or read.lineno, (piece,), _UNWRAPPED)
 
