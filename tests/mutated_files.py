@@ -19,7 +19,8 @@ def mutated(seed: int) -> str:
     chance = random.Random(seed)
     text = case(chance.choice(names())).raw
     for _ in range(chance.randint(1, 3)):
-        text = chance.choice(CHANGES)(chance, text)
+        if text.count("\n") > 2:
+            text = chance.choice(CHANGES)(chance, text)
     return text
 
 
@@ -104,7 +105,7 @@ CHANGES: tuple[Change, ...] = (
 
 def _some_line(chance: random.Random, lines: list[str]) -> int:
     written = [number for number, line in enumerate(lines) if line.strip()]
-    return chance.choice(written or range(len(lines)))
+    return chance.choice(written or list(range(len(lines))))
 
 
 def _nodes(text: str) -> list[ast.stmt | ast.expr]:

@@ -100,8 +100,6 @@ def test_any_python_around_a_training_loop() -> None:
     import hypothesmith
     from hypothesis import HealthCheck, given, settings
 
-    @settings(max_examples=PYTHON, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    @given(hypothesmith.from_node())
     def check(code: str) -> None:
         assert faults(code) == []
         before = TRAINING.replace("@INSIDE", "pass").replace("@BEFORE", f"loader = []\n{code}")
@@ -109,4 +107,5 @@ def test_any_python_around_a_training_loop() -> None:
         inside = inside.replace("@INSIDE", "\n".join(code.splitlines()).replace("\n", "\n        ") or "pass")
         assert faults(before) == [] and faults(inside) == []
 
-    check()
+    chosen = settings(max_examples=PYTHON, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    chosen(given(hypothesmith.from_node())(check))()
