@@ -3599,6 +3599,22 @@ OF_HELD_PARAMETERS = (
 OF_ITERATORS = (
     Mutation(
         1,
+        "epochs over a range: bounds that are taken apart are told one by one",
+        "torch2lit/recover/loops.py",
+        "return not any(isinstance(bound, ast.Starred) for bound in bounds)",
+        "return True",
+        _text("range-of-bounds-in-a-tuple"),
+    ),
+    Mutation(
+        1,
+        "epochs over a range: bounds that the loop changes are asked again",
+        "torch2lit/plan/epoch_values.py",
+        "case ast.Starred(value=inner):\n            return _fixed(draft, loop, inner)",
+        "case ast.Starred():\n            return True",
+        _text("range-of-bounds-that-grow"),
+    ),
+    Mutation(
+        1,
         "iterators: a source asks one whose end the script takes, and raises another error",
         "torch2lit/batch_source/found.py",
         "return own and taker_of_stops(self.source, self.nest.outermost) is None",

@@ -73,6 +73,8 @@ def _fixed(draft: Draft, loop: Loop, node: ast.expr) -> bool:
             return _maker(draft, function) and all(_fixed(draft, loop, a) or _stable(loop, a) for a in arguments)
         case ast.BinOp(left=ast.Call(func=function) as left, right=right):
             return draft.roles.full_name(function).startswith("numpy.") and _fixed(draft, loop, left) and _number(right)
+        case ast.Starred(value=inner):
+            return _fixed(draft, loop, inner)
         case ast.Name(id=name):
             return _fixed_name(draft, loop, name)
     return False

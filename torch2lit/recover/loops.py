@@ -287,11 +287,11 @@ def _same_below(node: ast.IfExp) -> ast.expr | None:
 
 def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
     if isinstance(base, ast.Call) and dotted(base.func) in ("range", "np.arange"):
-        return Iterable.RANGE if dotted(base.func) == "range" else Iterable.UNKNOWN
+        return Iterable.RANGE if _is_range(base) else Iterable.UNKNOWN
     if isinstance(base, ast.Name):
         key = roles.key(scope, base.id)
         bindings = roles.bindings(key) if key else []
-        if len(bindings) == 1 and bindings[0].index is None and dotted_call(bindings[0].value) == "range":
+        if len(bindings) == 1 and bindings[0].index is None and _is_range(bindings[0].value):
             return Iterable.RANGE
     if isinstance(base, ast.Name) and is_loader_name(base.id) and roles.key(scope, base.id) is None:
         unknown = any(_is_no_loader(p) for p in sources(Value(base, scope, roles)))
@@ -306,6 +306,14 @@ def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
         return Iterable.LOADER
     made = _is_made_as_loader(base, scope, roles) or source_makings(Value(base, scope, roles))
     return Iterable.LOADER if made else Iterable.UNKNOWN
+
+
+def _is_range(node: ast.AST | None) -> bool:
+    """Whether a range is made whose bounds stand there one by one; ``range(*bounds)`` does not tell which is which."""
+    match node:
+        case ast.Call(func=ast.Name(id="range"), args=[_] | [_, _] | [_, _, _] as bounds, keywords=[]):
+            return not any(isinstance(bound, ast.Starred) for bound in bounds)
+    return False
 
 
 def _is_made_as_loader(base: ast.expr, scope: Scope, roles: Roles) -> bool:
