@@ -8,6 +8,7 @@ from typing import Any
 
 from .owners import Owners
 
+_PLAIN = {"torch", "torch.nn.parameter"}
 Known = tuple[str, Owners]
 
 
@@ -18,8 +19,9 @@ class Relieved:
         self._known: list[tuple[str, tuple[weakref.ref[Any], ...], Known]] = []
 
     def add(self, kind: str, parameters: Sequence[Any], label: str, owners: Owners) -> None:
-        """Remember an optimizer."""
-        self._known.append((kind, tuple(map(weakref.ref, parameters)), (label, owners)))
+        """Remember an optimizer. One of tensors of other classes (sharded ones) is not: PyTorch cannot move those while anything refers to them weakly."""
+        if {type(parameter).__module__ for parameter in parameters} <= _PLAIN:
+            self._known.append((kind, tuple(map(weakref.ref, parameters)), (label, owners)))
 
     def by(self, kind: str, parameters: Sequence[Any]) -> Known | None:
         """The first of the same class that holds the same parameters in the same order."""
