@@ -138,3 +138,12 @@ def test_strategies_are_taken_in_capitals_and_accelerators_are_not() -> None:
 )
 def test_which_options_ask_for_several_processes(values: dict[str, str], several: bool) -> None:
     assert Options(**values).several_processes is several  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("values", [{"activation_checkpointing": "blocks"}, {"state_dict_type": "sharded"}])
+def test_what_a_sharded_model_takes_goes_with_no_other_strategy(values: dict[str, str]) -> None:
+    for strategy in ("fsdp", "fsdp_cpu_offload", "fsdp2"):
+        assert Options(strategy=strategy, **values).strategy == strategy  # type: ignore[arg-type]
+    for other in (None, "ddp", "deepspeed_stage_2"):
+        with pytest.raises(ValueProblem, match="fsdp2 only"):
+            Options(strategy=other, **values)  # type: ignore[arg-type]

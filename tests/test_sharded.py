@@ -58,16 +58,17 @@ def printed(folder: Path, text: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("warm")
-def test_blocks_are_units_and_the_norm_is_that_of_all_processes(tmp_path: Path) -> None:
-    text = case("sharded-blocks").converted_file.read_text().replace('"cuda"', '"cpu"')
+@pytest.mark.parametrize("name", ["sharded-blocks", "sharded-blocks-computed-again"])
+def test_blocks_are_units_and_the_norm_is_that_of_all_processes(name: str, tmp_path: Path) -> None:
+    text = case(name).converted_file.read_text().replace('"cuda"', '"cpu"')
     whole, save, _ = text.rpartition("torch.save(")
     assert save
     outputs = printed(tmp_path, PRETEND + whole)
     norms = [re.findall(r"^norm (\S+) of (\d+) units$", out, re.M) for out in outputs]
     assert norms[0] and norms[0] == norms[1]
     assert {units for _, units in norms[0]} == {"4"}  # three blocks, and the rest
-    strategy = "L.pytorch.strategies.FSDPStrategy(auto_wrap_policy={Block})"
-    assert strategy in whole and "self.trainer.model.clip_grad_norm_(gradient_clip_val)" in whole
+    (strategy,) = re.findall(r"(?s)L\.pytorch\.strategies\.FSDPStrategy\(.*?\}.*?\)(?=,\n    \w)", whole)
+    assert "auto_wrap_policy={Block}" in strategy and "self.trainer.model.clip_grad_norm_(gradient_clip_val)" in whole
     by_ddp = whole.replace(strategy, '"ddp"').replace(
         "self.trainer.model.clip_grad_norm_(gradient_clip_val)",
         "torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)",
@@ -94,17 +95,32 @@ TWIN = {
 """The raw script by hand, with FSDP2."""
 
 
+AGAIN = {
+    "model = Net()\n": (
+        "from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper\n"
+        "model = Net()\nmodel.blocks = nn.ModuleList([checkpoint_wrapper(block) for block in model.blocks])\n"
+        "for block in model.blocks:\n    fully_shard(block, mesh=mesh)\nfully_shard(model, mesh=mesh)\n"
+    )
+}
+"""The same with activations that are computed again."""
+
+
 @pytest.mark.usefixtures("warm")
-def test_fsdp2_is_bit_for_bit_what_is_written_by_hand(tmp_path: Path) -> None:
-    raw = case("fully-sharded-blocks").raw
-    for old, new in TWIN.items():
+@pytest.mark.parametrize(
+    ("name", "twin"),
+    [("fully-sharded-blocks", TWIN), ("fully-sharded-blocks-computed-again", {**TWIN, **AGAIN})],
+    ids=["kept", "computed-again"],
+)
+def test_fsdp2_is_bit_for_bit_what_is_written_by_hand(name: str, twin: dict[str, str], tmp_path: Path) -> None:
+    raw = case(name).raw
+    for old, new in twin.items():
         assert raw.count(old) == 1
         raw = raw.replace(old, new)
-    text, save, _ = case("fully-sharded-blocks").converted_file.read_text().rpartition("torch.save(")
+    text, save, _ = case(name).converted_file.read_text().rpartition("torch.save(")
     assert save
     traces = []
-    for name, program in (("raw", raw), ("converted", text)):
-        folder = tmp_path / name
+    for side, program in (("raw", raw), ("converted", text)):
+        folder = tmp_path / side
         script, mirror = folder / "work" / "train.py", folder / "mirror"
         script.parent.mkdir(parents=True)
         mirror.mkdir()

@@ -102,6 +102,13 @@ trainer_options = _stack(
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
     click.option("--num-nodes", type=int, metavar="N", help="How many machines."),
     click.option("--strategy", metavar="NAME", help="ddp, fsdp, fsdp2, deepspeed_stage_2, ..."),
+    click.option(
+        "--activation-checkpointing",
+        flag_value="blocks",
+        default=None,
+        help="With fsdp: the activations of the model's repeated blocks are computed again in the backward pass.",
+    ),
+    click.option("--state-dict-type", metavar="NAME", help="With fsdp: checkpoints are full, one file, or sharded."),
     click.option("--precision", metavar="NAME", help="32-true, 16-mixed, bf16-mixed, ..."),
 )
 
@@ -191,6 +198,8 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
         "devices",
         "num_nodes",
         "strategy",
+        "activation_checkpointing",
+        "state_dict_type",
         "precision",
         "checkpoints",
         "logger",

@@ -50,6 +50,8 @@ class Config:
     time_limit: int | None = None
     baseline: str | None = None
     required_version: str | None = None
+    activation_checkpointing: str | None = None
+    state_dict_type: str | None = None
     overrides: tuple[Override, ...] = ()
 
     def at(self, path: Path) -> Config:
@@ -79,6 +81,8 @@ _CHOICES = {
     "datamodule": legal.DATAMODULES,
     "callbacks": legal.CALLBACKS,
     "metrics": legal.METRICS,
+    "activation_checkpointing": legal.ACTIVATION_CHECKPOINTING,
+    "state_dict_type": legal.STATE_DICTS,
     "fail_on": ("review", "refused"),
 }
 KEYS = tuple(field.name.replace("_", "-") for field in fields(Config))
@@ -87,6 +91,8 @@ OVERRIDDEN = (
     "devices",
     "num-nodes",
     "strategy",
+    "activation-checkpointing",
+    "state-dict-type",
     "precision",
     "target",
     "level",
@@ -168,6 +174,8 @@ def _check_together(path: Path, config: Config) -> None:
             devices=config.devices,
             num_nodes=config.num_nodes,
             strategy=config.strategy,
+            activation_checkpointing=config.activation_checkpointing,
+            state_dict_type=config.state_dict_type,
             precision=config.precision,
         )
     except legal.ValueProblem as problem:

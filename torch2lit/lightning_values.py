@@ -52,6 +52,8 @@ CHECKPOINTS = ("own", "callback", "lightning")
 DATAMODULES = ("own", "lightning")
 CALLBACKS = ("own", "lightning")
 METRICS = ("own", "native")
+ACTIVATION_CHECKPOINTING = ("none", "blocks")
+STATE_DICTS = ("full", "sharded")
 NO_NEPTUNE = (
     "neptune is not written: Neptune has been shut down, and Lightning's NeptuneLogger only says so. `own` leaves the script's neptune calls as they are; "
     "`tensorboard`, `csv`, `wandb` or `mlflow` log the numbers that the script reports beside them"
@@ -121,6 +123,25 @@ def callbacks(value: str) -> str:
 def metrics(value: str) -> str:
     """Who adds up the numbers of an epoch. Raises ValueProblem."""
     return _one_of("metrics", value, METRICS)
+
+
+def activation_checkpointing(value: str) -> str:
+    """What is computed again in the backward pass. Raises ValueProblem."""
+    return _one_of("activation_checkpointing", value, ACTIVATION_CHECKPOINTING)
+
+
+def state_dict_type(value: str) -> str:
+    """How a sharded model is saved. Raises ValueProblem."""
+    return _one_of("state_dict_type", value, STATE_DICTS)
+
+
+def check_sharding(strategy: str | None, activation_checkpointing: str | None, state_dict_type: str | None) -> None:
+    """Raise ValueProblem for what only a strategy that shards the model takes, beside any other."""
+    if (strategy or "").startswith("fsdp"):
+        return
+    for name, value in (("activation_checkpointing", activation_checkpointing), ("state_dict_type", state_dict_type)):
+        if value not in (None, "none"):
+            raise ValueProblem(name, f"{value!r} goes with --strategy fsdp, fsdp_cpu_offload or fsdp2 only")
 
 
 def precision(value: str) -> str:

@@ -49,6 +49,10 @@ class Options:
     """``lightning``: a callback keeps the average of the weights; ``own``: the script does. None leaves it to the level."""
     metrics: str | None = None
     """``native``: Lightning adds up what the script adds up over the batches of an epoch; ``own``: the script does. None leaves it to the level."""
+    activation_checkpointing: str | None = None
+    """``blocks``: the strategy computes the activations of the model's repeated blocks again in the backward pass; ``none``, also None: it keeps them."""
+    state_dict_type: str | None = None
+    """``full``: checkpoints of a sharded model are one file; ``sharded``: a folder with a part of each process. None leaves it to Lightning."""
     fail_on: Severity | None = None
     time_limit: int = 300
     """Seconds that one file may take."""
@@ -77,9 +81,14 @@ class Options:
             spelled(self, "callbacks", legal.callbacks(self.callbacks))
         if self.metrics is not None:
             spelled(self, "metrics", legal.metrics(self.metrics))
+        if self.activation_checkpointing is not None:
+            spelled(self, "activation_checkpointing", legal.activation_checkpointing(self.activation_checkpointing))
+        if self.state_dict_type is not None:
+            spelled(self, "state_dict_type", legal.state_dict_type(self.state_dict_type))
         if self.fail_on is not None and self.fail_on not in SEVERITIES:
             raise legal.ValueProblem("fail_on", f"{self.fail_on!r} is none of {', '.join(SEVERITIES)}")
         legal.check_together(self.accelerator, self.devices, self.strategy, self.precision)
+        legal.check_sharding(self.strategy, self.activation_checkpointing, self.state_dict_type)
 
     def wants(self, level: str, option: str = "") -> bool:
         """Whether what a feature proposes at that level is asked for, by the level or by a single option."""

@@ -61,10 +61,25 @@ def strategy_argument(draft: Draft, strategy: str) -> str:
     """The Trainer's strategy as source: FSDP with the model's own blocks where it is built of some."""
     if strategy == FSDP2:
         return strategy_of_sizes(draft)
-    if strategy.startswith("fsdp") and (blocks := repeated_blocks(draft)):
-        offload = "cpu_offload=True, " if strategy == "fsdp_cpu_offload" else ""
-        return f"{{lightning}}.pytorch.strategies.FSDPStrategy({offload}auto_wrap_policy={{{', '.join(blocks)}}})"
-    return repr(strategy)
+    if not strategy.startswith("fsdp"):
+        return repr(strategy)
+    given = {"cpu_offload": "True"} if strategy == "fsdp_cpu_offload" else {}
+    blocks = repeated_blocks(draft)
+    classes = f"{{{', '.join(blocks)}}}"
+    if blocks:
+        given["auto_wrap_policy"] = classes
+    if draft.options.activation_checkpointing == "blocks":
+        given["activation_checkpointing_policy"] = classes if blocks else _no_blocks(draft)
+    if draft.options.state_dict_type is not None:
+        given["state_dict_type"] = f'"{draft.options.state_dict_type}"'
+    if not given.keys() - {"cpu_offload"}:
+        return repr(strategy)
+    return f"{{lightning}}.pytorch.strategies.FSDPStrategy({', '.join(f'{k}={v}' for k, v in given.items())})"
+
+
+def _no_blocks(draft: Draft) -> str:
+    text = "`--activation-checkpointing` is of the model's repeated blocks, and the file has none that can be named"
+    raise draft.refuse("options-do-not-fit", draft.nest.outermost, text)
 
 
 def tell_of_shards(draft: Draft) -> None:
