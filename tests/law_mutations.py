@@ -2627,6 +2627,14 @@ OF_LEAVING = (
 OF_ARGUMENTS = (
     Mutation(
         1,
+        "arguments: a number that is passed, and changed by the function, is the Trainer's",
+        "torch2lit/plan/parameters.py",
+        "if fixed and item.value is not None and len(_writers(draft, variable, everything)) == 1:",
+        "if fixed and item.value is not None:",
+        _trains("clip-by-a-passed-number-that-changes"),
+    ),
+    Mutation(
+        1,
         "a test is taken to say the same though a list in it grew",
         "torch2lit/plan/homes/same_test.py",
         "if _may_be_changed(draft, frame, test):",

@@ -10,6 +10,7 @@ from ..recover.state_names import is_whole
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .draft import Draft
+from .parameters import fixed_argument
 
 
 def written_in_loop(draft: Draft) -> frozenset[Variable]:
@@ -53,6 +54,9 @@ def is_made_up(node: ast.expr) -> bool:
 
 def at_entry(draft: Draft, node: ast.expr, frame: Frame) -> str:
     """An expression as it reads at the entry point; "" when it changes in the loop or cannot be read there."""
+    if isinstance(node, ast.Name) and (variable := draft.variables.of(frame, node.id)) is not None:
+        if (given := fixed_argument(draft, variable)) is not None:
+            return at_entry(draft, *given)
     written = written_in_loop(draft)
     counters: set[Variable | None] = set()
     if draft.nest.epochs is not None:

@@ -3,6 +3,7 @@
 def train(model, loader, clip): ... clip_grad_norm_(model.parameters(), clip)
 train(model, loader, args.clip)             →   clip_grad_norm_(self.model.parameters(), self.hparams.clip)
 train(model, loader, CLIP)                  →   clip_grad_norm_(self.model.parameters(), CLIP)      (imported)
+train(model, loader, 0.5)                   →   clip_grad_norm_(self.model.parameters(), 0.5)       (read in another hook)
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import ast
 
 from ..recover.items import Item, parts
 from ..recover.nest import Frame
-from ..recover.syntax import walk_scope
+from ..recover.syntax import walk, walk_scope
 from ..recover.variables import Variable
 from .draft import Draft
 
@@ -27,7 +28,9 @@ def take_fixed_parameters(draft: Draft) -> dict[Variable, Argument]:
         kept = []
         for item in items:
             variable = draft.variables.of(item.frame, item.target) if item.target else None
-            if variable is not None and _is_fixed(draft, item, variable, everything):
+            if variable is not None and (
+                _is_fixed(draft, item, variable, everything) or _is_read_elsewhere(draft, item, variable, hook)
+            ):
                 assert item.value is not None and item.frame.caller is not None
                 found[variable] = (item.value, item.frame.caller)
                 draft.united.append(item)
@@ -37,9 +40,46 @@ def take_fixed_parameters(draft: Draft) -> dict[Variable, Argument]:
     return found
 
 
+def fixed_argument(draft: Draft, variable: Variable) -> Argument | None:
+    """What every epoch gives a parameter; None when that may differ, or when the variable is none."""
+    everything = draft.all_items()
+    for item in everything:
+        if item.target and item.frame.caller is not None and draft.variables.of(item.frame, item.target) == variable:
+            fixed = _is_number(item) or _is_fixed(draft, item, variable, everything)
+            if fixed and item.value is not None and len(_writers(draft, variable, everything)) == 1:
+                return item.value, item.frame.caller
+    return None
+
+
+def _is_number(item: Item) -> bool:
+    return isinstance(item.value, ast.Constant) and type(item.value.value) in (int, float)
+
+
+def _is_read_elsewhere(draft: Draft, item: Item, variable: Variable, hook: str) -> bool:
+    """Whether a parameter is a number that is written out, and read once, in another hook than the one that would bind it, or not at all."""
+    if not _is_number(item) or len(_writers(draft, variable, draft.all_items())) != 1:
+        return False
+    readers = {place for place, items in draft.hooks.items() if variable in draft.variables.sequence(items).read}
+    return readers != {hook} and _reads(draft, variable) < 2
+
+
+def _reads(draft: Draft, variable: Variable) -> int:
+    loads = (
+        (node.id, frame)
+        for item in draft.all_items()
+        for part, frame in parts(item)
+        for node in walk(part)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    )
+    return sum(draft.variables.of(frame, name) == variable for name, frame in loads)
+
+
+def _writers(draft: Draft, variable: Variable, everything: list[Item]) -> list[Item]:
+    return [i for i in everything if variable in draft.variables.use(i).written]
+
+
 def _is_fixed(draft: Draft, item: Item, variable: Variable, everything: list[Item]) -> bool:
-    writers = [i for i in everything if variable in draft.variables.use(i).written]
-    if len(writers) != 1 or item.frame.caller is None:
+    if len(_writers(draft, variable, everything)) != 1 or item.frame.caller is None:
         return False
     match item.value:
         case ast.Attribute(value=ast.Name() as name, attr=attribute):
