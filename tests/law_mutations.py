@@ -2388,6 +2388,22 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "values are read of parameters that are only listed",
+        "torch2lit/ddp/quiet_reads.py",
+        "return any(not _is_quiet(source, n, listed=listed) for n in used)",
+        "return False",
+        _text("ddp-parameters-summed-before-training"),
+    ),
+    Mutation(
+        1,
+        "weights that are drawn in a loop are only asked for",
+        "torch2lit/ddp/quiet_reads.py",
+        "return _any_loud(source, parent.target, parent.body, listed=False)",
+        "return False",
+        _text("ddp-parameters-drawn-before-training"),
+    ),
+    Mutation(
+        1,
         "what a script reads in the environment after its training may be Lightning's number",
         "torch2lit/ddp/joined.py",
         "node.value in _CHANGED and Moment.AFTER in timeline.of(node)",

@@ -17,6 +17,7 @@ from .callers import runs_behind
 from .elsewhere import trains_when_made
 from .hindrances import Hindrance, Hindrances, Unfoldable, unfoldable
 from .moments import Moment, Timeline, skipped_at
+from .quiet_reads import LISTS, reads_values
 from .through import asks_for_wrapper, is_load, is_state, only_gives
 from .wrap import WRAPPERS, Wrap
 
@@ -345,7 +346,10 @@ class Uses:
                 "the model is loaded in some of the processes only",
                 "load in every process, before the model is wrapped",
             )
-        if parent.attr not in (*_SAME_CALLS, "load_state_dict"):
+        reads = (
+            reads_values(self.source, self.roles, call) if parent.attr in LISTS and isinstance(call, ast.Call) else None
+        )
+        if (reads is None and parent.attr not in (*_SAME_CALLS, "load_state_dict")) or reads:
             self._not_before_training(node)
         if parent.attr in _CHAINED and not isinstance(self.source.parents[call], ast.Expr):
             assert isinstance(call, ast.Call)
