@@ -2404,6 +2404,14 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "another wrapper is taken for the one that goes",
+        "torch2lit/ddp/uses.py",
+        "for read in self.unwrapped if self.other_value else ():",
+        "for read in ():",
+        _text("ddp-unwrapped-from-either"),
+    ),
+    Mutation(
+        1,
         "what a script reads in the environment after its training may be Lightning's number",
         "torch2lit/ddp/joined.py",
         "node.value in _CHANGED and Moment.AFTER in timeline.of(node)",
