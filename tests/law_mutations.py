@@ -2412,6 +2412,14 @@ SEVERAL_PROCESSES = (
     ),
     Mutation(
         1,
+        "a model is wrapped wherever a condition has another arm",
+        "torch2lit/ddp/wrap.py",
+        "if not raises(branch.orelse if inside else branch.body):",
+        "if False:",
+        _text("ddp-wrapped-or-split"),
+    ),
+    Mutation(
+        1,
         "what a script reads in the environment after its training may be Lightning's number",
         "torch2lit/ddp/joined.py",
         "node.value in _CHANGED and Moment.AFTER in timeline.of(node)",

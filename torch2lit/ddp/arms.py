@@ -43,6 +43,16 @@ def is_all(source: Source, choice: ast.If, statements: Sequence[ast.stmt]) -> bo
     return not calls and [*choice.body, *choice.orelse] == list(statements)
 
 
+def raises(block: Sequence[ast.stmt]) -> bool:
+    """Whether a block surely ends by an exception."""
+    match block[-1:]:
+        case [ast.Raise()]:
+            return True
+        case [ast.If(body=body, orelse=orelse)]:
+            return raises(body) and raises(orelse)
+    return False
+
+
 def holding(source: Source, node: ast.AST) -> set[str]:
     """The conditions that surely hold where a node runs, as source: the parts of those around it."""
     found: set[str] = set()
