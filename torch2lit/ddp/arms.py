@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
+from ..recover.opposites import opposite
 from ..recover.syntax import Source, walk
 
 _LOOPS = (ast.For, ast.While, ast.AsyncFor)
@@ -40,6 +41,35 @@ def is_all(source: Source, choice: ast.If, statements: Sequence[ast.stmt]) -> bo
         return False
     calls = any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for n in walk(choice.test))
     return not calls and [*choice.body, *choice.orelse] == list(statements)
+
+
+def raises(block: Sequence[ast.stmt]) -> bool:
+    """Whether a block surely ends by an exception."""
+    match block[-1:]:
+        case [ast.Raise()]:
+            return True
+        case [ast.If(body=body, orelse=orelse)]:
+            return raises(body) and raises(orelse)
+    return False
+
+
+def holding(source: Source, node: ast.AST) -> set[str]:
+    """The conditions that surely hold where a node runs, as source: the parts of those around it."""
+    found: set[str] = set()
+    below = node
+    for ancestor in source.ancestors(node):
+        if isinstance(ancestor, ast.If | ast.IfExp) and below is not ancestor.test:
+            body = ancestor.body if isinstance(ancestor.body, list) else [ancestor.body]
+            test = ancestor.test if below in body else opposite(ancestor.test)
+            found |= parts_of(test)
+        below = ancestor
+    return found
+
+
+def parts_of(test: ast.expr) -> set[str]:
+    """The conditions that hold where one does, as source."""
+    parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+    return set(map(ast.unparse, parts))
 
 
 def in_one_test(tests: Iterable[ast.expr]) -> str:

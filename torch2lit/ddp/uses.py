@@ -12,11 +12,12 @@ from ..recover.project_text import SETTINGS
 from ..recover.roles import Key, Roles, bound_argument
 from ..recover.state_names import WHOLE, is_attribute, plain
 from ..recover.syntax import Scope, Source, dotted
-from .arms import apart
+from .arms import apart, holding, parts_of
 from .callers import runs_behind
 from .elsewhere import trains_when_made
 from .hindrances import Hindrance, Hindrances, Unfoldable, unfoldable
 from .moments import Moment, Timeline, skipped_at
+from .quiet_reads import LISTS, reads_values
 from .through import asks_for_wrapper, is_load, is_state, only_gives
 from .wrap import WRAPPERS, Wrap
 
@@ -67,6 +68,8 @@ class Uses:
         self.bare_forwards: list[ast.Call] = []
         self.unwrapped: list[ast.Attribute] = []
         """The reads of ``.module``."""
+        self.other_value = False
+        """The variable of the wrapper has another value where the model is not wrapped."""
         self.states: list[ast.Call] = []
         """The calls of ``state_dict`` and ``load_state_dict`` through the wrapper."""
         self.choices: list[ast.IfExp] = []
@@ -92,6 +95,7 @@ class Uses:
         for binding in self.roles.bindings(self.wrap.key):
             again = isinstance(binding.value, ast.Call) and self.roles.full_name(binding.value.func) in WRAPPERS
             never = all(apart(self.source, s, binding.statement) for s in self.wrap.statements)
+            self.other_value |= never
             if binding.statement.lineno > self.wrap.statement.lineno and not again and not never:
                 self.hindrances.add(_bound_anew(binding.statement, name))
         inner = self.wrap.inner
@@ -102,10 +106,18 @@ class Uses:
                 self._follow(held, bare=True, after=self.wrap.statement.end_lineno or 0)
             for alias in self._aliases(held):
                 self._follow(alias, bare=True, after=self.wrap.statement.end_lineno or 0)
+        self._check_unwrapped()
         if not self.forwards and not self.hindrances.found:
             raise unfoldable(
                 self.wrap.statement.lineno, f"`{name}` is never called", "train by calling the wrapped model"
             )
+
+    def _check_unwrapped(self) -> None:
+        """What is read by `.module` must be this wrapper's where the variable may hold another one, such as DataParallel."""
+        for read in self.unwrapped if self.other_value else ():
+            if not self.wrap.tests <= holding(self.source, read):
+                reason = f"`{ast.unparse(read)}` is of another wrapper where the model is not wrapped in this one"
+                self.hindrances.add(Hindrance(read.lineno, reason, f"ask for `{self.wrap.test}` around it"))
 
     def _follow_state(self) -> None:
         """The same for a wrapper that is an attribute: whatever has the object may use it."""
@@ -290,7 +302,7 @@ class Uses:
                 arms = [(ancestor.test, ancestor.orelse), (opposite(ancestor.test), ancestor.body)]
                 for test, arm in arms:
                     inside = arm is below or (isinstance(arm, list) and below in arm)
-                    if inside and ast.unparse(test) in self.wrap.tests:
+                    if inside and parts_of(test) <= self.wrap.tests:
                         return True
             below = ancestor
         return False
@@ -345,7 +357,10 @@ class Uses:
                 "the model is loaded in some of the processes only",
                 "load in every process, before the model is wrapped",
             )
-        if parent.attr not in (*_SAME_CALLS, "load_state_dict"):
+        reads = (
+            reads_values(self.source, self.roles, call) if parent.attr in LISTS and isinstance(call, ast.Call) else None
+        )
+        if (reads is None and parent.attr not in (*_SAME_CALLS, "load_state_dict")) or reads:
             self._not_before_training(node)
         if parent.attr in _CHAINED and not isinstance(self.source.parents[call], ast.Expr):
             assert isinstance(call, ast.Call)

@@ -11,7 +11,7 @@ from ..recover.opposites import opposite
 from ..recover.roles import Key, Roles
 from ..recover.state_names import is_attribute
 from ..recover.syntax import Source, dotted, walk
-from .arms import in_one_test, meets
+from .arms import in_one_test, meets, raises
 from .callers import wraps_before
 from .compiled import compiled_with_wrapper
 from .hindrances import Hindrance, Hindrances, unfoldable
@@ -196,21 +196,27 @@ def _is_asked(parent: ast.AST) -> bool:
 
 
 def _tests(source: Source, nest: Nest, statement: ast.stmt) -> list[tuple[ast.If, ast.expr]]:
-    """Every `if` around the wrapping, the innermost first, with what holds where it wraps, but for those around the loop."""
+    """Every `if` around the wrapping, the innermost first, with what holds where it wraps, but for those around the loop.
+
+    One whose other arm surely raises is none: what follows only runs where the model is wrapped.
+    """
     around = set(source.ancestors(nest.outermost))
     own = [a for a in source.ancestors(statement) if a not in around]
     scope = source.scope_of(statement)
     elsewhere = scope in own
     if elsewhere:
         own = own[: own.index(scope)]
-    found, below = list[tuple[ast.If, ast.expr]](), statement
+    found, below, passed = list[tuple[ast.If, ast.expr]](), statement, 0
     for branch in own:
         if not isinstance(branch, ast.If) or not _is_flag(source, branch.test, branch):
             break
-        found.append((branch, branch.test if below in branch.body else opposite(branch.test)))
+        inside = below in branch.body
+        if not raises(branch.orelse if inside else branch.body):
+            found.append((branch, branch.test if inside else opposite(branch.test)))
+        passed += 1
         below = branch
     named = [n for branch, _ in found for n in walk(branch.test) if isinstance(n, ast.Name)]
-    if len(found) == len(own) and (not elsewhere or all(is_attribute(n.id) for n in named)):
+    if passed == len(own) and (not elsewhere or all(is_attribute(n.id) for n in named)):
         return found
     raise unfoldable(
         statement.lineno,

@@ -30,7 +30,12 @@ _FRAMEWORKS = (
     Framework("ignite", ("ignite",)),
     Framework("apex", ("apex",), "`--precision` does for the Trainer what its `opt_level` did"),
     Framework("Horovod", ("horovod",), "`--strategy ddp` takes its place"),
-    Framework("DeepSpeed", ("deepspeed",), "`--strategy deepspeed` takes its place"),
+    Framework(
+        "DeepSpeed",
+        ("deepspeed",),
+        "`--strategy deepspeed` takes its place, or in the Trainer `DeepSpeedStrategy(config=...)` with its own settings: accumulation "
+        "is the Trainer's alone (`gradient_accumulation_steps` there raises), and `gradient_clipping` there wins",
+    ),
 )
 _LOOPS = ("Engine", "create_supervised_trainer")
 _STEPS = {

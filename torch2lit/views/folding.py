@@ -131,7 +131,7 @@ def _ways_to_fold(source: Source, roles: Roles, nest: Nest, wanted: Takers) -> l
         try:
             plain = _folded(source, roles, nest, wanted, [], joined=True)
         except Unfoldable as asked:
-            raise min((numbered, asked), key=lambda one: len(one.hindrances)) from None
+            raise min((asked, numbered), key=lambda one: len(one.hindrances)) from None
     if plain is None:
         return []
     if plain.group.test or plain.group.spawned or plain.group.joined:  # the Trainer may number the processes otherwise
