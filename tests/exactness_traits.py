@@ -318,6 +318,14 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
     ),
     "Schedules": (
         _t(
+            "a schedule that waits for a plateau",
+            "steps it when the epoch is over, by a number that it knows in single precision unless it is given a double",
+            "plateau-that-the-trainer-steps",
+            "plateau-behind-which-the-rate-is-told",
+            "plateau-that-an-epoch-passes",
+            "plateau-beside-checkpoints-of-lightning",
+        ),
+        _t(
             "per batch",
             "steps once per epoch unless told",
             "scheduler-per-batch",
