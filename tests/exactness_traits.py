@@ -581,6 +581,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "sum-by-another-count",
             "mean-returned-into-a-text",
             "mean-handed-to-a-function",
+            "sum-beside-a-maximum",
         ),
         _t(
             "one that is told at another time, or is no such sum",
