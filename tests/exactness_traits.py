@@ -622,6 +622,10 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "average-fed-in-front-of-the-step",
             "average-of-some-steps",
             "average-evaluated-as-it-was-made",
+            "average-in-a-copy",
+            "average-in-a-copy-with-buffers",
+            "average-in-a-copy-by-another-formula",
+            "average-in-a-copy-of-other-weights",
             "average-beside-a-weighted-loss",
         ),
         _t(

@@ -3628,6 +3628,30 @@ OF_SCHEDULES = (
 OF_AVERAGES = (
     Mutation(
         1,
+        "averages: a copy that keeps its first buffers",
+        "torch2lit/averages/of_copy.py",
+        "if not without_buffers(self.roles):",
+        "if False:",
+        _text("average-in-a-copy-with-buffers"),
+    ),
+    Mutation(
+        1,
+        "averages: a model that gets other weights behind its copy",
+        "torch2lit/averages/of_copy.py",
+        "if (other := plain_uses(self.roles, self._mentions(self._key(model)), start, end)) is not None:",
+        "if (other := plain_uses(self.roles, self._mentions(self._key(model)), end, end)) is not None:",
+        _text("average-in-a-copy-of-other-weights"),
+    ),
+    Mutation(
+        1,
+        "averages: a callback that copies at its first update",
+        "codemods/weight_averaging.py",
+        "self._average_model.n_averaged.fill_(1)",
+        "self._average_model.n_averaged.fill_(0)",
+        _trains("average-in-a-copy"),
+    ),
+    Mutation(
+        1,
         "averages: the last weights are used behind the training",
         AVERAGES,
         'parent.attr in ("train", "eval")):\n                continue',
