@@ -267,6 +267,7 @@ class _Search:
                 *(told.names if told.mean else ()),
             ),
             holders=tuple(told.holders),
+            counts=values.is_whole(one.added) and ".item(" not in ast.unparse(one.added),
         )
 
 
