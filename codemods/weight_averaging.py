@@ -16,6 +16,16 @@ from dataclasses import dataclass
 from ..feature import Proposal, Training
 from ..program import TrainerSpec
 
+_FROM_START = '''\
+class {AverageFromStart}({WeightAveraging}):
+    """Averages after the first step already: the average begins as a copy of the first weights."""
+
+    def setup(self, trainer, pl_module, stage):
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit":
+            self._average_model.n_averaged.fill_(1)
+'''
+
 
 @dataclass(frozen=True, slots=True)
 class WeightAveraging:
@@ -29,11 +39,14 @@ class WeightAveraging:
         if not training.averaging:
             return
         kind, bracket, rest = training.averaging.partition("(")
+        from_start = kind == "AverageFromStart"
         yield Proposal(
             target=kind,
             reason="the callback keeps the same average",
             trainer=TrainerSpec(callbacks=(f"{{{kind}}}{bracket}{rest}",)),
-            imports=(f"lightning.pytorch.callbacks.{kind}",),
+            imports=(f"lightning.pytorch.callbacks.{'WeightAveraging' if from_start else kind}",),
+            definitions=(_FROM_START,) if from_start else (),
+            fresh=(kind,) if from_start else (),
             level="native",
             option="callbacks",
         )

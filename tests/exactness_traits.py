@@ -318,6 +318,14 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
     ),
     "Schedules": (
         _t(
+            "a schedule that waits for a plateau",
+            "steps it when the epoch is over, by a number that it knows in single precision unless it is given a double",
+            "plateau-that-the-trainer-steps",
+            "plateau-behind-which-the-rate-is-told",
+            "plateau-that-an-epoch-passes",
+            "plateau-beside-checkpoints-of-lightning",
+        ),
+        _t(
             "per batch",
             "steps once per epoch unless told",
             "scheduler-per-batch",
@@ -573,6 +581,7 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "sum-by-another-count",
             "mean-returned-into-a-text",
             "mean-handed-to-a-function",
+            "sum-beside-a-maximum",
         ),
         _t(
             "one that is told at another time, or is no such sum",
@@ -613,6 +622,10 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "average-fed-in-front-of-the-step",
             "average-of-some-steps",
             "average-evaluated-as-it-was-made",
+            "average-in-a-copy",
+            "average-in-a-copy-with-buffers",
+            "average-in-a-copy-by-another-formula",
+            "average-in-a-copy-of-other-weights",
             "average-beside-a-weighted-loss",
         ),
         _t(

@@ -3938,6 +3938,30 @@ OF_SCHEDULES = (
 OF_AVERAGES = (
     Mutation(
         1,
+        "averages: a copy that keeps its first buffers",
+        "torch2lit/averages/of_copy.py",
+        "if not without_buffers(self.roles):",
+        "if False:",
+        _text("average-in-a-copy-with-buffers"),
+    ),
+    Mutation(
+        1,
+        "averages: a model that gets other weights behind its copy",
+        "torch2lit/averages/of_copy.py",
+        "if (other := plain_uses(self.roles, self._mentions(self._key(model)), start, end)) is not None:",
+        "if (other := plain_uses(self.roles, self._mentions(self._key(model)), end, end)) is not None:",
+        _text("average-in-a-copy-of-other-weights"),
+    ),
+    Mutation(
+        1,
+        "averages: a callback that copies at its first update",
+        "codemods/weight_averaging.py",
+        "self._average_model.n_averaged.fill_(1)",
+        "self._average_model.n_averaged.fill_(0)",
+        _trains("average-in-a-copy"),
+    ),
+    Mutation(
+        1,
         "averages: the last weights are used behind the training",
         AVERAGES,
         'parent.attr in ("train", "eval")):\n                continue',
@@ -4179,9 +4203,44 @@ OF_SUMS = (
     ),
 )
 
+OF_PLATEAUS = (
+    Mutation(
+        1,
+        "plateaus: the rate is told behind the step",
+        "torch2lit/plan/plateau.py",
+        "return not any(e.optimizer or e.learning_rate for e in effects)",
+        "return bool(effects) or True",
+        _text("plateau-behind-which-the-rate-is-told"),
+    ),
+    Mutation(
+        1,
+        "plateaus: an epoch that is over before the step",
+        "torch2lit/plan/plateau.py",
+        'if any(i.kind == "statement" and open_controls(draft, i.node) for i in order):',
+        "if not order:",
+        _text("plateau-that-an-epoch-passes"),
+    ),
+    Mutation(
+        1,
+        "plateaus: a checkpoint that misses the step",
+        "torch2lit/plan/plateau.py",
+        'and not draft.resumed and options.asked("checkpoints") != "lightning"',
+        "and not draft.resumed",
+        _text("plateau-beside-checkpoints-of-lightning"),
+    ),
+    Mutation(
+        1,
+        "bars: one that takes the name of its loader and is measured",
+        "torch2lit/recover/loops.py",
+        "if held is not None and not _asked_itself(base.id, node, base, scope, roles):",
+        "if held is not None:",
+        _text("bar-that-takes-the-name-and-is-measured"),
+    ),
+)
+
 MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_PLATEAUS,
 )  # fmt: skip

@@ -96,7 +96,7 @@ class Sum:
     ``start`` starts it, ``left`` is the source of what else that statement starts. ``fed`` adds ``value`` once in every batch, source of a double of one element, and
     nothing for a count of which nothing is left. It is the mean with that ``weight`` that is told, or the sum where there is none.
     ``told`` are the expressions that tell it, each as the source that its double is put into, in place of ``{number}``; ``called`` are names that say what it is.
-    ``holders`` are given the mean and nothing else. ``names`` are all its names in the hooks of which nothing is left, its start's first.
+    ``counts``: what is added is known without the batch's results, as its size is. ``holders`` are given the mean and nothing else. ``names`` are all its names in the hooks of which nothing is left, its start's first.
     """
 
     name: str
@@ -111,6 +111,7 @@ class Sum:
     called: tuple[ast.expr, ...]
     names: tuple[ast.Name, ...]
     holders: tuple[ast.expr, ...] = ()
+    counts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from ..recover.syntax import walk
 from ..schedules.counts import own_controls
 from ..schedules.settled import Settled
 
-_CLASS = "torch.optim.swa_utils.AveragedModel"
 _EMA = "torch.optim.swa_utils.get_ema_avg_fn"
 
 
@@ -36,6 +35,8 @@ class Average:
     update: ast.stmt
     uses: tuple[ast.Name, ...]
     callback: str
+    dropped: tuple[ast.stmt, ...] = ()
+    """What else goes: statements in front of the loop about a copy that the script averages into."""
 
 
 class Stays(Exception):
@@ -47,17 +48,9 @@ class Stays(Exception):
         self.reason = reason
 
 
-def find_average(nest: Nest, roles: Roles) -> Average | None:
-    """The average of one training; None where there is none. Raises Stays."""
-    made = [
-        n
-        for n in roles.source.all(ast.Assign)
-        if isinstance(n.value, ast.Call) and roles.full_name(n.value.func) == _CLASS
-    ]
-    return _Search(nest, roles, made[0]).found() if len(made) == 1 else None
+class Search:
+    """Every condition for one average that an object of torch's keeps."""
 
-
-class _Search:
     def __init__(self, nest: Nest, roles: Roles, made: ast.Assign) -> None:
         self.nest, self.roles, self.source, self.made = nest, roles, roles.source, made
         self.entry = nest.entry.scope
@@ -67,14 +60,17 @@ class _Search:
         model, callback = self._made()
         update, place = self._update()
         average = self._key(self.made.targets[0])
-        uses = tuple(n for n in self._mentions(average) if n is not self.made.targets[0] and not _within(n, update))
+        dropped = self._dropped()
+        gone = [update, *dropped]
+        named = [n for n in self._mentions(average) if n is not self.made.targets[0]]
+        uses = tuple(n for n in named if not any(_within(n, s) for s in gone))
         for use in uses:
             self._check_use(use, place)
         if not any(_within(use, self.nest.outermost) for use in uses):
             raise Stays(self.made, "nothing in the loop evaluates it")
         self._check_modes(uses, place)
         self._check_model(self._key(model), model.id, update, place)
-        return Average(self.made, model.id, update, uses, callback)
+        return Average(self.made, model.id, update, uses, callback, dropped)
 
     # ---- the average
 
@@ -86,12 +82,7 @@ class _Search:
                 pass
             case _:
                 raise Stays(self.made, "it is made of something else than a model alone")
-        if self.source.scope_of(self.made) is not self.entry or self.nest.epochs is None:
-            raise Stays(self.made, "it is not made where the loop is")
-        block, outermost = self.source.block_of(self.made), self.nest.outermost
-        around = [outermost, *self.source.ancestors(outermost)]
-        if not any(s in around for s in block[block.index(self.made) + 1 :]):
-            raise Stays(self.made, "it may not be made at all")
+        self._check_place()
         told = {k.arg or "": k.value for k in call.keywords}
         buffers = told.pop("use_buffers", ast.Constant(False))
         known = isinstance(buffers, ast.Constant) and isinstance(buffers.value, bool)
@@ -99,6 +90,14 @@ class _Search:
             raise Stays(self.made, "the callback is not told all that it is made with")
         self._check_settled(told)
         return model, self._callback(told, f"use_buffers={ast.unparse(buffers)}")
+
+    def _check_place(self) -> None:
+        if self.source.scope_of(self.made) is not self.entry or self.nest.epochs is None:
+            raise Stays(self.made, "it is not made where the loop is")
+        block, outermost = self.source.block_of(self.made), self.nest.outermost
+        around = [outermost, *self.source.ancestors(outermost)]
+        if not any(s in around for s in block[block.index(self.made) + 1 :]):
+            raise Stays(self.made, "it may not be made at all")
 
     def _check_settled(self, told: dict[str, ast.expr]) -> None:
         settled = Settled(self.roles, self.nest, self.made)
@@ -138,16 +137,19 @@ class _Search:
         ]
         if len(updates) != 1 or nest.batches is None or nest.step_frame.scope is not self.entry or len(nest.steps) != 1:
             raise Stays(self.made, "it is not fed once in the loop over the batches")
-        update, body = self.source.statement_of(updates[0]), nest.batches.node.body
-        step = self.source.statement_of(nest.steps[0])
+        update = self.source.statement_of(updates[0])
         fed = isinstance(updates[0].func, ast.Attribute) and _is(updates[0].func.value, target.id)
         model = self.made.value.args[0]  # type: ignore[attr-defined]
-        if (
-            not fed
-            or update not in body
-            or step not in body
-            or [ast.dump(a) for a in updates[0].args] != [ast.dump(model)]
-        ):
+        if not fed or [ast.dump(a) for a in updates[0].args] != [ast.dump(model)]:
+            raise Stays(update, "it is not fed in every batch")
+        return self._check_update(update)
+
+    def _check_update(self, update: ast.stmt) -> tuple[ast.stmt, ast.stmt]:
+        """Once in every batch, behind the step."""
+        nest = self.nest
+        assert nest.batches is not None
+        body, step = nest.batches.node.body, self.source.statement_of(nest.steps[0])
+        if update not in body or step not in body:
             raise Stays(update, "it is not fed in every batch")
         if body.index(update) < body.index(step) or not isinstance(update, ast.Expr):
             raise Stays(update, "it is fed before the step")
@@ -157,6 +159,10 @@ class _Search:
         if nest.batches.node not in epoch:
             raise Stays(update, "an epoch may leave it out")
         return update, nest.batches.node
+
+    def _dropped(self) -> tuple[ast.stmt, ...]:
+        """What else in front of the loop is about the average alone."""
+        return ()
 
     # ---- who uses it
 
@@ -185,12 +191,16 @@ class _Search:
 
     def _check_modes(self, uses: tuple[ast.Name, ...], batches: ast.stmt) -> None:
         """Whether the average is in eval mode by the script's own word, and the model in train mode."""
-        model = self.made.value.args[0].id  # type: ignore[attr-defined]
         first = min((u for u in uses), key=lambda u: u.lineno)
         parent = self.source.parents[first]
         switched = isinstance(parent, ast.Attribute) and parent.attr == "eval"
         if not switched and not self._switches(parent):
             raise Stays(first, "it is evaluated in the mode in which it was made")
+        self._check_trains(batches)
+
+    def _check_trains(self, batches: ast.stmt) -> None:
+        """Whether the model is put in train mode in every epoch, by the script's own word."""
+        model = self.made.value.args[0].id  # type: ignore[attr-defined]
         epochs = self.nest.epochs
         assert epochs is not None
         before = [s for s in epochs.node.body if s.lineno < batches.lineno]

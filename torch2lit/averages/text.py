@@ -25,7 +25,7 @@ def without_average(source: Source, found: Average) -> tuple[str, Origin]:
 
 
 def _edits(source: Source, found: Average) -> Iterator[Edit]:
-    for statement in (found.made, found.update):
+    for statement in (found.made, found.update, *found.dropped):
         first, last = statement.lineno, statement.end_lineno or statement.lineno
         block = source.block_of(statement)
         if any(s is not statement and s.lineno <= last and (s.end_lineno or s.lineno) >= first for s in block):
@@ -50,7 +50,7 @@ def _edits(source: Source, found: Average) -> Iterator[Edit]:
 
 def _imports(source: Source, found: Average) -> Iterator[Edit]:
     """The imports without what only the statements that go name."""
-    gone = {id(n) for s in (found.made, found.update) for n in walk(s)}
+    gone = {id(n) for s in (found.made, found.update, *found.dropped) for n in walk(s)}
     kept = {n.id for n in walk(ast.parse(found.callback)) if isinstance(n, ast.Name)}
     named = [n for n in source.all(ast.Name) if id(n) in gone]
     left = {n.id for n in source.all(ast.Name) if id(n) not in gone} | kept
@@ -62,11 +62,13 @@ def _imports(source: Source, found: Average) -> Iterator[Edit]:
             continue
         line = source.lines[statement.lineno - 1]
         several = statement.lineno != statement.end_lineno or "#" in line or ";" in line
-        if several or not isinstance(statement, ast.ImportFrom) or len(source.block_of(statement)) == 1:
+        alone = isinstance(statement, ast.Import) and len(statement.names) == 1
+        if several or not (alone or isinstance(statement, ast.ImportFrom)) or len(source.block_of(statement)) == 1:
             raise Stays(statement, "its import cannot be taken away")
         rest = [a for a in statement.names if a not in unused]
         names = ", ".join(source.segment(a) for a in rest)
         indent = line[: len(line) - len(line.lstrip())]
-        dots = "." * statement.level
-        text = f"{indent}from {dots}{statement.module or ''} import {names}\n" if rest else ""
+        text = ""
+        if rest and isinstance(statement, ast.ImportFrom):
+            text = f"{indent}from {'.' * statement.level}{statement.module or ''} import {names}\n"
         yield Edit(statement.lineno - 1, statement.lineno, text)

@@ -75,6 +75,12 @@ def is_result(name: str) -> bool:
     return bool(_RESULT.search(name.lower()))
 
 
+def single_value(name: str) -> str:
+    """The name of a mean, where the script's word is for the sum of which it is made: `running_loss`, `loss_sum`."""
+    short = re.sub(r"^(?:running|total|sum|cum|epoch)_|_(?:sum|total|accum|meter)$", "", name)
+    return short if is_result(short) else name
+
+
 def is_training_loss(name: str) -> bool:
     """Whether a name says that the number is a loss of the training."""
     return "loss" in name.lower() and not _OF_EVALUATION.search(name)

@@ -32,6 +32,7 @@ from .loaded_states import Loaded, loaded_states, state_of
 from .made_with import clears, holds_no_optimizer, is_unread, settings_of
 from .making import Making, makers
 from .moved import moved_functions
+from .plateau import WORD, claim_plateau
 from .steps import controls, is_scheduler_step, optimizer_names
 from .turns import while_condition
 
@@ -49,6 +50,8 @@ class Configured:
     moved: list[ast.stmt] = field(default_factory=list)
     scheduler: Variable | None = None
     interval: str = ""
+    monitor: str = ""
+    """What texts call the name of the number by which the Trainer steps it, "" where it needs none."""
     held: list[Variable] = field(default_factory=list)
     """Schedulers that are made there, too, and that the script's own statements step: attributes of the module."""
     wrapped: bool = True
@@ -89,6 +92,9 @@ def configure(draft: Draft) -> Configured:
         return configured
     _claim_scheduler(draft, configured)
     _claim_construction(draft, configured)
+    if (waiting := claim_plateau(draft, configured.held, configured.optimizers, configured.moved)) is not None:
+        configured.scheduler, configured.interval, configured.monitor = waiting, "epoch", WORD
+        configured.held = []
     return configured
 
 

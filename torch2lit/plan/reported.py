@@ -33,7 +33,7 @@ from .draft import (
 )
 from .idioms import StatementSite
 from .kept_losses import bare_value, kept_by
-from .log_names import is_result, is_training_loss, log_name, of_epoch, of_training, of_validation
+from .log_names import is_result, is_training_loss, log_name, of_epoch, of_training, of_validation, single_value
 from .logged_in_step import log_in_step
 from .looks import Looks
 from .measured import Measured
@@ -133,6 +133,7 @@ class _Reporter:
         """The script's word for a mean, and another one for a sum whose word is that of a result made of it."""
         words = [*one.called, ast.Name(one.name, ast.Load())]
         said = [n for w in words if (n := log_name(w, ""))]
+        said = [single_value(n) for n in said] if one.weight else said
         added = one.value.partition(".double()")[0]
         said += [added] if one.weight and added.isidentifier() and is_result(added) else []
         found = next((n for n in said if is_result(n)), next(iter(said), ""))

@@ -100,6 +100,11 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             bar_name = base.id
             base = value
             continue
+        if bar and isinstance(base, ast.Name) and base.id == bar_name and before is not node:
+            held = _held_before(base.id, before, scope, roles)
+            if held is not None and not _asked_itself(base.id, node, base, scope, roles):
+                base = held
+                continue
         if isinstance(base, ast.IfExp) and (inner := _same_below(base)) is not None:
             if any(asks_for_itself(side, roles) for side in (base.body, base.orelse)):
                 break  # it draws a random number where there is a bar, and none where there is not
@@ -240,6 +245,17 @@ def _last_value(name: str, place: ast.stmt, scope: Scope, roles: Roles) -> tuple
             return None
         current = parent
     return None
+
+
+def _held_before(name: str, bar: ast.stmt, scope: Scope, roles: Roles) -> ast.expr | None:
+    """The loader under another name that a name holds in front of an `if` that puts a bar around it: ``batches = loader``."""
+    found = _last_value(name, bar, scope, roles)
+    if found is None or not isinstance(found[0], ast.Name) or not isinstance(bar, ast.If):
+        return None
+    block = next((b for b in _blocks(roles.source.parents[bar]) if bar in b and found[1] in b), None)
+    if block is None or found[0].id in bound_names(block[block.index(found[1]) : block.index(bar) + 1]):
+        return None
+    return found[0]
 
 
 def _bar_around_the_same(statement: ast.stmt, name: str, block: list[ast.stmt]) -> ast.expr | None:

@@ -226,7 +226,7 @@ class Walk:
             self.node(node.target)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        if isinstance(node.target, ast.Name):
+        if isinstance(node.target, ast.Name) and node.target not in self.gone:
             self.read(node.target.id)
         self.node(node.value)
         self.node(node.target)

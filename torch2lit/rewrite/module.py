@@ -326,7 +326,7 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
         texts = list(dict.fromkeys(written))
         if configured.scheduler is not None:
             scheduler = state.homes.get(configured.scheduler, configured.scheduler.name)
-            inner = f'{{"scheduler": {scheduler}, "interval": "{configured.interval}"}}'
+            inner = f'{{"scheduler": {scheduler}, {_stepped(draft, configured)}}}'
             lines.append(f'    return {{"optimizer": {texts[0]}, "lr_scheduler": {inner}}}')
         elif len(texts) == 1:
             lines.append(f"    return {_alone(texts[0])}")
@@ -336,6 +336,12 @@ def _configure(draft: Draft, configured: Configured, state: State, writer: HookW
             lines.append(f"    return [{', '.join(texts)}]")
         return "\n".join(lines) + "\n"
     return "\n".join([*lines, *_made(draft, configured, state, writer)]) + "\n"
+
+
+def _stepped(draft: Draft, configured: Configured) -> str:
+    """When the Trainer steps a schedule, and by which number."""
+    monitor = f', "monitor": {draft.words[configured.monitor]}' if configured.monitor else ""
+    return f'"interval": "{configured.interval}"{monitor}'
 
 
 def _alone(text: str) -> str:
@@ -413,6 +419,6 @@ def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter
         return [*lines, f"    return {configured.listed.variable.name}"]
     optimizers = [called[v.name] for v in configured.optimizers]
     if configured.scheduler is not None:
-        inner = f'{{"scheduler": {called[configured.scheduler.name]}, "interval": "{configured.interval}"}}'
+        inner = f'{{"scheduler": {called[configured.scheduler.name]}, {_stepped(draft, configured)}}}'
         return [*lines, f'    return {{"optimizer": {optimizers[0]}, "lr_scheduler": {inner}}}']
     return [*lines, f"    return [{', '.join(optimizers)}]" if len(optimizers) > 1 else f"    return {optimizers[0]}"]

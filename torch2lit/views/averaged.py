@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from ..averages.found import Average, Stays, find_average
+from ..averages.find import find_average
+from ..averages.found import Average, Stays
 from ..averages.text import without_average
 from ..comments import lost_notes
 from ..files.edits import edits_between
@@ -37,7 +38,9 @@ class AveragedView:
 
     def ways(self, program: Program) -> Iterator[Way | Blocked]:
         """The text without it, where Lightning's callbacks are asked for."""
-        if program.options.asked("callbacks") != "lightning" or "AveragedModel" not in program.text:
+        if program.options.asked("callbacks") != "lightning" or not (
+            "AveragedModel" in program.text or "deepcopy" in program.text
+        ):
             return
         if (
             program.view is not None
@@ -74,7 +77,7 @@ def _finished(program: Program, found: Average, told: Conversion, result: Conver
     source = program.source
     gone = [
         entry_of(source, s, Fate.REPLACED, "WeightAveraging", "weight_averaging", _WHY)
-        for s in (found.made, found.update)
+        for s in (found.made, found.update, *found.dropped)
     ]
     known = {entry.line for entry in told.ledger}
     told_now = (

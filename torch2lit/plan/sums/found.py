@@ -31,7 +31,7 @@ from ..steps import open_controls
 from .counted import counts_batches
 from .later import waiting
 from .meters import Meter, meter_of
-from .statements import given, is_zero, pairs, targets_and_values, weighted
+from .statements import adds_to, given, is_zero, pairs, targets_and_values, weighted
 from .told import NUMBER, Told, told_by
 from .uses import Use, Uses
 from .values import Values
@@ -108,7 +108,7 @@ class _Search:
                     if variable is None or (meter is None and not is_zero(value)):
                         continue
                     uses = [u for u in self.uses.of(variable) if u.item is not item]
-                    if uses and any(isinstance(u.name.ctx, ast.Store) or meter for u in uses):
+                    if uses and (meter or any(adds_to(self.draft.source.statement_of(u.name), u.name) for u in uses)):
                         yield _Started(name, item, value, uses, meter)
 
     def _look(self, one: _Started) -> None:
@@ -267,6 +267,7 @@ class _Search:
                 *(told.names if told.mean else ()),
             ),
             holders=tuple(told.holders),
+            counts=values.is_whole(one.added) and ".item(" not in ast.unparse(one.added),
         )
 
 

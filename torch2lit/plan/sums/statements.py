@@ -23,6 +23,16 @@ def targets_and_values(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr]]:
     return []
 
 
+def adds_to(statement: ast.stmt, name: ast.Name) -> bool:
+    """Whether a statement adds to what a name stands for, which it names there."""
+    match statement:
+        case ast.AugAssign(target=target, op=ast.Add()):
+            return target is name
+        case ast.Assign(targets=[target], value=ast.BinOp(left=ast.Name(id=old), op=ast.Add())):
+            return target is name and old == name.id
+    return False
+
+
 def is_zero(value: ast.expr) -> bool:
     """Whether it is nothing, as a number that is written out."""
     return isinstance(value, ast.Constant) and type(value.value) in (int, float) and value.value == 0

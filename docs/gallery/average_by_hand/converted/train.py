@@ -5,7 +5,6 @@ import lightning as L
 import torch
 import torch.nn as nn
 from torch.utils.data import DataLoader, TensorDataset
-from tqdm import tqdm
 
 
 class Denoiser(nn.Module):
@@ -47,37 +46,36 @@ def signals(n):
 
 
 class LitDenoiser(L.LightningModule):
-    def __init__(self, model, criterion, train_loader, ema, val_loader, args):
+    def __init__(self, model, criterion, ema, val_loader, args):
         super().__init__()
-        self.automatic_optimization = False
         self.save_hyperparameters(vars(args))
         self.model = model
         self.criterion = criterion
-        self.train_loader = train_loader
         self.ema = ema
         self.val_loader = val_loader
 
-    def training_step(self, batch, batch_idx):
-        optimizer = self.optimizers()
+    def on_train_epoch_start(self):
         self.model.train()
-        loader = self.train_loader
+        self.loss_sum, self.norm_max = 0.0, 0.0
+
+    def training_step(self, batch, batch_idx):
+        noisy, clean = batch
+        self.loss = self.criterion(self.model(noisy), clean)
+        return self.loss
+
+    def on_before_optimizer_step(self, optimizer):
+        self.grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), float("inf"))
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        self.ema.update()
+
+        self.loss_sum += self.loss.item()
+        self.norm_max = max(self.norm_max, self.grad_norm.item())
         if self.hparams.progress:
-            loader = tqdm(loader, desc=f"epoch {self.current_epoch + 1}")
-        loss_sum, norm_max = 0.0, 0.0
-        for noisy, clean in loader:
-            noisy, clean = noisy.to(self.device), clean.to(self.device)
-            loss = self.criterion(self.model(noisy), clean)
-            optimizer.zero_grad()
-            self.manual_backward(loss)
-            grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), float("inf"))
-            optimizer.step()
-            self.ema.update()
+            self.log("loss", self.loss.item(), prog_bar=True)
+            self.log("grad_norm", self.grad_norm.item(), prog_bar=True)
 
-            loss_sum += loss.item()
-            norm_max = max(norm_max, grad_norm.item())
-            if self.hparams.progress:
-                loader.set_postfix(loss=loss.item(), grad_norm=grad_norm.item())
-
+    def on_train_epoch_end(self):
         self.ema.apply_shadow()
         self.model.eval()
         val_sum = 0.0
@@ -88,13 +86,13 @@ class LitDenoiser(L.LightningModule):
         torch.save(self.model.state_dict(), f"ema_{self.current_epoch + 1}.pt")
         self.ema.restore()
         print(
-            f"epoch {self.current_epoch + 1}: train {loss_sum / len(self.train_loader):.6f},"
-            f" largest gradient {norm_max:.6f}, val with average {val_sum / len(self.val_loader):.6f}"
+            f"epoch {self.current_epoch + 1}: train {self.loss_sum / len(self.trainer.train_dataloader):.6f},"
+            f" largest gradient {self.norm_max:.6f}, val with average {val_sum / len(self.val_loader):.6f}"
         )
         self.log_dict(
             {
-                "loss_sum": loss_sum / len(self.train_loader),
-                "norm_max": norm_max,
+                "loss_sum": self.loss_sum / len(self.trainer.train_dataloader),
+                "norm_max": self.norm_max,
                 "val_with_average": val_sum / len(self.val_loader),
             }
         )
@@ -122,18 +120,17 @@ def main():
     ema = EMA(model, args.ema_decay)
     criterion = nn.MSELoss()
 
-    lit_denoiser = LitDenoiser(model, criterion, train_loader, ema, val_loader, args)
+    lit_denoiser = LitDenoiser(model, criterion, ema, val_loader, args)
     trainer = L.Trainer(
         max_epochs=args.epochs,
         accelerator=device.type,
         devices=1,
         logger=False,
         enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+        enable_progress_bar=True,
         num_sanity_val_steps=0,
     )
-    trainer.fit(lit_denoiser, [0])
+    trainer.fit(lit_denoiser, train_loader)
     torch.save(model.state_dict(), "last.pt")
 
 

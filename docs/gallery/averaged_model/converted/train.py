@@ -6,7 +6,6 @@ import torch
 import torch.nn as nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, TensorDataset
-from tqdm import tqdm
 
 
 class Denoiser(nn.Module):
@@ -27,55 +26,58 @@ def signals(n):
 
 
 class LitDenoiser(L.LightningModule):
-    def __init__(self, model, ema_model, criterion, train_loader, val_loader, args):
+    def __init__(self, model, ema_model, criterion, args):
         super().__init__()
-        self.automatic_optimization = False
         self.save_hyperparameters(vars(args))
         self.model = model
         self.ema_model = ema_model
         self.criterion = criterion
-        self.train_loader = train_loader
-        self.val_loader = val_loader
+
+    def on_train_epoch_start(self):
+        self.model.train()
+        self.loss_sum, self.norm_max = 0.0, 0.0
 
     def training_step(self, batch, batch_idx):
-        optimizer = self.optimizers()
-        self.model.train()
-        loader = self.train_loader
+        noisy, clean = batch
+        self.loss = self.criterion(self.model(noisy), clean)
+        return self.loss
+
+    def on_before_optimizer_step(self, optimizer):
+        self.grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), float("inf"))
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        self.ema_model.update_parameters(self.model)
+
+        self.loss_sum += self.loss.item()
+        self.norm_max = max(self.norm_max, self.grad_norm.item())
         if self.hparams.progress:
-            loader = tqdm(loader, desc=f"epoch {self.current_epoch + 1}")
-        loss_sum, norm_max = 0.0, 0.0
-        for noisy, clean in loader:
-            noisy, clean = noisy.to(self.device), clean.to(self.device)
-            loss = self.criterion(self.model(noisy), clean)
-            optimizer.zero_grad()
-            self.manual_backward(loss)
-            grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), float("inf"))
-            optimizer.step()
-            self.ema_model.update_parameters(self.model)
+            self.log("loss", self.loss.item(), prog_bar=True)
+            self.log("grad_norm", self.grad_norm.item(), prog_bar=True)
 
-            loss_sum += loss.item()
-            norm_max = max(norm_max, grad_norm.item())
-            if self.hparams.progress:
-                loader.set_postfix(loss=loss.item(), grad_norm=grad_norm.item())
+    def on_validation_epoch_start(self):
+        self.val_sum = 0.0
 
-        self.ema_model.eval()
-        val_sum = 0.0
-        with torch.no_grad():
-            for noisy, clean in self.val_loader:
-                noisy, clean = noisy.to(self.device), clean.to(self.device)
-                val_sum += self.criterion(self.ema_model(noisy), clean).item()
+    def validation_step(self, batch, batch_idx):
+        noisy, clean = batch
+        self.val_sum += self.criterion(self.ema_model(noisy), clean).item()
+
+    def on_train_epoch_end(self):
+        self.ema_model.eval()  # as the validation leaves it
         torch.save(self.ema_model.module.state_dict(), f"ema_{self.current_epoch + 1}.pt")
         print(
-            f"epoch {self.current_epoch + 1}: train {loss_sum / len(self.train_loader):.6f},"
-            f" largest gradient {norm_max:.6f}, val with average {val_sum / len(self.val_loader):.6f}"
+            f"epoch {self.current_epoch + 1}: train {self.loss_sum / len(self.trainer.train_dataloader):.6f},"
+            f" largest gradient {self.norm_max:.6f}, val with average {self.val_sum / len(self.trainer.val_dataloaders):.6f}"
         )
         self.log_dict(
             {
-                "loss_sum": loss_sum / len(self.train_loader),
-                "norm_max": norm_max,
-                "val_with_average": val_sum / len(self.val_loader),
+                "loss_sum": self.loss_sum / len(self.trainer.train_dataloader),
+                "norm_max": self.norm_max,
+                "val_with_average": self.val_sum / len(self.trainer.val_dataloaders),
             }
         )
+
+    def on_validation_model_zero_grad(self):
+        pass  # the script does not clear them here
 
     def configure_optimizers(self):
         return torch.optim.AdamW(self.model.parameters(), lr=self.hparams.lr)
@@ -100,18 +102,17 @@ def main():
     ema_model = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(args.ema_decay))
     criterion = nn.MSELoss()
 
-    lit_denoiser = LitDenoiser(model, ema_model, criterion, train_loader, val_loader, args)
+    lit_denoiser = LitDenoiser(model, ema_model, criterion, args)
     trainer = L.Trainer(
         max_epochs=args.epochs,
         accelerator=device.type,
         devices=1,
         logger=False,
         enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+        enable_progress_bar=True,
         num_sanity_val_steps=0,
     )
-    trainer.fit(lit_denoiser, [0])
+    trainer.fit(lit_denoiser, train_loader, val_loader)
     torch.save(model.state_dict(), "last.pt")
 
 
