@@ -59,7 +59,7 @@ def faults(text: str) -> list[str]:
 
 def _parses(text: str) -> bool:
     try:
-        ast.parse(text)
+        compile(text, "raw.py", "exec")
     except (SyntaxError, ValueError):
         return False
     return True
