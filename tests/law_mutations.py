@@ -1898,7 +1898,7 @@ DETERMINISTIC = (
         6,
         "what cannot be listed comes first",
         RUN,
-        "    conversions.sort(key=lambda conversion: Path(conversion.path).parts)\n",
+        "    conversions.sort(key=lambda conversion: _parts(conversion.path))\n",
         "",
         (LAWS + "test_output_is_sorted_by_path", "tests/test_cli.py"),
     ),
@@ -2035,8 +2035,8 @@ NOTHING_LOST = (
         7,
         "a file that cannot be read stops the run",
         RUN,
-        "        except OSError as error:\n            results[file]",
-        "        except ZeroDivisionError as error:\n            results[file]",
+        "    except OSError as error:\n        return Processed(failed(file",
+        "    except ZeroDivisionError as error:\n        return Processed(failed(file",
         ("tests/test_api.py::TestConvert", "tests/test_cli.py"),
     ),
     Mutation(
@@ -2051,6 +2051,14 @@ NOTHING_LOST = (
 
 GROUP = "torch2lit/plan/group.py"
 SEVERAL_PROCESSES = (
+    Mutation(
+        6,
+        "verify: a terminal that waits for somebody who types",
+        "torch2lit/verify/terminals.py",
+        "os.write(ours, _END_OF_INPUT)",
+        "os.write(ours, b'7\\n')",
+        ("tests/test_verify_runs.py::test_a_script_that_asks_the_terminal_for_its_size_has_one",),
+    ),
     Mutation(
         6,
         "files that call each other's functions are looked through without end",

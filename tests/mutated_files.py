@@ -6,6 +6,7 @@ import ast
 import io
 import random
 import tokenize
+import zlib
 from collections.abc import Callable
 
 from fixture_cases import case, names
@@ -17,7 +18,7 @@ _BLOCKS = ("if True:", "for _ in range(2):", "while True:", "with open(__file__)
 def mutated(seed: int) -> str:
     """The text that this number stands for, always the same."""
     chance = random.Random(seed)
-    text = case(chance.choice(names())).raw
+    text = _some_case(chance)
     for _ in range(chance.randint(1, 3)):
         if text.count("\n") > 2:
             text = chance.choice(CHANGES)(chance, text)
@@ -92,7 +93,7 @@ def _cut_off(chance: random.Random, text: str) -> str:
 
 
 def _end_of_another(chance: random.Random, text: str) -> str:
-    other = case(chance.choice(names())).raw
+    other = _some_case(chance)
     return text + other[chance.randrange(len(other)) :]
 
 
@@ -101,6 +102,12 @@ CHANGES: tuple[Change, ...] = (
     _other_expression, _other_expression, _other_expression, _other_word, _other_word, _token_gone, _cut_off, _end_of_another,
 )  # fmt: skip
 """Those that mostly leave a program are there more than once."""
+
+
+def _some_case(chance: random.Random) -> str:
+    """A case of which a new one beside it changes nothing, unless it is the new one."""
+    number = chance.randrange(1 << 32)
+    return case(min(names(), key=lambda name: zlib.crc32(f"{number} {name}".encode()))).raw
 
 
 def _some_line(chance: random.Random, lines: list[str]) -> int:

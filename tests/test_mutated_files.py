@@ -15,12 +15,13 @@ from mutated_files import mutated
 from torch2lit.checks import unbound_names
 from torch2lit.options import Options
 from torch2lit.process import process_text
-from torch2lit.program import Outcome
+from torch2lit.program import Mechanism, Outcome
 
 FIRST = int(os.environ.get("TORCH2LIT_SEED", "0"))
 MUTATIONS = int(os.environ.get("TORCH2LIT_MUTATIONS", "80"))
 PYTHON = int(os.environ.get("TORCH2LIT_ANY_PYTHON", "0"))
 PER_TEST = 20
+pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")
 TRAINING = """\
 import torch
 @BEFORE
@@ -50,7 +51,7 @@ def faults(text: str) -> list[str]:
     if _parses(text) and (new := unbound_names(done.after) - unbound_names(text)):
         found.append(f"unbound in the output: {sorted(new)}")
     again = process_text(done.after, "raw.py", Options())
-    if again.after != done.after:
+    if again.after != done.after and again.mechanism is not Mechanism.FABRIC:  # which takes what is left for training
         found.append("a second conversion changes the output")
     if "internal error" in again.error:
         found.append(f"the output: {again.error}")
@@ -59,7 +60,7 @@ def faults(text: str) -> list[str]:
 
 def _parses(text: str) -> bool:
     try:
-        ast.parse(text)
+        compile(text, "raw.py", "exec")
     except (SyntaxError, ValueError):
         return False
     return True

@@ -333,3 +333,31 @@ def test_a_script_for_an_older_torch_runs_as_modernised(project: Path) -> None:
     assert result.passed, result.problem
     assert "for an older torch" in result.notes[0]
     assert raw.read_text() == text
+
+
+ASKS = """
+import os
+rows, columns = os.popen("stty size").read().split()
+try:
+    input()
+except EOFError:
+    print("nobody answers", rows, columns)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs stty")
+def test_a_script_that_asks_the_terminal_for_its_size_has_one(project: Path) -> None:
+    raw, converted = write(project, raw=ASKS + LOOP, converted=ASKS + LOOP.replace("range(6)", "range(5)"))
+    same = verify(raw, raw, (), options=Options())
+    assert same.status == "identical", same.render()
+    assert same.raw is not None and "nobody answers 24 80" in same.raw.stdout
+    assert verify(raw, converted, (), options=Options()).status == "differs"
+
+
+def test_only_scripts_that_ask_for_a_terminal_have_one(project: Path) -> None:
+    from torch2lit.verify.terminals import ask_for_terminal
+
+    (script,) = write(project, raw=LOOP)
+    assert not ask_for_terminal([script])
+    write(project, utils=ASKS)
+    assert ask_for_terminal([script]) is (os.name == "posix")

@@ -182,7 +182,7 @@ def start(wanted: run._Start, directory: Path, stack: ExitStack) -> Any:
     """What `torch2lit.verify.run` starts, forked where that is the same."""
     interpreter, *command = wanted.command
     environment = dict(wanted.environment)
-    if interpreter != sys.executable or otherwise(environment):
+    if interpreter != sys.executable or wanted.terminal or otherwise(environment):
         return cold_start(wanted, directory, stack)
     return _nursery(_kept(environment)).start(command, directory, environment, wanted.scratch)
 

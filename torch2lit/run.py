@@ -78,8 +78,14 @@ def run_files(
         conversions += [one.conversion for one in done]
     if cache is not None:
         cache.sweep()
-    conversions.sort(key=lambda conversion: Path(conversion.path).parts)
+    conversions.sort(key=lambda conversion: _parts(conversion.path))
     return Run(tuple(conversions), tuple(kept))
+
+
+def _parts(path: str) -> list[str]:
+    """The parts of a path with slashes, as `Path.parts` has them, but for many files."""
+    parts = path.split("/")
+    return ["/", *parts[1:]] if path.startswith("/") else parts
 
 
 def _left_to_their_programs(
@@ -206,29 +212,27 @@ def _process(
     tell: Callable[[int, int], object],
 ) -> list[Processed]:
     # Most files of a repository hold no training: they are told by their bytes, before any process starts.
-    results: dict[Path, Processed] = {}
-    for file in files:
-        try:
-            data = read_file(file)
-            looked_into = mentions_skip(data) or (mentions_torch(data) and may_lead_to_training(data))
-            reason = None if looked_into else unchanged_at_sight(data)
-        except OSError as error:
-            results[file] = Processed(failed(file.as_posix(), f"cannot read: {reason_of(error)}"))
-            continue
-        if reason is None and cache is not None and (known := cache.load(file, _of(options, file), data)) is not None:
-            results[file] = known
-        if reason is not None:
-            reason = why_unchanged(data, file.as_posix())
-            results[file] = Processed(
-                Conversion(file.as_posix(), Outcome.UNCHANGED, reason=reason, cause=Cause.NO_LOOP)
-            )
-    left = [file for file in files if file not in results]
+    results = [_at_sight(file, options, cache) for file in files]
+    left = [file for file, known in zip(files, results, strict=True) if known is None]
     its_options = [_of(options, file) for file in left]
     work = process_file if cache is None else cache.process
     count = itertools.count(1)
-    done = process_files(left, its_options, jobs, work=work, tell=lambda: tell(next(count), len(left)))
-    results.update(zip(left, done, strict=True))
-    return [results[file] for file in files]
+    done = iter(process_files(left, its_options, jobs, work=work, tell=lambda: tell(next(count), len(left))))
+    return [known or next(done) for known in results]
+
+
+def _at_sight(file: Path, options: Options | OptionsOf, cache: Cache | None) -> Processed | None:
+    """What a file's bytes tell, or an earlier run; None for a file that is to be looked into."""
+    try:
+        data = read_file(file)
+        looked_into = mentions_torch(data) and (mentions_skip(data) or may_lead_to_training(data))
+        reason = None if looked_into else unchanged_at_sight(data)
+    except OSError as error:
+        return Processed(failed(file.as_posix(), f"cannot read: {reason_of(error)}"))
+    if reason is not None:
+        name = file.as_posix()
+        return Processed(Conversion(name, Outcome.UNCHANGED, reason=why_unchanged(data, name), cause=Cause.NO_LOOP))
+    return cache.load(file, _of(options, file), data) if cache is not None else None
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""A file without a training loop against reading it."""
+"""Files without a training loop against reading them."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from pathlib import Path
 from measure import Row, Setting, ratio
 
 from torch2lit.options import Options
-from torch2lit.process import process_file, unchanged_at_sight
+from torch2lit.run import run_files
 
 
 def rows(setting: Setting) -> list[Row]:
-    """All files of the standard library's top folder that hold no training loop."""
-    options = Options()
-    paths = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
-    paths = [path for path in paths if unchanged_at_sight(path.read_bytes()) is not None]
+    """The folder of the standard library, found and told of as a run does it."""
+    options, folder = Options(), Path(sysconfig.get_paths()["stdlib"])
 
-    def skip() -> None:
-        for path in paths:
-            process_file(path, options)
+    def skip() -> list[Path]:
+        return [Path(one.path) for one in run_files([folder], options, jobs=1).conversions]
+
+    paths = skip()
 
     def read() -> None:
         for path in paths:
             path.read_bytes()
 
-    skip()
-    value = ratio(skip, read, max(15, setting.rounds))
+    value = ratio(skip, read, max(5, setting.rounds))
     return [Row("skipped", value, 1.25, f"x reading; {len(paths)} files of the standard library")]

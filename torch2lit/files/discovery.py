@@ -155,7 +155,7 @@ def _walk(
         name = prefix + entry.name
         if patterns.leaves_out(name + "/" if is_folder else name):
             continue
-        if _is_ignored(resolved / entry.name, is_folder, ignores):
+        if ignores and _is_ignored(resolved / entry.name, is_folder, ignores):
             continue
         if problem is not None:
             if problem:
@@ -163,8 +163,8 @@ def _walk(
         elif is_folder:
             yield from _walk(folder / entry.name, resolved / entry.name, name + "/", patterns, ignores, unreadable)
         else:
-            real = resolved / entry.name
-            yield folder / entry.name, os.path.realpath(real) if entry.is_symlink() else str(real)
+            real = os.path.join(resolved, entry.name)
+            yield folder / entry.name, os.path.realpath(real) if entry.is_symlink() else real
 
 
 def _kind(entry: os.DirEntry[str]) -> tuple[bool, str | None]:

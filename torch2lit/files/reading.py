@@ -10,6 +10,7 @@ from .asked import note_content
 from .errors import NotAFile
 
 LARGEST = 256 * 1024**2
+_PART = 1024**2
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0)
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -38,16 +39,29 @@ def read_file(path: Path | str, limit: int = LARGEST) -> bytes:
 def _read(path: Path | str, limit: int) -> bytes:
     check_kind(os.stat(path).st_mode)
     handle = os.open(path, _FLAGS | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
+    try:
         state = os.fstat(handle)
         check_kind(state.st_mode)
         if state.st_size > limit:
             raise NotAFile(f"the file is larger than {limit // 1024**2} MiB")
-        # A file of /proc says that it is empty, and one that grows holds more than it said.
-        data = file.read(limit + 1)
+        data = _to_the_end(handle, state.st_size, limit)
+    finally:
+        os.close(handle)
     if len(data) > limit:
         raise NotAFile(f"the file is larger than {limit // 1024**2} MiB")
     return data
+
+
+def _to_the_end(handle: int, size: int, limit: int) -> bytes:
+    """What is read up to the end, or up to a little more than may be: a file of /proc says that it is empty, and one that grows holds more than it said."""
+    data = os.read(handle, size + 1)
+    if not data or not (more := os.read(handle, _PART)):
+        return data
+    parts, length = [data, more], len(data) + len(more)
+    while length <= limit and (more := os.read(handle, _PART)):
+        parts.append(more)
+        length += len(more)
+    return b"".join(parts)
 
 
 def check_kind(mode: int) -> None:

@@ -25,6 +25,7 @@ from .resuming import resumed
 from .rules import RAW_DID_NOT_STEP
 from .run import Request, Run, require_modules, run_script, tensor_differences
 from .stale import own_folder
+from .terminals import ask_for_terminal
 from .workspace import build
 
 _FAST_STEPS = 2
@@ -73,8 +74,9 @@ def verify(
     texts = [content if content is not None else scripts[-1].read_bytes(), *(text for _path, text in others)]
     require_modules(python, "torch", *lightning_in(b"\n".join(texts)))
     first = Request(
-        raw, tuple(arguments), steps=steps, timeout=timeout, python=python, content=modern, processes=processes
-    )
+        raw, tuple(arguments), steps=steps, timeout=timeout, python=python, content=modern, processes=processes,
+        terminal=ask_for_terminal(scripts),
+    )  # fmt: skip
     if raw.suffix == ".ipynb":  # a notebook server starts a kernel in the notebook's folder
         first = replace(first, directory=raw.resolve().parent)
     second = replace(first, script=scripts[-1], content=content, others=others)

@@ -20,6 +20,7 @@ from .events import Trace, read
 from .outside import told_in
 from .progress import StepCounter, Watch, quiet
 from .ranks import rank_arguments, rank_environments
+from .terminals import terminal
 from .workspace import Workspace
 
 _CHILD = Path(__file__).with_name("child.py")
@@ -114,6 +115,8 @@ class Request:
     stop_after: int | None = None
     """The number of epochs after which it stops."""
     lightning: tuple[str, ...] = ()
+    terminal: bool = False
+    """Whether it reads from a terminal, see `torch2lit.verify.terminals`."""
 
 
 def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Watch = quiet) -> Run:
@@ -140,7 +143,7 @@ def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Wat
         environment = _environment({**os.environ, **ranked, "PWD": str(directory)}, workspace)
         if request.apart:
             environment["PYTHONHASHSEED"] = str(rank)
-        starts.append(_Start(command, environment, own))
+        starts.append(_Start(command, environment, own, request.terminal))
     started = time.monotonic()
     counter = StepCounter(starts[0].scratch / _EVENTS)
 
@@ -240,6 +243,7 @@ class _Start:
     command: Sequence[str]
     environment: Mapping[str, str]
     scratch: Path
+    terminal: bool = False
 
 
 def _wait(
@@ -280,7 +284,7 @@ def _start(start: _Start, directory: Path, stack: ExitStack) -> subprocess.Popen
         start.command,
         cwd=directory,
         env=start.environment,
-        stdin=subprocess.DEVNULL,
+        stdin=stack.enter_context(terminal(start.terminal)),
         stdout=out,
         stderr=err,
         start_new_session=True,

@@ -18,6 +18,7 @@ from .progress import Watch, quiet
 from .proof import lightning_in, stage_for, why_failed
 from .run import Request, Run, require_modules
 from .several_result import SeveralResult
+from .terminals import ask_for_terminal
 
 _MOST = 16
 _DIFFERS = "differs-per-process"
@@ -70,6 +71,7 @@ def verify_several(
     request = Request(
         script, tuple(arguments), several.content, steps=steps, timeout=timeout, python=python, others=several.others,
         processes=number, nodes=nodes, apart=True, lightning=lightning,
+        terminal=ask_for_terminal([script]),
     )  # fmt: skip
     with stage_for([script], watch) as stage:
         shares = stage.root / "evaluations"
