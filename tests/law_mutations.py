@@ -2852,6 +2852,84 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "a loss is logged behind a statement that may not give it its value",
+        "torch2lit/plan/returned_losses.py",
+        'item.kind == "statement" and variable in draft.variables.sequence([item]).definite',
+        'item.kind == "statement"',
+        _text("loss-handed-back-of-a-loop"),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer is made anew where it trains again",
+        "torch2lit/made_inside/on_call.py",
+        "self.methods.get(called) if once and",
+        "self.methods.get(called) if",
+        (
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-that-trains-again-with-its-optimizer]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer gets a layer that the constructor puts in behind its making",
+        "torch2lit/made_inside/on_call.py",
+        "if not all(self._knows_nothing(init, s, known) for s in rest if s not in made):",
+        "if False:",
+        (
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-model-grows-behind-its-optimizer]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer gets a part that has changed under another name",
+        "torch2lit/made_inside/on_call.py",
+        "known = settings.tainted(model) | own",
+        "known = {model, *own}",
+        (
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-part-changes-behind-its-optimizer]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer gets a layer that code of the script's own puts in",
+        "torch2lit/made_inside/on_call.py",
+        "case ast.Call() if not self._is_foreign(node):",
+        "case ast.Call() if False:",
+        (
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-constructor-calls-behind-its-optimizer]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer gets a layer that the script puts in before it trains",
+        "torch2lit/made_inside/on_call.py",
+        "return all(map(self._prints, block[block.index(made) + 1 : block.index(last)]))",
+        "return True",
+        (
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-model-grows-before-it-trains]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer gets a rate that its attribute has later",
+        "torch2lit/made_inside/on_call_settings.py",
+        "return held in own or self._is_settled(held)",
+        "return True",
+        (
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-rate-changes-behind-its-optimizer]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer gets a rate that its settings have later",
+        "torch2lit/made_inside/on_call_settings.py",
+        'return node.attr == "parameters" or not self._is_set_on_others(node.attr)',
+        "return True",
+        (
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-settings-change-behind-its-optimizer]",
+        ),
+    ),
+    Mutation(
+        1,
         "an optimizer is made anew for a training that goes on with it",
         "torch2lit/made_inside/given.py",
         "if not self._reaches_no_more(key, made, argument):",

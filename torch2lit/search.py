@@ -17,6 +17,7 @@ from .views.full_batch import FullBatchView
 from .views.handed_over import HandedOverView
 from .views.made_again import MadeAgainView
 from .views.made_inside import MadeInsideView
+from .views.made_on_call import MadeOnCallView
 from .views.methods import MethodsView
 from .views.modern import ModernView
 from .views.resumed import ResumedView
@@ -34,6 +35,7 @@ VIEWS: tuple[View, ...] = (
     MadeAgainView(),
     MadeInsideView(),
     ScheduledView(),
+    MadeOnCallView(),
     MethodsView(),
     WrapperView(),
     CountedView(),

@@ -45,7 +45,12 @@ def find_again(nests: list[Nest], roles: Roles, wanted: Container[str]) -> list[
         match made:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) if name not in wanted:
                 following = _following(source, made, name, loops)
-                if len(following) > 1 and _Search(roles, made, name, call).goes_on_everywhere(following[1:]):
+                search = _Search(roles, made, name, call)
+                if (
+                    len(following) > 1
+                    and all(map(search.clears_first, following))
+                    and search.goes_on_everywhere(following[1:])
+                ):
                     state = _free_name(source, f"{name}_state")
                     found += [Again(loop, made, state) for loop in following[1:]]
     return found
@@ -111,6 +116,12 @@ class _Search:
             return False
         plain = all(self._stands_alone(loop) for loop in loops)
         return plain and self._makes_no_more() and self._is_only_stepped(key) and self._stays_the_same(loops[-1])
+
+    def clears_first(self, loop: ast.For | ast.While) -> bool:
+        """Whether a loop begins each step with clearing: what has cleared behind its steps does so for the same optimizer."""
+        mentions = [n for n in walk(loop) if isinstance(n, ast.Name) and n.id == self.name]
+        first = self.source.parents[min(mentions, key=lambda n: (n.lineno, n.col_offset))]
+        return isinstance(first, ast.Attribute) and first.attr == "zero_grad"
 
     def _is_made_once(self, key: Key) -> bool:
         once = len(self.roles.bindings(key)) == 1 and not self.roles.rebound_unseen(key)

@@ -24,14 +24,16 @@ class MadeAgainView:
         found = find_again(program.nests, program.roles, WantedNames(program.path))
         if found:
             text, lines, makers = made_again(program.source, found)
-            yield Way(program.moved(text, lines, MADE_AGAIN), Origin(program.text, lines), partial(_finished, makers))
+            yield Way(
+                program.moved(text, lines, MADE_AGAIN), Origin(program.text, lines), partial(made_by_modules, makers)
+            )
 
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
         """The program as it is."""
         return program
 
 
-def _finished(makers: tuple[int, ...], told: Conversion, result: Conversion) -> Conversion | Blocked:
+def made_by_modules(makers: tuple[int, ...], told: Conversion, result: Conversion) -> Conversion | Blocked:
     """As it is, when modules make all of them."""
     if result.outcome is not Outcome.CONVERTED or result.mechanism is Mechanism.FABRIC:
         return Blocked(UNCONVERTED)
