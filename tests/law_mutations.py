@@ -2930,6 +2930,22 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "a module binds an attribute that a method asks for before the loop",
+        "torch2lit/plan/optimizers.py",
+        "return all(is_asked_first_in_loop(draft, v, making) for v in variables)",
+        "return True",
+        _text("methods-that-make-an-optimizer-asked-before-the-loop"),
+    ),
+    Mutation(
+        1,
+        "a module binds an attribute where it may never be made",
+        "torch2lit/plan/optimizers.py",
+        " or not _always_fits(draft, making[0]):\n        return False\n    return all(is_asked",
+        ":\n        return False\n    return all(is_asked",
+        _text("methods-that-make-an-optimizer-for-a-loop-under-a-test"),
+    ),
+    Mutation(
+        1,
         "an optimizer is made anew for a training that goes on with it",
         "torch2lit/made_inside/given.py",
         "if not self._reaches_no_more(key, made, argument):",
