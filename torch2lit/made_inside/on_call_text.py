@@ -19,7 +19,8 @@ def made_on_call(source: Source, found: OnCall) -> tuple[str, dict[int, int], tu
     gone: set[int] = set()
     moved: list[tuple[str, int, bool]] = []
     """New lines with their raw ones, and whether they make something."""
-    indent = " " * _first(found.method).col_offset
+    head = _first(found.method)
+    indent = lines[head.lineno - 1].encode()[: head.col_offset].decode()
     for statement in found.made:
         start, end = statement.lineno, statement.end_lineno or statement.lineno
         own = lines[start - 1][: statement.col_offset]
@@ -33,7 +34,17 @@ def made_on_call(source: Source, found: OnCall) -> tuple[str, dict[int, int], tu
             last = behind if place == len(text) - 1 else ""
             moved.append((f"{indent}{line.rstrip().removeprefix(own)}{last}{newline}", start + place, True))
         gone |= {*range(start, end + 1)}
-    return _joined(lines, moved, gone, _place(lines, found.method))
+    made = _joined(lines, moved, gone, _place(lines, found.method))
+    return made if _is_python(made[0]) else None
+
+
+def _is_python(text: str) -> bool:
+    """Whether a text can be read: a method that only made what is gone has no body any more."""
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _joined(
