@@ -15,7 +15,6 @@ from .views.counted import CountedView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
 from .views.handed_over import HandedOverView
-from .views.made_again import MadeAgainView
 from .views.made_inside import MadeInsideView
 from .views.made_on_call import MadeOnCallView
 from .views.methods import MethodsView
@@ -32,7 +31,6 @@ VIEWS: tuple[View, ...] = (
     ResumedView(),
     AveragedView(),
     HandedOverView(),
-    MadeAgainView(),
     MadeInsideView(),
     ScheduledView(),
     MadeOnCallView(),

@@ -8,9 +8,9 @@ from functools import partial
 from ..made_inside.on_call import find_on_call
 from ..made_inside.on_call_text import made_on_call
 from ..origin import Origin
+from ..program import Conversion, Mechanism, Outcome
 from ..recover.wanted_names import WantedNames
-from .made_again import made_by_modules
-from .way import MADE_ON_CALL, Blocked, Program, Way
+from .way import MADE_ON_CALL, UNCONVERTED, Blocked, Program, Way, as_it_is
 
 
 class MadeOnCallView:
@@ -28,8 +28,16 @@ class MadeOnCallView:
         if made is not None:
             text, lines, makers = made
             seen = program.moved(text, lines, MADE_ON_CALL)
-            yield Way(seen, Origin(program.text, lines), partial(made_by_modules, makers))
+            yield Way(seen, Origin(program.text, lines), partial(_finished, makers))
 
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
         """The program as it is."""
         return program
+
+
+def _finished(makers: tuple[int, ...], told: Conversion, result: Conversion) -> Conversion | Blocked:
+    """As it is, when modules make all of them."""
+    if result.outcome is not Outcome.CONVERTED or result.mechanism is Mechanism.FABRIC:
+        return Blocked(UNCONVERTED)
+    moved = {n for e in result.ledger if e.target == "configure_optimizers" for n in range(e.line, e.end_line + 1)}
+    return as_it_is(told, result) if {*makers} <= moved else Blocked("made-outside")
