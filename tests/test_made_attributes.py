@@ -19,6 +19,13 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
         "methods-that-make-an-optimizer-that-is-saved",
         "methods-that-make-an-optimizer-that-the-script-reads",
         "methods-that-make-the-optimizers-of-several-objects",
+        "object-that-trains-again-with-its-optimizer",
+        "object-whose-constructor-calls-behind-its-optimizer",
+        "object-whose-model-grows-before-it-trains",
+        "object-whose-model-grows-behind-its-optimizer",
+        "object-whose-part-changes-behind-its-optimizer",
+        "object-whose-rate-changes-behind-its-optimizer",
+        "object-whose-settings-change-behind-its-optimizer",
     ),
 )
 def test_an_attribute_that_others_read_stays(name: str) -> None:

@@ -15,8 +15,8 @@ from .views.counted import CountedView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
 from .views.handed_over import HandedOverView
-from .views.made_again import MadeAgainView
 from .views.made_inside import MadeInsideView
+from .views.made_on_call import MadeOnCallView
 from .views.methods import MethodsView
 from .views.modern import ModernView
 from .views.resumed import ResumedView
@@ -31,9 +31,9 @@ VIEWS: tuple[View, ...] = (
     ResumedView(),
     AveragedView(),
     HandedOverView(),
-    MadeAgainView(),
     MadeInsideView(),
     ScheduledView(),
+    MadeOnCallView(),
     MethodsView(),
     WrapperView(),
     CountedView(),

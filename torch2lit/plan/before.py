@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..recover.syntax import Scope
 from .draft import Draft
-from .making import statements_between
+from .statements_between import statements_between
 
 _CALLERS = 3
 

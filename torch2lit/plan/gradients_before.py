@@ -15,7 +15,6 @@ from ..recover.variables import Variable
 from .before import statements_before
 from .draft import Draft
 from .held_parameters import holds_every
-from .made_alike import made_alike
 from .making import on_the_way
 from .touched_gradients import touches
 from .zeroing import only_zeroes, zeroed
@@ -103,9 +102,7 @@ def _holds_all(draft: Draft, receiver: ast.expr, item: Item, optimizer: Variable
     if draft.variable(receiver, item.frame) is not optimizer:
         return holds_every(draft, receiver, item)
     key = draft.roles.key(optimizer.scope, optimizer.name)
-    if key is None:
-        return False
-    return len(draft.roles.bindings(key)) == 1 or made_alike(draft.roles, key[0], key[1])
+    return key is not None and len(draft.roles.bindings(key)) == 1
 
 
 def _around(draft: Draft, clearing: ast.stmt, statement: ast.stmt) -> Iterator[ast.AST]:

@@ -18,8 +18,9 @@ from ..recover.stepping import is_held
 from ..recover.syntax import Scope, dotted, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import Draft
-from .making import makers, statements_between
+from .making import makers
 from .scaled import scaled_optimizer
+from .statements_between import statements_between
 
 _TWO = 2
 _BOUND_AND_USED = 2

@@ -18,7 +18,7 @@ from ..recover.state_names import is_state
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .draft import Draft
-from .making import statements_between
+from .statements_between import statements_between
 
 _MOVES = {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "type", "load_state_dict_hook"}
 

@@ -11,21 +11,43 @@ import ast
 
 from ..recover.roles import Role
 from ..recover.state_names import is_attribute, is_whole, plain
-from ..recover.syntax import root_name
+from ..recover.syntax import root_name, walk
 from ..recover.variables import Variable
 from .draft import Draft
+from .statements_between import statements_between
 
 
 def only_the_program_shows(draft: Draft, variable: Variable) -> bool:
     """Whether the variables of the plain view are all that names an attribute: no other object is asked for it, and nobody gets this one."""
     view, name = draft.source.view, plain(variable.name)
-    if view is None or not is_attribute(variable.name) or view.family.is_module:
-        return False
-    if view.bound_outside is None or name in view.bound_outside or name in view.mentioned_elsewhere:
+    if view is None or not is_bound_plainly(draft, variable) or name in view.mentioned_elsewhere:
         return False
     if view.family.read_by_bases(name, view.raw.text) or _is_handed_on(draft):
         return False
     return not any(_asks_for(draft, node, name) for node in draft.source.all(ast.Attribute))
+
+
+def is_bound_plainly(draft: Draft, variable: Variable) -> bool:
+    """Whether a variable is an attribute of an object that is no module, and that no code outside of its class binds."""
+    view = draft.source.view
+    if view is None or not is_attribute(variable.name) or view.family.is_module:
+        return False
+    return view.bound_outside is not None and plain(variable.name) not in view.bound_outside
+
+
+def is_asked_first_in_loop(draft: Draft, variable: Variable, making: list[ast.stmt]) -> bool:
+    """Whether nothing between the making of an attribute and the loop reads it, in whatever way: the module may bind it as well."""
+    escapes, scope = draft.roles.escapes, draft.nest.entry.scope
+    if escapes is None:
+        return False
+    for statement in statements_between(draft, making[0].lineno):
+        if statement in making:
+            continue
+        read, written = escapes.through_calls(statement)
+        named = any(isinstance(n, ast.Name) and n.id == variable.name for n in walk(statement))
+        if named or variable.name in read | written or escapes.touches(statement, scope):
+            return False
+    return True
 
 
 def _is_handed_on(draft: Draft) -> bool:

@@ -14,7 +14,7 @@ from ..recover.roles import Key, Role
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .draft import Draft
-from .making import statements_between
+from .statements_between import statements_between
 
 
 def holds_no_optimizer(draft: Draft, scheduler: Variable) -> bool:

@@ -20,8 +20,9 @@ from ..recover.syntax import walk, walk_scope
 from ..recover.variables import Variable
 from ..recover.ways_on import ways_on
 from .draft import Draft
-from .made_attributes import only_the_program_shows
+from .made_attributes import is_bound_plainly
 from .same_parameters import SameParameters
+from .statements_between import statements_between
 from .surely_read import surely_read
 
 
@@ -69,23 +70,7 @@ def _is_of_entry(draft: Draft, variable: Variable) -> bool:
     """Whether the entry function makes what the loop finds: under a name of its own, or as an attribute that it alone binds."""
     if not is_state(variable.name):
         return variable.scope is draft.nest.entry.scope
-    return only_the_program_shows(draft, variable)
-
-
-def statements_between(draft: Draft, line: int) -> list[ast.stmt]:
-    """The statements of the entry scope between a line and the loop, in order, whole blocks included."""
-    found: list[ast.stmt] = []
-    node: ast.AST = draft.nest.outermost
-    for ancestor in draft.source.ancestors(node):
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(ancestor, name, None)
-            if isinstance(block, list) and node in block:
-                found.extend(s for s in block[: block.index(node)] if s.lineno > line)
-        if ancestor is draft.nest.entry.scope:
-            break
-        node = ancestor
-    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return sorted((s for s in found if not isinstance(s, definitions)), key=lambda s: s.lineno)
+    return is_bound_plainly(draft, variable)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from .handlers import read_in_handlers
 from .held_optimizers import Held, held_in, taken_out_of
 from .listed_optimizers import Listed, listed_optimizers, only_stepped
 from .loaded_states import Loaded, loaded_states, state_of
+from .made_attributes import is_asked_first_in_loop, only_the_program_shows
 from .made_with import clears, holds_no_optimizer, is_unread, settings_of
 from .making import Making, makers
 from .moved import moved_functions
@@ -62,6 +63,8 @@ class Configured:
     """The list of optimizers that is made there, when the loop knows them by it."""
     unread: list[ast.stmt] = field(default_factory=list)
     """Moved statements that make what nothing mentions again: they are written without its name."""
+    shared: bool = False
+    """Whether what is made are attributes of the script's object, which others read there as well."""
     templates: list[str] = field(default_factory=list)
     """How each expression is written, ``{}`` being itself: the script may take optimizers out of what it holds (``*{}``)."""
 
@@ -353,8 +356,11 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
         return
     loaded = loaded_states(draft, variables, statements)
     loads: list[ast.stmt] = [s for one in loaded for s in one.statements]
-    if not all(_is_reached_by_the_loop_alone(draft, v, [*statements, *idle], loads) for v in variables):
-        return
+    alone = [v for v in variables if _is_reached_by_the_loop_alone(draft, v, [*statements, *idle], loads)]
+    if len(alone) < len(variables):
+        if not _may_be_shared(draft, variables, [*statements, *idle]):
+            return
+        configured.shared = True
     for statement in idle:
         draft.removals[statement] = Removal("configure_optimizers", "configure_optimizers", "nothing has gradients yet")
     configured.loaded = loaded
@@ -362,8 +368,15 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
         _keep_state(draft, one)
     configured.moved, configured.held = statements, held
     configured.unread = [s for s in settings if is_unread(draft, s)]
-    configured.wrapped = all(_only_steps(draft, v) for v in configured.optimizers)
+    configured.wrapped = not configured.shared and all(_only_steps(draft, v) for v in configured.optimizers)
     _remove(draft, statements)
+
+
+def _may_be_shared(draft: Draft, variables: list[Variable], making: list[ast.stmt]) -> bool:
+    """Whether the module may bind attributes of the script's object, for whoever reads them: nobody does before the loop runs."""
+    if not all(is_state(v.name) for v in variables) or not _always_fits(draft, making[0]):
+        return False
+    return all(is_asked_first_in_loop(draft, v, making) for v in variables)
 
 
 def _keep_state(draft: Draft, one: Loaded) -> None:
@@ -412,7 +425,9 @@ def _is_reached_by_the_loop_alone(
     draft: Draft, variable: Variable, statements: list[ast.stmt], loads: list[ast.stmt]
 ) -> bool:
     """Whether the loop, and what surely comes after it, are all that reads the object under its name."""
-    if variable.name in read_in_handlers(draft):
+    if variable.name in read_in_handlers(draft) or (
+        is_state(variable.name) and not only_the_program_shows(draft, variable)
+    ):
         return False
     if variable.name in flow(statements_after(draft)).exposed and not _always_fits(draft, statements[0]):
         return False

@@ -42,6 +42,7 @@ from .no_arrays import NoArrays
 from .numbers import Numbers
 from .of_validation import OfValidation
 from .one_batch import runs_once
+from .returned_losses import returned_losses
 from .shown import Shown
 from .shown_numbers import root_of, shown_by_bar, shown_numbers
 from .state import State
@@ -156,14 +157,17 @@ class _Reporter:
         """Log the loss that a step only hands on, to a meter or to a sum whose mean is not known to be a number."""
         for hook in _STEPS:
             for place in self._places(hook):
-                site = self._site(place)
                 for kept in {n.id: n for n in kept_by(place.statement)}.values():
-                    if not site.is_loss(kept) or self._is_reduced(kept, place):
-                        continue
-                    name = log_name(kept, "") or "loss"
-                    if shown := self._name(name, place, kept, kept.id) or self._name_of_step(name, place, kept):
-                        reports = self.draft.reports.setdefault(place.statement, Reports())
-                        reports.after.append(Logged(shown, kept.id))
+                    self._keep_loss(place, kept)
+        for hook, item, kept in returned_losses(self.draft, _STEPS):
+            self._keep_loss(_Place(item, item.node, hook, 0, 0), kept)
+
+    def _keep_loss(self, place: _Place, kept: ast.Name) -> None:
+        if not self._site(place).is_loss(kept) or self._is_reduced(kept, place):
+            return
+        name = log_name(kept, "") or "loss"
+        if shown := self._name(name, place, kept, kept.id) or self._name_of_step(name, place, kept):
+            self.draft.reports.setdefault(place.statement, Reports()).after.append(Logged(shown, kept.id))
 
     def _name_of_step(self, name: str, place: _Place, kept: ast.Name) -> str:
         """The name of a loss of the step where a validation's hook tells the epoch's by the same word."""

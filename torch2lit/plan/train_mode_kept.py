@@ -22,10 +22,11 @@ from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
 from .before import statements_before
 from .draft import Draft
-from .making import makers, statements_between
+from .making import makers
 from .may_run import may_run
 from .modes import mode_calls, only_mode_call
 from .runs_again import runs_again
+from .statements_between import statements_between
 from .train_mode import made_in_train, may_switch_by
 
 _DEEPEST = 4

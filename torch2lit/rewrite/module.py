@@ -384,7 +384,7 @@ def _local_name(configured: Configured, name: str) -> str:
     """What the module calls an optimizer or scheduler while it makes it: an object's attribute by its own name, where nothing else has that."""
     short = plain(name)
     mentioned = {n.id for s in configured.moved for n in walk(s) if isinstance(n, ast.Name)}
-    return short if is_attribute(name) and short not in mentioned else name
+    return short if is_attribute(name) and short not in mentioned and not configured.shared else name
 
 
 def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter) -> list[str]:
@@ -397,6 +397,7 @@ def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter
         len(configured.moved) == 1
         and not claimed
         and not configured.loaded
+        and not configured.shared
         and isinstance(configured.moved[0], ast.Assign)
     )
     lines: list[str] = []

@@ -21,7 +21,6 @@ from typing import Any, Protocol
 from .digest import content_sha1, joined_sha1, state_sha1s, tensor_sha1, values_of
 from .events import Backward, LoaderStart, ModeChange, Save, SchedulerStep, Step, TensorFact, Trace, to_line
 from .owners import Owners
-from .relieved import Relieved
 from .set_up import SetUp
 
 DETAILED_STEPS = 100
@@ -133,7 +132,6 @@ class _Recorder:
         self._undo: list[Callable[[], object]] = []
         self._optimizers: dict[int, tuple[weakref.ref[Any], str, Owners]] = {}
         self._used = 0
-        self._relieved = Relieved()
         self._cleared = 0
         self._left: float | None = None
         self._starts: dict[int, str] = {}
@@ -319,14 +317,9 @@ class _Recorder:
     def _known(self, optimizer: Any, parameters: list[Any]) -> tuple[str, Owners]:
         reference, label, owners = self._optimizers.get(id(optimizer), (None, "", None))
         if owners is None or reference is None or reference() is not optimizer:
-            kind = type(optimizer).__name__
-            if (earlier := self._relieved.by(kind, parameters)) is not None:
-                self._optimizers[id(optimizer)] = (weakref.ref(optimizer), *earlier)
-                return earlier
-            label, owners = f"{kind}#{self._used}", Owners(parameters)
+            label, owners = f"{type(optimizer).__name__}#{self._used}", Owners(parameters)
             self._used += 1
             self._optimizers[id(optimizer)] = (weakref.ref(optimizer), label, owners)
-            self._relieved.add(kind, parameters, label, owners)
             self.trace.names[label] = owners.names
             self._tell("names", {label: owners.names})
             self._set_up.optimizer(label, optimizer, self._starts.get(id(optimizer), ""))

@@ -24,7 +24,7 @@ from ..recover.syntax import Seen, Source, source_of
 MODERN, SWITCHES, METHODS, INHERITED, WRAPPER = "modern", "switches", "methods", "inherited", "wrapper"
 FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE = "full-batch", "batch-source", "counted", "made-inside"
 RESUMED, HANDED_OVER, SCHEDULED, AVERAGED = "resumed", "handed-over", "scheduled", "averaged"
-MADE_AGAIN = "made-again"
+MADE_ON_CALL = "made-on-call"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
 ALL = frozenset(
@@ -42,7 +42,7 @@ ALL = frozenset(
         HANDED_OVER,
         SCHEDULED,
         AVERAGED,
-        MADE_AGAIN,
+        MADE_ON_CALL,
     )
 )
 

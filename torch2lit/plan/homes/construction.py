@@ -67,6 +67,8 @@ class Construction(Counters):
         if configured.listed is not None:
             self.give_listed_optimizers(configured.listed, several)
             return
+        if configured.shared:
+            return
         names = [v.name for v in configured.optimizers]
         for place, variable in enumerate(configured.optimizers):
             self.state.homes[variable] = one if len(names) == 1 else f"{several}[{place}]"
