@@ -1250,9 +1250,9 @@ SAME_TRAINING = (
         1,
         "random numbers before the validation do not matter",
         VALIDATION,
-        "if effects.rng and not",
-        "if False and not",
-        _trains("rng-drawn-before-validation"),
+        "if effects.rng and item not in early",
+        "if False and item not in early",
+        _trains("evaluation-with-a-draw-in-eval-mode-before"),
     ),
     Mutation(
         1,
