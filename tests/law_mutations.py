@@ -3673,6 +3673,22 @@ OF_AVERAGES = (
 OF_LIMITED = (
     Mutation(
         1,
+        "what data hold is replaced from outside by what draws",
+        STILL_DATA,
+        "if any(n.attr == attribute and id(n) not in stored for n in others):",
+        "if False:",
+        _text("evaluation-of-first-batches-whose-data-are-replaced"),
+    ),
+    Mutation(
+        1,
+        "a function that trains and evaluates is taken apart though it is called elsewhere",
+        "torch2lit/full_batch/regions.py",
+        "return function if len(mentions) == 1 and",
+        "return function if",
+        _text("full-batch-step-function-that-evaluates-called-twice"),
+    ),
+    Mutation(
+        1,
         "what draws numbers before an evaluation waits for a last batch that may be left",
         "torch2lit/plan/drawn_before.py",
         "or not runs_last_batch(draft) ",

@@ -63,11 +63,9 @@ def _full_batch(nest: Nest, roles: Roles, effects: EffectAnalysis) -> FullBatch 
     places = [(loop.body, Handed(roles, owner, owner, loop, effects))]
     if (function := _step_function(nest, roles)) is not None:
         places.append((function.body, Handed(roles, owner, function, loop, effects)))
-    for nothing in (False, _counts_epochs(loop)):
-        for body, handed in places:
-            if (found := _in_block(nest, loop, body, handed, nothing=nothing)) is not None:
-                return found
-    return None
+    ways = [(body, handed, nothing) for nothing in (False, _counts_epochs(loop)) for body, handed in places]
+    found = [one for body, handed, n in ways if (one := _in_block(nest, loop, body, handed, nothing=n)) is not None]
+    return next((one for one in found if one.evaluation is not None), found[0] if found else None)
 
 
 def _evaluation_alone(nest: Nest, roles: Roles, effects: EffectAnalysis) -> FullBatch | None:
