@@ -1250,8 +1250,8 @@ SAME_TRAINING = (
         1,
         "random numbers before the validation do not matter",
         VALIDATION,
-        "if effects.rng and item not in early",
-        "if False and item not in early",
+        "if effects.rng and not told",
+        "if False and not told",
         _trains("evaluation-with-a-draw-in-eval-mode-before"),
     ),
     Mutation(
@@ -3673,6 +3673,14 @@ OF_AVERAGES = (
 OF_LIMITED = (
     Mutation(
         1,
+        "a bar that has started the loader goes before a draw",
+        "torch2lit/plan/drawn_before.py",
+        "if drawing and bars and bars[0] < drawing[-1]:",
+        "if False:",
+        _text("bar-around-enumerate-before-a-draw-in-validation"),
+    ),
+    Mutation(
+        1,
         "what data hold is replaced from outside by what draws",
         STILL_DATA,
         "if any(n.attr == attribute and id(n) not in stored for n in others):",
@@ -3681,11 +3689,11 @@ OF_LIMITED = (
     ),
     Mutation(
         1,
-        "a function that trains and evaluates is taken apart though it is called elsewhere",
+        "a function that trains and evaluates is written anew though it stays in the text",
         "torch2lit/full_batch/regions.py",
         "return function if len(mentions) == 1 and",
         "return function if",
-        _text("full-batch-step-function-that-evaluates-called-twice"),
+        _text("full-batch-step-function-that-evaluates-named-again"),
     ),
     Mutation(
         1,
