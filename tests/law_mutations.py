@@ -1251,14 +1251,9 @@ SAME_TRAINING = (
         1,
         "random numbers before the validation do not matter",
         VALIDATION,
-        "if effects.rng and item not in early and not",
-        "if False and not",
-        _text(
-            "rng-drawn-before-validation",
-            "evaluation-with-a-draw-in-eval-mode-before",
-            "evaluation-with-a-draw-before-called-again",
-            "loader-counted-by-a-list-after-batches-left-out",
-        ),
+        "if effects.rng and not told",
+        "if False and not told",
+        _trains("evaluation-with-a-draw-in-eval-mode-before"),
     ),
     Mutation(
         1,
@@ -4081,6 +4076,30 @@ OF_AVERAGES = (
 )
 
 OF_LIMITED = (
+    Mutation(
+        1,
+        "a bar that has started the loader goes before a draw",
+        "torch2lit/plan/drawn_before.py",
+        "if drawing and bars and bars[0] < drawing[-1]:",
+        "if False:",
+        _text("bar-around-enumerate-before-a-draw-in-validation"),
+    ),
+    Mutation(
+        1,
+        "what data hold is replaced from outside by what draws",
+        STILL_DATA,
+        "if any(n.attr == attribute and id(n) not in stored for n in others):",
+        "if False:",
+        _text("evaluation-of-first-batches-whose-data-are-replaced"),
+    ),
+    Mutation(
+        1,
+        "a function that trains and evaluates is written anew though it stays in the text",
+        "torch2lit/full_batch/regions.py",
+        "return function if len(mentions) == 1 and",
+        "return function if",
+        _text("full-batch-step-function-that-evaluates-named-again"),
+    ),
     Mutation(
         1,
         "what draws numbers before an evaluation waits for a last batch that may be left",

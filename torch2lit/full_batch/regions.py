@@ -28,13 +28,15 @@ _EPOCH = re.compile(r"(?:\w+_)?(?:epochs?|ep)(?:_?(?:i|id|idx|num|no|n))?", re.I
 class FullBatch:
     """A loop over epochs whose every turn trains on the same whole set, and may evaluate on another one.
 
-    ``alone`` is the training when the evaluation stays as it is. Where the loop trains on batches of a loader there is an evaluation only.
+    ``alone`` is the training when the evaluation stays as it is. Where the loop trains on batches of a loader there is an evaluation only,
+    which may run over a loader ``further_down``, in a function that its own calls: that is the better validation, where it may be one.
     """
 
     loop: ast.For
     training: Part | None
     evaluation: Part | None
     alone: Part | None
+    further_down: bool = False
 
     def without_evaluation(self) -> FullBatch:
         """The same with the evaluation as it is."""
@@ -63,11 +65,9 @@ def _full_batch(nest: Nest, roles: Roles, effects: EffectAnalysis) -> FullBatch 
     places = [(loop.body, Handed(roles, owner, owner, loop, effects))]
     if (function := _step_function(nest, roles)) is not None:
         places.append((function.body, Handed(roles, owner, function, loop, effects)))
-    for nothing in (False, _counts_epochs(loop)):
-        for body, handed in places:
-            if (found := _in_block(nest, loop, body, handed, nothing=nothing)) is not None:
-                return found
-    return None
+    ways = [(body, handed, nothing) for nothing in (False, _counts_epochs(loop)) for body, handed in places]
+    found = [one for body, handed, n in ways if (one := _in_block(nest, loop, body, handed, nothing=n)) is not None]
+    return next((one for one in found if one.evaluation is not None), found[0] if found else None)
 
 
 def _evaluation_alone(nest: Nest, roles: Roles, effects: EffectAnalysis) -> FullBatch | None:
@@ -83,10 +83,11 @@ def _evaluation_alone(nest: Nest, roles: Roles, effects: EffectAnalysis) -> Full
         after = take_apart(roles.source, roles, nest).after
     except NotStraight:
         return None
-    if not steps or find_validation(roles.source, roles, nest, after) is not None:
+    over_loader = find_validation(roles.source, roles, nest, after)
+    if not steps or (over_loader is not None and not over_loader.around):
         return None
     evaluation = Evaluations(Handed(roles, owner, owner, loop, effects)).after(loop.body, steps[-1])
-    return FullBatch(loop, None, evaluation.part, None) if evaluation is not None else None
+    return FullBatch(loop, None, evaluation.part, None, over_loader is not None) if evaluation is not None else None
 
 
 def _in_block(nest: Nest, loop: ast.For, body: list[ast.stmt], handed: Handed, *, nothing: bool) -> FullBatch | None:

@@ -7,7 +7,10 @@ evaluate(model, val_loader)              →           if self.trainer.is_last_b
 
 from __future__ import annotations
 
+import ast
+
 from ..recover.items import Item
+from ..recover.loops import is_bar_call
 from ..recover.phases import Validation
 from .draft import Draft
 from .modes import mode_calls
@@ -22,7 +25,18 @@ def drawing_before(draft: Draft, found: Validation) -> list[Item]:
     if found.in_batch or not runs_last_batch(draft) or is_still_loader(draft, found.loop.base, found.frame):
         return []
     before = found.leading if found.every is not None else [*found.leading, *found.before]
-    drawing = [i for i, item in enumerate(before) if draft.effects_of(item).rng]
+    bars = [i for i, item in enumerate(before) if is_its_bar(found, item)]
+    drawing = [i for i, item in enumerate(before) if draft.effects_of(item).rng and i not in bars]
+    if drawing and bars and bars[0] < drawing[-1]:
+        return []  # the bar may have started the loader by then
     early = before[: drawing[-1] + 1] if drawing else []
     switched = any(mode_calls(draft, item) for item in early if item in found.before)
     return [i for i in early if i in found.leading] if switched else early
+
+
+def is_its_bar(found: Validation, item: Item) -> bool:
+    """Whether an item makes the bar around the evaluation's loader, which it starts where it counts what it shows."""
+    match item.node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if item.kind == "statement":
+            return name == found.loop.bar_name and item.frame is found.frame and is_bar_call(value)
+    return False

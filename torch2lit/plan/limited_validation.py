@@ -29,6 +29,8 @@ def limit_obstacle(draft: Draft, found: Validation) -> str:
         return ""
     if any(one.limit is None or one.frame.call is not one.call for one in found.all):
         return "`break` leaves the loop"
+    if draft.group is not None or draft.options.several_processes:
+        return "several processes would each take their own first batches"
     assert found.limit is not None
     given = _given(found)
     if given is None or not at_entry(draft, given, _outside(found)):

@@ -8,6 +8,7 @@ print(epoch, loss, val_loss)             →      ...
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 
 from ..recover.items import Item
@@ -17,6 +18,9 @@ from ..recover.variables import Variable
 from .draft import TRAINING_STEP, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Logged, Reports
 from .log_names import is_training_loss
 
+_OF_VALIDATION = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
+_TRAINING = re.compile(r"(?:^|_)(?:train|training|tr)(?:_|$)")
+
 
 def log_in_step(draft: Draft) -> None:
     """Move the losses that hooks of the validation log to the statements of the step that find them."""
@@ -24,7 +28,7 @@ def log_in_step(draft: Draft) -> None:
         return  # a logger has one point for each epoch then; of steps it has every 50th
     step = draft.hooks.get(TRAINING_STEP, [])
     names = {n.name for s in _statements(step) if (r := draft.reports.get(s)) for n in (*r.before, *r.after)}
-    for hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END):
+    for hook in _OF_VALIDATION:
         for item in draft.hooks.get(hook, []):
             for statement in _statements([item]):
                 reports = draft.reports.get(statement)
@@ -36,6 +40,23 @@ def log_in_step(draft: Draft) -> None:
                         reports.after.remove(one)
                         made, name = found
                         draft.reports.setdefault(made, Reports()).after.append(replace(one, value=name))
+                        names.add(one.name)
+    _log_returned(draft, step)
+
+
+def _log_returned(draft: Draft, step: list[Item]) -> None:
+    """Log what the step returns where the script tells a loss of its training, and only an evaluation finds it."""
+    hooks = [i for hook in _OF_VALIDATION for i in draft.hooks.get(hook, [])]
+    told = {n.name for s in _statements(hooks) if (r := draft.reports.get(s)) for n in (*r.before, *r.after)}
+    trained = [i for hook, items in draft.hooks.items() if hook not in _OF_VALIDATION for i in items]
+    known = {n.name for s in _statements(trained) if (r := draft.reports.get(s)) for n in (*r.before, *r.after)}
+    if not any(is_training_loss(n) and _TRAINING.search(n) for n in told) or any("loss" in n for n in known):
+        return
+    if not isinstance(draft.returned, ast.Name) or not step or "loss" in told:
+        return
+    one = Logged("loss", draft.returned.id)
+    if (found := _found_by(draft, one, Item(step[0].node, draft.nest.step_frame), step)) is not None:
+        draft.reports.setdefault(found[0], Reports()).after.append(replace(one, value=found[1]))
 
 
 def _statements(items: list[Item]) -> list[ast.stmt]:

@@ -87,15 +87,14 @@ def _is_element(value: ast.expr, own: str, places: set[str], definition: ast.Cla
 
 def _holds_data(definition: ast.ClassDef, attribute: str, roles: Names) -> bool:
     """Whether all that the class stores under an attribute is a list or a tensor that it has made itself."""
-    stored: list[ast.expr | None] = []
-    for node in walk(definition):
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        for target in targets:
-            if isinstance(target, ast.Attribute) and target.attr == attribute:
-                stored.append(node.value if isinstance(node, ast.Assign) else None)
-            elif any(isinstance(n, ast.Attribute) and n.attr == attribute for n in walk(target)):
-                return False
-    return bool(stored) and all(v is not None and _is_made(v, roles) for v in stored)
+    inside = [n for n in walk(definition) if isinstance(n, ast.Assign)]
+    stored = {id(t): n.value for n in inside for t in n.targets if isinstance(t, ast.Attribute) and t.attr == attribute}
+    others = [
+        n for n in walk(roles.source.tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store | ast.Del)
+    ]
+    if any(n.attr == attribute and id(n) not in stored for n in others):
+        return False
+    return bool(stored) and all(_is_made(value, roles) for value in stored.values())
 
 
 def _is_made(value: ast.expr, roles: Names) -> bool:

@@ -13,7 +13,7 @@ from ..recover.syntax import walk, walk_scope
 from .breaks import remove_break, validation_break
 from .changes import changed_names
 from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
-from .drawn_before import drawing_before
+from .drawn_before import drawing_before, is_its_bar
 from .entry_names import entry_text, written_in_loop
 from .kept_in_eval_mode import keep_where_mode_shows
 from .lengths import first_change
@@ -114,7 +114,8 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
         if item.kind == "statement" and controls(item.node):
             return "control flow stands before it"
         effects = draft.effects_of(item)
-        if effects.rng and item not in early and not is_still_loader(draft, found.loop.base, found.frame):
+        told = item in early or is_its_bar(found, item)
+        if effects.rng and not told and not is_still_loader(draft, found.loop.base, found.frame):
             return f"line {item.node.lineno} before it may draw random numbers or run the model"
         if effects.gradients:
             return f"line {item.node.lineno} before it touches gradients"

@@ -34,6 +34,8 @@ class FullBatchView:
         found = _without_sources(program, find_full_batches(program.nests, program.roles, program.path))
         if not found and (way := _made_once(program)) is not None:
             yield way
+        if any(one.further_down for one in found):
+            yield Way(replace(program, closed=program.closed | {FULL_BATCH}), Origin(program.text), _over_loaders)
         while found:
             new = derived(program.source, torch, found)
             left: list[FullBatch] = []
@@ -73,6 +75,13 @@ def _over_batches(told: Conversion, result: Conversion) -> Conversion | Blocked:
     """The conversion when its turns became epochs."""
     good = result.outcome is Outcome.CONVERTED and result.mechanism in (Mechanism.AUTOMATIC, Mechanism.MANUAL)
     return as_it_is(told, result) if good else Blocked(UNCONVERTED)
+
+
+def _over_loaders(told: Conversion, result: Conversion) -> Conversion | Blocked:
+    """The conversion when every evaluation over a loader became Lightning's validation."""
+    kept = any(finding.slug == "validation-kept" for finding in result.findings)
+    good = result.outcome is Outcome.CONVERTED and result.mechanism is not Mechanism.FABRIC
+    return as_it_is(told, result) if good and not kept else Blocked(UNCONVERTED)
 
 
 def _way(program: Program, new: Derived, left: list[FullBatch]) -> Way:
