@@ -6,9 +6,10 @@ import ast
 import builtins
 from collections.abc import Iterator
 
+from ..memory import once
 from ..recover.callees import is_imported
 from ..recover.effects import touches_gradients
-from ..recover.reached_files import reached_files
+from ..recover.reached_files import methods_reached
 from ..recover.roles import Roles
 from ..recover.syntax import walk, walk_scope
 from .draft import Draft
@@ -19,11 +20,12 @@ _MAKING = frozenset({"__init__", "__new__", "__post_init__"})
 
 def touches(draft: Draft, code: ast.AST) -> bool:
     """Whether the code may compute, change or clear gradients: yes rather than no."""
+    clean = once(("code that touches no gradients", draft.roles), set[ast.AST])
     waiting: list[tuple[ast.AST, Roles]] = [(code, draft.roles)]
     seen: set[ast.AST] = set()
     while waiting:
         node, roles = waiting.pop()
-        if node in seen:
+        if node in seen or node in clean:
             continue
         seen.add(node)
         for inner in walk(node) if isinstance(node, ast.FunctionDef) else walk_scope(node):
@@ -31,6 +33,7 @@ def touches(draft: Draft, code: ast.AST) -> bool:
                 return True
             if isinstance(inner, ast.Call):
                 waiting += _called(inner, roles)
+    clean |= seen  # and with them all that they call
     return False
 
 
@@ -59,9 +62,9 @@ def _named(called: ast.expr, roles: Roles) -> Iterator[tuple[ast.AST, Roles]]:
             names = frozenset({name})
         case _:
             names = _OBJECT
-    for file in reached_files(roles):
-        for definition in file.source.classes.values():
-            yield from _methods(definition, names, file)
+    methods = methods_reached(roles)
+    for name in sorted(names):
+        yield from methods.get(name, ())
 
 
 def _function(named: ast.expr, roles: Roles) -> tuple[ast.AST, Roles] | None:
