@@ -316,7 +316,7 @@ OF_METHODS = (
     Mutation(
         1,
         "gradients: what an object of another file's class does before the loop is not seen",
-        "torch2lit/plan/touched_gradients.py",
+        "torch2lit/recover/reached_files.py",
         "    for file in reached_files(roles):",
         "    for file in [roles]:",
         ("tests/test_programs.py::test_program_trains_the_same[several-files-passes-before-by-an-object]",),

@@ -46,13 +46,12 @@ def signals(n):
 
 
 class LitDenoiser(L.LightningModule):
-    def __init__(self, model, criterion, ema, val_loader, args):
+    def __init__(self, model, criterion, ema, args):
         super().__init__()
         self.save_hyperparameters(vars(args))
         self.model = model
         self.criterion = criterion
         self.ema = ema
-        self.val_loader = val_loader
 
     def on_train_epoch_start(self):
         self.model.train()
@@ -74,28 +73,33 @@ class LitDenoiser(L.LightningModule):
         if self.hparams.progress:
             self.log("loss", self.loss.item(), prog_bar=True)
             self.log("grad_norm", self.grad_norm.item(), prog_bar=True)
+        if self.trainer.is_last_batch:
+            self.ema.apply_shadow()
+
+    def on_validation_epoch_start(self):
+        self.val_sum = 0.0
+
+    def validation_step(self, batch, batch_idx):
+        noisy, clean = batch
+        self.val_sum += self.criterion(self.model(noisy), clean).item()
 
     def on_train_epoch_end(self):
-        self.ema.apply_shadow()
-        self.model.eval()
-        val_sum = 0.0
-        with torch.no_grad():
-            for noisy, clean in self.val_loader:
-                noisy, clean = noisy.to(self.device), clean.to(self.device)
-                val_sum += self.criterion(self.model(noisy), clean).item()
         torch.save(self.model.state_dict(), f"ema_{self.current_epoch + 1}.pt")
         self.ema.restore()
         print(
             f"epoch {self.current_epoch + 1}: train {self.loss_sum / len(self.trainer.train_dataloader):.6f},"
-            f" largest gradient {self.norm_max:.6f}, val with average {val_sum / len(self.val_loader):.6f}"
+            f" largest gradient {self.norm_max:.6f}, val with average {self.val_sum / len(self.trainer.val_dataloaders):.6f}"
         )
         self.log_dict(
             {
                 "loss_sum": self.loss_sum / len(self.trainer.train_dataloader),
                 "norm_max": self.norm_max,
-                "val_with_average": val_sum / len(self.val_loader),
+                "val_with_average": self.val_sum / len(self.trainer.val_dataloaders),
             }
         )
+
+    def on_validation_model_train(self):
+        pass  # the script stays in eval mode until it calls train() itself
 
     def configure_optimizers(self):
         return torch.optim.AdamW(self.model.parameters(), lr=self.hparams.lr)
@@ -120,7 +124,7 @@ def main():
     ema = EMA(model, args.ema_decay)
     criterion = nn.MSELoss()
 
-    lit_denoiser = LitDenoiser(model, criterion, ema, val_loader, args)
+    lit_denoiser = LitDenoiser(model, criterion, ema, args)
     trainer = L.Trainer(
         max_epochs=args.epochs,
         accelerator=device.type,
@@ -130,7 +134,7 @@ def main():
         enable_progress_bar=True,
         num_sanity_val_steps=0,
     )
-    trainer.fit(lit_denoiser, train_loader)
+    trainer.fit(lit_denoiser, train_loader, val_loader)
     torch.save(model.state_dict(), "last.pt")
 
 
