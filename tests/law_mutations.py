@@ -3607,6 +3607,38 @@ OF_PROGRAMS = (
 OF_BATCH_SOURCES = (
     Mutation(
         1,
+        "lists of batches: what the loop does to a list that a batch holds, the next epoch sees",
+        "torch2lit/batch_list/found.py",
+        "given = handed if own is scope else",
+        "given = () if own is scope else",
+        _trains("list-whose-samples-the-loop-changes"),
+    ),
+    Mutation(
+        1,
+        "lists of batches: a function may change the list that it is given of a batch",
+        "torch2lit/batch_list/found.py",
+        "else parameter_names(own) if not isinstance(own, ast.Module) else ()",
+        "else ()",
+        _trains("list-whose-samples-a-function-changes"),
+    ),
+    Mutation(
+        1,
+        "lists of batches: one that is handed on may be another list by then",
+        "torch2lit/batch_list/found.py",
+        " or not all(_only_looks(n, roles) for n in _mentions(key, roles))",
+        "",
+        _text("list-of-samples-that-is-shuffled"),
+    ),
+    Mutation(
+        1,
+        "lists of batches: Lightning moves what has a method for it",
+        "torch2lit/batch_list/found.py",
+        'f.name == "to"',
+        'f.name == "to!"',
+        _text("list-of-samples-that-can-be-moved"),
+    ),
+    Mutation(
+        1,
         "batch source: a list that the turn adds to goes through the Trainer's hands, as a copy",
         "torch2lit/batch_source/kept.py",
         "if any(self._is_changed(use) for use in uses):",

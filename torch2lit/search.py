@@ -10,6 +10,7 @@ from .files.edits import edits_between
 from .origin import after_one_another, origin_of_edits, told
 from .program import Conversion, Mechanism, Outcome
 from .views.averaged import AveragedView
+from .views.batch_list import BatchListView
 from .views.batch_source import BatchSourceView
 from .views.counted import CountedView
 from .views.folding import WrapperView
@@ -37,6 +38,7 @@ VIEWS: tuple[View, ...] = (
     MethodsView(),
     WrapperView(),
     CountedView(),
+    BatchListView(),
     FullBatchView(),
     BatchSourceView(),
 )

@@ -11,12 +11,36 @@ _KNOWN = {"batch_size", "generator"}
 
 
 def is_still(loader: Making) -> bool:
-    """Whether it is torch's own over a list that is written there, in its order, with a random generator that is nobody else's."""
+    """Whether it is torch's own over a plain list, in its order, with a random generator that is nobody else's."""
     call = loader.call
-    if loader.full_name not in DATA_LOADERS or len(call.args) != 1 or not isinstance(call.args[0], ast.List):
+    if loader.full_name not in DATA_LOADERS or len(call.args) != 1 or not _is_list(call.args[0], loader):
         return False
     given = {k.arg: k.value for k in call.keywords}
+    if _hands_on(given.get("collate_fn")):
+        del given["collate_fn"]
     match given.get("batch_size"), given.get("generator"):
         case ast.Constant(value=None), ast.Call(func=function, args=[], keywords=[]):
             return {*given} == _KNOWN and loader.roles.full_name(function) == "torch.Generator"
+    return False
+
+
+def _is_list(data: ast.expr, loader: Making) -> bool:
+    """Whether the data are a list that is written there, or a name that is bound once, to one that is written out or made of another one."""
+    if not isinstance(data, ast.Name):
+        return isinstance(data, ast.List)
+    key = loader.roles.key(loader.scope, data.id)
+    bindings = loader.roles.bindings(key) if key is not None else []
+    return (
+        len(bindings) == 1
+        and bindings[0].index is None
+        and isinstance(bindings[0].statement, ast.Assign)
+        and isinstance(bindings[0].value, ast.List | ast.ListComp)
+    )
+
+
+def _hands_on(function: ast.expr | None) -> bool:
+    """Whether a function gives what it gets: ``lambda batch: batch``."""
+    match function:
+        case ast.Lambda(args=ast.arguments(args=[ast.arg(arg=given)]), body=ast.Name(id=name)):
+            return given == name
     return False

@@ -1,0 +1,1 @@
+"""Lists that are looped over as the batches of a training: found, and written as loaders."""

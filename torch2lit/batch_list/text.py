@@ -1,0 +1,54 @@
+"""The same program with a loader over each list, made above the loop over the epochs."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+
+from ..files.lines import dominant_newline, split_lines
+from ..recover.syntax import Source
+from ..rewrite.formatting import format_code
+from .found import BatchList
+
+_WIDTH = 88
+_COMMENT = (
+    "# Each element of the list is a batch, as it is. A generator of its own keeps the",
+    "# loader from drawing the script's random numbers.",
+)
+
+
+def over_loaders(
+    source: Source, torch: str, found: list[BatchList]
+) -> tuple[str, dict[int, int], dict[str, BatchList]]:
+    """The text, the raw line of each line that has one, and the loop over each new loader; ``torch`` is what the script calls torch."""
+    lines, newline = split_lines(source.text), dominant_newline(source.text)
+    above: dict[int, list[str]] = {}
+    loaders: dict[str, BatchList] = {}
+    for one in found:
+        loader = _free_name(source, loaders)
+        loaders[loader] = one
+        first = source.lines[one.outermost.lineno - 1]
+        indent = first[: len(first) - len(first.lstrip())]
+        made = (
+            f"{loader} = {torch}.utils.data.DataLoader({one.name.id}, batch_size=None, "
+            f"collate_fn=lambda batch: batch, generator={torch}.Generator())"
+        )
+        new = [*_COMMENT, *format_code(made, max(40, _WIDTH - len(indent))).splitlines()]
+        above.setdefault(one.outermost.lineno, []).extend(f"{indent}{line}{newline}" for line in new)
+        _put(lines, one.name, loader)
+    text: list[str] = []
+    origins: dict[int, int] = {}
+    for number, line in enumerate(lines, start=1):
+        text += [*above.get(number, []), line]
+        origins[len(text)] = number
+    return "".join(text), origins, loaders
+
+
+def _free_name(source: Source, taken: dict[str, BatchList]) -> str:
+    several = itertools.chain(["loader", "train_loader"], (f"loader_{n}" for n in itertools.count(2)))
+    return next(name for name in several if name not in source.names and name not in taken)
+
+
+def _put(lines: list[str], name: ast.Name, loader: str) -> None:
+    line = lines[name.lineno - 1].encode()
+    lines[name.lineno - 1] = (line[: name.col_offset] + loader.encode() + line[name.end_col_offset or 0 :]).decode()
