@@ -94,10 +94,3 @@ class OfCopy(Search):
         if behind and isinstance(parent, ast.Attribute) and parent.attr in ("state_dict", "parameters", "eval"):
             return
         super()._check_use(use, batches)
-
-    def _check_modes(self, uses: tuple[ast.Name, ...], batches: ast.stmt) -> None:
-        off = any(isinstance(s, ast.Expr) and "eval" in ast.unparse(s) for s in self._dropped())
-        if not off or any(isinstance(p := self.source.parents[u], ast.Attribute) and p.attr == "train" for u in uses):
-            super()._check_modes(uses, batches)
-            return
-        self._check_trains(batches)
