@@ -38,6 +38,7 @@ STOREYS = (
         "unchanged",
         "unused_skips",
         "full_batch",
+        "batch_list",
         "batch_source",
         "made_inside",
         "resuming",
