@@ -3625,8 +3625,8 @@ OF_BATCH_SOURCES = (
         1,
         "lists of batches: one that is handed on may be another list by then",
         "torch2lit/batch_list/found.py",
-        " or not all(_only_looks(n, roles) for n in _mentions(key, roles))",
-        "",
+        "if not all(_only_looks(n, nest, roles) for n in _mentions(key, roles)):",
+        "if False:",
         _text("list-of-samples-that-is-shuffled"),
     ),
     Mutation(

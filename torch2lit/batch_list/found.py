@@ -53,7 +53,9 @@ def _batch_list(nest: Nest, roles: Roles, path: str) -> BatchList | None:
     if not isinstance(loop.base, ast.Name) or not isinstance(loop.node, ast.For) or loop.bar_name is not None:
         return None
     key = roles.key(nest.entry.scope, loop.base.id)
-    if key is None or not _is_plain_list(key, roles) or not all(_only_looks(n, roles) for n in _mentions(key, roles)):
+    if key is None or not _is_plain_list(key, roles):
+        return None
+    if not all(_only_looks(n, nest, roles) for n in _mentions(key, roles)):
         return None
     if _changes_elements(loop.node, loop.items, nest.entry.scope, roles, path):
         return None
@@ -78,8 +80,8 @@ def _mentions(key: Key, roles: Roles) -> Many[ast.Name]:
             yield node
 
 
-def _only_looks(name: ast.Name, roles: Roles) -> bool:
-    """Whether a mention of the list reads it, or one of its elements, and hands neither on."""
+def _only_looks(name: ast.Name, nest: Nest, roles: Roles) -> bool:
+    """Whether a mention of the list reads it, or before and behind the training one of its elements, and hands the list to nobody."""
     parents = roles.source.parents
     parent = parents[name]
     match parent:
@@ -87,10 +89,18 @@ def _only_looks(name: ast.Name, roles: Roles) -> bool:
             return over is name
         case ast.Call(func=ast.Name(id="len" | "enumerate" | "tqdm"), args=[first, *_]):
             return first is name
-        case ast.Subscript(value=owner, ctx=ast.Load()):
-            above = parents[parent]
-            return owner is name and not isinstance(above, ast.Attribute | ast.Subscript | ast.AugAssign)
+        case ast.Subscript(value=owner) if owner is name:
+            element: ast.AST = parent
+            while isinstance(above := parents[element], ast.Subscript) and above.value is element:
+                element = above
+            read = isinstance(getattr(element, "ctx", None), ast.Load) and not isinstance(above, ast.Attribute)
+            outside = roles.source.scope_of(name) is nest.entry.scope and not _is_in(name, nest.outermost, roles)
+            return read and outside
     return False
+
+
+def _is_in(node: ast.AST, statement: ast.stmt, roles: Roles) -> bool:
+    return statement in roles.source.ancestors(node)
 
 
 def _changes_elements(loop: ast.For, items: ast.expr, scope: Scope, roles: Roles, path: str) -> bool:
