@@ -4110,6 +4110,14 @@ OF_AVERAGES = (
 OF_LIMITED = (
     Mutation(
         1,
+        "a draw of the epoch behind its switch to eval mode goes to the batches, and the switch with it",
+        "torch2lit/plan/drawn_before.py",
+        "if any(mode_calls(draft, item) for item in leading):",
+        "if False:",
+        _trains("evaluation-in-the-epoch-with-a-draw-in-eval-mode-before"),
+    ),
+    Mutation(
+        1,
         "a bar that has started the loader goes before a draw",
         "torch2lit/plan/drawn_before.py",
         "if drawing and bars and bars[0] < drawing[-1]:",

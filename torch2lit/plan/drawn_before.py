@@ -30,8 +30,11 @@ def drawing_before(draft: Draft, found: Validation) -> list[Item]:
     if drawing and bars and bars[0] < drawing[-1]:
         return []  # the bar may have started the loader by then
     early = before[: drawing[-1] + 1] if drawing else []
+    leading = [i for i in early if i in found.leading]
+    if any(mode_calls(draft, item) for item in leading):
+        return []  # the validation would not know its mode
     switched = any(mode_calls(draft, item) for item in early if item in found.before)
-    return [i for i in early if i in found.leading] if switched else early
+    return leading if switched else early
 
 
 def is_its_bar(found: Validation, item: Item) -> bool:
