@@ -4109,6 +4109,14 @@ OF_AVERAGES = (
 
 OF_LIMITED = (
     Mutation(
+        7,
+        "an inner function of an evaluation is called once more by the outer one",
+        VALIDATION,
+        "inside |= {id(n) for n in walk(function)} if function.name in names else set()",
+        "pass",
+        _text("evaluation-by-an-inner-function-that-runs-twice"),
+    ),
+    Mutation(
         1,
         "a draw of the epoch behind its switch to eval mode goes to the batches, and the switch with it",
         "torch2lit/plan/drawn_before.py",

@@ -175,6 +175,8 @@ def _other_evaluations(draft: Draft, found: Validation) -> bool:
     inside = {id(n) for n in walk(outermost)}
     for frame in (draft.nest.inner, draft.nest.step_frame):
         inside |= {id(n) for n in walk(frame.scope)} if frame.scope is not draft.nest.entry.scope else set()
+    for function in draft.source.functions:
+        inside |= {id(n) for n in walk(function)} if function.name in names else set()
     return any(id(call) in inside for call in others)
 
 
