@@ -30,12 +30,13 @@ class Traced:
         """Run the function as the process of this rank, and record it."""
         import torch
 
-        trace, copy_on_write, outside = (
-            importlib.import_module(f"{_PACKAGE}.{name}") for name in ("trace", "copy_on_write", "outside")
+        trace, copy_on_write, outside, together = (
+            importlib.import_module(f"{_PACKAGE}.{name}") for name in ("trace", "copy_on_write", "outside", "together")
         )
         torch.set_num_threads(1)
         torch.backends.mps.is_available = lambda: False
         control = self.control
+        together.keep(control["limit"], control["together"][:1], 0)
         with open(control["spawned"].format(rank=rank), "w", encoding="utf-8", buffering=1) as events:
             written = outside.Outside(control["outside"], control["stage"])
             copy_on_write.guard(control["mirror"], control["protected"], written.tell)
@@ -48,6 +49,7 @@ class Traced:
                 dump_to=control["dump_to"] if rank == 0 else None,
             ):
                 self.function(rank, *args)
+        together.end_spawned()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Made(), (self.function, self.control)
