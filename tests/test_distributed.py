@@ -17,7 +17,11 @@ from torch2lit.verify.compare import Comparison, compare
 from torch2lit.verify.run import Request, Run, run_script
 from torch2lit.verify.workspace import build
 
-pytestmark = [pytest.mark.needs("torch", "lightning"), pytest.mark.usefixtures("warm")]
+pytestmark = [
+    pytest.mark.needs("torch", "lightning"),
+    pytest.mark.usefixtures("warm"),
+    pytest.mark.xdist_group("ports"),  # scripts that start their own processes meet at a port that they name
+]
 DISTRIBUTED = [name for name in names() if case(name).processes is not None]
 MISTAKES = [(name, *mistake) for name in DISTRIBUTED for mistake in case(name).mistakes]
 
