@@ -19,6 +19,7 @@ from ..recover.effects import effects_of
 from ..recover.loops import Iterable
 from ..recover.names import parameter_names, target_names
 from ..recover.nest import Nest
+from ..recover.plain_lists import is_plain_list
 from ..recover.roles import Key, Roles
 from ..recover.syntax import Scope, walk
 
@@ -32,9 +33,8 @@ _CHANGING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class BatchList:
-    """A loop over batches, the name of the list in its head, and the statement that becomes the Trainer's call."""
+    """The name of a list in the head of a loop over batches, and the statement that becomes the Trainer's call."""
 
-    loop: ast.For
     name: ast.Name
     outermost: ast.stmt
 
@@ -53,24 +53,13 @@ def _batch_list(nest: Nest, roles: Roles, path: str) -> BatchList | None:
     if not isinstance(loop.base, ast.Name) or not isinstance(loop.node, ast.For) or loop.bar_name is not None:
         return None
     key = roles.key(nest.entry.scope, loop.base.id)
-    if key is None or not _is_plain_list(key, roles):
+    if key is None or not is_plain_list(key, roles) or roles.rebound_unseen(key):
         return None
     if not all(_only_looks(n, nest, roles) for n in _mentions(key, roles)):
         return None
     if _changes_elements(loop.node, loop.items, nest.entry.scope, roles, path):
         return None
-    return BatchList(loop.node, loop.base, nest.outermost)
-
-
-def _is_plain_list(key: Key, roles: Roles) -> bool:
-    """Whether a name is bound once, to a list that is written out or made of another one."""
-    bindings = roles.bindings(key)
-    if len(bindings) != 1 or bindings[0].index is not None or roles.rebound_unseen(key):
-        return False
-    match bindings[0].statement, bindings[0].value:
-        case ast.Assign(targets=[ast.Name()]), ast.ListComp() | ast.List(elts=[_, *_]):
-            return True
-    return False
+    return BatchList(loop.base, nest.outermost)
 
 
 def _mentions(key: Key, roles: Roles) -> Many[ast.Name]:
@@ -94,13 +83,11 @@ def _only_looks(name: ast.Name, nest: Nest, roles: Roles) -> bool:
             while isinstance(above := parents[element], ast.Subscript) and above.value is element:
                 element = above
             read = isinstance(getattr(element, "ctx", None), ast.Load) and not isinstance(above, ast.Attribute)
-            outside = roles.source.scope_of(name) is nest.entry.scope and not _is_in(name, nest.outermost, roles)
+            outside = roles.source.scope_of(name) is nest.entry.scope and nest.outermost not in roles.source.ancestors(
+                name
+            )
             return read and outside
     return False
-
-
-def _is_in(node: ast.AST, statement: ast.stmt, roles: Roles) -> bool:
-    return statement in roles.source.ancestors(node)
 
 
 def _changes_elements(loop: ast.For, items: ast.expr, scope: Scope, roles: Roles, path: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 
 from ..files.lines import dominant_newline, split_lines
+from ..recover.line_text import put, with_lines_above
 from ..recover.syntax import Source
 from ..rewrite.formatting import format_code
 from .found import BatchList
@@ -17,16 +17,14 @@ _COMMENT = (
 )
 
 
-def over_loaders(
-    source: Source, torch: str, found: list[BatchList]
-) -> tuple[str, dict[int, int], dict[str, BatchList]]:
-    """The text, the raw line of each line that has one, and the loop over each new loader; ``torch`` is what the script calls torch."""
+def over_loaders(source: Source, torch: str, found: list[BatchList]) -> tuple[str, dict[int, int], set[str]]:
+    """The text, the raw line of each line that has one, and the new loaders; ``torch`` is what the script calls torch."""
     lines, newline = split_lines(source.text), dominant_newline(source.text)
     above: dict[int, list[str]] = {}
-    loaders: dict[str, BatchList] = {}
+    loaders: set[str] = set()
     for one in found:
         loader = _free_name(source, loaders)
-        loaders[loader] = one
+        loaders.add(loader)
         first = source.lines[one.outermost.lineno - 1]
         indent = first[: len(first) - len(first.lstrip())]
         made = (
@@ -35,20 +33,10 @@ def over_loaders(
         )
         new = [*_COMMENT, *format_code(made, max(40, _WIDTH - len(indent))).splitlines()]
         above.setdefault(one.outermost.lineno, []).extend(f"{indent}{line}{newline}" for line in new)
-        _put(lines, one.name, loader)
-    text: list[str] = []
-    origins: dict[int, int] = {}
-    for number, line in enumerate(lines, start=1):
-        text += [*above.get(number, []), line]
-        origins[len(text)] = number
-    return "".join(text), origins, loaders
+        put(lines, one.name, loader)
+    return *with_lines_above(lines, above), loaders
 
 
-def _free_name(source: Source, taken: dict[str, BatchList]) -> str:
+def _free_name(source: Source, taken: set[str]) -> str:
     several = itertools.chain(["loader", "train_loader"], (f"loader_{n}" for n in itertools.count(2)))
     return next(name for name in several if name not in source.names and name not in taken)
-
-
-def _put(lines: list[str], name: ast.Name, loader: str) -> None:
-    line = lines[name.lineno - 1].encode()
-    lines[name.lineno - 1] = (line[: name.col_offset] + loader.encode() + line[name.end_col_offset or 0 :]).decode()

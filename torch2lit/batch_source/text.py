@@ -19,6 +19,7 @@ import re
 from dataclasses import dataclass, field
 
 from ..files.lines import dominant_newline, split_lines
+from ..recover.line_text import put
 from ..recover.lines_in_strings import lines_in_strings
 from ..recover.syntax import Source, blocks
 from ..rewrite.formatting import format_code
@@ -95,7 +96,7 @@ class _Writer:
         self.classes[name] = one
         for node in sorted(one.inside, key=lambda n: (n.lineno, n.col_offset), reverse=True):
             if self._is_held(node, one):
-                self._replace(node, f"self.{node.id}")
+                put(self.lines, node, f"self.{node.id}")
         heads = [line for head in one.heads for line in self._moved([head])]
         moved = self._moved([*one.made], leads=one.loop.body[0] is one.made[0]) if one.made else []
         if one.argument is not None:
@@ -215,11 +216,6 @@ class _Writer:
         self.lines[line - 1] = f"{before}for {targets} in {iterated}{rest}{self.newline}"
 
     # ---- places
-
-    def _replace(self, node: ast.expr, new: str) -> None:
-        line = self.lines[node.lineno - 1].encode()
-        start, end = node.col_offset, node.end_col_offset or 0
-        self.lines[node.lineno - 1] = (line[:start] + new.encode() + line[end:]).decode()
 
     def _place(self, loop: ast.For) -> int:
         """The line of the statement at module level that holds the loop, or of the comments that stand over it."""

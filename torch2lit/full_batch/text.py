@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..files.lines import dominant_newline, split_lines
+from ..recover.line_text import put, with_lines_above
 from ..recover.lines_in_strings import lines_in_strings
 from ..recover.syntax import Source, walk
 from ..rewrite.formatting import format_code
@@ -80,13 +81,8 @@ class _Writer:
     def written(self, found: list[FullBatch]) -> Derived:
         for one in found:
             self._add(one)
-        lines: list[str] = []
-        origins: dict[int, int] = {}
-        for number, line in enumerate(self.lines, start=1):
-            lines += self.above.get(number, [])
-            lines.append(line)
-            origins[len(lines)] = number
-        return Derived("".join(lines), origins, {new: name for name, new in self.new_names.items()}, self.loaders)
+        text, origins = with_lines_above(self.lines, self.above)
+        return Derived(text, origins, {new: name for name, new in self.new_names.items()}, self.loaders)
 
     def _add(self, one: FullBatch) -> None:
         indent = self._indent(one.loop)
@@ -129,10 +125,7 @@ class _Writer:
         inside = {id(n) for f in nodes if isinstance(f, ast.JoinedStr) for n in walk(f)}
         found = [n for n in nodes if isinstance(n, ast.Name) and n.id in names and id(n) not in inside]
         for node in sorted(found, key=lambda n: (n.lineno, n.col_offset), reverse=True):  # places before it stay right
-            line = self.lines[node.lineno - 1].encode()
-            start, end = node.col_offset, node.end_col_offset or 0
-            new = self._new_name(node.id)
-            self.lines[node.lineno - 1] = (line[:start] + new.encode() + line[end:]).decode()
+            put(self.lines, node, self._new_name(node.id))
 
     def _new_name(self, name: str) -> str:
         if name not in self.new_names:

@@ -29,7 +29,8 @@ def take_fixed_parameters(draft: Draft) -> dict[Variable, Argument]:
         for item in items:
             variable = draft.variables.of(item.frame, item.target) if item.target else None
             if variable is not None and (
-                _is_fixed(draft, item, variable, everything) or _is_read_elsewhere(draft, item, variable, hook)
+                _is_fixed(draft, item, variable, everything)
+                or _is_read_elsewhere(draft, item, variable, hook, everything)
             ):
                 assert item.value is not None and item.frame.caller is not None
                 found[variable] = (item.value, item.frame.caller)
@@ -55,18 +56,18 @@ def _is_number(item: Item) -> bool:
     return isinstance(item.value, ast.Constant) and type(item.value.value) in (int, float)
 
 
-def _is_read_elsewhere(draft: Draft, item: Item, variable: Variable, hook: str) -> bool:
+def _is_read_elsewhere(draft: Draft, item: Item, variable: Variable, hook: str, everything: list[Item]) -> bool:
     """Whether a parameter is a number that is written out, and read once, in another hook than the one that would bind it, or not at all."""
-    if not _is_number(item) or len(_writers(draft, variable, draft.all_items())) != 1:
+    if not _is_number(item) or len(_writers(draft, variable, everything)) != 1:
         return False
     readers = {place for place, items in draft.hooks.items() if variable in draft.variables.sequence(items).read}
-    return readers != {hook} and _reads(draft, variable) < 2
+    return readers != {hook} and _reads(draft, variable, everything) < 2
 
 
-def _reads(draft: Draft, variable: Variable) -> int:
+def _reads(draft: Draft, variable: Variable, everything: list[Item]) -> int:
     loads = (
         (node.id, frame)
-        for item in draft.all_items()
+        for item in everything
         for part, frame in parts(item)
         for node in walk(part)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)

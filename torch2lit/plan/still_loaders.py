@@ -6,6 +6,7 @@ import ast
 
 from ..recover.loops import DATA_LOADERS
 from ..recover.makings import Making
+from ..recover.plain_lists import is_plain_list
 
 _KNOWN = {"batch_size", "generator"}
 
@@ -25,17 +26,11 @@ def is_still(loader: Making) -> bool:
 
 
 def _is_list(data: ast.expr, loader: Making) -> bool:
-    """Whether the data are a list that is written there, or a name that is bound once, to one that is written out or made of another one."""
+    """Whether the data are a list that is written there, or the name of a plain one."""
     if not isinstance(data, ast.Name):
         return isinstance(data, ast.List)
     key = loader.roles.key(loader.scope, data.id)
-    bindings = loader.roles.bindings(key) if key is not None else []
-    return (
-        len(bindings) == 1
-        and bindings[0].index is None
-        and isinstance(bindings[0].statement, ast.Assign)
-        and isinstance(bindings[0].value, ast.List | ast.ListComp)
-    )
+    return key is not None and is_plain_list(key, loader.roles)
 
 
 def _hands_on(function: ast.expr | None) -> bool:

@@ -67,8 +67,13 @@ def _meet(own: Path, folder: Path, files: list[Path], text: str) -> bool:
         return True
     if _BY_NAME.search(here) or _BY_NAME.search(text):
         return True
-    name = own.parent.name if own.stem == "__init__" else own.stem
+    name = module_name(own)
     return name in text and re.search(IMPORTED.format(re.escape(name)), text) is not None
+
+
+def module_name(file: Path) -> str:
+    """The last part of the name by which a file is imported."""
+    return file.parent.name if file.stem == "__init__" else file.stem
 
 
 def files_below(folder: Path, suffixes: tuple[str, ...] = (".py",)) -> list[Path]:

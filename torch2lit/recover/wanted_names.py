@@ -19,7 +19,7 @@ from ..files.reading import read_text
 from ..memory import once, tree_of
 from ..trees import all_of
 from .neighbours import Neighbours, neighbours_of
-from .project_text import IMPORTED, files_below
+from .project_text import IMPORTED, files_below, module_name
 from .syntax import dotted, remembered, walk
 
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
@@ -61,7 +61,7 @@ def _takers(path: str, changed: Mapping[Path, str]) -> dict[str, list[Path]]:
     if not path or path == "-" or not is_file(own := Path(path)) or own.suffix != ".py":
         return {}
     own = own.resolve()
-    name = own.parent.name if own.stem == "__init__" else own.stem
+    name = module_name(own)
     found: dict[str, list[Path]] = {}
     for file in files_below(_root(own), (".py", ".ipynb")):
         if file.name == own.name and file.resolve() == own:

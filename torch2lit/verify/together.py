@@ -67,14 +67,16 @@ def end() -> None:
     """End as a script that came to its end, without taking apart what it holds. Does not return."""
     vars(threading)["_shutdown"]()
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(0)
+    _stop()
 
 
 def end_spawned() -> None:
     """End a process that another one has spawned, behind what its queues still send. Does not return."""
     vars(multiprocessing.util)["_exit_function"]()
+    _stop()
+
+
+def _stop() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)
