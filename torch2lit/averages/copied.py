@@ -17,7 +17,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..recover.roles import Roles
@@ -194,7 +194,7 @@ def switched_off(roles: Roles, statement: ast.stmt, average: str) -> bool:
     return False
 
 
-def plain_uses(roles: Roles, names: Iterator[ast.Name], after: int, before: int) -> ast.Name | None:
+def plain_uses(roles: Roles, names: Iterable[ast.Name], after: int, before: int) -> ast.Name | None:
     """The first mention between two lines by which a model may get other weights."""
     for name in names:
         if not after < name.lineno < before:

@@ -14,7 +14,6 @@ model itself must be in nothing but the training, and the average in nothing but
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..recover.nest import Nest
@@ -62,7 +61,7 @@ class Search:
         average = self._key(self.made.targets[0])
         dropped = self._dropped()
         gone = [update, *dropped]
-        named = [n for n in self._mentions(average) if n is not self.made.targets[0]]
+        named = [n for n in self.roles.mentions(average) if n is not self.made.targets[0]]
         uses = tuple(n for n in named if not any(_within(n, s) for s in gone))
         for use in uses:
             self._check_use(use, place)
@@ -227,7 +226,7 @@ class Search:
 
     def _check_model(self, key: Key, model: str, update: ast.stmt, batches: ast.stmt) -> None:
         """Whether the model itself is in nothing but the training."""
-        for node in self._mentions(key):
+        for node in self.roles.mentions(key):
             if node.lineno < self.nest.outermost.lineno and self.source.scope_of(node) is self.entry:
                 continue
             parent = self.source.parents[node]
@@ -244,11 +243,6 @@ class Search:
         if key is None or key[0] is not self.entry or self.roles.rebound_unseen(key):
             raise Stays(self.made, "it may be another one later")
         return key
-
-    def _mentions(self, key: Key) -> Iterator[ast.Name]:
-        for node in self.source.all(ast.Name):
-            if node.id == key[1] and self.roles.key(self.source.scope_of(node), node.id) == key:
-                yield node
 
 
 def _is(node: ast.expr, name: str) -> bool:

@@ -48,7 +48,7 @@ class OfCopy(Search):
         if not without_buffers(self.roles):
             raise Stays(self.made, "the model may have buffers, of which the copy keeps the first ones")
         start, end = self.made.lineno, self.nest.outermost.lineno
-        if (other := plain_uses(self.roles, self._mentions(self._key(model)), start, end)) is not None:
+        if (other := plain_uses(self.roles, self.roles.mentions(self._key(model)), start, end)) is not None:
             raise Stays(other, f"`{model.id}` may get other weights before the loop")
         return model, f"{FROM_START}(avg_fn={self._rule(model)}, use_buffers=False)"
 

@@ -11,7 +11,6 @@ Lightning takes a list for several loaders, and hands over containers that it ha
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable as Many
 from dataclasses import dataclass
 
 from ..plan.may_run import may_run
@@ -20,7 +19,7 @@ from ..recover.loops import Iterable
 from ..recover.names import parameter_names, target_names
 from ..recover.nest import Nest
 from ..recover.plain_lists import is_plain_list
-from ..recover.roles import Key, Roles
+from ..recover.roles import Roles
 from ..recover.syntax import Scope, walk
 
 _CHANGING = frozenset(
@@ -55,18 +54,11 @@ def _batch_list(nest: Nest, roles: Roles, path: str) -> BatchList | None:
     key = roles.key(nest.entry.scope, loop.base.id)
     if key is None or not is_plain_list(key, roles) or roles.rebound_unseen(key):
         return None
-    if not all(_only_looks(n, nest, roles) for n in _mentions(key, roles)):
+    if not all(_only_looks(n, nest, roles) for n in roles.mentions(key) if isinstance(n.ctx, ast.Load)):
         return None
     if _changes_elements(loop.node, loop.items, nest.entry.scope, roles, path):
         return None
     return BatchList(loop.base, nest.outermost)
-
-
-def _mentions(key: Key, roles: Roles) -> Many[ast.Name]:
-    scope_of = roles.source.scope_of
-    for node in roles.source.all(ast.Name):
-        if node.id == key[1] and isinstance(node.ctx, ast.Load) and roles.key(scope_of(node), node.id) == key:
-            yield node
 
 
 def _only_looks(name: ast.Name, nest: Nest, roles: Roles) -> bool:

@@ -104,11 +104,7 @@ def _number(limit: ast.expr, roles: Roles, scope: Scope) -> int | None:
 
 
 def _stored(key: tuple[Scope, str] | None, roles: Roles) -> int:
-    return sum(
-        n.id == key[1] and not isinstance(n.ctx, ast.Load) and roles.key(roles.source.scope_of(n), n.id) == key
-        for n in roles.source.all(ast.Name)
-        if key is not None
-    )
+    return sum(not isinstance(n.ctx, ast.Load) for n in roles.mentions(key)) if key is not None else 0
 
 
 def _bound_nowhere_else(name: str, scope: Scope, roles: Roles, counts: ast.AugAssign) -> bool:

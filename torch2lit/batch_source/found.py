@@ -410,11 +410,7 @@ class _Finder:
         """Whether the name gets its first value before the training, as often as that runs, and nothing but the source needs it."""
         if scope is not self.nest.entry.scope or self.roles.rebound_unseen((scope, name)):
             return False
-        stores = [
-            n
-            for n in self.source.all(ast.Name)
-            if n.id == name and id(n) not in taken and self.roles.key(self.source.scope_of(n), name) == (scope, name)
-        ]
+        stores = [n for n in self.roles.mentions((scope, name)) if id(n) not in taken]
         if len(stores) != 1 or isinstance(stores[0].ctx, ast.Load):
             return False
         first, outermost = self.source.statement_of(stores[0]), self.nest.outermost

@@ -160,18 +160,14 @@ def _values(source: Source, roles: Roles, node: ast.expr | None) -> tuple[tuple[
     return None, False
 
 
-def _stores(source: Source, roles: Roles, key: Key) -> list[ast.Name]:
-    return [
-        n
-        for n in source.all(ast.Name)
-        if n.id == key[1] and not isinstance(n.ctx, ast.Load) and roles.key(source.scope_of(n), n.id) == key
-    ]
+def _stores(roles: Roles, key: Key) -> list[ast.Name]:
+    return [n for n in roles.mentions(key) if not isinstance(n.ctx, ast.Load)]
 
 
 def _only_value(source: Source, roles: Roles, key: Key) -> ast.expr | None:
     """What a name holds wherever it is read, when one statement alone gives it a value."""
     bindings = roles.bindings(key)
-    if len(_stores(source, roles, key)) != 1 or len(bindings) != 1 or bindings[0].index is not None:
+    if len(_stores(roles, key)) != 1 or len(bindings) != 1 or bindings[0].index is not None:
         return None
     if roles.rebound_unseen(key) or (not isinstance(key[0], ast.Module) and key[1] in parameter_names(key[0])):
         return None
@@ -225,7 +221,7 @@ class _Values:
         scope, name = key
         if (value := _only_value(self.source, self.roles, key)) is not None:
             return self.of(value, depth + 1)
-        if isinstance(scope, ast.Module) or name not in parameter_names(scope) or _stores(self.source, self.roles, key):
+        if isinstance(scope, ast.Module) or name not in parameter_names(scope) or _stores(self.roles, key):
             return ""
         if scope is self.spawn.worker:
             place = parameter_names(scope).index(name)
@@ -259,7 +255,7 @@ class _Values:
                 only = _only_value(self.source, self.roles, key)
                 if only is not None and depth < _DEEPEST and (words := self.of_caller(only, depth + 1)):
                     return words
-                single = len(_stores(self.source, self.roles, key)) <= 1
+                single = len(_stores(self.roles, key)) <= 1
                 return name if single or self.spawn.inline else ""
         return ""
 

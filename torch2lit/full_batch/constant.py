@@ -149,11 +149,7 @@ class _Finder:
         key = (self.scope, name)
         if self.roles.key(self.scope, name) != key or self.roles.rebound_unseen(key) or key in self.changed:
             return False
-        uses = [
-            n
-            for n in self.source.all(ast.Name)
-            if n.id == name and self.roles.key(self.source.scope_of(n), name) == key
-        ]
+        uses = self.roles.mentions(key)
         stores = [n for n in uses if not isinstance(n.ctx, ast.Load)]
         return len(stores) == 1 and all(self.loop in self.source.ancestors(n) for n in uses)
 

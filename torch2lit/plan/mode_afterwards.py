@@ -210,13 +210,10 @@ class _Afterwards:
         """The variables that may hold one of the models: wrappers, lists, parts, objects that were handed it."""
         found = {*holders(self.draft, models)}
         for key in models:
-            for node in self.source.all(ast.Name):
-                if node.id == key[1] and isinstance(node.ctx, ast.Load) and self._key(node) == key:
+            for node in self.draft.roles.mentions(key):
+                if isinstance(node.ctx, ast.Load):
                     found |= set(self._kept_in(node))
         return frozenset(found - models)
-
-    def _key(self, node: ast.Name) -> Key | None:
-        return self.draft.roles.key(self.source.scope_of(node), node.id)
 
     def _kept_in(self, node: ast.Name) -> Iterator[Key]:
         """The variables that a use of the model's name may put it in."""

@@ -136,6 +136,11 @@ class Roles:
                 add_attributes(self, self._bindings[scope])
         return self._bindings[scope].get(name, [])
 
+    def mentions(self, key: Key) -> list[ast.Name]:
+        """Every name of the file that stands for a variable, wherever it is read or bound."""
+        named = (n for n in self.source.all(ast.Name) if n.id == key[1])
+        return [n for n in named if self.key(self.source.scope_of(n), n.id) == key]
+
     @functools.cached_property
     def escapes(self) -> Escapes | None:
         """What reaches the object that is seen plainly; None for a text that is no plain view."""

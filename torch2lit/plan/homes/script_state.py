@@ -32,7 +32,7 @@ def only_training_changes(draft: Draft, variable: Variable) -> bool:
     if name not in bound_before_call(draft) or name in read_in_handlers(draft) | written_in_handlers(draft):
         return False
     known = [draft.source.tree, entry, *moved_functions(draft)]
-    return all(draft.source.scope_of(node) in known for node in _mentions(draft, variable))
+    return all(draft.source.scope_of(node) in known for node in draft.roles.mentions((variable.scope, variable.name)))
 
 
 def is_asked_for_behind(draft: Draft, variable: Variable) -> bool:
@@ -41,7 +41,7 @@ def is_asked_for_behind(draft: Draft, variable: Variable) -> bool:
     assert isinstance(entry, ast.FunctionDef)
     if any(isinstance(a, ast.For | ast.While) for a in _around(draft.source, outermost, entry)):
         return True
-    for node in _mentions(draft, variable):
+    for node in draft.roles.mentions((variable.scope, variable.name)):
         scope = draft.source.scope_of(node)
         behind = scope is entry and node.lineno > (outermost.end_lineno or outermost.lineno)
         if isinstance(node.ctx, ast.Load) and (scope is draft.source.tree or behind):
@@ -53,12 +53,6 @@ def declares(draft: Draft, variable: Variable) -> bool:
     """Whether the loop's own function may bind the variable of the script."""
     body = draft.nest.entry.scope.body
     return any(isinstance(s, ast.Global) and variable.name in s.names for s in body)
-
-
-def _mentions(draft: Draft, variable: Variable) -> list[ast.Name]:
-    key = (variable.scope, variable.name)
-    named = (n for n in draft.source.all(ast.Name) if n.id == variable.name)
-    return [n for n in named if draft.roles.key(draft.source.scope_of(n), n.id) == key]
 
 
 def _runs_once(source: Source, function: ast.FunctionDef, depth: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...recover.items import Item, names_in
@@ -63,12 +62,6 @@ class Uses:
                 return False
             if isinstance(key[0], ast.Module) and key[1] in draft.wanted_elsewhere:
                 return False
-            if any(id(n) not in known and id(n) not in self.gone for n in self._named(key)):
+            if any(id(n) not in known and id(n) not in self.gone for n in draft.roles.mentions(key)):
                 return False
         return True
-
-    def _named(self, key: tuple[ast.AST, str]) -> Iterator[ast.Name]:
-        source, roles = self.draft.source, self.draft.roles
-        for node in source.all(ast.Name):
-            if node.id == key[1] and roles.key(source.scope_of(node), node.id) == key:
-                yield node
