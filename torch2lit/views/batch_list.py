@@ -25,7 +25,7 @@ class BatchListView:
         torch = torch_name(program.roles)
         if program.view is not None or program.group is not None or not torch or not program.nests:
             return
-        found = find_batch_lists(program.nests, program.roles, program.path)
+        found = find_batch_lists(program.nests, program.roles)
         for some in [found, *([one] for one in found if len(found) > 1)] if found else []:
             text, lines, loaders = over_loaders(program.source, torch, some)
             seen = program.moved(text, lines, BATCH_LIST)
