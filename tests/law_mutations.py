@@ -2042,6 +2042,14 @@ NOTHING_LOST = (
         "            except ZeroDivisionError:\n                end_if_stopped()\n",
         ("tests/test_cli.py",),
     ),
+    Mutation(
+        7,
+        "a stop while processes are made raises where Python drops it",
+        "torch2lit/parallel.py",
+        "before = signal.pthread_sigmask(signal.SIG_BLOCK, _stopping())",
+        "before = signal.pthread_sigmask(signal.SIG_BLOCK, [])",
+        ("tests/test_robustness.py::test_a_stop_while_processes_are_made_is_heard_behind_that",),
+    ),
 )
 
 GROUP = "torch2lit/plan/group.py"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import subprocess
+import sys
 import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
@@ -177,3 +180,22 @@ def test_a_stop_whose_exception_python_drops_still_stops() -> None:
     assert stopped.value.code == 128 + signal.SIGTERM
     with ended_cleanly():
         end_if_stopped()  # an earlier stop is not this one's
+
+
+STOPPED_WHILE_FORKING = """\
+import os, signal, sys
+from torch2lit.__main__ import main
+os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGTERM))
+sys.argv = ["torch2lit", "convert", "-j", "2", "--check", "."]
+main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="no fork here")
+def test_a_stop_while_processes_are_made_is_heard_behind_that(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"train_{number}.py").write_text(SCRIPT.format(before="", inside="pass"))
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_WHILE_FORKING], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "", "")

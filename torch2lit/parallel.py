@@ -70,7 +70,8 @@ def _in_pool(
         _load_engine()
     results: dict[int, Processed] = {}
     with _ended_with_us(), ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
-        futures = [pool.submit(work, path, its) for path, its in zip(paths, options, strict=True)]
+        with _stops_wait():
+            futures = [pool.submit(work, path, its) for path, its in zip(paths, options, strict=True)]
         for number, future in enumerate(futures):
             try:
                 results[number] = _told(future.result(), tell)
@@ -90,6 +91,24 @@ def _load_engine() -> None:
     from . import by_fabric, catalogue, engine, project, search  # noqa: F401
 
 
+def _stopping() -> list[signal.Signals]:
+    """The signals that ask a program to end, as far as this system has them."""
+    return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextmanager
+def _stops_wait() -> Iterator[None]:
+    """Hear of a stop behind the block: Python runs code around a fork that drops an exception, and says so on stderr."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _stopping())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextmanager
 def _ended_with_us() -> Iterator[None]:
     """End the processes at once when this one is stopped while they work, instead of waiting for them."""
@@ -104,17 +123,16 @@ def _ended_with_us() -> Iterator[None]:
 
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and callable(handler := signal.getsignal(number)):
+        for number in _stopping():
+            if callable(handler := signal.getsignal(number)):
                 before[number] = handler
                 signal.signal(number, stopped)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            if signal.getsignal(number) is stopped:
-                signal.signal(number, handler)
+        for changed, handler in before.items():
+            if signal.getsignal(changed) is stopped:
+                signal.signal(changed, handler)
 
 
 def _begin_worker() -> None:
@@ -126,6 +144,8 @@ def _begin_worker() -> None:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):  # made while stops wait
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _stopping())
     parent = parent_process()
     if parent is not None:
 
@@ -142,6 +162,8 @@ def _alone(work: Work, path: Path, options: Options, context: BaseContext) -> Pr
 
     with _ended_with_us(), ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker) as pool:
         try:
-            return pool.submit(work, path, options).result()
+            with _stops_wait():
+                future = pool.submit(work, path, options)
+            return future.result()
         except BrokenProcessPool:
             return Processed(failed(path.as_posix(), "internal error: the process that converted it died"))
