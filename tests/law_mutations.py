@@ -4407,9 +4407,28 @@ OF_PLATEAUS = (
     ),
 )
 
+OF_COUNTERS = (
+    Mutation(
+        1,
+        "counters: a first number that the batches change",
+        "torch2lit/plan/homes/counters.py",
+        "if first is None or not self.first_may_change(home, first, frame):",
+        "if first is None or True:",
+        _trains("enumerate-from-a-number-that-batches-raise"),
+    ),
+    Mutation(
+        1,
+        "names: a variable of the script's own called torch",
+        "torch2lit/views/named_torch.py",
+        'if "torch" in program.source.names:',
+        "if not program.source.names:",
+        _text("whole-set-where-torch-is-another-name"),
+    ),
+)
+
 MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_PLATEAUS,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_PLATEAUS, *OF_COUNTERS,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 
 from ..files.lines import dominant_newline, split_lines
 from ..recover.line_text import put, with_lines_above
@@ -17,10 +18,15 @@ _COMMENT = (
 )
 
 
-def over_loaders(source: Source, torch: str, found: list[BatchList]) -> tuple[str, dict[int, int], set[str]]:
-    """The text, the raw line of each line that has one, and the new loaders; ``torch`` is what the script calls torch."""
+def over_loaders(
+    source: Source, torch: str, found: list[BatchList], above: Mapping[int, Sequence[str]]
+) -> tuple[str, dict[int, int], set[str]]:
+    """The text, the raw line of each line that has one, and the new loaders.
+
+    ``torch`` is what it calls torch, with the lines ``above`` those of these numbers.
+    """
     lines, newline = split_lines(source.text), dominant_newline(source.text)
-    above: dict[int, list[str]] = {}
+    added = {number: [*new] for number, new in above.items()}
     loaders: set[str] = set()
     for one in found:
         loader = _free_name(source, loaders)
@@ -32,9 +38,9 @@ def over_loaders(source: Source, torch: str, found: list[BatchList]) -> tuple[st
             f"collate_fn=lambda batch: batch, generator={torch}.Generator())"
         )
         new = [*_COMMENT, *format_code(made, max(40, _WIDTH - len(indent))).splitlines()]
-        above.setdefault(one.outermost.lineno, []).extend(f"{indent}{line}{newline}" for line in new)
+        added.setdefault(one.outermost.lineno, []).extend(f"{indent}{line}{newline}" for line in new)
         put(lines, one.name, loader)
-    return *with_lines_above(lines, above), loaders
+    return *with_lines_above(lines, added), loaders
 
 
 def _free_name(source: Source, taken: set[str]) -> str:

@@ -18,7 +18,7 @@ import itertools
 import keyword
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..files.lines import dominant_newline, split_lines
@@ -60,20 +60,20 @@ class Derived:
     loaders: dict[str, FullBatch]
 
 
-def derived(source: Source, torch: str, found: list[FullBatch]) -> Derived:
-    """The program with the loops of ``found`` over loaders; ``torch`` is what it calls torch."""
-    return _Writer(source, torch).written(found)
+def derived(source: Source, torch: str, found: list[FullBatch], above: Mapping[int, Sequence[str]]) -> Derived:
+    """The program with the loops of ``found`` over loaders; ``torch`` is what it calls torch, with the lines ``above`` those of these numbers."""
+    return _Writer(source, torch, above).written(found)
 
 
 class _Writer:
-    def __init__(self, source: Source, torch: str) -> None:
+    def __init__(self, source: Source, torch: str, above: Mapping[int, Sequence[str]]) -> None:
         self.source = source
         self.torch = torch
         self.lines = split_lines(source.text)
         self.newline = dominant_newline(source.text)
         self.taken = set(_WORD.findall(source.text)) | _TAKEN
         self.strings = lines_in_strings(source.text)
-        self.above: dict[int, list[str]] = {}
+        self.above = {number: [*new] for number, new in above.items()}
         """New lines above the raw ones of these numbers."""
         self.new_names: dict[str, str] = {}
         self.loaders: dict[str, FullBatch] = {}

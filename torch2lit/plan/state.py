@@ -21,6 +21,8 @@ class State:
     per_loader: set[Variable] = field(default_factory=set)
     """Variables whose home is a list: the validation runs over several loaders, each with a value of its own."""
     prologue: dict[str, list[str]] = field(default_factory=dict)
+    epilogue: dict[str, list[str]] = field(default_factory=dict)
+    """Per hook, assignments at its end."""
     parameters: list[tuple[str, str, str]] = field(default_factory=list)
     """Constructor: parameter, attribute, argument at the entry point."""
     hyperparameters: str = ""

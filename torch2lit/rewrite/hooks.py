@@ -122,6 +122,7 @@ class HookWriter:
                 lines.append(self._guarded(item.guard, hook, written))
             guard = item.guard
             carried += self._footer(item)
+        lines += [_parse(text) for text in self.state.epilogue.get(hook, [])]
         if hook == TRAINING_STEP and self.draft.automatic:
             lines.append(self._return(carried))
             carried = []

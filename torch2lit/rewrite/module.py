@@ -194,7 +194,8 @@ def module_source(draft: Draft, configured: Configured, state: State, names: Nam
     methods: list[str] = [_constructor(draft, state, writer)]
     for hook in HOOKS:
         items = draft.hooks.get(hook, [])
-        body = writer.body(hook, items) if items or hook == TRAINING_STEP or hook in state.prologue else []
+        added = hook in state.prologue or hook in state.epilogue
+        body = writer.body(hook, items) if items or hook == TRAINING_STEP or added else []
         if hook == VALIDATION_STEP and draft.mixed is not None and draft.mixed.full:
             body = _in_full_precision(body, writer.opening(hook))
         if hook == BATCH_END and draft.train_data is not None and draft.train_data.asks_at_end:

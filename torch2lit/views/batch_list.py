@@ -10,8 +10,8 @@ from ..batch_list.found import find_batch_lists
 from ..batch_list.text import over_loaders
 from ..memory import tree_of
 from ..origin import Origin
-from ..plan.placement import torch_name
 from ..program import Conversion, Mechanism, Outcome
+from .named_torch import named_torch
 from .way import BATCH_LIST, UNCONVERTED, Blocked, Program, Way, as_it_is
 
 
@@ -22,12 +22,12 @@ class BatchListView:
 
     def ways(self, program: Program) -> Iterator[Way | Blocked]:
         """The text with such loaders for all loops, and for each of them alone."""
-        torch = torch_name(program.roles)
+        torch, above = named_torch(program)
         if program.view is not None or program.group is not None or not torch or not program.nests:
             return
         found = find_batch_lists(program.nests, program.roles)
         for some in [found, *([one] for one in found if len(found) > 1)] if found else []:
-            text, lines, loaders = over_loaders(program.source, torch, some)
+            text, lines, loaders = over_loaders(program.source, torch, some, above)
             seen = program.moved(text, lines, BATCH_LIST)
             yield Way(seen, Origin(program.text, lines), partial(_finished, loaders))
 

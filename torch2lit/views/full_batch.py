@@ -15,9 +15,9 @@ from ..full_batch.regions import FullBatch, find_full_batches
 from ..full_batch.text import Derived, derived
 from ..memory import tree_of
 from ..origin import Origin, Words
-from ..plan.placement import torch_name
 from ..program import Conversion, Mechanism, Outcome
 from ..recover.syntax import dotted
+from .named_torch import named_torch
 from .way import FULL_BATCH, UNCONVERTED, Blocked, Program, Way, as_it_is
 
 
@@ -28,7 +28,7 @@ class FullBatchView:
 
     def ways(self, program: Program) -> Iterator[Way | Blocked]:
         """The text with such loaders: with the evaluation over them, without it, and with those loops alone that take it."""
-        torch = torch_name(program.roles)
+        torch, above = named_torch(program)
         if program.view is not None or program.group is not None or not torch or not program.nests:
             return
         found = _without_sources(program, find_full_batches(program.nests, program.roles, program.path))
@@ -37,7 +37,7 @@ class FullBatchView:
         if any(one.further_down for one in found):
             yield Way(replace(program, closed=program.closed | {FULL_BATCH}), Origin(program.text), _over_loaders)
         while found:
-            new = derived(program.source, torch, found)
+            new = derived(program.source, torch, found, above)
             left: list[FullBatch] = []
             yield _way(program, new, left)
             if not left:

@@ -20,6 +20,7 @@ from ..draft import (
 )
 from ..epoch_values import element, sequence_of
 from ..several_loaders import LOADER_INDEX
+from .facts import LOOP_START
 from .outer import Outer
 from .script_names import may_be_handed_in
 
@@ -64,7 +65,7 @@ class Counters(Outer):
         variable = self.variables.of(frame, name)
         if variable is None:
             return
-        text = self.state.aside.get("batch_idx", "batch_idx") + self.offset(first, frame, home)
+        text = self.state.aside.get("batch_idx", "batch_idx") + self.first_index(first, frame, home)
         found = self.draft.validation
         if home == VALIDATION_STEP and found is not None and found.others and variable in self.state.homes:
             attribute = self.state.homes[variable]
@@ -79,6 +80,16 @@ class Counters(Outer):
                     self.prepend(hook, f"{variable.name} = {text}")
         else:
             self.give_expression(variable, text, hooks)
+
+    def first_index(self, first: ast.expr | None, frame: Frame, home: str) -> str:
+        """What is added to Lightning's index of a batch: where it may change while the loop runs, as it was at its start."""
+        if first is None or not self.first_may_change(home, first, frame):
+            return self.offset(first, frame, home)
+        start = LOOP_START[home]
+        attribute = self.free_attribute("first_index" if home == TRAINING_STEP else "first_val_index")
+        self.attributes[attribute] = None
+        self.state.epilogue.setdefault(start, []).append(f"self.{attribute} = {self.text_of(first, frame, start)}")
+        return f" + self.{attribute}"
 
     def offset(self, first: ast.expr | None, frame: Frame, hook: str) -> str:
         if first is None or (isinstance(first, ast.Constant) and first.value == 0):

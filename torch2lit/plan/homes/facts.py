@@ -6,8 +6,10 @@ import ast
 
 from ...recover.loops import loop_names
 from ...recover.names import flow, free_names
+from ...recover.nest import Frame
 from ...recover.roles import Role
 from ...recover.state_names import is_attribute, is_whole, plain
+from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..afterwards import statements_after
 from ..closures import called_at_once
@@ -17,6 +19,8 @@ from ..draft import (
     EPOCH_START,
     HOOKS,
     TRAINING_STEP,
+    VALIDATION_END,
+    VALIDATION_START,
     VALIDATION_STEP,
     Draft,
 )
@@ -34,6 +38,16 @@ DICT_METHODS = frozenset(
     ["keys", "values", "items", "get", "pop", "update", "copy", "clear", "setdefault", "popitem", "fromkeys"]
 )
 """What a configuration may be asked as a dictionary: an attribute of such a name may be a method."""
+
+
+LOOP_START = {TRAINING_STEP: EPOCH_START, VALIDATION_STEP: VALIDATION_START}
+"""The hook whose end is where the loop over the batches of a step begins."""
+
+LOOP_HOOKS = {
+    TRAINING_STEP: (BATCH_START, TRAINING_STEP, BATCH_END, VALIDATION_START, VALIDATION_STEP, VALIDATION_END),
+    VALIDATION_STEP: (VALIDATION_STEP,),
+}
+"""The hooks that run between two batches of a step."""
 
 
 class Facts:
@@ -78,6 +92,41 @@ class Facts:
             counters = self.counter_variables()
             self.written.setdefault(EPOCH_START, set()).update(counters)
             self.exposed.setdefault(hook, set())
+        self._measure_first_indices()
+
+    def _measure_first_indices(self) -> None:
+        """What the first number of ``enumerate`` is made of is read where the number is, or where the loop begins."""
+        nest, validation = self.draft.nest, self.draft.validation
+        counted = [(TRAINING_STEP, nest.batches, nest.inner)] if self.in_batches() else []
+        if validation is not None:
+            counted.append((VALIDATION_STEP, validation.loop, validation.frame))
+        for step, loop, frame in counted:
+            if loop is None or loop.index is None or loop.first is None:
+                continue
+            index = self.variables.of(frame, loop.index)
+            if not any(index in read for read in self.read.values()):
+                continue
+            hook = LOOP_START[step] if self.first_may_change(step, loop.first, frame) else step
+            names = self.behind_parameters(set(self.variables.names(frame, flow([loop.first]).read)))
+            names -= self.counter_variables()
+            self.read.setdefault(hook, set()).update(names)
+            self.exposed.setdefault(hook, set()).update(names - self.definite.get(hook, set()))
+
+    def first_may_change(self, step: str, first: ast.expr, frame: Frame) -> bool:
+        """Whether the first number of ``enumerate`` may be another one when it is worked out while the loop runs."""
+        for node in walk(first):
+            if isinstance(node, ast.Call) and not _is_length(node):
+                return True
+            if isinstance(node, ast.Subscript | ast.NamedExpr | ast.Await | ast.Yield):
+                return True
+            if isinstance(node, ast.Attribute) and node.attr in self.bound_attributes():
+                return True
+        names = self.variables.names(frame, flow([first]).read)
+        return any(names & self.written.get(hook, set()) for hook in LOOP_HOOKS[step])
+
+    def bound_attributes(self) -> set[str]:
+        """The attributes that some line of the file gives a value, whatever the object."""
+        return {n.attr for n in self.draft.source.all(ast.Attribute) if not isinstance(n.ctx, ast.Load)}
 
     def is_loader_too(self, variable: Variable, hook: str) -> bool:
         """Whether the name of a bar is that of the loader, and the hook asks the loader."""
@@ -226,3 +275,7 @@ class Facts:
 
     def prepend(self, hook: str, line: str) -> None:
         self.state.prologue.setdefault(hook, []).insert(0, line)
+
+
+def _is_length(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "len"
