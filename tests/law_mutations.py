@@ -4410,6 +4410,30 @@ OF_PLATEAUS = (
 OF_COUNTERS = (
     Mutation(
         1,
+        "schedules: an epoch that ends before the last batch that the Trainer knows of",
+        "torch2lit/plan/optimizers.py",
+        "or draft.nest.epochs is None or may_end_early(draft):",
+        "or draft.nest.epochs is None:",
+        _trains("stopped-in-the-middle-beside-a-schedule", "stopped-by-a-flag-beside-a-schedule"),
+    ),
+    Mutation(
+        1,
+        "breaks: a flag that the end of the epoch sets again",
+        "torch2lit/plan/breaks.py",
+        "return not any(flag in draft.variables.use(item).written for item in draft.epoch.after)",
+        "return True",
+        _trains("flag-of-a-break-that-is-set-again"),
+    ),
+    Mutation(
+        1,
+        "breaks: a flag that ends the epochs with another condition only",
+        "torch2lit/plan/breaks.py",
+        "return decisive if decisive in said_of_parts else None",
+        "return next((said for said in said_of_parts if said is not None), None)",
+        _trains("flag-of-a-break-beside-another-condition"),
+    ),
+    Mutation(
+        1,
         "counters: a first number that the batches change",
         "torch2lit/plan/homes/counters.py",
         "if first is None or not self.first_may_change(home, first, frame):",

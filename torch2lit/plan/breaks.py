@@ -21,6 +21,7 @@ from ..recover.items import Item
 from ..recover.loops import Loop
 from ..recover.roles import Role
 from ..recover.syntax import walk
+from ..recover.variables import Variable
 from .draft import Draft, Removal
 from .entry_names import at_entry
 from .last_returns import leaves_only_loop
@@ -92,6 +93,12 @@ def left_by_break(draft: Draft) -> bool:
     return any(True for _ in _breaks_in(draft, [*draft.epoch.leaving, *draft.epoch.batch]))
 
 
+def may_end_early(draft: Draft) -> bool:
+    """Whether an epoch may end before the last of the batches that the Trainer knows of."""
+    limited = limited_by_trainer(draft)
+    return any(id(c) not in limited for _, c in _breaks_in(draft, [*draft.epoch.leaving, *draft.epoch.batch]))
+
+
 def limited_by_trainer(draft: Draft) -> set[int]:
     """The nodes of the `break` behind which no batch is the Trainer's, because it limits them: it knows which is the last one."""
     told = [s for s, removal in draft.removals.items() if removal.target == f"Trainer({_LIMIT}=...)"]
@@ -136,6 +143,8 @@ def _stops_epochs_too(draft: Draft, item: Item, path: list[ast.If]) -> bool:
     Then stopping is Lightning's ``should_stop``: it ends the epoch after this batch, and validation and the end of
     the epoch still run, as they do in the script.
     """
+    if (flag := _flag(draft, item, path[-1])) is not None:
+        return _flag_stops_epochs(draft, *flag)
     test = ast.unparse(path[-1].test)
     names = {n.id for n in walk(path[-1].test) if isinstance(n, ast.Name)}
     of = draft.variables.of
@@ -147,10 +156,60 @@ def _stops_epochs_too(draft: Draft, item: Item, path: list[ast.If]) -> bool:
     for later in draft.epoch.after:
         node = later.node
         if isinstance(node, ast.If) and later.frame is draft.nest.entry and ast.unparse(node.test) == test:
-            return any(isinstance(c, ast.Break) for c in controls(node)) and isinstance(node.body[-1], ast.Break)
+            return _leaves(node)
         if any(v.name in names for v in draft.variables.use(later).written):
             return False
     return False
+
+
+def _leaves(node: ast.If) -> bool:
+    return any(isinstance(c, ast.Break) for c in controls(node)) and isinstance(node.body[-1], ast.Break)
+
+
+def _flag(draft: Draft, item: Item, around: ast.If) -> tuple[Variable, bool] | None:
+    """The one name that gets True or False right before the `break`, and that value: ``done = True`` and ``break``."""
+    match around.body[-2:]:
+        case [ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=bool() as value)), ast.Break()]:
+            variable = draft.variables.of(item.frame, name)
+            if variable is not None and variable is draft.variables.of(draft.nest.entry, name):
+                return variable, value
+    return None
+
+
+def _flag_stops_epochs(draft: Draft, flag: Variable, value: bool) -> bool:
+    """Whether the epoch loop ends because of the flag, which nothing changes in between."""
+    condition = while_condition(draft)
+    if condition is not None and _always(condition, flag.name, value) is False:
+        return not any(flag in draft.variables.use(item).written for item in draft.epoch.after)
+    for later in draft.epoch.after:
+        node = later.node
+        if isinstance(node, ast.If) and later.frame is draft.nest.entry:
+            if _always(node.test, flag.name, value) and _leaves(node):
+                return True
+        if flag in draft.variables.use(later).written:
+            return False
+    return False
+
+
+def _always(test: ast.expr, name: str, value: bool) -> bool | None:
+    """What a condition says when a name has this value, whatever else it asks; None when that is open."""
+    match test:
+        case ast.Name(id=found) if found == name:
+            return value
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            said = _always(operand, name, value)
+            return None if said is None else not said
+        case ast.BoolOp(op=op, values=[*parts]):
+            decisive = isinstance(op, ast.Or)
+            said_of_parts = [_always(part, name, value) for part in parts]
+            return decisive if decisive in said_of_parts else None
+        case ast.Compare(
+            left=ast.Name(id=found),
+            ops=[ast.Eq() | ast.Is() | ast.NotEq() | ast.IsNot() as compared],
+            comparators=[ast.Constant(value=bool() as other)],
+        ) if found == name:
+            return (value is other) is isinstance(compared, ast.Eq | ast.Is)
+    return None
 
 
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {

@@ -15,6 +15,7 @@ from ..recover.state_names import is_state
 from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
+from .breaks import may_end_early
 from .draft import (
     BATCH_END,
     EPOCH_END,
@@ -218,7 +219,7 @@ def _claimable_step(draft: Draft, optimizers: list[Variable]) -> tuple[Variable,
         *draft.hooks.get(VALIDATION_END, []),
         *draft.hooks.get(EPOCH_END, []),
     ]:
-        if draft.nest.batches is None or draft.nest.epochs is None:
+        if draft.nest.batches is None or draft.nest.epochs is None or may_end_early(draft):
             return None
         if (
             draft.validation is not None
@@ -259,7 +260,7 @@ def _moved_outside(draft: Draft, outside: list[Item], scheduler: Variable) -> bo
 def _nothing_sees_rate(draft: Draft, step: Item) -> bool:
     """Whether nothing between the end of the batches and the script's own call looks at the learning rate.
 
-    Lightning steps a scheduler of interval "epoch" right after the last batch, before validation.
+    Lightning steps a scheduler of interval "epoch" right after the last batch, before validation, and not at all in an epoch that ends before it.
     """
     order = [
         *draft.hooks.get(BATCH_END, []),
