@@ -434,7 +434,8 @@ CHECKPOINT = "codemods/model_checkpoint.py"
 
 def _features(*names: str) -> tuple[str, ...]:
     return tuple(f"tests/test_features.py::test_{name}" for name in names)
-
+    ),
+)
 
 OF_FEATURES = (
     Mutation(1, "features: a statement is taken twice", PROPOSALS, '    "free": _free,\n', "", _features("free")),
@@ -4450,7 +4451,67 @@ OF_COUNTERS = (
     ),
 )
 
+OF_GENERATORS = (
+    Mutation(
+        1,
+        "generators: one that the loop leaves runs no more of its code",
+        "torch2lit/generator_loops/found.py",
+        "if leaves(loop.body, ast.Break) and parts.after:",
+        "if leaves(loop.body, ast.Break) and not loop:",
+        _text("batches-through-a-generator-that-is-left"),
+    ),
+    Mutation(
+        1,
+        "generators: one whose batch is passed over runs its code behind it",
+        "torch2lit/generator_loops/found.py",
+        "if leaves(loop.body, ast.Continue) and parts.behind:",
+        "if leaves(loop.body, ast.Continue) and not loop:",
+        _text("batches-through-a-generator-and-continue"),
+    ),
+    Mutation(
+        1,
+        "generators: a method that another one replaces",
+        "torch2lit/generator_loops/called.py",
+        "if any(n.attr == name and not isinstance(n.ctx, ast.Load) for n in roles.source.all(ast.Attribute)):",
+        "if not roles:",
+        _text("batches-through-a-generator-put-in-another-place"),
+    ),
+    Mutation(
+        1,
+        "generators: an object that gets another one's name",
+        "torch2lit/generator_loops/called.py",
+        "if sum(not isinstance(n.ctx, ast.Load) for n in roles.mentions(key)) != 1:",
+        "if sum(not isinstance(n.ctx, ast.Load) for n in roles.mentions(key)) < 1:",
+        _text("batches-through-a-logger-made-anew"),
+    ),
+    Mutation(
+        1,
+        "generators: a variable that another run has left",
+        "torch2lit/generator_loops/parts.py",
+        "return own.isdisjoint(flow([*parts.before, parts.loop, *parts.after]).exposed)",
+        "return own.isdisjoint(())",
+        _text("batches-through-a-generator-that-remembers"),
+    ),
+    Mutation(
+        1,
+        "generators: an argument whose variable changes in the loop",
+        "torch2lit/generator_loops/given.py",
+        "return self._stays(own)",
+        "return bool(own)",
+        _trains("batches-through-a-generator-with-a-setting-that-changes"),
+    ),
+    Mutation(
+        1,
+        "generators: names of the loop that the generator's code asks for",
+        "torch2lit/generator_loops/text.py",
+        "return any(isinstance(n, ast.Name) and n.id in names for f in inner for n in walk(f))",
+        "return False and any(inner)",
+        _trains("batches-through-a-generator-that-asks-the-loop"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_GENERATORS,
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,

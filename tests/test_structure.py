@@ -40,6 +40,7 @@ STOREYS = (
         "full_batch",
         "batch_list",
         "batch_source",
+        "generator_loops",
         "made_inside",
         "resuming",
         "schedules",

@@ -15,6 +15,7 @@ from .views.batch_source import BatchSourceView
 from .views.counted import CountedView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
+from .views.generator_loops import GeneratorLoopsView
 from .views.handed_over import HandedOverView
 from .views.made_inside import MadeInsideView
 from .views.made_on_call import MadeOnCallView
@@ -29,6 +30,7 @@ from .views.way import MODERN, UNFOLDABLE, Blocked, Program, View, Way
 VIEWS: tuple[View, ...] = (
     SwitchesView(),
     ModernView(),
+    GeneratorLoopsView(),
     ResumedView(),
     AveragedView(),
     HandedOverView(),

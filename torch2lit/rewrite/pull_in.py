@@ -30,7 +30,7 @@ from .assemble import without_names
 from .rename import rename
 
 _BUILTINS = frozenset(dir(builtins))
-_OF_PLACE = {"super", "globals", "locals", "vars", "dir", "eval", "exec"}
+OF_PLACE = {"super", "globals", "locals", "vars", "dir", "eval", "exec"}
 """What gives another answer where it stands in another class or file."""
 
 
@@ -85,6 +85,25 @@ def pull_methods(
         for place, statements in puller.placed_imports(last):
             edits.append(Edit(place, place, "".join(f"{s}\n" for s in statements)))
     return tuple(sorted(edits, key=lambda e: (e.start, e.end)))
+
+
+def brought_names(
+    source: Source, roles: Roles, definition: Definition, before: int
+) -> tuple[dict[str, str], tuple[tuple[int, str], ...]]:
+    """What the names that code of another file reads are called in the script above a line, and the imports for that by the line after which they belong.
+
+    Raises CannotPullIn where one cannot be known there.
+    """
+    assert roles.neighbours is not None
+    puller = _Puller(source, roles, ProjectFiles(roles, roles.neighbours))
+    names = puller.names_outside(definition)
+    known = [s for s in source.tree.body if isinstance(s, ast.Import | ast.ImportFrom) and s.lineno < before]
+    if not puller.pulled.imports:
+        return names, ()
+    if not known or any(a.name == "*" for s in known for a in s.names):
+        raise CannotPullIn("where imports belong is not known")
+    last = max((s.end_lineno or s.lineno) for s in known)
+    return names, tuple((line, text) for line, texts in puller.placed_imports(last) for text in texts)
 
 
 def _blank_above(source: Source, place: int, edits: list[Edit]) -> int:
@@ -192,6 +211,26 @@ class _Puller:
             start -= 1
         return "\n".join(source.lines[start : node.end_lineno]) + "\n"
 
+    def names_outside(self, definition: Definition) -> dict[str, str]:
+        """What the names that a function reads outside of itself are called in the script; none of them means anything else there."""
+        node = definition.node
+        assert isinstance(node, ast.FunctionDef)
+        source, _roles = self.files.source(definition.file)
+        names: dict[str, str] = {}
+        for name in sorted(free_names(node)):
+            if name not in local_names(source.tree):
+                if name not in _BUILTINS or name in self._module_names():
+                    raise CannotPullIn(f"`{name}` means something else in another file")
+                names[name] = name
+                continue
+            self._check_bound_once(source, name)
+            names[name] = self._need(definition, name)
+            if self.pulled.functions:
+                raise CannotPullIn(f"`{name}` trains or evaluates itself")
+            if not any(text.split()[-1].split(".")[0] == names[name] for text in self.pulled.imports):
+                self._check_bound_once(self.source, names[name])
+        return names
+
     def _check_method(self, node: ast.FunctionDef, known: frozenset[str]) -> None:
         if node.decorator_list:
             raise CannotPullIn(f"`{node.name}` is decorated")
@@ -201,7 +240,7 @@ class _Puller:
                     raise CannotPullIn(f"`{node.name}` uses the private name `{name}`")
             if isinstance(part, ast.Global | ast.Nonlocal):
                 raise CannotPullIn(f"`{node.name}` binds variables of its file")
-            if isinstance(part, ast.Name) and (part.id in _OF_PLACE or part.id.startswith("__")):
+            if isinstance(part, ast.Name) and (part.id in OF_PLACE or part.id.startswith("__")):
                 raise CannotPullIn(f"`{node.name}` uses `{part.id}`")
         for default in [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]:
             if not isinstance(default, ast.Constant | ast.UnaryOp):

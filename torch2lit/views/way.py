@@ -24,7 +24,7 @@ from ..recover.syntax import Seen, Source, source_of
 MODERN, SWITCHES, METHODS, INHERITED, WRAPPER = "modern", "switches", "methods", "inherited", "wrapper"
 FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE = "full-batch", "batch-source", "counted", "made-inside"
 RESUMED, HANDED_OVER, SCHEDULED, AVERAGED = "resumed", "handed-over", "scheduled", "averaged"
-MADE_ON_CALL, BATCH_LIST = "made-on-call", "batch-list"
+MADE_ON_CALL, BATCH_LIST, GENERATOR = "made-on-call", "batch-list", "generator"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
 ALL = frozenset(
@@ -44,6 +44,7 @@ ALL = frozenset(
         AVERAGED,
         MADE_ON_CALL,
         BATCH_LIST,
+        GENERATOR,
     )
 )
 
