@@ -3069,7 +3069,7 @@ OF_MAKING = (
         1,
         "an object's optimizer gets a layer that the constructor puts in behind its making",
         "torch2lit/made_inside/on_call.py",
-        "if not all(self._knows_nothing(init, s, known) for s in rest if s not in made):",
+        "if not (alone or private) or not all(self._knows_nothing(init, s, known, own, judge) for s in between):",
         "if False:",
         (
             "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-model-grows-behind-its-optimizer]",
@@ -3079,8 +3079,8 @@ OF_MAKING = (
         1,
         "an object's optimizer gets a part that has changed under another name",
         "torch2lit/made_inside/on_call.py",
-        "known = settings.tainted(model) | own",
-        "known = {model, *own}",
+        "                known |= tainted\n",
+        "                known |= models\n",
         (
             "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-part-changes-behind-its-optimizer]",
         ),
@@ -3089,8 +3089,8 @@ OF_MAKING = (
         1,
         "an object's optimizer gets a layer that code of the script's own puts in",
         "torch2lit/made_inside/on_call.py",
-        "case ast.Call() if not self._is_foreign(node):",
-        "case ast.Call() if False:",
+        "return not any(inside) and all(self._is_harmless(c, judge) for c in calls)",
+        "return True",
         (
             "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-constructor-calls-behind-its-optimizer]",
         ),
@@ -3099,7 +3099,7 @@ OF_MAKING = (
         1,
         "an object's optimizer gets a layer that the script puts in before it trains",
         "torch2lit/made_inside/on_call.py",
-        "return all(map(self._prints, block[block.index(made) + 1 : block.index(last)]))",
+        "return all(only_prints(self.roles, s) for s in block[block.index(made) + 1 : block.index(last)])",
         "return True",
         (
             "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-model-grows-before-it-trains]",
@@ -3122,7 +3122,81 @@ OF_MAKING = (
         'return node.attr == "parameters" or not self._is_set_on_others(node.attr)',
         "return True",
         (
-            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-settings-change-behind-its-optimizer]",
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-with-a-class-value-whose-settings-change]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object of another file gets an optimizer that knows what its network has got before it trains",
+        "torch2lit/made_inside/object_uses.py",
+        "            if not only_prints(roles, statement):\n                return None\n",
+        "",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-its-net-grows-before]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object of another file trains again with a new optimizer",
+        "torch2lit/made_inside/object_uses.py",
+        'return method if all(a in firsts for a in calls if isinstance(a, ast.Attribute) and a.attr == method) else ""',
+        "return method",
+        ("tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-trains-twice]",),
+    ),
+    Mutation(
+        1,
+        "an object that a function trains again gets a new optimizer",
+        "torch2lit/made_inside/object_uses.py",
+        "if any(source.scope_of(n) is not scope or not isinstance(source.parents[n], ast.Attribute) for n in mentions):",
+        "if any(source.scope_of(n) is not scope for n in mentions):",
+        ("tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-is-handed-on]",),
+    ),
+    Mutation(
+        1,
+        "an object that trains itself again gets a new optimizer",
+        "torch2lit/made_inside/object_uses.py",
+        "        if above.attr == trains:\n            return False\n",
+        "",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-trains-itself-again]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer knows a layer that a function of another file has put in since",
+        "torch2lit/made_inside/on_call.py",
+        "if not judge.keeps_held(node):",
+        "if False:",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-a-function-grows-it]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer knows a layer that a method has put in since",
+        "torch2lit/made_inside/on_call.py",
+        "                    if name in self.methods:\n",
+        "                    if False:\n",
+        ("tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-a-method-grows-it]",),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer knows a layer that code has put in which knows the network by another name",
+        "torch2lit/made_inside/on_call.py",
+        "private = private and all(map(settings[statement].makes_itself, models))",
+        "private = private and bool(models)",
+        (
+            "tests/test_made_attributes.py::test_an_attribute_that_others_read_stays[object-whose-constructor-calls-behind-its-optimizer]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer gets a rate that its settings had before",
+        "torch2lit/made_inside/on_call_settings.py",
+        "if name and self._is_stored_once(name) and self._stays(value, self.before[place + 1 :]):",
+        "if name:",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-its-settings-change]",
         ),
     ),
     Mutation(

@@ -25,7 +25,7 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
         "object-whose-model-grows-behind-its-optimizer",
         "object-whose-part-changes-behind-its-optimizer",
         "object-whose-rate-changes-behind-its-optimizer",
-        "object-whose-settings-change-behind-its-optimizer",
+        "object-with-a-class-value-whose-settings-change",
     ),
 )
 def test_an_attribute_that_others_read_stays(name: str) -> None:

@@ -15,12 +15,17 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..recover.names import parameter_names
+from ..plan.same_parameters import SameParameters
+from ..recover.makings import yields
+from ..recover.names import local_names, parameter_names
 from ..recover.roles import Roles
 from ..recover.syntax import root_name, walk
+from ..recover.wanted_names import WantedNames
+from .object_uses import ObjectMade, is_all_of, only_prints, trained_where_made
+from .on_call_kept import Keeper
 from .on_call_settings import Settings
 
 _HARMLESS = {"print", "len", "str", "int", "float", "range", "dict", "list", "min", "max", "sum", "super"}
@@ -33,49 +38,53 @@ class OnCall:
     made: tuple[ast.Assign, ...]
     method: ast.FunctionDef
     words: dict[ast.expr, str]
+    kept: dict[ast.Assign, tuple[str, ...]]
+    """What stands in the place of each making, so that the method finds what the constructor was given."""
 
 
-def find_on_call(roles: Roles, owners: Sequence[str], wanted: Container[str]) -> OnCall | None:
-    """The first object of a class of these names whose making may wait; ``wanted`` are the names that other files take."""
+def find_on_call(roles: Roles, owners: Sequence[str], path: str) -> OnCall | None:
+    """The first object of a class of these names whose making may wait; ``path`` is that of the file."""
     for name in owners:
         owner = roles.source.classes.get(name)
-        if (
-            owner is None
-            or owner.decorator_list
-            or name in wanted
-            or not isinstance(roles.source.parents[owner], ast.Module)
-        ):
+        if owner is None or owner.decorator_list or not isinstance(roles.source.parents[owner], ast.Module):
             continue
         if not all(isinstance(base, ast.Name) and base.id == "object" for base in owner.bases) or owner.keywords:
             continue
-        if (found := _Search(roles, owner).found()) is not None:
+        if (found := _Search(roles, owner, path).found()) is not None:
             return found
     return None
 
 
 class _Search:
-    def __init__(self, roles: Roles, owner: ast.ClassDef) -> None:
+    def __init__(self, roles: Roles, owner: ast.ClassDef, path: str) -> None:
         self.roles = roles
         self.source = roles.source
         self.owner = owner
         self.methods = {m.name: m for m in owner.body if isinstance(m, ast.FunctionDef)}
         self.attributes = self.source.all(ast.Attribute)
+        self.trained = trained_where_made(roles, owner, path)
+        """Where all objects are made, when nobody gets one but its own methods and who makes it."""
+        self.wanted = owner.name in WantedNames(path)
 
     def found(self) -> OnCall | None:
         init = self.methods.get("__init__")
-        method = self._trained_by()
-        if init is None or method is None or init.decorator_list or method.decorator_list:
+        method = self.methods.get(self.trained.method) if self.trained is not None else self._trained_by()
+        if init is None or method is None or init.decorator_list or method.decorator_list or yields(method):
+            return None
+        if init.args.vararg or init.args.kwarg:
             return None
         steps = self._construction(init)
-        for place, statement in enumerate(steps):
-            match statement:
-                case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=itself)) as target], value=ast.Call() as call):
-                    if (
-                        itself == _self(init)
-                        and self._is_of_torch(call, scheduler=False)
-                        and self._stored(target.attr) == 1
-                    ):
-                        return self._moved(init, method, steps, place, call)
+        if any(isinstance(n, ast.Return) for s in steps for n in walk(s)):
+            return None
+        made = {s: c for s in steps if (c := self._making(init, s)) is not None}
+        return self._moved(init, method, steps, made) if made else None
+
+    def _making(self, init: ast.FunctionDef, statement: ast.stmt) -> ast.Call | None:
+        """The call that makes an optimizer, when a statement gives it to an attribute that nothing else binds."""
+        match statement:
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=itself)) as target], value=ast.Call() as call):
+                if itself == _self(init) and self._is_of_torch(call, scheduler=False):
+                    return call if self._stored(target.attr) == 1 else None
         return None
 
     # ---- the one object and the one call
@@ -83,7 +92,7 @@ class _Search:
     def _trained_by(self) -> ast.FunctionDef | None:
         """The method that is called once, on the one object, right where that is made."""
         made = self.source.calls_to(self.owner.name)
-        if len(made) != 1 or sum(n.id == self.owner.name for n in self.source.all(ast.Name)) != 1:
+        if self.wanted or len(made) != 1 or sum(n.id == self.owner.name for n in self.source.all(ast.Name)) != 1:
             return None
         statement = self.source.parents[made[0]]
         match statement:
@@ -115,23 +124,9 @@ class _Search:
     def _nothing_between(self, made: ast.Assign, call: ast.Call) -> bool:
         """Whether nothing but lines that are printed stands between the making and the call, which only looks at its arguments."""
         block, last = self.source.block_of(made), self.source.statement_of(call)
-        match last:
-            case ast.Expr(value=value) | ast.Assign(value=value) if value is call:
-                pass
-            case ast.Expr(value=ast.Call(args=[value])) if value is call and self._prints(last, 2):
-                pass
-            case _:
-                return False
-        if any(isinstance(n, ast.Call) for a in (*call.args, *call.keywords) for n in walk(a)):
+        if not is_all_of(self.roles, last, call):
             return False
-        return all(map(self._prints, block[block.index(made) + 1 : block.index(last)]))
-
-    def _prints(self, statement: ast.stmt, calls: int = 1) -> bool:
-        match statement:
-            case ast.Expr(value=ast.Call(func=ast.Name(id="print") as function) as call):
-                plain = self.roles.key(self.source.scope_of(function), "print") is None
-                return plain and sum(isinstance(n, ast.Call) for n in walk(call)) == calls
-        return False
+        return all(only_prints(self.roles, s) for s in block[block.index(made) + 1 : block.index(last)])
 
     # ---- what is made
 
@@ -156,25 +151,48 @@ class _Search:
         return plain and not leaves and sum(a.attr == helper.name for a in self.attributes) == 1
 
     def _moved(
-        self, init: ast.FunctionDef, method: ast.FunctionDef, steps: list[ast.stmt], place: int, call: ast.Call
+        self, init: ast.FunctionDef, method: ast.FunctionDef, steps: list[ast.stmt], making: dict[ast.stmt, ast.Call]
     ) -> OnCall | None:
-        """The making with all that is made of it, when it may as well happen later."""
-        first, rest = steps[place], steps[place + 1 :]
-        settings = Settings(self.roles, init, steps[:place])
-        model = settings.model_of(call)
-        if not model or not self._is_given_once(settings.tainted(model)):
+        """The making of all with what is made of it, when it may as well happen later."""
+        own: set[str] = set()
+        known: set[str] = set()
+        made: list[ast.Assign] = []
+        settings: dict[ast.Assign, Settings] = {}
+        between: list[ast.stmt] = []
+        private = self.trained is not None
+        for place, statement in enumerate(steps):
+            schedule = self._made_of(init, statement, own) if made else ""
+            if not isinstance(statement, ast.Assign) or (statement not in making and not schedule):
+                between += [statement] if made else []
+                continue
+            settings[statement] = Settings(self.roles, init, [s for s in steps[:place] if s not in made])
+            if statement in making:
+                models = settings[statement].models_of(making[statement])
+                tainted = {name for model in models for name in settings[statement].tainted(model)}
+                if not models or not self._is_given_once(tainted):
+                    return None
+                known |= tainted
+                private = private and all(map(settings[statement].makes_itself, models))
+            own |= {t.attr for t in statement.targets if isinstance(t, ast.Attribute)}
+            made.append(statement)
+        judge = SameParameters(self.roles, init, [*made])
+        alone = all(self._runs_foreign_code(s, judge) for s in between)
+        if not (alone or private) or not all(self._knows_nothing(init, s, known, own, judge) for s in between):
             return None
-        assert isinstance(first, ast.Assign) and isinstance(first.targets[0], ast.Attribute)
-        own, made = {first.targets[0].attr}, [first]
-        for statement in rest:
-            if (name := self._made_of(init, statement, own)) and isinstance(statement, ast.Assign):
-                own.add(name)
-                made.append(statement)
-        known = settings.tainted(model) | own
-        if not all(self._knows_nothing(init, s, known) for s in rest if s not in made):
-            return None
-        words = settings.words(made, method)
-        return None if words is None else OnCall(tuple(made), method, words)
+        words: dict[ast.expr, str] = {}
+        kept: dict[ast.Assign, tuple[str, ...]] = {}
+        keeper = Keeper(self.owner, init, steps[steps.index(made[0]) : steps.index(made[-1])], made)
+        for statement in made:
+            told = settings[statement].words(statement, method, own) if alone else None
+            if told is None and self.trained is not None:
+                told, kept[statement] = keeper.words(settings[statement], statement, method, own) or (None, ())
+            if told is None:
+                return None
+            used = {n.id for n in walk(statement.value) if isinstance(n, ast.Name) and n not in told}
+            if used & local_names(method):
+                return None
+            words |= told
+        return OnCall(tuple(made), method, words, kept)
 
     def _made_of(self, init: ast.FunctionDef, statement: ast.stmt, own: set[str]) -> str:
         """The attribute that gets a schedule of what was made above; "" when the statement gives it to none."""
@@ -187,15 +205,19 @@ class _Search:
         return ""
 
     def _is_given_once(self, tainted: set[str]) -> bool:
-        """Whether no two arguments of the making may lead to the model."""
-        making = self.source.calls_to(self.owner.name)[0]
+        """Whether no two arguments of a making may lead to the model."""
+        here = tuple(ObjectMade(c, self.roles) for c in self.source.calls_to(self.owner.name))
+        return all(self._hands_once(m, tainted) for m in (self.trained.made if self.trained is not None else here))
+
+    def _hands_once(self, made: ObjectMade, tainted: set[str]) -> bool:
+        making = made.call
         if any(isinstance(a, ast.Starred) for a in making.args) or any(k.arg is None for k in making.keywords):
             return False
         names = parameter_names(self.methods["__init__"])[1:]
         given = [*zip(names, making.args, strict=False), *((k.arg or "", k.value) for k in making.keywords)]
         held = {n.id for name, value in given if name in tainted for n in walk(value) if isinstance(n, ast.Name)}
         others = {n.id for name, value in given if name not in tainted for n in walk(value) if isinstance(n, ast.Name)}
-        return not held & others - {*self.roles.origins}
+        return not held & others - {*made.roles.origins}
 
     def _is_of_torch(self, call: ast.Call, *, scheduler: bool) -> bool:
         full = self.roles.full_name(call.func)
@@ -206,28 +228,41 @@ class _Search:
     def _stored(self, attribute: str) -> int:
         return sum(a.attr == attribute and not isinstance(a.ctx, ast.Load) for a in self.attributes)
 
-    def _knows_nothing(self, init: ast.FunctionDef, statement: ast.stmt, known: set[str]) -> bool:
-        """Whether a statement behind the making neither names what it needs and gives nor runs code of the script's own."""
+    def _knows_nothing(
+        self, init: ast.FunctionDef, statement: ast.stmt, known: set[str], own: set[str], judge: SameParameters
+    ) -> bool:
+        """Whether a statement behind a making neither asks for what it gives nor gives a model other layers, nor runs code that could."""
+        itself = _self(init)
         for node in walk(statement):
             match node:
-                case ast.Attribute(attr=name) | ast.Name(id=name) if name in known:
+                case ast.Attribute(value=ast.Name(id=holder), attr=name) if holder == itself and name in known - own:
+                    if not judge.keeps_held(node):
+                        return False
+                case ast.Attribute(attr=name) | ast.Name(id=name) if name in known | own:
                     return False
                 case ast.Attribute(ctx=ast.Store(), value=value) if not isinstance(value, ast.Name):
                     return False
-                case ast.Subscript(ctx=ast.Store()):
+                case ast.Name(id=name) if name == itself and not isinstance(self.source.parents[node], ast.Attribute):
                     return False
-                case ast.Name(id=name) if name == _self(init) and not isinstance(
-                    self.source.parents[node], ast.Attribute
-                ):
-                    return False
-                case ast.Call() if not self._is_foreign(node):
-                    return False
-                case ast.Lambda() | ast.Return() | ast.Yield() | ast.Await():
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=holder), attr=name)) if holder == itself:
+                    if name in self.methods:
+                        return False
+                case ast.Lambda() | ast.Return() | ast.Yield() | ast.YieldFrom() | ast.Await():
                     return False
         return True
 
-    def _is_foreign(self, call: ast.Call) -> bool:
-        """Whether a call runs a builtin or a library's function, which knows nothing of the object."""
+    def _runs_foreign_code(self, statement: ast.stmt, judge: SameParameters) -> bool:
+        """Whether a statement runs nothing but builtins and functions of libraries, and binds nothing inside of what it finds."""
+        inside = (n for n in walk(statement) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store))
+        calls = (n for n in walk(statement) if isinstance(n, ast.Call))
+        return not any(inside) and all(self._is_harmless(c, judge) for c in calls)
+
+    def _is_harmless(self, call: ast.Call, judge: SameParameters) -> bool:
+        """Whether a call runs a builtin, a library's function, or a method of a model that leaves it its layers."""
+        match call.func:
+            case ast.Attribute(value=ast.Attribute() as model):
+                if judge.keeps_held(model):
+                    return True
         name = root_name(call.func)
         if name in self.roles.origins:
             return self.roles.function_named(self.roles.full_name(call.func)) is None and (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator, Sequence
 
-from ..recover.names import parameter_names
+from ..recover.names import local_names, parameter_names
 from ..recover.roles import Roles
-from ..recover.syntax import walk
+from ..recover.syntax import root_name, walk
 
-_PLAIN = (ast.Constant, ast.Attribute, ast.Name, ast.Tuple, ast.List, ast.UnaryOp, ast.BinOp)
+_PLAIN = (ast.Constant, ast.Attribute, ast.Name, ast.Tuple, ast.List, ast.UnaryOp, ast.BinOp, ast.Dict)
 
 
 class Settings:
@@ -34,15 +35,33 @@ class Settings:
                     if itself == self.itself and given in self.parameters and given not in bound:
                         yield given, name
 
-    def model_of(self, call: ast.Call) -> str:
-        """The attribute of which the optimizer is given the parameters; "" for whatever else it is given."""
-        match call.args[:1] or [k.value for k in call.keywords if k.arg == "params"]:
-            case [
-                ast.Call(func=ast.Attribute(value=ast.Attribute() as model, attr="parameters"), args=[], keywords=[])
-            ]:
+    def models_of(self, call: ast.Call) -> set[str]:
+        """The attributes of which the optimizer is given the parameters; none for whatever else it is given."""
+        given = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "params"), None)
+        found = self._listed(given) if given is not None else None
+        return found or set()
+
+    def _listed(self, given: ast.expr) -> set[str] | None:
+        """The attributes whose parameters an expression gives, in the order in which it asks for them."""
+        match given:
+            case ast.Call(func=ast.Attribute(value=ast.Attribute() as model, attr="parameters"), args=[], keywords=[]):
                 held = self._own(model)
-                return held if held and self._is_settled(held) else ""
-        return ""
+                return {held} if held and self._is_settled(held) else None
+            case ast.Call(func=ast.Name(id="list") as function, args=[inner], keywords=[]):
+                return self._listed(inner) if self.roles.key(self.init, function.id) is None else None
+            case ast.Call(func=function, args=[*parts], keywords=[]) if (
+                self.roles.full_name(function) == "itertools.chain"
+            ):
+                return self._all_listed(parts)
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return self._all_listed([left, right])
+            case ast.List(elts=[*groups]) if groups and all(isinstance(g, ast.Dict) for g in groups):
+                return self._all_listed([_parameters_of(g) for g in groups if isinstance(g, ast.Dict)])
+        return None
+
+    def _all_listed(self, parts: Sequence[ast.expr | None]) -> set[str] | None:
+        found = [self._listed(part) if part is not None else None for part in parts]
+        return {name for one in found if one for name in one} if found and all(found) else None
 
     def _own(self, node: ast.AST) -> str:
         """The attribute of the object itself that an expression names."""
@@ -57,42 +76,80 @@ class Settings:
         stores = [a for a in self.source.all(ast.Attribute) if a.attr == attribute and not isinstance(a.ctx, ast.Load)]
         return bool(stores) and all(id(a) in above and self._own(a) for a in stores)
 
-    def words(self, made: Sequence[ast.Assign], method: ast.FunctionDef) -> dict[ast.expr, str] | None:
-        """How a method calls what the statements name; None when it cannot know some of it, or may find another value."""
+    def words(self, statement: ast.Assign, method: ast.FunctionDef, own: set[str]) -> dict[ast.expr, str] | None:
+        """How a method calls what a statement names; None when it cannot know some of it, or may find another value."""
         itself = parameter_names(method)[0]
-        own = {self._own(t) for s in made for t in s.targets}
         found: dict[ast.expr, str] = {}
-        for statement in made:
-            for node in walk(statement.value):
-                if isinstance(node, ast.expr) and not self._is_plain(node, statement, own):
-                    return None
-                if not isinstance(node, ast.Name) or node.id in self.roles.origins:
-                    continue
-                if node.id == self.itself:
-                    found[node] = itself
-                elif node.id in self.kept and self._is_stored_once(self.kept[node.id]):
-                    found[node] = f"{itself}.{self.kept[node.id]}"
-                else:
-                    return None
-            found.update({n: itself for t in statement.targets for n in walk(t) if isinstance(n, ast.Name)})
-        return found
+        for node in walk(statement.value):
+            if isinstance(node, ast.expr) and not self.is_plain(node, statement, own):
+                return None
+            if not isinstance(node, ast.Name) or (node.id in self.roles.origins and self.is_known(node, own)):
+                continue
+            if node.id == self.itself:
+                found[node] = itself
+            elif node.id in self.kept and self._is_given(node) and self._is_stored_once(self.kept[node.id]):
+                found[node] = f"{itself}.{self.kept[node.id]}"
+            elif not self._is_builtin(node):
+                return None
+        return found | {n: itself for t in statement.targets for n in walk(t) if isinstance(n, ast.Name)}
 
     def _is_stored_once(self, attribute: str) -> bool:
         stores = [a for a in self.source.all(ast.Attribute) if a.attr == attribute and not isinstance(a.ctx, ast.Load)]
         return len(stores) == 1
 
-    def _is_plain(self, node: ast.expr, statement: ast.Assign, own: set[str]) -> bool:
+    def is_known(self, node: ast.expr, own: set[str]) -> bool:
+        """Whether a method finds the same under a name or an attribute, because it is imported or one of the object's that stays."""
+        if isinstance(node, ast.Attribute) and (held := self._own(node)):
+            return held in own or self._is_settled(held)
+        root, scope = root_name(node), self.source.scope_of(node)
+        if root in self.roles.origins:
+            return isinstance(scope, ast.Module) or root not in local_names(scope)
+        return isinstance(node, ast.Name) and self._is_builtin(node)
+
+    def _is_given(self, node: ast.Name) -> bool:
+        """Whether a name is one of the constructor's own, and not of a method whose body runs there."""
+        return self.source.scope_of(node) is self.init
+
+    def _is_builtin(self, node: ast.Name) -> bool:
+        return self.roles.key(self.source.scope_of(node), node.id) is None and hasattr(builtins, node.id)
+
+    def attribute_of(self, value: ast.expr) -> str:
+        """The attribute that the constructor gives just this value, which is still the same; "" for none."""
+        for place, statement in enumerate(self.before):
+            match statement:
+                case ast.Assign(targets=[ast.Attribute() as target], value=kept) if ast.dump(kept) == ast.dump(value):
+                    name = self._own(target)
+                    if name and self._is_stored_once(name) and self._stays(value, self.before[place + 1 :]):
+                        return name
+        return ""
+
+    def _stays(self, value: ast.expr, statements: list[ast.stmt]) -> bool:
+        """Whether statements surely leave a value what it is: they ask its owner for attributes, and bind none of that name."""
+        root, parents = root_name(value), self.source.parents
+        bound = {n.attr for n in walk(value) if isinstance(n, ast.Attribute)}
+        for node in (n for s in statements for n in walk(s)):
+            match node:
+                case ast.Name(id=name, ctx=ast.Load()) if name == root and not isinstance(value, ast.Name):
+                    above = parents[node]
+                    call = parents[above]
+                    if not isinstance(above, ast.Attribute) or (isinstance(call, ast.Call) and call.func is above):
+                        return False
+                case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if name == root:
+                    return False
+                case ast.Attribute(attr=name, ctx=ast.Store() | ast.Del()) if name in bound:
+                    return False
+        return True
+
+    def is_plain(self, node: ast.expr, statement: ast.Assign, own: set[str]) -> bool:
         """Whether a part of a making only looks at what stays as it is: the call itself, the model's parameters, numbers."""
         if isinstance(node, ast.Call):
-            asks = isinstance(node.func, ast.Attribute) and node.func.attr == "parameters" and not node.args
-            return node is statement.value or (asks and bool(self.model_of(ast.Call(node.func, [node], []))))
+            return node is statement.value or bool(self._listed(node))
         if not isinstance(node, _PLAIN):
             return False
         if not isinstance(node, ast.Attribute) or self._is_of_module(node):
             return True
-        held = self._own(node)
-        if held:
-            return held in own or self._is_settled(held)
+        if self._own(node):
+            return self.is_known(node, own)
         return node.attr == "parameters" or not self._is_set_on_others(node.attr)
 
     def _is_of_module(self, node: ast.Attribute) -> bool:
@@ -122,4 +179,44 @@ class Settings:
                 found |= named & {*self.parameters}
             if named & found:
                 found |= stored
+                found |= self._told(statement, found)
         return found
+
+    def makes_itself(self, model: str) -> bool:
+        """Whether the constructor makes the model for its object alone: nothing else is told of it."""
+        bound = [
+            s.value
+            for s in self.before
+            for t in (s.targets if isinstance(s, ast.Assign) else ())
+            if self._own(t) == model and isinstance(s, ast.Assign)
+        ]
+        stored = [n for s in self.before for n in walk(s) if isinstance(n, ast.Attribute) and n.attr == model]
+        if len(bound) != 1 or sum(not isinstance(n.ctx, ast.Load) for n in stored) != 1:
+            return False
+        return isinstance(bound[0], ast.Call) and self._makes_object(bound[0]) and self.tainted(model) == {model}
+
+    def _makes_object(self, call: ast.Call) -> bool:
+        """Whether a call makes an object of a class, and moves it at most."""
+        match call.func:
+            case ast.Attribute(value=ast.Call() as inner, attr="to" | "cuda" | "cpu"):
+                return self._makes_object(inner)
+        full = self.roles.full_name(call.func)
+        return self.roles.own_class_named(full) is not None or full.startswith("torch.nn.")
+
+    def _told(self, statement: ast.stmt, found: set[str]) -> set[str]:
+        """What calls of a statement get together with what may lead to the model: they may put it there."""
+        told: set[str] = set()
+        for call in (n for n in walk(statement) if isinstance(n, ast.Call)):
+            given = [n for a in (call.func, *call.args, *call.keywords) for n in walk(a)]
+            read = {n.attr for n in given if isinstance(n, ast.Attribute) and self._own(n)}
+            read |= {n.id for n in given if isinstance(n, ast.Name)} - {self.itself, *self.roles.origins}
+            told |= read if read & found else set()
+        return {
+            name for name in told if self.roles.key(self.init, name) is None or name not in self.roles.source.classes
+        }
+
+
+def _parameters_of(group: ast.Dict) -> ast.expr | None:
+    """What a group of parameters that is written out lists; None for another dictionary."""
+    keys = [k.value if isinstance(k, ast.Constant) else None for k in group.keys]
+    return group.values[keys.index("params")] if keys.count("params") == 1 and None not in keys else None

@@ -17,6 +17,8 @@ def made_on_call(source: Source, found: OnCall) -> tuple[str, dict[int, int], tu
     newline = dominant_newline(source.text)
     lines = split_lines(source.text)
     gone: set[int] = set()
+    instead: dict[int, list[str]] = {}
+    """By the last line of each making what the constructor keeps in its place."""
     moved: list[tuple[str, int, bool]] = []
     """New lines with their raw ones, and whether they make something."""
     head = _first(found.method)
@@ -34,7 +36,8 @@ def made_on_call(source: Source, found: OnCall) -> tuple[str, dict[int, int], tu
             last = behind if place == len(text) - 1 else ""
             moved.append((f"{indent}{line.rstrip().removeprefix(own)}{last}{newline}", start + place, True))
         gone |= {*range(start, end + 1)}
-    made = _joined(lines, moved, gone, _place(lines, found.method))
+        instead[end] = [f"{own}{line}{newline}" for line in found.kept.get(statement, ())]
+    made = _joined(lines, moved, gone, _place(lines, found.method), instead)
     return made if _is_python(made[0]) else None
 
 
@@ -48,7 +51,11 @@ def _is_python(text: str) -> bool:
 
 
 def _joined(
-    lines: list[str], moved: list[tuple[str, int, bool]], gone: set[int], place: int
+    lines: list[str],
+    moved: list[tuple[str, int, bool]],
+    gone: set[int],
+    place: int,
+    instead: dict[int, list[str]],
 ) -> tuple[str, dict[int, int], tuple[int, ...]]:
     text: list[str] = []
     raw: dict[int, int] = {}
@@ -59,8 +66,8 @@ def _joined(
                 text.append(new)
                 raw[len(text)] = origin
                 makers += [len(text)] if makes else []
-        if number not in gone:
-            text.append(line)
+        for kept in [line] if number not in gone else instead.get(number, []):
+            text.append(kept)
             raw[len(text)] = number
     return "".join(text), raw, tuple(makers)
 

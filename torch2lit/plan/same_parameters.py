@@ -50,6 +50,8 @@ _SIZE = re.compile(r"(num|n)_\w+|\w+_(size|dim)|(in|out)_(features|channels)")
 """What layers call how many or how large they are."""
 _SETTERS = {"setattr", "delattr", "add_module", "register_module", "register_parameter", "append", "insert", "extend"}
 _DEPTH = 3
+Mention = ast.Name | ast.Attribute
+"""A variable, or an attribute that holds a model."""
 
 
 class SameParameters:
@@ -186,7 +188,11 @@ class SameParameters:
                 return all(self._gives_itself(s, name) for s in stored)
         return False
 
-    def _keeps(self, name: ast.Name, depth: int) -> bool:
+    def keeps_held(self, model: ast.Attribute) -> bool:
+        """Whether this mention of a model that an object holds (``self.net``) leaves the set of its parameters as it is."""
+        return isinstance(model.ctx, ast.Load) and self._keeps(model, _DEPTH)
+
+    def _keeps(self, name: Mention, depth: int) -> bool:
         """Whether this mention of a model leaves the set of its parameters as it is."""
         node: ast.AST = name
         parent = self.source.parents.get(node)
@@ -199,10 +205,11 @@ class SameParameters:
                 return True
             if isinstance(node, ast.Attribute) and self._sets_values(node, parent, depth):
                 return self.by_identity
-            return self.by_identity and (keeps_layers(self.roles, name, node) or (self.quiet and node is name))
+            known = isinstance(name, ast.Name) and keeps_layers(self.roles, name, node)
+            return self.by_identity and (known or (self.quiet and node is name))
         if isinstance(node, ast.Attribute) and node.attr in ("__class__", "__name__"):
             return True
-        if self.holder and node is name and is_held(self.source, name):
+        if self.holder and node is name and isinstance(name, ast.Name) and is_held(self.source, name):
             return True
         if isinstance(parent, ast.keyword):
             node, parent = parent, self.source.parents.get(parent)
@@ -239,7 +246,7 @@ class SameParameters:
     def _is_own(self, method: str) -> bool:
         return any(f.name == method and self.source.in_class(f) is not None for f in self.source.functions)
 
-    def _call_keeps(self, call: ast.Call, name: ast.Name, argument: ast.AST, depth: int) -> bool:
+    def _call_keeps(self, call: ast.Call, name: Mention, argument: ast.AST, depth: int) -> bool:
         full = self.roles.full_name(call.func)
         if isinstance(call.func, ast.Name) and call.func.id in _LOOKS and self.source.function(call.func.id) is None:
             return True
@@ -252,7 +259,7 @@ class SameParameters:
             return inside is not None and all(inside[0]._keeps(n, depth - 1) for n in inside[1])
         return False
 
-    def _tells(self, call: ast.Call, model: ast.Name) -> bool:
+    def _tells(self, call: ast.Call, model: Mention) -> bool:
         """Whether a logger or a writer of events is told of the model: the writer computes with it once."""
         match call.func:
             case ast.Attribute(value=ast.Name(id=owner), attr=method) if method in _LEVELS:
@@ -266,7 +273,8 @@ class SameParameters:
                 )
             case ast.Attribute(value=writer, attr="add_graph"):
                 known = self.roles.of(writer, self.source.scope_of(call)) is Role.WRITER
-                return known and self.by_identity and keeps_layers(self.roles, model, model)
+                quiet = isinstance(model, ast.Name) and keeps_layers(self.roles, model, model)
+                return known and self.by_identity and quiet
         return False
 
     def _is_changed(self, name: ast.Name, depth: int) -> bool:
@@ -297,7 +305,7 @@ class SameParameters:
             return False
         return self._is_setting(name) and parent.attr not in self.read_of[name.id]
 
-    def _inside(self, call: ast.Call, given: ast.Name, depth: int) -> tuple[SameParameters, list[ast.Name]] | None:
+    def _inside(self, call: ast.Call, given: Mention, depth: int) -> tuple[SameParameters, list[ast.Name]] | None:
         """The mentions of what a function of the project calls its argument, and who judges them there.
 
         None for any other function, or one that binds it.
@@ -315,28 +323,34 @@ class SameParameters:
             judge = copy.copy(judge)
             judge.holder = binds_only_itself(function)
             function = constructor(function)
-        if not depth or not isinstance(function, ast.FunctionDef) or is_state(given.id):
+        if not depth or not isinstance(function, ast.FunctionDef) or is_state(_name_of(given)):
             return None
         for parameter in parameter_names(function):
             if _is_or_wraps(bound_argument(function, call, parameter), given):
                 if judge.source is not self.source:
-                    judge.read_of = {parameter: self.read_of[given.id]} if self._is_setting(given) else {}
+                    judge.read_of = {parameter: self.read_of[_name_of(given)]} if self._is_setting(given) else {}
                     judge.settings = {parameter}
                 found = [n for s in function.body for n in walk(s) if isinstance(n, ast.Name) and n.id == parameter]
                 return (judge, found) if all(isinstance(n.ctx, ast.Load) for n in found) else None
         return None
 
-    def _beside(self, file: Roles, given: ast.Name) -> SameParameters:
+    def _beside(self, file: Roles, given: Mention) -> SameParameters:
         """The same judge of another file's statements, where nobody sees what the model is that it is given."""
         judge = copy.copy(self)
         judge.roles, judge.source, judge.scope = file, file.source, file.source.tree
-        judge.quiet = self.quiet or keeps_layers(self.roles, given, given)
+        judge.quiet = self.quiet or (isinstance(given, ast.Name) and keeps_layers(self.roles, given, given))
         return judge
 
-    def _is_setting(self, name: ast.Name) -> bool:
+    def _is_setting(self, name: Mention) -> bool:
         """Whether a name stands for parsed arguments, of which the making reads some by their names."""
+        if not isinstance(name, ast.Name):
+            return False
         known = name.id in self.settings or self.roles.role(self.source.scope_of(name), name.id) is Role.CONFIG
         return known and name.id in self.read_of
+
+
+def _name_of(mention: Mention) -> str:
+    return mention.id if isinstance(mention, ast.Name) else mention.attr
 
 
 def _lists(value: ast.expr) -> bool:
@@ -406,11 +420,11 @@ def _may_freeze(statement: ast.AST, used: Collection[str]) -> bool:
     return False
 
 
-def _is_or_wraps(argument: ast.expr | None, name: ast.Name) -> bool:
+def _is_or_wraps(argument: ast.expr | None, name: Mention) -> bool:
     return argument is name or (argument is not None and _is_wrapped(argument, name))
 
 
-def _is_wrapped(argument: ast.AST, name: ast.Name) -> bool:
+def _is_wrapped(argument: ast.AST, name: Mention) -> bool:
     """Whether an argument is ``model.module``: a wrapper's own model."""
     return isinstance(argument, ast.Attribute) and argument.attr == "module" and argument.value is name
 

@@ -9,7 +9,6 @@ from ..made_inside.on_call import find_on_call
 from ..made_inside.on_call_text import made_on_call
 from ..origin import Origin
 from ..program import Conversion, Mechanism, Outcome
-from ..recover.wanted_names import WantedNames
 from .way import MADE_ON_CALL, UNCONVERTED, Blocked, Program, Way, as_it_is
 
 
@@ -23,7 +22,7 @@ class MadeOnCallView:
         if program.view is not None or program.group is not None or "\r" in program.text:
             return
         owners = [f.about for f in program.classes_that_train if f.about]
-        found = find_on_call(program.roles, owners, WantedNames(program.path)) if owners else None
+        found = find_on_call(program.roles, owners, program.path) if owners else None
         made = made_on_call(program.source, found) if found is not None else None
         if made is not None:
             text, lines, makers = made
