@@ -18,13 +18,16 @@ _GRAD_MODES = {"no_grad", "inference_mode", "enable_grad"}
 class Guard:
     """When alone some items of a hook run: where ``test`` holds, read in ``frame``; behind an epoch's last batch, where there is none.
 
-    ``counted``: Lightning itself validates in just the epochs in which the test holds.
+    ``counted``: Lightning itself validates in just the epochs in which the test holds. ``loaders``: for the batches of those among
+    the ``count`` loaders of a validation.
     """
 
     test: ast.expr | None = None
     frame: Frame | None = None
     block: ast.stmt | None = None
     counted: bool = False
+    loaders: tuple[int, ...] = ()
+    count: int = 0
 
 
 @dataclass(eq=False)

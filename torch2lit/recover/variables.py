@@ -223,6 +223,9 @@ class Variables:
         if guard is not None and guard.test is not None and guard.frame is not None:
             test, found = self.names(guard.frame, flow([guard.test]).read), self._use(replace(item, guard=None))
             return Use(found.exposed | test, frozenset(), found.written, found.read | test)
+        if guard is not None and guard.loaders:
+            found = self._use(replace(item, guard=None))
+            return Use(found.exposed, frozenset(), found.written, found.read)
         if item.kind == "bind":
             assert item.frame.caller is not None and item.value is not None
             value = flow([item.value], self.gone)
