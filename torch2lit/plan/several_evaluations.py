@@ -29,13 +29,15 @@ from .several_loaders import (
     divide,
     following,
     follows_in_statement,
-    is_the_same,
+    given_apart,
     may_pass,
     only_looks,
     started_names,
     starts_plainly,
     unite_local,
     value_alone,
+    values_apart,
+    without_values,
 )
 
 
@@ -75,30 +77,34 @@ def _joined(draft: Draft, found: Validation, several: list[tuple[list[Item], Val
         passed = evaluations[: index + 1]
         if not may_pass(draft, moved, one) or _meet(draft, moved, passed, one):
             return None
-        if next(places[0] for places in arms if index + 1 in places) != index + 1:
+        if index + 1 not in [places[0] for places in arms]:
             continue
         starts = [i for i in one.before if not _switches_again(draft, i, found, passed)]
         if not _may_stand_first(draft, starts, one, passed, moved):
             return None
         early += one.before
     last = several[-1][1]
+    body: list[Item] = []
+    begins = [*found.before, *early]
+    for places in arms:
+        mine = [evaluations[i] for i in places]
+        apart = given_apart(draft, mine) or set()
+        guard = Guard(loaders=places, count=len(evaluations))
+        body += values_apart(evaluations, places, apart)
+        body += [replace(i, guard=guard) for i in mine[0].body]
+        begins = without_values(begins, mine, apart)
+        for one in mine:
+            one.before = without_values(one.before, mine, apart)
     return replace(
         found,
-        before=[*found.before, *early],
-        body=[i for number in range(len(arms)) for i in _arm(evaluations, arms, number)],
+        before=begins,
+        body=body,
         trailing=[*trailing, *last.trailing, *switched_back, *last.leading],
         rest=last.rest,
         unwrapped=[*found.unwrapped],
         others=evaluations[1:],
         arms=arms,
     )
-
-
-def _arm(evaluations: list[Validation], arms: tuple[tuple[int, ...], ...], number: int) -> list[Item]:
-    """What one function does with a batch, for the batches of its own loaders."""
-    places = arms[number]
-    guard = Guard(loaders=places, count=len(evaluations))
-    return [replace(i, guard=guard) for i in evaluations[places[0]].body]
 
 
 def _arms(draft: Draft, evaluations: list[Validation]) -> tuple[tuple[int, ...], ...]:
@@ -108,11 +114,12 @@ def _arms(draft: Draft, evaluations: list[Validation]) -> tuple[tuple[int, ...],
         mine = next((a for a in arms if evaluations[a[0]].frame.scope is one.frame.scope), None)
         if mine is None:
             arms.append([place])
-        elif is_the_same(draft, evaluations[mine[0]], one):
-            mine.append(place)
         else:
-            return ()
-    if not all(starts_plainly(draft, evaluations[a[0]]) for a in arms if len(a) > 1):
+            mine.append(place)
+    several = [a for a in arms if len(a) > 1]
+    if any(given_apart(draft, [evaluations[i] for i in a]) is None for a in several):
+        return ()
+    if not all(starts_plainly(draft, evaluations[a[0]]) for a in several):
         return ()
     return tuple(map(tuple, arms))
 

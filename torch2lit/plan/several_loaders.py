@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from ..recover.items import Item, parts
+from ..recover.items import Guard, Item, parts
 from ..recover.loops import loop_names
 from ..recover.phases import Validation, validation_at, validation_in_result
 from ..recover.syntax import dotted, walk, walk_scope
@@ -48,7 +48,8 @@ def join_following(draft: Draft, found: Validation) -> None:
         moved += [*(map(value_alone, before) if follows_in_statement(one, before) else before), *between]
         if not may_pass(draft, moved, one):
             return
-    if not all(is_the_same(draft, first, one) for one in evaluations[1:]) or not starts_plainly(draft, first):
+    apart = given_apart(draft, evaluations)
+    if apart is None or not starts_plainly(draft, first):
         return
     last = several[-1][1]
     block, rest = last.leading, last.rest
@@ -60,6 +61,9 @@ def join_following(draft: Draft, found: Validation) -> None:
         trailing += [*between, *one.trailing]
     found.trailing, found.rest = [*trailing, *block], rest
     found.others = evaluations[1:]
+    found.body = [*values_apart(evaluations, (*range(len(evaluations)),), apart), *found.body]
+    for one in found.all:
+        one.before = without_values(one.before, found.all, apart)
     found.unwrapped += [s for one in found.others for s in one.unwrapped if s not in found.unwrapped]
 
 
@@ -220,21 +224,57 @@ def _shows(draft: Draft, items: list[Item]) -> bool:
     return False
 
 
-def is_the_same(draft: Draft, first: Validation, other: Validation) -> bool:
-    """Whether another call runs the same code with the same values, but for its loader, of which only the end asks."""
+def given_apart(draft: Draft, evaluations: list[Validation]) -> set[str] | None:
+    """The parameters for which calls of one function give values of their own that what is done with a batch reads.
+
+    None where they cannot be one validation.
+    """
+    apart: set[str] = set()
+    for one in evaluations[1:]:
+        if (own := _given_otherwise(draft, evaluations[0], one)) is None:
+            return None
+        apart |= own
+    return apart
+
+
+def values_apart(evaluations: list[Validation], places: tuple[int, ...], names: set[str]) -> list[Item]:
+    """What gives parameters their values for the batches of each of the loaders at these places."""
+    found: list[Item] = []
+    for place in places:
+        guard = Guard(loaders=(place,), count=len(evaluations))
+        binds = [i for i in evaluations[place].before if _binds_one(i, evaluations[place], names)]
+        found += [replace(i, guard=guard) for i in binds]
+    return found
+
+
+def without_values(items: list[Item], evaluations: list[Validation], names: set[str]) -> list[Item]:
+    """Items without what gives those parameters their values in evaluations."""
+    return [i for i in items if not any(_binds_one(i, one, names) for one in evaluations)]
+
+
+def _binds_one(item: Item, one: Validation, names: set[str]) -> bool:
+    return item.kind == "bind" and item.frame is one.frame and item.target in names
+
+
+def _given_otherwise(draft: Draft, first: Validation, other: Validation) -> set[str] | None:
+    """The parameters whose values differ where another call runs the same code; None where more does than values of which only the
+    end asks, or what is done with a batch.
+    """
     scope = first.frame.scope
     if (
         other.frame.scope is not scope
         or other.loop.node is not first.loop.node
         or (other.unwrapped and not first.unwrapped)
     ):
-        return False
+        return None
     arguments = {**first.frame.arguments}, {**other.frame.arguments}
-    if arguments[0].keys() != arguments[1].keys():
-        return False
-    inside = draft.variables.sequence([*_statements(first.before), *first.body]).read
+    if arguments[0].keys() != arguments[1].keys() or not isinstance(first.loop.base, ast.Name):
+        return None
+    begins, body = (draft.variables.sequence(items) for items in (_statements(first.before), first.body))
     counted = {n.id for n in ast.walk(first.loop.first) if isinstance(n, ast.Name)} if first.loop.first else set()
+    inside = {*begins.read}
     inside |= {v for name in counted if (v := draft.variables.of(first.frame, name)) is not None}
+    apart: set[str] = set()
     behind = draft.variables.sequence(first.trailing).read
     for name, value in arguments[0].items():
         if ast.dump(value) == ast.dump(arguments[1][name]) and not _has_call(value):
@@ -243,8 +283,21 @@ def is_the_same(draft: Draft, first: Validation, other: Validation) -> bool:
         kinds = {type(value), type(arguments[1][name])}
         unread = kinds == {ast.Constant} and variable not in behind
         if variable is None or variable in inside or not (kinds == {ast.Name} or unread):
-            return False
-    return isinstance(first.loop.base, ast.Name) and first.loop.base.id in arguments[0]
+            return None
+        if variable in body.read:
+            if variable in behind or variable in body.written or name == first.loop.base.id:
+                return None
+            if not _stays(draft, first, value) or not _stays(draft, other, arguments[1][name]):
+                return None
+            apart.add(name)
+    return apart if first.loop.base.id in arguments[0] else None
+
+
+def _stays(draft: Draft, one: Validation, value: ast.expr) -> bool:
+    """Whether what a call gives is bound to nothing else while the evaluation runs."""
+    written = draft.variables.sequence([*one.before, *one.body]).written
+    caller = one.frame.caller
+    return caller is not None and not (isinstance(value, ast.Name) and draft.variables.of(caller, value.id) in written)
 
 
 def _has_call(node: ast.expr) -> bool:

@@ -141,7 +141,7 @@ def enter_frame(source: Source, call: ast.Call, caller: Frame, early: ast.Return
     function = source.function(call.func.id) if isinstance(call.func, ast.Name) else None
     if function is None:
         return "it is not a function of this file"
-    if problem := inline_problem(function, call, early):
+    if problem := inline_problem(source, function, call, early):
         return problem
     scope: Frame | None = caller
     while scope is not None:

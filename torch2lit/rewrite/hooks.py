@@ -122,13 +122,13 @@ class HookWriter:
                 lines += written
             elif item.guard is guard:
                 lines[-1] = _longer(lines[-1], written)
-            elif item.guard.loaders and arms and guard is arms[-1]:
+            elif arms and guard is arms[-1] and _is_another_arm(item.guard, arms):
                 lines[-1] = _or_else(lines[-1], self._guarded(item.guard, hook, written), _is_last(item.guard, arms))
+                arms.append(item.guard)
             else:
                 lines.append(self._guarded(item.guard, hook, written))
+                arms = [item.guard]
             guard = item.guard
-            if guard is not None and guard.loaders and guard not in arms:
-                arms.append(guard)
             carried += self._footer(item)
         if hook == TRAINING_STEP and self.draft.automatic:
             lines.append(self._return(carried))
@@ -516,6 +516,11 @@ def _or_else(block: Statement, other: Statement, last: bool) -> Statement:
     if isinstance(block.orelse, cst.If):
         return block.with_changes(orelse=_or_else(block.orelse, other, last))
     return block.with_changes(orelse=cst.Else(other.body) if last else other)
+
+
+def _is_another_arm(guard: Guard, earlier: list[Guard]) -> bool:
+    """Whether items are for other loaders than all of those before them."""
+    return bool(guard.loaders) and all(one.loaders and not {*one.loaders} & {*guard.loaders} for one in earlier)
 
 
 def _is_last(guard: Guard, earlier: list[Guard]) -> bool:
