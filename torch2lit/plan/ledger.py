@@ -186,15 +186,15 @@ class _Writer:
                 "trainer_entry",
                 "the Trainer runs over the loader",
             )
-        if self.draft.validation is not None:
+        for evaluation in self.draft.validation.firsts if self.draft.validation is not None else []:
             self.add(
-                self.draft.validation.loop.node,
+                evaluation.loop.node,
                 Fate.REPLACED,
                 "Trainer.fit",
                 "validation",
                 "Lightning runs the validation loader",
             )
-            unwrapped = self.draft.validation.unwrapped
+            unwrapped = evaluation.unwrapped
             skips = [
                 s for node in unwrapped if isinstance(node, ast.If) for s in node.body if isinstance(s, ast.Continue)
             ]

@@ -16,10 +16,11 @@ def loop_bars(draft: Draft) -> set[Variable]:
     if draft.mechanism is not Mechanism.EPOCHS:
         loops.append((nest.batches, nest.inner))
     if draft.validation is not None:
-        loops.append((draft.validation.loop, draft.validation.frame))
+        loops += [(one.loop, one.frame) for one in draft.validation.firsts]
     found = {v for loop, frame in loops if loop and loop.bar_name and (v := draft.variables.of(frame, loop.bar_name))}
-    unwrapped = [*draft.epoch.unwrapped, *(draft.validation.unwrapped if draft.validation else [])]
-    frames = [nest.inner, draft.validation.frame] if draft.validation else [nest.inner]
+    firsts = draft.validation.firsts if draft.validation is not None else []
+    unwrapped = [*draft.epoch.unwrapped, *(node for one in firsts for node in one.unwrapped)]
+    frames = [nest.inner, *(one.frame for one in firsts)]
     for node, frame in ((n, f) for n in unwrapped for f in frames):
         if isinstance(node, ast.With):
             for item in node.items:

@@ -106,7 +106,7 @@ def _unwrapped(items: list[Item], block: ast.With | None) -> list[Item]:
     found: list[Item] = []
     for item in items:
         if item.kind == "statement" and item.node is block and block is not None:
-            found += [Item(s, item.frame, parent=block) for s in block.body]
+            found += [Item(s, item.frame, parent=block, guard=item.guard) for s in block.body]
         else:
             found.append(item)
     return found

@@ -15,7 +15,7 @@ _SHOWS_GRAPH = {"requires_grad", "grad_fn", "is_leaf"}
 
 def graph_is_seen(draft: Draft, found: Validation) -> str:
     """Why somebody may notice that nothing is recorded; "" when nobody does or the script records nothing itself."""
-    if _switched_off(found):
+    if all(map(_switched_off, found.firsts)):
         around = [i for i in [*found.before, *found.trailing] if draft.effects_of(i).model]
         return goes_on_with(draft, found, around)
     after = [*found.before, *found.body, *found.trailing, *found.rest]

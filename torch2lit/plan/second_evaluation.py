@@ -66,7 +66,7 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
         return []
     if draft.group is not None or draft.options.several_processes or function.name in draft.wanted_elsewhere:
         return []
-    mine = [one.call for one in found.all]
+    mine = [one.call for one in found.all if one.frame.scope is function]
     others = [c for c in draft.source.calls_to(function.name) if c not in mine]
     uses = sum(n.id == function.name for n in draft.source.all(ast.Name))
     if not others or uses != len(others) + len(mine) or "__all__" in draft.source.text:
@@ -77,6 +77,8 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
         or base.id not in parameter_names(function)
         or not _is_the_same_again(draft, found)
     ):
+        return []
+    if found.arms and _asks_loaders(draft, found):
         return []
     own = _Own(function, base.id, own_items(found))
     if not _only_counts(draft, found, own) or _looks_at_gradients(draft):
@@ -192,6 +194,13 @@ def _is_another(draft: Draft, own: _Own, place: Behind, given: dict[str, ast.exp
         return True
     module = draft.source.tree
     return any(draft.roles.rebound_unseen((module, name)) for name in names if _is_global(draft, name, place))
+
+
+def _asks_loaders(draft: Draft, found: Validation) -> bool:
+    """Whether the hooks ask any of several loaders for something, which are not there where the Trainer validates over another one."""
+    loaders = {draft.variable(one.loop.base, one.frame) for one in found.all}
+    hooks = [*around_hooks(found), *found.body, *found.trailing]
+    return bool(draft.variables.sequence([i for i in hooks if i.kind != "bind"]).read & loaders)
 
 
 def _is_global(draft: Draft, name: str, place: Behind) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from ..recover.items import Item, parts
+from ..recover.items import Guard, Item, parts
 from ..recover.loops import loop_names
 from ..recover.phases import Validation, validation_at, validation_in_result
 from ..recover.syntax import dotted, walk, walk_scope
@@ -36,47 +36,51 @@ def join_following(draft: Draft, found: Validation) -> None:
 
     What stands between them runs after the last one now.
     """
-    several = _following(draft, found)
+    several = following(draft, found)
     if not several:
         return
-    own, _ = _divide(found)
+    own, _ = divide(found)
     first = replace(found, trailing=own)
     evaluations = [first, *(one for _between, one in several)]
     moved: list[Item] = []
     for index, (between, one) in enumerate(several):
         before = evaluations[index].trailing
-        moved += [*(map(_value_alone, before) if _follows_in_statement(one, before) else before), *between]
-        if not _may_pass(draft, moved, one):
+        moved += [*(map(value_alone, before) if follows_in_statement(one, before) else before), *between]
+        if not may_pass(draft, moved, one):
             return
-    if not all(_is_the_same(draft, first, one) for one in evaluations[1:]) or not _starts_plainly(draft, first):
+    apart = given_apart(draft, evaluations)
+    if apart is None or not starts_plainly(draft, first):
         return
     last = several[-1][1]
     block, rest = last.leading, last.rest
     trailing = [*own]
     for between, one in several:
-        if _follows_in_statement(one, trailing):
+        if follows_in_statement(one, trailing):
             trailing.pop()
         trailing = [i for i in trailing if not _only_trains_again(draft, i, one)]
         trailing += [*between, *one.trailing]
     found.trailing, found.rest = [*trailing, *block], rest
     found.others = evaluations[1:]
+    found.body = [*values_apart(evaluations, (*range(len(evaluations)),), apart), *found.body]
+    for one in found.all:
+        one.before = without_values(one.before, found.all, apart)
     found.unwrapped += [s for one in found.others for s in one.unwrapped if s not in found.unwrapped]
 
 
 # ---- which evaluations follow
 
 
-def _following(draft: Draft, found: Validation) -> list[tuple[list[Item], Validation]]:
-    """The evaluations by the same function that follow, each with the items between it and the one before.
+def following(draft: Draft, found: Validation, by_any: bool = False) -> list[tuple[list[Item], Validation]]:
+    """The evaluations by the same function, or ``by_any``, that follow, each with the items between it and the one before.
 
     The last one's ``leading`` are the items of its block that are left, its ``rest`` those of the epoch.
     """
     if found.call is None or not isinstance(found.call.func, ast.Name):
         return []
     several: list[tuple[list[Item], Validation]] = []
-    own, tail = _divide(found)
+    own, tail = divide(found)
     last, rest = replace(found, trailing=own), found.rest
-    while (step := _next(draft, last, tail, [] if found.every is not None else rest)) is not None:
+    while (step := _next(draft, last, tail, [] if found.every is not None else rest, by_any)) is not None:
         between, last, tail, left = step
         rest = rest if found.every is not None else left
         last.leading, last.rest = tail, rest
@@ -84,7 +88,7 @@ def _following(draft: Draft, found: Validation) -> list[tuple[list[Item], Valida
     return several
 
 
-def _divide(one: Validation) -> tuple[list[Item], list[Item]]:
+def divide(one: Validation) -> tuple[list[Item], list[Item]]:
     """What belongs to the function and the statement that calls it, and what stands after that in the same block."""
     ends = [i for i, item in enumerate(one.trailing) if item.call is one.call or item.frame is one.frame]
     at = ends[-1] + 1 if ends else 0
@@ -92,14 +96,14 @@ def _divide(one: Validation) -> tuple[list[Item], list[Item]]:
 
 
 def _next(
-    draft: Draft, last: Validation, block: list[Item], rest: list[Item]
+    draft: Draft, last: Validation, block: list[Item], rest: list[Item], by_any: bool
 ) -> tuple[list[Item], Validation, list[Item], list[Item]] | None:
     """What stands between the last evaluation and the next one, that one, and what is then left of its block and the epoch."""
     assert last.call is not None
     if len(last.trailing) == 1 and last.trailing[0].kind == "result":
         again = validation_in_result(draft.source, draft.roles, last.trailing[0])
-        if again is not None and _name(again) == _name(last):
-            again.trailing, _ = _divide(again)
+        if again is not None and (by_any or _name(again) == _name(last)):
+            again.trailing, _ = divide(again)
             return [], again, block, rest
     items = [*block, *rest]
     for index, item in enumerate(items):
@@ -108,11 +112,11 @@ def _next(
         one = validation_at(draft.source, draft.roles, item)
         if one is None:
             continue
-        if one.every is not None or one.call is None or _name(one) != _name(last):
+        if one.every is not None or one.call is None or not (by_any or _name(one) == _name(last)):
             return None
         outer = [i for i in one.before if i.frame is not one.frame]
         one.before = [i for i in one.before if i.frame is one.frame]
-        one.trailing, inside = _divide(one)
+        one.trailing, inside = divide(one)
         left = [*inside, *block[index + 1 :]] if index < len(block) else inside
         return [*items[:index], *outer], one, left, rest[max(0, index - len(block) + 1) :]
     return None
@@ -122,12 +126,12 @@ def _name(one: Validation) -> str:
     return dotted(one.call.func) if one.call is not None else ""
 
 
-def _follows_in_statement(one: Validation, items: list[Item]) -> bool:
+def follows_in_statement(one: Validation, items: list[Item]) -> bool:
     """Whether the call stands in a statement that takes a result of the items, too."""
     return any(item.inner is not None and item.inner in items for item in one.trailing)
 
 
-def _value_alone(item: Item) -> Item:
+def value_alone(item: Item) -> Item:
     """The result of a call without the statement around it."""
     assert item.call is not None
     return replace(item, node=ast.Expr(item.call), inner=None)
@@ -136,7 +140,7 @@ def _value_alone(item: Item) -> Item:
 # ---- whether one validation over all loaders is the same
 
 
-def _may_pass(draft: Draft, moved: list[Item], one: Validation) -> bool:
+def may_pass(draft: Draft, moved: list[Item], one: Validation) -> bool:
     """Whether items may run after an evaluation that they stood before."""
     loop = [*one.before, *one.body]
     moved = [item for item in moved if not _only_trains_again(draft, item, one)]
@@ -173,12 +177,12 @@ def _change_each_other(draft: Draft, moved: list[Item], use: Use, one: Validatio
     if (changed - inside | changed & _given(one)) & {v.name for v in use.read | use.written if v.scope is not own}:
         return True
     looks = Looks(draft)
-    doing = [item for item in moved if not _only_looks(looks, item)]
+    doing = [item for item in moved if not only_looks(looks, item)]
     reached = reached_names(draft, [i for i in loop if i.kind != "bind" or not isinstance(i.value, ast.Name)])
     return bool(changed_names(draft, doing) & (reached - inside | _given(one, reached)))
 
 
-def _only_looks(looks: Looks, item: Item) -> bool:
+def only_looks(looks: Looks, item: Item) -> bool:
     """Whether an item finds a value, and does nothing but to bind it."""
     for part, frame in parts(item):
         value = part.value if isinstance(part, ast.Assign | ast.Expr) else part
@@ -220,21 +224,57 @@ def _shows(draft: Draft, items: list[Item]) -> bool:
     return False
 
 
-def _is_the_same(draft: Draft, first: Validation, other: Validation) -> bool:
-    """Whether another call runs the same code with the same values, but for its loader, of which only the end asks."""
+def given_apart(draft: Draft, evaluations: list[Validation]) -> set[str] | None:
+    """The parameters for which calls of one function give values of their own that what is done with a batch reads.
+
+    None where they cannot be one validation.
+    """
+    apart: set[str] = set()
+    for one in evaluations[1:]:
+        if (own := _given_otherwise(draft, evaluations[0], one)) is None:
+            return None
+        apart |= own
+    return apart
+
+
+def values_apart(evaluations: list[Validation], places: tuple[int, ...], names: set[str]) -> list[Item]:
+    """What gives parameters their values for the batches of each of the loaders at these places."""
+    found: list[Item] = []
+    for place in places:
+        guard = Guard(loaders=(place,), count=len(evaluations))
+        binds = [i for i in evaluations[place].before if _binds_one(i, evaluations[place], names)]
+        found += [replace(i, guard=guard) for i in binds]
+    return found
+
+
+def without_values(items: list[Item], evaluations: list[Validation], names: set[str]) -> list[Item]:
+    """Items without what gives those parameters their values in evaluations."""
+    return [i for i in items if not any(_binds_one(i, one, names) for one in evaluations)]
+
+
+def _binds_one(item: Item, one: Validation, names: set[str]) -> bool:
+    return item.kind == "bind" and item.frame is one.frame and item.target in names
+
+
+def _given_otherwise(draft: Draft, first: Validation, other: Validation) -> set[str] | None:
+    """The parameters whose values differ where another call runs the same code; None where more does than values of which only the
+    end asks, or what is done with a batch.
+    """
     scope = first.frame.scope
     if (
         other.frame.scope is not scope
         or other.loop.node is not first.loop.node
         or (other.unwrapped and not first.unwrapped)
     ):
-        return False
+        return None
     arguments = {**first.frame.arguments}, {**other.frame.arguments}
-    if arguments[0].keys() != arguments[1].keys():
-        return False
-    inside = draft.variables.sequence([*_statements(first.before), *first.body]).read
+    if arguments[0].keys() != arguments[1].keys() or not isinstance(first.loop.base, ast.Name):
+        return None
+    begins, body = (draft.variables.sequence(items) for items in (_statements(first.before), first.body))
     counted = {n.id for n in ast.walk(first.loop.first) if isinstance(n, ast.Name)} if first.loop.first else set()
+    inside = {*begins.read}
     inside |= {v for name in counted if (v := draft.variables.of(first.frame, name)) is not None}
+    apart: set[str] = set()
     behind = draft.variables.sequence(first.trailing).read
     for name, value in arguments[0].items():
         if ast.dump(value) == ast.dump(arguments[1][name]) and not _has_call(value):
@@ -243,8 +283,21 @@ def _is_the_same(draft: Draft, first: Validation, other: Validation) -> bool:
         kinds = {type(value), type(arguments[1][name])}
         unread = kinds == {ast.Constant} and variable not in behind
         if variable is None or variable in inside or not (kinds == {ast.Name} or unread):
-            return False
-    return isinstance(first.loop.base, ast.Name) and first.loop.base.id in arguments[0]
+            return None
+        if variable in body.read:
+            if variable in behind or variable in body.written or name == first.loop.base.id:
+                return None
+            if not _stays(draft, first, value) or not _stays(draft, other, arguments[1][name]):
+                return None
+            apart.add(name)
+    return apart if first.loop.base.id in arguments[0] else None
+
+
+def _stays(draft: Draft, one: Validation, value: ast.expr) -> bool:
+    """Whether what a call gives is bound to nothing else while the evaluation runs."""
+    written = draft.variables.sequence([*one.before, *one.body]).written
+    caller = one.frame.caller
+    return caller is not None and not (isinstance(value, ast.Name) and draft.variables.of(caller, value.id) in written)
 
 
 def _has_call(node: ast.expr) -> bool:
@@ -255,7 +308,7 @@ def _statements(items: list[Item]) -> list[Item]:
     return [item for item in items if item.kind == "statement"]
 
 
-def _starts_plainly(draft: Draft, first: Validation) -> bool:
+def starts_plainly(draft: Draft, first: Validation) -> bool:
     """Whether all that lives through the evaluation starts with fresh values, of which every loader can have its own."""
     started: set[Variable] = set()
     for item in _statements(first.before):
@@ -275,7 +328,7 @@ def _starts_plainly(draft: Draft, first: Validation) -> bool:
     given = {v for name in first.frame.arguments if (v := draft.variables.of(first.frame, name)) is not None}
     batch = {v for name in loop_names(first.loop) if (v := draft.variables.of(first.frame, name)) is not None}
     body = draft.variables.sequence(first.body)
-    own, _ = _divide(first)
+    own, _ = divide(first)
     after = draft.variables.sequence(own)
     lives = {v for v in body.exposed | after.exposed if v.frame is first.frame}
     count = draft.variables.of(first.frame, first.loop.index) if first.loop.index else None
@@ -325,9 +378,16 @@ def unite(draft: Draft, found: Validation) -> list[Item]:
             if variables.unite_result(item):
                 dropped.append(item)
     found.trailing = [i for i in found.trailing if i not in dropped]
-    for one in found.others:
-        for name in draft.roles.locals(one.frame.scope):
-            mine, theirs = variables.of(one.frame, name), variables.of(found.frame, name)
-            if mine is not None and theirs is not None and mine.frame is one.frame and theirs.frame is found.frame:
-                variables.unite(mine, theirs)
+    for places in found.arms or (tuple(range(len(found.all))),):
+        first = found.all[places[0]]
+        for one in (found.all[i] for i in places[1:]):
+            for name in draft.roles.locals(one.frame.scope):
+                unite_local(draft, one, first, name)
     return dropped
+
+
+def unite_local(draft: Draft, one: Validation, other: Validation, name: str) -> None:
+    """Let a name of the functions that evaluate be one variable for two evaluations."""
+    mine, theirs = draft.variables.of(one.frame, name), draft.variables.of(other.frame, name)
+    if mine is not None and theirs is not None and mine.frame is one.frame and theirs.frame is other.frame:
+        draft.variables.unite(mine, theirs)

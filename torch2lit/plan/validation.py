@@ -22,6 +22,7 @@ from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
 from .second_evaluation import divide_at_function, second_evaluations
+from .several_evaluations import unite_in_step, with_other_functions
 from .several_loaders import join_following, unite
 from .steps import controls, open_controls
 from .train_data import constructions, is_still_loader, owns_generator
@@ -39,6 +40,9 @@ def place_after(draft: Draft) -> None:
     elif found is not None:
         if is_every_epoch(draft, found) and not found.otherwise:
             found.every = None
+        for several in with_other_functions(draft, found):
+            if _place_together(draft, several):
+                return
         join_following(draft, found)
         united = unite(draft, found) if found.others else unite_own(draft, found)
         reason = _obstacle(draft, found)
@@ -55,6 +59,19 @@ def place_after(draft: Draft) -> None:
             f"the evaluation loop stays as it is: `{ast.unparse(call.func)}` is not called in a plain statement of the epoch",
         )
     draft.hooks[EPOCH_END] = list(after)
+
+
+def _place_together(draft: Draft, found: Validation) -> bool:
+    """Let evaluations by several functions be Lightning's validation, where all of them can; whether they can."""
+    variables, united = draft.variables, draft.united
+    draft.variables, draft.united = variables.fork(), [*united]
+    unite_in_step(draft, found)
+    unite(draft, found)
+    if _obstacle(draft, found):
+        draft.variables, draft.united = variables, united
+        return False
+    _place(draft, found)
+    return True
 
 
 def unite_own(draft: Draft, found: Validation) -> list[Item]:
@@ -83,7 +100,7 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
         return "it does not run over a loader"
     if draft.epoch.leaving:
         return "a `break` at a batch's top ends the epoch, and Lightning does not validate then"
-    if found.loop.asks_twice:
+    if any(one.loop.asks_twice for one in found.all):
         return "the progress bar of `tqdm.auto` starts the loader once more, which draws a random number"
     if draft.effects.asks_grad_mode():
         return "the script asks whether gradients are recorded, and in Lightning's validation they never are"
@@ -154,7 +171,9 @@ def _changes_earlier(draft: Draft, found: Validation) -> bool:
     looked = [part for part in earlier if not isinstance(part, ast.Name)]
     named = {n.id for part in earlier for n in walk_scope(part) if isinstance(n, ast.Name)}
     inside = {n.id for part in looked for n in walk_scope(part) if isinstance(n, ast.Name)}
-    arguments = {n: {x.id for x in walk(v) if isinstance(x, ast.Name)} for n, v in found.frame.arguments.items()}
+    arguments: dict[str, set[str]] = {}
+    for name, value in (given for one in found.firsts for given in one.frame.arguments.items()):
+        arguments.setdefault(name, set()).update(x.id for x in walk(value) if isinstance(x, ast.Name))
     own = [*found.before, *found.body, *(i for i in found.trailing if i.frame is not caller)]
     written = draft.variables.sequence(own).written
     changed = changed_names(draft, own)

@@ -18,13 +18,16 @@ _GRAD_MODES = {"no_grad", "inference_mode", "enable_grad"}
 class Guard:
     """When alone some items of a hook run: where ``test`` holds, read in ``frame``; behind an epoch's last batch, where there is none.
 
-    ``counted``: Lightning itself validates in just the epochs in which the test holds.
+    ``counted``: Lightning itself validates in just the epochs in which the test holds. ``loaders``: for the batches of those among
+    the ``count`` loaders of a validation.
     """
 
     test: ast.expr | None = None
     frame: Frame | None = None
     block: ast.stmt | None = None
     counted: bool = False
+    loaders: tuple[int, ...] = ()
+    count: int = 0
 
 
 @dataclass(eq=False)
@@ -138,7 +141,7 @@ def enter_frame(source: Source, call: ast.Call, caller: Frame, early: ast.Return
     function = source.function(call.func.id) if isinstance(call.func, ast.Name) else None
     if function is None:
         return "it is not a function of this file"
-    if problem := inline_problem(function, call, early):
+    if problem := inline_problem(source, function, call, early):
         return problem
     scope: Frame | None = caller
     while scope is not None:

@@ -515,7 +515,7 @@ def _enter(source: Source, frame: Frame, call: ast.Call) -> tuple[Frame, Frame] 
     """The caller's frame and the callee's frame below it."""
     function = frame.scope
     assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-    if problem := inline_problem(function, call):
+    if problem := inline_problem(source, function, call):
         return finding("function-not-inlined", call.lineno, f"`{function.name}` cannot be moved into hooks: {problem}")
     caller = Frame(source.scope_of(call))
     arguments = {
@@ -527,7 +527,7 @@ def _enter(source: Source, frame: Frame, call: ast.Call) -> tuple[Frame, Frame] 
 
 
 def inline_problem(
-    function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call, early: ast.Return | None = None
+    source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call, early: ast.Return | None = None
 ) -> str:
     """Why a function's body cannot stand in place of the call; "" when it can, but for an ``early`` return."""
     if isinstance(function, ast.AsyncFunctionDef):
@@ -535,7 +535,7 @@ def inline_problem(
     if function.args.vararg or function.args.kwarg:
         return "it takes any number of arguments"
     for decorator in function.decorator_list:
-        if dotted(decorator.func if isinstance(decorator, ast.Call) else decorator) not in _NO_GRAD:
+        if not _switches_gradients(source, decorator.func if isinstance(decorator, ast.Call) else decorator):
             return f"it is decorated with `{ast.unparse(decorator)}`"
     defaults = [*function.args.defaults, *function.args.kw_defaults]
     spread = spread_argument(function, call)
@@ -557,6 +557,15 @@ def inline_problem(
         if isinstance(node, ast.Return) and node is not last and node is not early:
             return f"it returns early in line {node.lineno}"
     return ""
+
+
+def _switches_gradients(source: Source, decorator: ast.expr) -> bool:
+    """Whether a decorator is torch's own for gradients, by whatever name torch is imported."""
+    name = dotted(decorator)
+    root, _, rest = name.partition(".")
+    imported = (alias for node in source.all(ast.Import) for alias in node.names)
+    is_torch = any(alias.name == "torch" and alias.asname == root for alias in imported)
+    return name in _NO_GRAD or (is_torch and f"torch.{rest}" in _NO_GRAD)
 
 
 _NO_GRAD = {"torch.no_grad", "no_grad", "torch.inference_mode", "inference_mode", "torch.enable_grad"}

@@ -80,12 +80,24 @@ class Validation:
     unless: ast.expr | None = None
     """What runs where ``every`` does not hold, the other arm of ``block``, and the condition for that."""
     others: list[Validation] = field(default_factory=list)
-    """Those by the same function that follow at once, over loaders of their own: Lightning runs over one loader after the other."""
+    """Those that follow at once, over loaders of their own: Lightning runs over one loader after the other."""
+    arms: tuple[tuple[int, ...], ...] = ()
+    """Where other functions evaluate, too: the places among ``all`` of those by the same function, for each of the functions."""
 
     @property
     def all(self) -> list[Validation]:
         """It and the others, in their order."""
         return [self, *self.others]
+
+    @property
+    def firsts(self) -> list[Validation]:
+        """The first evaluation by each of the functions."""
+        return [self.all[places[0]] for places in self.arms] if self.arms else [self]
+
+    def over_several(self, frame: Frame) -> bool:
+        """Whether the function that runs in a frame evaluates over several loaders."""
+        at = next((i for i, one in enumerate(self.all) if one.frame is frame), 0)
+        return any(at in places and len(places) > 1 for places in self.arms) if self.arms else bool(self.others)
 
     @property
     def calls(self) -> list[ast.Call]:

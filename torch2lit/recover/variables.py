@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 
-from .items import Item, only_names, parts
+from .items import Guard, Item, only_names, parts
 from .names import Flow, bound_names, declared, flow
 from .nest import Frame
 from .roles import Key, Roles
@@ -223,6 +223,9 @@ class Variables:
         if guard is not None and guard.test is not None and guard.frame is not None:
             test, found = self.names(guard.frame, flow([guard.test]).read), self._use(replace(item, guard=None))
             return Use(found.exposed | test, frozenset(), found.written, found.read | test)
+        if guard is not None and guard.loaders:
+            found = self._use(replace(item, guard=None))
+            return Use(found.exposed, frozenset(), found.written, found.read)
         if item.kind == "bind":
             assert item.frame.caller is not None and item.value is not None
             value = flow([item.value], self.gone)
@@ -275,16 +278,27 @@ class Variables:
         written: set[Variable] = set()
         read: set[Variable] = set()
         guard, inside = None, set[Variable]()
+        arms: dict[Guard, set[Variable]] = {}
         for item in items:
             use = self.use(item)
-            guard, inside = item.guard, inside if item.guard is guard else set()
+            if item.guard is not guard:
+                guard = item.guard
+                inside = _known_for(arms, guard.loaders) if guard is not None else set()
             exposed |= use.exposed - definite - inside
             definite |= use.definite
             if guard is not None:
                 inside |= self.use(replace(item, guard=None)).definite
+                arms.setdefault(guard, set()).update(inside)
+                definite |= _known_for(arms, range(guard.count))
             written |= use.written
             read |= use.read
         return Use(frozenset(exposed), frozenset(definite), frozenset(written), frozenset(read))
+
+
+def _known_for(arms: dict[Guard, set[Variable]], loaders: Iterable[int]) -> set[Variable]:
+    """What surely has a value for the batches of each of the loaders, as the arms have run that are for some of them each."""
+    ways = [[known for arm, known in arms.items() if place in arm.loaders] for place in loaders]
+    return set.intersection(*(set[Variable]().union(*way) for way in ways)) if ways else set()
 
 
 def switches_itself(node: ast.stmt, scope: Scope, roles: Roles) -> bool:

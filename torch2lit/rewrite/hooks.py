@@ -102,6 +102,7 @@ class HookWriter:
         start = len(lines)
         carried: list[cst.EmptyLine] = []
         guard: Guard | None = None
+        arms: list[Guard] = []
         for item in items:
             if item.node in self.draft.removals and item.kind == "statement":
                 if item.node is self.draft.returned_at and self.draft.returned_name:
@@ -114,12 +115,19 @@ class HookWriter:
             if carried and written:
                 written[0] = written[0].with_changes(leading_lines=[*carried, *_leading(written[0])])
                 carried = []
-            if item.guard is None or not written:
+            if not written:
+                carried += self._footer(item)
+                continue
+            if item.guard is None:
                 lines += written
             elif item.guard is guard:
                 lines[-1] = _longer(lines[-1], written)
+            elif arms and guard is arms[-1] and _is_another_arm(item.guard, arms):
+                lines[-1] = _or_else(lines[-1], self._guarded(item.guard, hook, written), _is_last(item.guard, arms))
+                arms.append(item.guard)
             else:
                 lines.append(self._guarded(item.guard, hook, written))
+                arms = [item.guard]
             guard = item.guard
             carried += self._footer(item)
         lines += [_parse(text) for text in self.state.epilogue.get(hook, [])]
@@ -140,6 +148,8 @@ class HookWriter:
         test = "self.trainer.is_last_batch"
         if guard.test is not None and guard.frame is not None:
             test = self.text(guard.test, guard.frame, hook)
+        elif guard.loaders:
+            test = f"{LOADER_INDEX} {f'== {guard.loaders[0]}' if len(guard.loaders) == 1 else f'in {guard.loaders}'}"
         block = _parse(f"if {test}:\n    pass\n")
         assert isinstance(block, cst.If)
         lines = [lines[0].with_changes(leading_lines=_without_blank_start(_leading(lines[0]))), *lines[1:]]
@@ -177,7 +187,7 @@ class HookWriter:
         if self.draft.nest.batches is not None:
             flattened.add(self.draft.nest.batches.node)
         if self.draft.validation is not None:
-            flattened.add(self.draft.validation.loop.node)
+            flattened |= {one.loop.node for one in self.draft.validation.firsts}
         if not (
             parent in flattened
             or (isinstance(parent, ast.FunctionDef) and parent is item.frame.scope and item.frame.caller)
@@ -494,9 +504,29 @@ class _ManualBackward(cst.CSTTransformer):
 
 
 def _longer(block: Statement, lines: list[Statement]) -> Statement:
-    """An `if` statement with more statements in its block."""
-    assert isinstance(block, cst.If) and isinstance(block.body, cst.IndentedBlock)
+    """An `if` statement with more statements in its last block."""
+    assert isinstance(block, cst.If | cst.Else) and isinstance(block.body, cst.IndentedBlock)
+    if isinstance(block, cst.If) and block.orelse is not None:
+        return block.with_changes(orelse=_longer(block.orelse, lines))  # type: ignore[arg-type]
     return block.with_changes(body=block.body.with_changes(body=[*block.body.body, *lines]))
+
+
+def _or_else(block: Statement, other: Statement, last: bool) -> Statement:
+    """An `if` statement and another one as its `elif`, or as its `else` where that is the ``last`` possibility."""
+    assert isinstance(block, cst.If) and isinstance(other, cst.If)
+    if isinstance(block.orelse, cst.If):
+        return block.with_changes(orelse=_or_else(block.orelse, other, last))
+    return block.with_changes(orelse=cst.Else(other.body) if last else other)
+
+
+def _is_another_arm(guard: Guard, earlier: list[Guard]) -> bool:
+    """Whether items are for other loaders than all of those before them."""
+    return bool(guard.loaders) and all(one.loaders and not {*one.loaders} & {*guard.loaders} for one in earlier)
+
+
+def _is_last(guard: Guard, earlier: list[Guard]) -> bool:
+    """Whether all loaders of a validation are those of this guard or of earlier ones."""
+    return len({i for one in [*earlier, guard] for i in one.loaders}) == guard.count
 
 
 def _inner(statement: ast.stmt) -> list[ast.stmt]:

@@ -221,7 +221,8 @@ def _in_full_precision(body: list[Statement], opening: int) -> list[Statement]:
 def _signature(draft: Draft, hook: str, state: State, kept: set[str]) -> str:
     """A hook's head. Lightning passes by position, so a parameter may make way for a name of the script."""
     batch, index = state.aside.get("batch", "batch"), state.aside.get("batch_idx", "batch_idx")
-    if hook == VALIDATION_STEP and state.per_loader:
+    several = any(i.guard is not None and i.guard.loaders for i in draft.hooks.get(hook, []))
+    if hook == VALIDATION_STEP and (state.per_loader or several):
         place = f"{LOADER_INDEX}=0" if draft.seconds else LOADER_INDEX  # Lightning does not tell of the only loader
         return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}, {place}):"
     if hook in _BATCH_HOOKS:

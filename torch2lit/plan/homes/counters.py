@@ -47,11 +47,13 @@ class Counters(Outer):
                 TRAINING_STEP,
                 (BATCH_START, TRAINING_STEP, BATCH_END),
             )
-        if self.draft.validation is not None and self.draft.validation.loop.index:
-            loop = self.draft.validation.loop
-            self.give_index(
-                self.draft.validation.frame, loop.index or "", loop.first, VALIDATION_STEP, (VALIDATION_STEP,)
-            )
+        counting = [one for one in self.draft.validation.firsts if one.loop.index] if self.draft.validation else []
+        given: set[Variable | None] = set()
+        for one in counting:
+            counter = self.variables.of(one.frame, one.loop.index or "")
+            if counter not in given:
+                self.give_index(one.frame, one.loop.index or "", one.loop.first, VALIDATION_STEP, (VALIDATION_STEP,))
+            given.add(counter)
 
     def counter_text(self, variable: Variable) -> str:
         """What a name of the epoch loop counts: the range's value, or the turns when ``enumerate`` is around it."""

@@ -155,8 +155,8 @@ class Facts:
         if hook == TRAINING_STEP and nest.batches is None and nest.epochs is not None:
             return {v for n in loop_names(nest.epochs) if (v := self.variables.of(nest.entry, n))}
         if hook == VALIDATION_STEP and self.draft.validation is not None:
-            found = self.draft.validation
-            return {v for n in loop_names(found.loop) if (v := self.variables.of(found.frame, n))}
+            loops = [(one.loop, one.frame) for one in self.draft.validation.firsts]
+            return {v for loop, frame in loops for n in loop_names(loop) if (v := self.variables.of(frame, n))}
         return set()
 
     def in_batches(self) -> bool:
@@ -193,9 +193,8 @@ class Facts:
         if self.in_batches() and nest.batches is not None and nest.batches.index:
             if v := self.variables.of(nest.inner, nest.batches.index):
                 found.add(v)
-        validation = self.draft.validation
-        if validation is not None and validation.loop.index:
-            if v := self.variables.of(validation.frame, validation.loop.index):
+        for one in self.draft.validation.firsts if self.draft.validation is not None else []:
+            if one.loop.index and (v := self.variables.of(one.frame, one.loop.index)):
                 found.add(v)
         return {v for v in found if not self.rewritten(v)}
 

@@ -113,12 +113,13 @@ class Promotion(Facts):
         if LOADER_INDEX in self.draft.source.names:
             message = f"`{LOADER_INDEX}` of the script would be hidden by the parameter of that name"
             raise self.draft.refuse("output-not-valid", found.loop.node, message)
+        frames = [one.frame for one in found.firsts if found.over_several(one.frame)]
         for item in self.draft.hooks.get(VALIDATION_START, []):
-            if item.frame is found.frame and item.node not in self.draft.removals:
+            if item.frame in frames and item.node not in self.draft.removals:
                 homes = self.state.homes
                 written = self.variables.use(item).written
                 self.state.per_loader |= {
-                    v for v in written if v.frame is found.frame and homes.get(v, "").startswith("self.")
+                    v for v in written if v.frame is item.frame and homes.get(v, "").startswith("self.")
                 }
 
     def give_number_of_batches(self) -> None:
