@@ -15,7 +15,7 @@ from ..recover.phases import Validation
 from ..recover.syntax import walk
 from .draft import Draft
 from .held_models import held_models
-from .mode_afterwards import items_path
+from .mode_in_loop import items_path
 from .modes import mode_calls
 from .recorded import goes_on_with
 from .steps import controls

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..recover.bindings import Key
-from ..recover.items import Item, parts
-from ..recover.mode_paths import Path, Place, block_path, code_path, statement_path
+from ..recover.mode_paths import Path, Place, block_path, code_path
 from ..recover.names import parameter_names
 from ..recover.roles import bound_argument
 from ..recover.state_names import is_attribute
@@ -33,29 +32,6 @@ def mode_shows_after(draft: Draft, model: Variable) -> bool:
     return _Afterwards(draft).after(draft.nest.outermost, entry, frozenset({key}), 0)
 
 
-def items_path(draft: Draft, items: list[Item], model: Variable) -> Path:
-    """What statements of a nest, in a row, do first with a model."""
-    leaves, held = False, dict[frozenset[Key], frozenset[Key]]()
-    for item in items:
-        for part, frame in parts(item):
-            if item.kind == "bind" and isinstance(part, ast.Name):
-                continue  # the parameter is the same variable
-            names = {n.id for n in walk(part) if isinstance(n, ast.Name)}
-            own = {n for n in names if draft.variables.of(frame, n) == model}
-            keys = {draft.roles.key(frame.scope, n) for n in own} | {(model.scope, model.name)}
-            known = frozenset(k for k in keys if k is not None)
-            if known not in held:
-                held[known] = holders(draft, known)
-            place = Place(draft.roles, frame.scope, known, held[known])
-            path = statement_path(part, place) if isinstance(part, ast.stmt) else code_path(part, place)
-            if item.guard is not None:  # it runs in some epochs only
-                path = replace(path, ends=True)
-            if path.shows or path.switches:
-                return Path(path.shows, path.ends, leaves)
-            leaves |= path.leaves
-    return Path(False, True, leaves)
-
-
 def holders(draft: Draft, models: frozenset[Key]) -> frozenset[Key]:
     """The variables that are made of one of the models, or stand for a part of it."""
     found: set[Key] = set()
@@ -65,10 +41,14 @@ def holders(draft: Draft, models: frozenset[Key]) -> frozenset[Key]:
 
 
 def _is_copy(draft: Draft, key: Key) -> bool:
-    """Whether a variable surely holds a copy, which has modes of its own: an average of the weights."""
-    made = [b.value for b in draft.roles.bindings(key)]
+    """Whether a variable surely holds a copy, which has modes of its own: an average of the weights, the best model so far or None."""
+    made = [b.value for b in draft.roles.bindings(key) if not _is_none(b.value)]
     names = [draft.roles.full_name(m.func) if isinstance(m, ast.Call) else "" for m in made]
     return bool(names) and all(name in _COPIES for name in names)
+
+
+def _is_none(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 class _Afterwards:

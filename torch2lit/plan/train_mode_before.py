@@ -21,7 +21,8 @@ from ..recover.variables import Variable
 from .draft import Draft
 from .given_away import calls_unseen_object, gives_model_away, is_model, stores_model
 from .may_run import runs_in_loop
-from .mode_afterwards import items_path, mode_shows_after
+from .mode_afterwards import mode_shows_after
+from .mode_in_loop import items_path
 from .surely_runs import has_turns
 
 

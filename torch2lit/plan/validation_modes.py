@@ -17,8 +17,9 @@ from .given_away import gives_model_away
 from .handed_on import leaves_modes
 from .held_models import held_models
 from .may_run import may_run
-from .mode_afterwards import items_path, mode_shows_after
+from .mode_afterwards import mode_shows_after
 from .mode_dependent import mode_dependent
+from .mode_in_loop import items_path
 from .modes import mode_calls, only_mode_call
 from .one_batch import has_one_batch
 from .second_evaluation import Divided, own_items

@@ -202,6 +202,8 @@ class _Walk:
             return
         function = node.func
         if isinstance(function, ast.Attribute):
+            if self._is_copy_switched_at_once(node):
+                return
             owner = self._itself(function.value)
             if self.place.is_model(owner):
                 self._method(node, function.attr, sure)
@@ -222,6 +224,16 @@ class _Walk:
             self.visit(function, sure)
             return
         self._handed(node, sure)
+
+    def _is_copy_switched_at_once(self, node: ast.Call) -> bool:
+        """Whether it is ``copy.deepcopy(model).eval()``, or that of a part of the model, which gets a mode before anybody has it."""
+        if mode_of(node) is None or not isinstance(node.func, ast.Attribute):
+            return False
+        match node.func.value:
+            case ast.Call(func=function, args=[copied], keywords=[]) if self._is_of_model(copied):
+                own = bare_class(self.place.roles, self._itself(copied), self.place.scope)
+                return self.place.roles.full_name(function) == "copy.deepcopy" and own is None
+        return False
 
     def _itself(self, node: ast.expr) -> ast.expr:
         """What stands under calls that give their object itself: ``model`` of ``model.to(device)``."""

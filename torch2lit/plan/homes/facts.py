@@ -204,6 +204,18 @@ class Facts:
     def read_after(self, variable: Variable) -> bool:
         return variable.scope is self.entry.scope and variable.name in self.names_after()
 
+    def read_out_of_sight(self, variable: Variable) -> bool:
+        """Whether code outside of the loop reads a variable of the script that only the function around the loop binds."""
+        draft = self.draft
+        if not variable.is_global or isinstance(self.entry.scope, ast.Module) or not self.rewritten(variable):
+            return False
+        if variable.name in draft.wanted_elsewhere:
+            return True
+        moved, inside = moved_functions(draft), {id(n) for n in walk(draft.nest.outermost)}
+        mentions = draft.roles.mentions((variable.scope, variable.name))
+        read = [n for n in mentions if isinstance(n.ctx, ast.Load) and id(n) not in inside]
+        return any(draft.source.scope_of(n) not in moved for n in read)
+
     def names_after(self) -> set[str]:
         if not hasattr(self, "_names_after"):
             statements = statements_after(self.draft)

@@ -15,6 +15,7 @@ from ..draft import (
 )
 from ..ranks import Ranks
 from ..settings import holds_plain_values
+from .bound_by_entry import made_by_entry
 from .facts import DICT_METHODS
 from .promotion import Promotion
 from .script_names import may_be_handed_in
@@ -166,6 +167,8 @@ class Outer(Promotion):
         roles = self.draft.roles
         if "FileType(" in self.draft.source.text:  # an open file cannot be copied, and hyper-parameters are
             return False
+        if (made := made_by_entry(self.draft, variable)) is not None:
+            return ast.unparse(made).endswith("parse_args()")
         bindings = roles.bindings((variable.scope, variable.name))
         if bindings:
             return len(bindings) == 1 and ast.unparse(bindings[0].value).endswith("parse_args()")

@@ -39,6 +39,8 @@ class Promotion(Facts):
             return True
         if is_attribute(variable.name):  # whoever has the object may look at it
             return True
+        if self.read_out_of_sight(variable):
+            return True
         counters = self.counter_variables()
         if variable in counters:
             rewritten = any(variable in self.variables.sequence(self.draft.hooks.get(h, [])).written for h in HOOKS)

@@ -14,6 +14,7 @@ from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import Draft
 from ..may_run import may_run
+from .bound_by_entry import made_by_entry
 from .unbound import argument_of, bound_on_the_way
 
 _CHANGES = {
@@ -27,6 +28,8 @@ def may_be_handed_in(draft: Draft, variable: Variable) -> bool:
     """Whether a variable of the script means the same value while the module lives, and has it when the module is made."""
     key = (variable.scope, variable.name)
     entry = draft.nest.entry.scope
+    if made_by_entry(draft, variable) is not None:
+        return True
     if draft.roles.key(entry, variable.name) != key or draft.roles.rebound_unseen(key):
         return False
     if is_constant(draft, variable) or _is_named_logger(draft, variable):

@@ -75,9 +75,14 @@ def surely_bound(draft: Draft, variable: Variable) -> bool:
     return variable.name in flow(_before(draft, scope.body)).definite
 
 
+def before_loop(draft: Draft) -> list[ast.AST]:
+    """What of the entry scope runs before the loop, on the way to it."""
+    return _before(draft, draft.nest.entry.scope.body)
+
+
 def bound_on_the_way(draft: Draft) -> frozenset[str]:
     """The names of the entry scope that may have a value when its loop begins."""
-    return flow(_before(draft, draft.nest.entry.scope.body)).written
+    return flow(before_loop(draft)).written
 
 
 def _test_of_binding(before: list[ast.AST], name: str) -> ast.expr | None:
