@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -41,7 +42,7 @@ def norm_of(tensor: Any) -> float:
 
     if _is_usual(tensor):
         return float(torch.linalg.vector_norm(tensor.detach(), dtype=torch.float64))
-    return float(values_of(tensor).abs().square().sum()) ** 0.5
+    return math.sqrt(float(values_of(tensor).abs().square().sum()))
 
 
 def largest_of(tensor: Any) -> float:
