@@ -143,7 +143,7 @@ def test_options_count(run: Go) -> None:
 
 def test_another_version_of_the_code_counts(run: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     run()
-    monkeypatch.setattr(kept, "_own_version", lambda: "another")
+    monkeypatch.setattr(kept, "own_version", lambda: "another")
     assert run()[1] == ["engine.py", "main.py"]
 
 

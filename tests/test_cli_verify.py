@@ -14,7 +14,9 @@ from conftest import SCRIPT, Invoke
 
 import torch2lit.verify
 import torch2lit.verify.several
+from torch2lit.cache import cache_folder
 from torch2lit.options import Options
+from torch2lit.verify.kept import KeptResults
 from torch2lit.verify.progress import quiet
 
 
@@ -69,6 +71,7 @@ def test_defaults(invoke: Invoke, calls: list[dict[str, Any]]) -> None:
             "processes": None,
             "python": sys.executable,
             "watch": quiet,
+            "results": KeptResults(cache_folder()),
         }
     ]
 

@@ -258,3 +258,22 @@ def test_the_parameters_of_one_step_can_be_kept(here: Path) -> None:
     kept = torch.load("dump.pt", weights_only=True)
     assert [float(tensor.abs().max()) for tensor in kept] == [fact.max_abs for fact in trace.steps[2].tensors]
     assert trace.saves == []
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16", "float64", "complex64", "int64"])
+def test_norms_are_those_of_the_numbers_in_double(kind: str) -> None:
+    import torch
+
+    from torch2lit.verify.digest import largest_of, norm_of
+
+    values = (torch.randn(7, 5, generator=torch.Generator().manual_seed(1)) * 9).to(getattr(torch, kind)).t()
+    exact = values.to(torch.complex128 if values.is_complex() else torch.float64).abs()
+
+    assert norm_of(values) == pytest.approx(float(exact.square().sum().sqrt()), rel=1e-14)
+    assert largest_of(values) == float(exact.max())
+    assert (norm_of(values[:0]), largest_of(values[:0])) == (0.0, 0.0)
+    if values.is_floating_point():
+        assert largest_of(values / 0) == float("inf")
+        values[0, 0] = float("nan")
+        assert norm_of(values) != norm_of(values)
+        assert largest_of(values) != largest_of(values)

@@ -20,6 +20,7 @@ from .cli_options import (
     color_option,
     config_option,
     discovery_options,
+    no_cache_option,
     options_by_path,
     page_option,
     put_baseline,
@@ -190,6 +191,7 @@ class _ScriptCommand(click.Command):
     help="Start both in N processes each, with the environment of torchrun (gloo, CPU), and compare every rank.",
 )
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="Who the result is for.")
+@no_cache_option
 @page_option
 @trainer_options
 @config_option

@@ -112,6 +112,8 @@ trainer_options = _stack(
     click.option("--precision", metavar="NAME", help="32-true, 16-mixed, bf16-mixed, ..."),
 )
 
+no_cache_option = click.option("--no-cache", is_flag=True, help="Neither use nor keep results of earlier runs.")
+
 discovery_options = _stack(
     click.option(
         "--exclude",
@@ -128,7 +130,7 @@ discovery_options = _stack(
         metavar="SECONDS",
         help="What one file may take before it is left as it is; 300 by default.",
     ),
-    click.option("--no-cache", is_flag=True, help="Neither use nor keep results of earlier runs."),
+    no_cache_option,
     click.option(
         "--shard", type=Shard(), metavar="I/N", help="Only the I-th of N parts of the files, for CI machines."
     ),

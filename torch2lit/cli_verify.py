@@ -114,7 +114,9 @@ def _checked(given: dict[str, Any], work: Callable[[str], Result], near: Sequenc
 def _compare(
     scripts: Sequence[Path], arguments: Sequence[str], given: dict[str, Any], python: str, processes: int | None
 ) -> AnyResult:
+    from .cache.folder import cache_folder
     from .verify import verify
+    from .verify.kept import KeptResults
     from .verify.progress import Line, quiet
     from .verify.several import verify_several
 
@@ -139,6 +141,7 @@ def _compare(
             python=python,
             processes=processes,
             watch=watch,
+            results=None if given["no_cache"] else KeptResults(cache_folder()),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .results import Cache, cache_folder
+from .folder import cache_folder
+from .results import Cache
 
 __all__ = ["Cache", "cache_folder"]

@@ -31,10 +31,10 @@ def main() -> None:
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [here]
     sys.modules[_PACKAGE] = package
-    trace, copy_on_write, outside, notebook, spawned, bars, together, shared_work, interrupted = (
+    trace, copy_on_write, outside, reads, notebook, spawned, bars, together, shared_work, interrupted = (
         importlib.import_module(f"{_PACKAGE}.{name}")
         for name in (
-            *("trace", "copy_on_write", "outside", "notebook", "spawned", "bars", "together"),
+            *("trace", "copy_on_write", "outside", "reads", "notebook", "spawned", "bars", "together"),
             *("shared_work", "interrupted"),
         )
     )
@@ -55,6 +55,8 @@ def main() -> None:
         namespace["get_ipython"] = notebook.Shell
     with open(control["trace"], "w", encoding="utf-8", buffering=1) as events:
         written = outside.Outside(control["outside"], control["stage"])
+        if control["reads"] is not None:
+            reads.Reads(control["reads"], control["mirror"], control["stage"])
         copy_on_write.guard(control["mirror"], control["protected"], written.tell)
         spawned.follow(control)
         besides = shared_work.watched(control) or interrupted.watched(control)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -33,6 +34,34 @@ def values_of(tensor: Any) -> Any:
     if plain.is_quantized:
         plain = plain.dequantize()
     return plain.reshape(-1).to(torch.complex128 if plain.is_complex() else torch.float64)
+
+
+def norm_of(tensor: Any) -> float:
+    """The 2-norm of a tensor in double, in one pass over its memory where it is a usual one."""
+    import torch
+
+    if _is_usual(tensor):
+        return float(torch.linalg.vector_norm(tensor.detach(), dtype=torch.float64))
+    return math.sqrt(float(values_of(tensor).abs().square().sum()))
+
+
+def largest_of(tensor: Any) -> float:
+    """The largest absolute value of a tensor, 0.0 of an empty one."""
+    import torch
+
+    if not tensor.numel():
+        return 0.0
+    if _is_usual(tensor):
+        return float(torch.linalg.vector_norm(tensor.detach(), float("inf"), dtype=torch.float64))
+    values = values_of(tensor).abs()
+    return float(values.max()) if values.numel() else 0.0
+
+
+def _is_usual(tensor: Any) -> bool:
+    import torch
+
+    kinds = (torch.Tensor, torch.nn.Parameter)
+    return type(tensor) in kinds and tensor.layout == torch.strided and tensor.is_floating_point()
 
 
 def content_sha1(value: object) -> str:

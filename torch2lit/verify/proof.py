@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torch2lit.files.asked import Asked, noting
 from torch2lit.findings import Finding
 from torch2lit.options import Options
 
@@ -18,12 +19,13 @@ from .conversion import Unconverted, convert
 from .cut import cut, steps_in_time
 from .errors import VerifyError
 from .ground import missing_ground
+from .kept import Asking, KeptResults
 from .progress import Watch, quiet
 from .repeat import not_later, sources_of_chance, told
 from .result import VerifyResult
 from .resuming import resumed
 from .rules import RAW_DID_NOT_STEP
-from .run import Request, Run, require_modules, run_script, tensor_differences
+from .run import READS, Request, Run, require_modules, run_script, tensor_differences
 from .stale import own_folder
 from .terminals import ask_for_terminal
 from .workspace import build
@@ -46,6 +48,7 @@ def verify(
     processes: int | None = None,
     watch: Watch = quiet,
     resume_at: int | None = None,
+    results: KeptResults | None = None,
 ) -> VerifyResult:
     """Prove that a converted script trains as the raw one does: same losses, rates and parameters, bit for
     bit.
@@ -55,18 +58,29 @@ def verify(
     per run: what both did until then is compared. ``fast_dev_run`` only checks that the converted script trains, for two steps. ``python`` is the
     interpreter that has torch and lightning. ``processes`` starts every script in that many processes, as
     ``torchrun`` does, and compares each of them; processes that a script spawns itself are compared anyway. ``watch`` is told how far a run is. ``resume_at`` also stops the
-    converted script after that many epochs and resumes it. Scripts run in copies of their folders. Raises VerifyError
+    converted script after that many epochs and resumes it. ``results`` keeps a result, and gives one that is kept where nothing has changed on which it
+    rests; with ``processes``, ``fast_dev_run`` and ``resume_at`` both run in any case. Scripts run in copies of their folders. Raises VerifyError
     when the proof cannot be attempted.
     """
     scripts = [path for path in (raw, converted) if path is not None]
     for path in scripts:
         _check_script(path)
+    terminal = ask_for_terminal(scripts)
+    asking: Asking | None = None
+    if results is not None and processes is None and not fast_dev_run and resume_at is None:
+        asking = results.asking(
+            raw, converted, arguments, options=options, steps=steps, python=python, terminal=terminal
+        )  # fmt: skip
+        if asking is not None and (kept := asking.answer()) is not None:
+            return kept
+    asked: Asked | None = None
     findings: tuple[Finding, ...] = ()
     content: bytes | None = None
     others: tuple[tuple[Path, bytes], ...] = ()
     modern: bytes | None = None
     if converted is None:
-        conversion = convert(raw, options)
+        with noting() as asked:
+            conversion = convert(raw, options)
         if isinstance(conversion, Unconverted):
             return VerifyResult(conversion.status, problem=conversion.problem)
         content, findings, others = conversion.content, conversion.findings, conversion.others
@@ -75,7 +89,7 @@ def verify(
     require_modules(python, "torch", *lightning_in(b"\n".join(texts)))
     first = Request(
         raw, tuple(arguments), steps=steps, timeout=timeout, python=python, content=modern, processes=processes,
-        terminal=ask_for_terminal(scripts),
+        terminal=terminal, noted=asking is not None,
     )  # fmt: skip
     if raw.suffix == ".ipynb":  # a notebook server starts a kernel in the notebook's folder
         first = replace(first, directory=raw.resolve().parent)
@@ -91,7 +105,10 @@ def verify(
             end = result.cut_after or steps
             found = resumed(stage.run, result.converted, replace(second, steps=end), resume_at, stage.root)
             result = replace(result, resumed=found)
-    return replace(result, notes=(*result.notes, *_outside(result)))
+        result = replace(result, notes=(*result.notes, *_outside(result)))
+        if asking is not None:
+            asking.keep(result, asked, [stage.root / name / READS for name in ("raw", "converted")])
+    return result
 
 
 def _outside(result: VerifyResult) -> list[str]:

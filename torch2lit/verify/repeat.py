@@ -29,6 +29,7 @@ _CLOCKS = {
     "time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "process_time", "now", "utcnow",
     "getpid",
 }  # fmt: skip
+_WORKERS = "the loader has worker processes"
 _UNSEEDED = {"seed", "default_rng", "RandomState", "Random"}
 
 
@@ -72,6 +73,18 @@ def sources_of_chance(text: str) -> list[str]:
     return [f"{what} (line {line})" if line < sys.maxsize else what for line, what in found]
 
 
+def asks_the_clock(text: str) -> bool:
+    """Whether a script may be another one at another time: it asks the clock or the system for more than numbers to print."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return True
+    tests = (node for node in ast.walk(tree) if isinstance(node, ast.Compare | ast.IfExp | ast.BoolOp))
+    return any(_reads_clock(test, frozenset()) for test in tests) or any(
+        what != _WORKERS for _line, what in _sources(tree)
+    )
+
+
 def _sources(tree: ast.Module) -> Iterator[tuple[int, str]]:
     clocks = {
         target.id
@@ -104,7 +117,7 @@ def _of_call(call: ast.Call, clocks: frozenset[str]) -> Iterator[tuple[int, str]
         yield call.lineno, "the order of a set may differ"
     for keyword in call.keywords:
         if keyword.arg == "num_workers" and not (isinstance(keyword.value, ast.Constant) and not keyword.value.value):
-            yield call.lineno, "the loader has worker processes"
+            yield call.lineno, _WORKERS
 
 
 def _reads_clock(node: ast.AST, names: frozenset[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from statistics import median
 from typing import Any, Literal
 
@@ -59,6 +60,8 @@ class VerifyResult:
 
     resumed: Resumed | None = None
     """The converted script stopped and resumed, when that was asked for."""
+    kept: float | None = None
+    """When both ran (seconds since 1970), when that was for an earlier call; None when they ran for this one."""
 
     @property
     def passed(self) -> bool:
@@ -82,6 +85,7 @@ class VerifyResult:
             "passed": self.passed,
             "problem": self.problem,
             "cut_after": self.cut_after,
+            "kept": None if self.kept is None else _time(self.kept),
             "raw": run_data(self.raw),
             "converted": run_data(self.converted),
             "seconds_per_step": [_pace(self.raw), _pace(self.converted)],
@@ -117,6 +121,10 @@ class VerifyResult:
         lines += [self.resumed.told] if self.resumed is not None else []
         lines += self._paces()
         lines += [f"note: {note}" for note in self.notes]
+        if self.kept is not None:
+            lines.append(
+                f"kept from {_time(self.kept)}: nothing has changed on which it rests (--no-cache runs both again)"
+            )
         lines.append(self._verdict(color))
         return "".join(f"  {line}\n" for line in lines)
 
@@ -211,6 +219,10 @@ def last_lines(name: str, run: Run) -> list[str]:
             lines.append(f"last lines of the {name} run{of}:")
             lines += [f"  {line}" for line in one.stderr.strip().splitlines()[-_STDERR_LINES:]]
     return lines
+
+
+def _time(when: float) -> str:
+    return datetime.fromtimestamp(when).astimezone().isoformat(" ", "seconds")
 
 
 def _same(identical: bool) -> str:

@@ -28,6 +28,7 @@ _DIFFER = Path(__file__).with_name("differ.py")
 _LARGEST_OUTPUT = 8 * 1024**2
 _OUTSIDE = "outside"
 _EVENTS = "events.jsonl"
+READS = "reads"
 _GRACE = 10.0
 """Seconds that the other processes get after one of them broke."""
 PINS = {
@@ -117,6 +118,8 @@ class Request:
     lightning: tuple[str, ...] = ()
     terminal: bool = False
     """Whether it reads from a terminal, see `torch2lit.verify.terminals`."""
+    noted: bool = False
+    """Whether it is noted what it reads, see `torch2lit.verify.reads`."""
 
 
 def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Watch = quiet) -> Run:
@@ -224,10 +227,16 @@ def _control(
         "dump_to": None if request.dump_to is None or rank else str(request.dump_to),
         "mirror": str(workspace.root),
         "outside": str(shared / _OUTSIDE),
+        "reads": str(shared / READS) if request.noted else None,
         "stage": str(workspace.root.parent),
         "protected": [str(folder) for folder in workspace.folders],
         "search_after": [str(workspace.place(folder)) for folder in request.search_after],
     }
+
+
+def environment_of_runs() -> dict[str, str]:
+    """The environment of every run, but for what tells of its own folder and rank."""
+    return _environment(os.environ)
 
 
 def _environment(own: Mapping[str, str], workspace: Workspace | None = None) -> dict[str, str]:

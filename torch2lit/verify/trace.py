@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from .digest import content_sha1, joined_sha1, state_sha1s, tensor_sha1, values_of
+from .digest import content_sha1, joined_sha1, largest_of, norm_of, state_sha1s, tensor_sha1
 from .events import Backward, LoaderStart, ModeChange, Save, SchedulerStep, Step, TensorFact, Trace, to_line
 from .owners import Owners
 from .set_up import SetUp
@@ -301,7 +301,7 @@ class _Recorder:
         detailed = len(self.trace.steps) < DETAILED_STEPS
         facts = tuple(map(_fact, digests, parameters)) if detailed else ()
         cleared, self._cleared = self._cleared, 0
-        squares = sum(float(values_of(p.grad).abs().square().sum()) for p in parameters if p.grad is not None)
+        squares = sum(norm_of(p.grad) ** 2 for p in parameters if p.grad is not None)
         return Step(
             optimizer=label,
             learning_rates=tuple(float(group.get("lr", 0.0)) for group in optimizer.param_groups),
@@ -351,6 +351,4 @@ def _number(value: Any) -> float | None:
 
 
 def _fact(digest: str, parameter: Any) -> TensorFact:
-    values = values_of(parameter).abs()
-    largest = float(values.max()) if values.numel() else 0.0
-    return TensorFact(digest[:12], float(values.square().sum()) ** 0.5, largest)
+    return TensorFact(digest[:12], norm_of(parameter), largest_of(parameter))
