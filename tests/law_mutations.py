@@ -434,8 +434,7 @@ CHECKPOINT = "codemods/model_checkpoint.py"
 
 def _features(*names: str) -> tuple[str, ...]:
     return tuple(f"tests/test_features.py::test_{name}" for name in names)
-    ),
-)
+
 
 OF_FEATURES = (
     Mutation(1, "features: a statement is taken twice", PROPOSALS, '    "free": _free,\n', "", _features("free")),
