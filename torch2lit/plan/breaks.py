@@ -96,7 +96,7 @@ def left_by_break(draft: Draft) -> bool:
 def may_end_early(draft: Draft) -> bool:
     """Whether an epoch may end before the last of the batches that the Trainer knows of."""
     limited = limited_by_trainer(draft)
-    return any(id(c) not in limited for _, c in _breaks_in(draft, [*draft.epoch.leaving, *draft.epoch.batch]))
+    return any(id(c) not in limited for _, c in _breaks_in(draft, draft.epoch.batch))
 
 
 def limited_by_trainer(draft: Draft) -> set[int]:
