@@ -4598,6 +4598,43 @@ OF_PLATEAUS = (
 OF_COUNTERS = (
     Mutation(
         1,
+        "Trainer arguments: a setting that changes while the training runs",
+        "torch2lit/plan/entry_names.py",
+        'return "" if _is_set_in_loop(draft, node) else entry_text(draft, node, frame)',
+        "return entry_text(draft, node, frame)",
+        _trains(
+            "clipping-by-a-setting-that-changes",
+            "validated-as-often-as-a-setting-that-changes",
+            "batches-limited-by-a-setting-that-grows",
+            "autocast-switched-by-a-setting-that-changes",
+        ),
+    ),
+    Mutation(
+        1,
+        "Trainer arguments: a place of a container that changes while the training runs",
+        "torch2lit/plan/entry_names.py",
+        "return not written_out or ast.dump(one.slice) == ast.dump(other.slice)",
+        "return False",
+        _trains("clipping-by-a-place-that-a-function-changes"),
+    ),
+    Mutation(
+        1,
+        "precision: branches that do different things",
+        "torch2lit/precision_arms/found.py",
+        "if plain is None or [ast.dump(s) for s in plain] != [ast.dump(s) for s in other]:",
+        "if plain is None:",
+        _trains("mixed-precision-in-branches-that-differ"),
+    ),
+    Mutation(
+        1,
+        "precision: a condition that changes while the training runs",
+        "torch2lit/precision_arms/found.py",
+        "if not self._is_steady(self.scaler.condition) or not self._is_made_once():",
+        "if not self._is_made_once():",
+        _text("mixed-precision-from-the-second-epoch-on"),
+    ),
+    Mutation(
+        1,
         "schedules: an epoch that ends before the last batch that the Trainer knows of",
         "torch2lit/plan/optimizers.py",
         "or draft.nest.epochs is None or may_end_early(draft):",

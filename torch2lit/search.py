@@ -21,6 +21,7 @@ from .views.made_inside import MadeInsideView
 from .views.made_on_call import MadeOnCallView
 from .views.methods import MethodsView
 from .views.modern import ModernView
+from .views.precision_arms import PrecisionArmsView
 from .views.resumed import ResumedView
 from .views.scheduled import ScheduledView
 from .views.settled import left, settled
@@ -31,6 +32,7 @@ VIEWS: tuple[View, ...] = (
     SwitchesView(),
     ModernView(),
     GeneratorLoopsView(),
+    PrecisionArmsView(),
     ResumedView(),
     AveragedView(),
     HandedOverView(),

@@ -12,7 +12,7 @@ Source: https://lightning.ai/docs/pytorch/stable/common/precision_intermediate.h
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..recover.nest import Frame
 from ..recover.roles import Role
@@ -125,8 +125,13 @@ class _Reader:
         self.made_in = made_in
 
     def on(self, device: str, autocast: Switch | None, scaler: Switch | None) -> _On:
+        follows = autocast is not None and scaler is not None and self.asks_scaler(autocast.given.get("enabled"))
+        if follows and autocast is not None:
+            autocast = replace(autocast, given={k: v for k, v in autocast.given.items() if k != "enabled"})
         casts = self.active(autocast, device, self.frame.scope)
         scales = self.active(scaler, device, self.made_in)
+        if follows and casts is True:
+            casts = scales
         if casts is False:
             if scales is not False:
                 raise NotKnown("the scaler works where autocast does not")
@@ -137,10 +142,19 @@ class _Reader:
             if not isinstance(scales, bool):
                 raise NotKnown("the scaler is switched and autocast is not")
             return _On(lowered)
-        text = self.at_entry(casts)
+        text = self.scaler_text(casts) if follows else self.at_entry(casts)
+        if not text:
+            raise NotKnown(f"`{ast.unparse(casts)[:40]}` cannot be told where the Trainer is made")
         if scales is True or (isinstance(scales, ast.expr) and self.scaler_text(scales) != text):
             raise NotKnown("autocast and the scaler are not switched by the same condition")
         return _On(lowered, text)
+
+    def asks_scaler(self, node: ast.expr | None) -> bool:
+        """Whether autocast is on when the scaler is: ``enabled=scaler.is_enabled()``."""
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="is_enabled"), args=[], keywords=[]):
+                return self.draft.role(name, self.frame) is Role.SCALER
+        return False
 
     def lowered(self, device: str, autocast: Switch, scales: bool) -> str:
         dtype = self.dtype(autocast, device)

@@ -247,6 +247,8 @@ def _scaler_statements(draft: Draft, name: ast.Name, frame: Frame) -> tuple[ast.
         how = call.func.attr
         if how == "scale" and _is_backward(draft, call):
             scaled = statement
+        elif how == "is_enabled" and _switches_autocast(draft, call):
+            pass  # goes with the autocast
         elif how == "step" and call is nest.steps[0] and len(call.args) == 1 and not call.keywords:
             pass
         elif how == "unscale_" and isinstance(statement, ast.Expr) and statement.value is call and len(call.args) == 1:
@@ -287,6 +289,12 @@ def _keys(draft: Draft, variable: Variable) -> set[tuple[Scope, str]]:
                 found.add((frame.scope, name))
         frame = frame.caller
     return found
+
+
+def _switches_autocast(draft: Draft, call: ast.Call) -> bool:
+    keyword = draft.source.parents.get(call)
+    above = draft.source.parents.get(keyword) if isinstance(keyword, ast.keyword) else None
+    return above is not None and is_autocast(above)
 
 
 def _method_call(draft: Draft, node: ast.Name) -> ast.Call | None:
@@ -427,8 +435,24 @@ def _check_call(draft: Draft, item: Item, call: ast.Call, block: ast.With) -> No
     if variable is None or roles.role_of((variable.scope, variable.name)) in (Role.MODEL, Role.CRITERION, Role.DEVICE):
         return
     written = draft.variables.sequence(draft.epoch.batch).written | _batch_variables(draft)
+    if isinstance(function, ast.Attribute) and function.attr == "append" and _is_list_or_number(draft, variable):
+        return
     if variable not in written and roles.role_of((variable.scope, variable.name)) is not Role.SCALER:
         raise _Kept(block, f"it cannot be seen what `{ast.unparse(function)[:40]}` runs")
+
+
+def _is_list_or_number(draft: Draft, variable: Variable) -> bool:
+    """Whether a name only ever stands for lists and for numbers of NumPy's: a list that an epoch fills and then averages."""
+    key = (variable.scope, variable.name)
+    bindings = draft.roles.bindings(key)
+    return bool(bindings) and not draft.roles.rebound_unseen(key) and all(
+        b.index is None
+        and (
+            isinstance(b.value, ast.List | ast.ListComp)
+            or (isinstance(b.value, ast.Call) and draft.roles.full_name(b.value.func).startswith("numpy."))
+        )
+        for b in bindings
+    )  # fmt: skip
 
 
 def _may_hold(draft: Draft, function: ast.FunctionDef) -> bool:

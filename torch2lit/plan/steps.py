@@ -61,6 +61,8 @@ def find_step(draft: Draft) -> Step | Obstacle:
     if backward.args or backward.keywords:
         return Obstacle(backward, "`backward` has arguments")
     if (step.args or step.keywords) and scaled_optimizer(draft, step) is None:
+        if isinstance(step.func, ast.Attribute) and draft.role(step.func.value, nest.step_frame) is Role.SCALER:
+            return Obstacle(step, f"`{ast.unparse(step.func.value)}` scales the gradients and takes the step")
         return Obstacle(step, "`step` gets a closure or other arguments")
     at_backward = _position(items, backward)
     at_step = _position(items, step)
