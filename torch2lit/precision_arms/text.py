@@ -19,7 +19,9 @@ def with_switches(source: Source, found: PrecisionArms, arms: tuple[Arms, ...]) 
     condition = source.segment(scaler.condition)
     pieces: list[tuple[int, int, list[tuple[str, int]]]] = []
     made = scaler.statement
-    if made.lineno != made.end_lineno and not isinstance(made, ast.If) or scaler.call.lineno != scaler.call.end_lineno:
+    if (
+        made.lineno != made.end_lineno and not isinstance(made, ast.If)
+    ) or scaler.call.lineno != scaler.call.end_lineno:
         return None
     indent = _indent(lines[made.lineno - 1])
     line = f"{indent}{scaler.name} = {_enabled(source, scaler.call, condition)}{dominant_newline(source.text)}"
