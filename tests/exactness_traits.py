@@ -124,6 +124,14 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "batches-from-a-generator-function",
         ),
         _t(
+            "a generator of the script's own around a loader",
+            "runs its code around each batch, in the hooks",
+            "batches-through-a-logger",
+            "batches-numbered-by-two-counters",
+            "batches-through-a-generator-with-a-setting-that-changes",
+            "batches-through-a-generator-that-is-left",
+        ),
+        _t(
             "a loader class of the script's own",
             "asks for one iterator more",
             "own-loader-class",

@@ -4710,6 +4710,34 @@ OF_GENERATORS = (
     ),
     Mutation(
         1,
+        "generators: a method that another class overrides",
+        "torch2lit/generator_loops/called.py",
+        "known = not _is_extended(roles, definition, path)",
+        "known = bool(definition)",
+        _text("methods-batches-through-an-overridden-generator"),
+    ),
+    Mutation(
+        1,
+        "generators: an attribute that holds another object later",
+        "torch2lit/generator_loops/called.py",
+        "if len(stores) != 1 or any(_binds_by_name(node) for node in walk(definition)):",
+        "if any(_binds_by_name(node) for node in walk(definition)):",
+        _text("methods-batches-through-another-meter"),
+    ),
+    Mutation(
+        1,
+        "generators: a variable of another file that the script sets there",
+        "torch2lit/rewrite/pull_in.py",
+        "if self._is_set_from_outside(definition.module, name):",
+        "if not name:",
+        (
+            "tests/test_programs.py::test_program_trains_the_same"
+            "[several-files-batches-through-a-generator-whose-setting-changes]",
+            "tests/test_programs.py::test_program_trains_the_same[several-files-engine-whose-setting-the-script-sets]",
+        ),
+    ),
+    Mutation(
+        1,
         "generators: a variable that another run has left",
         "torch2lit/generator_loops/parts.py",
         "return own.isdisjoint(flow([*parts.before, parts.loop, *parts.after]).exposed)",

@@ -84,18 +84,22 @@ class TestFolder:
         assert (entry.parent / "engine.py").read_text("utf-8") == engine
         assert all(c.outcome is Outcome.UNCHANGED for c in convert(entry.parent))
 
+    @pytest.mark.parametrize("program", ["several-files-engine-of-one-epoch", "several-files-batches-through-a-logger"])
     @pytest.mark.parametrize("named", ["engine.py", "."])
-    def test_a_file_is_left_to_the_script_that_starts_its_training(self, tmp_path: Path, named: str) -> None:
-        entry = copy_of("several-files-engine-of-one-epoch", tmp_path)
+    def test_a_file_is_left_to_the_script_that_starts_its_training(
+        self, tmp_path: Path, named: str, program: str
+    ) -> None:
+        entry = copy_of(program, tmp_path)
         (left,) = [c for c in convert(entry.parent / named) if Path(c.path).name == "engine.py"]
         assert (left.outcome, left.reason) == (
             Outcome.UNCHANGED,
             "its training is started by train.py: convert that, or this file alone by --target fabric",
         )
 
+    @pytest.mark.parametrize("program", ["several-files-engine-of-one-epoch", "several-files-batches-through-a-logger"])
     @pytest.mark.parametrize("named", ["engine.py", "."])
-    def test_a_file_that_nothing_starts_is_for_fabric_alone(self, tmp_path: Path, named: str) -> None:
-        entry = copy_of("several-files-engine-of-one-epoch", tmp_path)
+    def test_a_file_that_nothing_starts_is_for_fabric_alone(self, tmp_path: Path, named: str, program: str) -> None:
+        entry = copy_of(program, tmp_path)
         entry.unlink()
         (left,) = [c for c in convert(entry.parent / named) if Path(c.path).name == "engine.py"]
         assert (left.outcome, left.reason) == (

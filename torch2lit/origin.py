@@ -7,6 +7,7 @@ mechanism says of a derived text is told of the raw one in `told`, and nowhere e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,8 @@ _ORDER = list(Mechanism)
 _OF_TEXT = "comment-removed"
 """The finding that is about a text and not about the training: where there is no raw line, nothing is lost."""
 _LONGEST = 400
+_LINE = re.compile(r"\bline (\d+)\b")
+"""How a sentence speaks of a line of the text that it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,12 @@ class Origin:
             text = words.sentence(text)
         return text
 
+    def told(self, text: str) -> str:
+        """The same for a sentence that may speak of lines."""
+        if self.raw is None or self.lines is None:
+            return self.said(text)
+        return self.said(_LINE.sub(lambda found: f"line {self.line(int(found.group(1))) or found.group(1)}", text))
+
     def named(self, name: str) -> str:
         """What the raw program calls a function."""
         for words in self.words:
@@ -84,7 +93,7 @@ class Origin:
 
     def finding(self, one: Finding) -> Finding:
         """A finding about the derived text as one about the raw one."""
-        message, because = self.said(one.message), self.said(one.because)
+        message, because = self.told(one.message), self.told(one.because)
         if self.beside and not self.has(one.line):
             return replace(one, line=self.beside, end_line=self.beside, column=1, message=message, because=because)
         line, end = self.span(one.line, one.end_line)
@@ -115,7 +124,7 @@ class Origin:
             loops=tuple(map(self.said, one.loops)),
             roles=tuple((role, self.said(name)) for role, name in one.roles),
             phases=tuple((phase, self.line(line)) for phase, line in one.phases),
-            obstacles=tuple((name, self.line(line), self.said(why)) for name, line, why in one.obstacles),
+            obstacles=tuple((name, self.line(line), self.told(why)) for name, line, why in one.obstacles),
         )
 
     def then(self, other: Origin) -> Origin:

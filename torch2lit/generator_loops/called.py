@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from ..recover.names import bound_names
 from ..recover.neighbours import Definition
-from ..recover.own_classes import method_of
+from ..recover.own_classes import lineage, method_of
 from ..recover.project_text import other_text
 from ..recover.roles import Roles
-from ..recover.syntax import Scope, dotted, walk
+from ..recover.syntax import Scope, dotted, root_name, walk
 from .parts import Parts, parts_of
 
 _DEPTH = 6
@@ -20,7 +20,7 @@ _CHANGES_LOOKUP = {"__getattribute__", "__new__", "__init_subclass__"}
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """A generator, the file that holds it, and the name of the object whose method it is, "" for a function.
+    """A generator, the file that holds it, and what the loop calls the object whose method it is, "" for a function.
 
     ``elsewhere`` is set when the file is another one than the script's.
     """
@@ -34,8 +34,8 @@ class Called:
 def called_by(roles: Roles, call: ast.Call, scope: Scope, path: str) -> Called | None:
     """The generator that a call surely starts."""
     match call.func:
-        case ast.Attribute(value=ast.Name(id=name), attr=method) if name not in roles.origins:
-            return _method(roles, name, method, scope, path)
+        case ast.Attribute(value=owner, attr=method) if root_name(owner) not in roles.origins:
+            return _method(roles, owner, method, scope, path)
         case ast.Name() | ast.Attribute():
             return _function(roles, call.func, scope, path)
     return None
@@ -57,31 +57,90 @@ def _function(roles: Roles, function: ast.expr, scope: Scope, path: str) -> Call
     return Called(parts, there[1], elsewhere=found)
 
 
-def _method(roles: Roles, name: str, method: str, scope: Scope, path: str) -> Called | None:
-    key = roles.key(scope, name)
-    bindings = roles.bindings(key) if key is not None else []
-    if key is None or not bindings or bindings[0].index is not None or roles.rebound_unseen(key):
+def _method(roles: Roles, owner: ast.expr, method: str, scope: Scope, path: str) -> Called | None:
+    found = _class_of(roles, owner, scope, path)
+    if found is None:
         return None
-    if sum(not isinstance(n.ctx, ast.Load) for n in roles.mentions(key)) != 1:
+    definition, file, full = found
+    function = method_of(definition, method)
+    if function is None or not _is_found_there(definition, method, file):
         return None
-    made = bindings[0].value
-    if not isinstance(made, ast.Call) or not _is_of_module(roles, dotted(made.func).partition(".")[0], key[0]):
-        return None
-    full = roles.full_name(made.func)
-    owner = roles.own_class_named(full)
-    function = method_of(owner[0], method) if owner is not None else None
-    if owner is None or function is None or not _is_found_there(owner[0], method, owner[1]):
-        return None
-    if _is_replaced(method, path, roles, owner[1]) or not function.args.args or function.args.posonlyargs:
+    if _is_replaced(method, path, roles, file) or not function.args.args or function.args.posonlyargs:
         return None
     parts = parts_of(function)
     if parts is None or _stores(parts, function.args.args[0].arg):
         return None
-    found = roles.defined_beside(full) if owner[1] is not roles else None
-    if owner[1] is not roles and found is None:
+    there = roles.defined_beside(full) if file is not roles else None
+    if file is not roles and there is None:
         return None
-    elsewhere = Definition(found.file, found.module, function) if found is not None else None
-    return Called(parts, owner[1], name, elsewhere)
+    elsewhere = Definition(there.file, there.module, function) if there is not None else None
+    return Called(parts, file, ast.unparse(owner), elsewhere)
+
+
+def _class_of(roles: Roles, owner: ast.expr, scope: Scope, path: str) -> tuple[ast.ClassDef, Roles, str] | None:
+    """The one class that an object surely is of while a loop runs, the file that holds it, and its full name."""
+    match owner:
+        case ast.Name(id=name) if name == _own_name(roles, scope):
+            definition = roles.source.in_class(scope)
+            assert definition is not None
+            known = not _is_extended(roles, definition, path)
+            return (definition, roles, definition.name) if known else None
+        case ast.Name(id=name):
+            key = roles.key(scope, name)
+            bindings = roles.bindings(key) if key is not None else []
+            if key is None or not bindings or bindings[0].index is not None or roles.rebound_unseen(key):
+                return None
+            if sum(not isinstance(n.ctx, ast.Load) for n in roles.mentions(key)) != 1:
+                return None
+            return _made(roles, bindings[0].value, key[0])
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == _own_name(roles, scope):
+            return _attribute(roles, attribute, scope, path)
+    return None
+
+
+def _made(roles: Roles, made: ast.expr, scope: Scope) -> tuple[ast.ClassDef, Roles, str] | None:
+    """The class of what a call makes."""
+    if not isinstance(made, ast.Call) or not _is_of_module(roles, dotted(made.func).partition(".")[0], scope):
+        return None
+    full = roles.full_name(made.func)
+    found = roles.own_class_named(full)
+    return (*found, full) if found is not None else None
+
+
+def _own_name(roles: Roles, scope: Scope) -> str:
+    """What a method calls its own object, "" for any other scope and where it binds the name anew."""
+    if isinstance(scope, ast.Module) or scope.decorator_list or not scope.args.args:
+        return ""
+    if not isinstance(roles.source.parents[scope], ast.ClassDef):
+        return ""
+    own = scope.args.args[0].arg
+    stored = any(isinstance(n, ast.Name) and n.id == own and not isinstance(n.ctx, ast.Load) for n in walk(scope))
+    return "" if stored else own
+
+
+def _attribute(roles: Roles, attribute: str, scope: Scope, path: str) -> tuple[ast.ClassDef, Roles, str] | None:
+    """The class of an attribute that one statement of the class binds, and nothing else."""
+    source, definition = roles.source, roles.source.in_class(scope)
+    assert definition is not None
+    stores = [n for n in source.all(ast.Attribute) if n.attr == attribute and not isinstance(n.ctx, ast.Load)]
+    if len(stores) != 1 or any(_binds_by_name(node) for node in walk(definition)):
+        return None
+    made = source.parents[stores[0]]
+    method = source.scope_of(stores[0])
+    if source.parents[method] is not definition or dotted(stores[0].value) != _own_name(roles, method):
+        return None
+    if any(attribute in bound_names(one.body) for one, _file in lineage(definition, roles)):
+        return None
+    if not isinstance(made, ast.Assign) or _is_stored(attribute, path) or _is_extended(roles, definition, path):
+        return None
+    return _made(roles, made.value, method)
+
+
+def _is_extended(roles: Roles, definition: ast.ClassDef, path: str) -> bool:
+    """Whether objects may be of a class that extends this one and does otherwise."""
+    if any(definition.name in dotted(base).split(".") for c in roles.source.all(ast.ClassDef) for base in c.bases):
+        return True
+    return re.search(rf"class\s+\w+\s*\([^)]*\b{re.escape(definition.name)}\b", other_text(path)) is not None
 
 
 def _is_of_module(roles: Roles, name: str, scope: Scope) -> bool:
@@ -147,6 +206,11 @@ def _is_replaced(name: str, path: str, *files: Roles) -> bool:
             return True
         if any(n.value == name for n in roles.source.all(ast.Constant)):
             return True
+    return _is_stored(name, path)
+
+
+def _is_stored(name: str, path: str) -> bool:
+    """Whether another file of the project may bind an attribute of this name, or names it as text."""
     return re.search(rf"\.{re.escape(name)}\s*=[^=]|[\"']{re.escape(name)}[\"']", other_text(path)) is not None
 
 

@@ -34,7 +34,7 @@ _NO_PLAIN_CODE = (
 )
 _ENDS_OTHERWISE = {"next", "__next__", "StopIteration", "StopAsyncIteration", "GeneratorExit"}
 """What ends an iteration: inside of a generator Python makes an error of it."""
-_LOOKS_AT_FRAMES = {"_getframe", "currentframe", "getframeinfo", "stack", "__class__"}
+_LOOKS_AT_FRAMES = {"_getframe", "currentframe", "inspect", "__class__"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,9 +133,9 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
         effects = draft.effects_of(item)
         told = item in early or is_its_bar(found, item)
         if effects.rng and not told and not is_still_loader(draft, found.loop.base, found.frame):
-            return f"line {item.node.lineno} before it may draw random numbers or run the model"
+            return f"`{ast.unparse(item.node).splitlines()[0][:60]}` before it may draw random numbers or run the model"
         if effects.gradients:
-            return f"line {item.node.lineno} before it touches gradients"
+            return f"`{ast.unparse(item.node).splitlines()[0][:60]}` before it touches gradients"
         if _switches_gradients(item):
             return "gradients are switched by hand"
     return ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from ..memory import tree_of
 from ..program import Edit
 from ..recover.names import bound_names, free_names, local_names
 from ..recover.neighbours import Definition, Neighbours, absolute_module
+from ..recover.project_text import other_text
 from ..recover.reach import ProjectFiles, Reached, is_evaluation
 from ..recover.roles import Roles
 from ..recover.syntax import Source, dotted, source_of, walk
@@ -284,12 +286,24 @@ class _Puller:
             return self._need_import(definition, name)
         if own is None and name not in source.classes:
             self._refuse_changing(source, roles, name)
+        if self._is_set_from_outside(definition.module, name):
+            raise CannotPullIn(f"it uses `{name}`, which other code sets in `{definition.module}`")
         return self._import(definition, f"from {definition.module} import {name}", name, f"{definition.module}.{name}")
 
     def _refuse_changing(self, source: Source, roles: Roles, name: str) -> None:
         declared = any(name in node.names for node in source.all(ast.Global))
         if declared or len(roles.bindings((source.tree, name))) != 1:
             raise CannotPullIn(f"it uses `{name}`, a variable of its file that changes")
+
+    def _is_set_from_outside(self, module: str, name: str) -> bool:
+        """Whether the script or another file binds a name of a module anew, as ``engine.scale = 0.5`` does: an import of it would not see that."""
+        text = f"{self.source.text}\n{other_text(self.files.neighbours.path)}"
+        last = re.escape(module.rpartition(".")[2])
+        called = {last, *re.findall(rf"\b{last}\s+as\s+(\w+)", text)}
+        owner, named = "|".join(sorted(called)), re.escape(name)
+        stored = rf"\b(?:{owner})\.{named}\s*(?:[-+*/%|&^@]|//|\*\*|<<|>>)?=(?!=)"
+        by_name = rf"\b(?:setattr|patch\w*)\([^()]*\b(?:{owner})\b[^()]*[\"'.]{named}[\"']"
+        return re.search(f"{stored}|{by_name}", text) is not None
 
     def _need_import(self, definition: Definition, name: str) -> str:
         source, roles = self.files.source(definition.file)

@@ -25,7 +25,7 @@ class GeneratorLoopsView:
 
     def ways(self, program: Program) -> Iterator[Way | Blocked]:
         """The text with all such loops, and then with those alone that a Trainer runs through."""
-        if program.view is not None or not program.nests:
+        if program.view is not None or not (program.nests or program.classes_that_train):
             return
         found = find_generator_loops(program.roles, program.path)
         while found:
@@ -33,7 +33,7 @@ class GeneratorLoopsView:
             left: list[GeneratorLoop] = []
             origin = Origin(program.text, new.lines, beside=found[0].loop.lineno)
             seen = program.moved(new.text, new.lines, GENERATOR)
-            yield Way(seen, origin, partial(_finished, program, new, found, left))
+            yield Way(seen, origin, partial(_finished, program, new, found, left), second_best=True)
             found = [one for one in found if one not in left] if left else []
 
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
@@ -50,6 +50,8 @@ def _finished(
     result: Conversion,
 ) -> Conversion | Blocked:
     """With the script's own loops in functions that stay; ``left`` gets the loops that stay anywhere else."""
+    if _is_for_others_to_start(result):
+        return told
     if result.outcome is not Outcome.CONVERTED or result.mechanism is Mechanism.FABRIC:
         return Blocked(UNCONVERTED)
     places = {raw: line for line, raw in new.lines.items()}
@@ -60,6 +62,12 @@ def _finished(
         return Blocked("loop-left")
     after = _without_needless(after, found)
     return replace(told, after=after, edits=edits_between(program.text, after))
+
+
+def _is_for_others_to_start(result: Conversion) -> bool:
+    """Whether all that keeps the training is that nothing in the file starts it."""
+    left = {f.slug for f in result.findings if f.severity == "refused"}
+    return result.outcome is Outcome.REFUSED and left == {"no-entry-point"}
 
 
 def _restored(program: Program, new: Opened, found: list[GeneratorLoop], after: str) -> tuple[str, list[ast.AST]]:
