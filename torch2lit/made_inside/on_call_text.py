@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from ..files.lines import dominant_newline, split_lines
+from ..memory import tree_of
 from ..recover.syntax import Source, walk
 from .on_call import OnCall
 from .reworded import reworded
@@ -44,7 +45,7 @@ def made_on_call(source: Source, found: OnCall) -> tuple[str, dict[int, int], tu
 def _is_python(text: str) -> bool:
     """Whether a text can be read: a method that only made what is gone has no body any more."""
     try:
-        ast.parse(text)
+        tree_of(text)
     except SyntaxError:
         return False
     return True
