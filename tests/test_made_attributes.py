@@ -40,3 +40,11 @@ def test_an_attribute_that_another_file_names_stays(tmp_path: Path) -> None:
     assert "return torch.optim.Adam(" in convert_source(text, script).after
     (tmp_path / "report.py").write_text("from fitting import fitter\n\nprint(fitter.optimizer.state_dict())\n")
     assert "return self.fitter.optimizer" in convert_source(text, script).after
+
+
+def test_an_object_that_another_file_trains_again_keeps_its_optimizer(tmp_path: Path) -> None:
+    text = (FIXTURES / "object-that-makes-its-own-optimizer" / "raw.py").read_text()
+    script = tmp_path / "fitting.py"
+    script.write_text(text := f"from again import again\n\n{text}\nagain(fitter)\n")
+    (tmp_path / "again.py").write_text("def again(one):\n    one.fit(1)\n")
+    assert "self.optimizer = torch.optim.SGD(self.model.parameters()" in convert_source(text, script).after

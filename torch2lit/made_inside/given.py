@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import builtins
 import keyword
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..plan.same_parameters import SameParameters
@@ -58,8 +58,11 @@ class Given:
     """What parts of the first call's making are called in the function."""
 
 
-def find_given(nests: list[Nest], roles: Roles, wanted: Container[str]) -> Given | None:
-    """The first parameter that may be made inside; ``wanted`` are the names that other files take."""
+def find_given(nests: list[Nest], roles: Roles, wanted: Container[str], owners: Sequence[ast.ClassDef]) -> Given | None:
+    """The first parameter that may be made inside, of a function or of the constructor of a class that trains.
+
+    ``wanted`` are the names that other files take.
+    """
     seen: list[ast.FunctionDef] = []
     for nest in nests:
         function = nest.entry.scope
@@ -68,41 +71,80 @@ def find_given(nests: list[Nest], roles: Roles, wanted: Container[str]) -> Given
         seen.append(function)
         if (found := _Search(roles, function, wanted).found()) is not None:
             return found
+    for owner in owners:
+        inits = [f for f in owner.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"]
+        if len(inits) == 1 and not owner.decorator_list and not owner.keywords:
+            if (found := _Search(roles, inits[0], wanted, owner).found()) is not None:
+                return found
     return None
 
 
-def only_called(roles: Roles, function: ast.FunctionDef) -> bool:
-    """Whether every mention of a function of the script is a plain call of it, in this file."""
-    source = roles.source
-    if not isinstance(source.parents[function], ast.Module) or function.decorator_list:
+def only_called(roles: Roles, function: ast.FunctionDef, owner: ast.ClassDef | None = None) -> bool:
+    """Whether every mention of a function of the script, or of the class that it is the constructor of, is a plain call, in this file."""
+    source, called = roles.source, owner or function
+    if not isinstance(source.parents[called], ast.Module) or function.decorator_list:
         return False
     if function.args.vararg or function.args.kwarg or function.args.posonlyargs or yields(function):
         return False
-    key = (source.tree, function.name)
+    key = (source.tree, called.name)
     if roles.bindings(key) or roles.rebound_unseen(key) or "__all__" in source.text:
         return False
-    if sum(f.name == function.name for f in source.functions) != 1:
+    defined = (*source.functions, *source.all(ast.ClassDef))
+    if sum(d.name == called.name for d in defined) != 1:
         return False
-    called = {id(c.func) for c in source.calls_to(function.name)}
-    mentions = [n for n in source.all(ast.Name) if n.id == function.name]
-    return bool(called) and all(id(n) in called for n in mentions)
+    calls = {id(c.func) for c in source.calls_to(called.name)}
+    mentions = [n for n in source.all(ast.Name) if n.id == called.name]
+    return bool(calls) and all(id(n) in calls for n in mentions)
+
+
+def makes_no_more(roles: Roles, value: ast.Call) -> bool:
+    """Whether a call makes an optimizer or scheduler of torch's, and nothing else happens by it."""
+    full = roles.full_name(value.func)
+    if not full.startswith("torch.optim.") or full.startswith(_MAKES_ALSO) or not full.rpartition(".")[2][:1].isupper():
+        return False
+    unsure = (ast.Lambda, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Starred)
+    for node in walk(value):
+        if isinstance(node, unsure) or (isinstance(node, ast.keyword) and node.arg is None):
+            return False
+        if isinstance(node, ast.Call) and node is not value and not _reads(roles, node):
+            return False
+    return True
+
+
+def _reads(roles: Roles, call: ast.Call) -> bool:
+    match call.func:
+        case ast.Attribute(attr="parameters" | "named_parameters"):
+            return not call.args and not call.keywords
+        case ast.Name(id="list" | "len" | "float" | "int" as name):
+            return roles.source.function(name) is None
+    return False
 
 
 class _Search:
-    def __init__(self, roles: Roles, function: ast.FunctionDef, wanted: Container[str]) -> None:
+    def __init__(
+        self, roles: Roles, function: ast.FunctionDef, wanted: Container[str], owner: ast.ClassDef | None = None
+    ) -> None:
         self.roles = roles
         self.source: Source = roles.source
         self.function = function
         self.wanted = wanted
+        self.owner = owner
+        """The class that the function is the constructor of."""
+        self.called = (owner or function).name
+        self.calls = self.source.calls_to(self.called)
+        self.positional = function.args.args[1 if owner is not None else 0 :]
 
     def found(self) -> Given | None:
         """The first, in a function that no other file calls."""
-        found = self._found() if only_called(self.roles, self.function) else None
-        return found if found is not None and self.function.name not in self.wanted else None
+        found = self._found() if only_called(self.roles, self.function, self.owner) else None
+        return found if found is not None and self.called not in self.wanted else None
 
     def _found(self) -> Given | None:
         """Schedulers first: an optimizer that one of them holds is only made inside after them."""
-        given = [*self.function.args.args, *self.function.args.kwonlyargs]
+        given = [*self.positional, *self.function.args.kwonlyargs]
+        if self.owner is not None:
+            found = [one for p in given if (one := self._of(p.arg, p)) is not None]
+            return next((f for f in found if self._makes_schedule(f)), found[0] if found else None)
         for role in (Role.SCHEDULER, Role.OPTIMIZER):
             for parameter in given:
                 if self.roles.role(self.function, parameter.arg) is role:
@@ -115,6 +157,10 @@ class _Search:
                         return one
         return None
 
+    def _makes_schedule(self, given: Given) -> bool:
+        value = given.calls[0].made.value
+        return isinstance(value, ast.Call) and "lr_scheduler" in self.roles.full_name(value.func)
+
     def _has_default(self, parameter: ast.arg) -> bool:
         args = self.function.args
         if parameter in args.kwonlyargs:
@@ -125,7 +171,7 @@ class _Search:
         if any(name in n.names for n in self.source.all(ast.Global)):
             return None
         handed: list[tuple[ast.Call, ast.Name | None, ast.Assign]] = []
-        for call in self.source.calls_to(self.function.name):
+        for call in self.calls:
             argument = self._argument(call, name) if parameter is not None else None
             if parameter is not None and argument is None:
                 return None
@@ -139,7 +185,7 @@ class _Search:
         """The bare name that a call passes for the parameter, when all of its arguments are plain to see."""
         if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
             return None
-        names = [a.arg for a in self.function.args.args]
+        names = [a.arg for a in self.positional]
         value: ast.expr | None = next((k.value for k in call.keywords if k.arg == parameter), None)
         if value is None and parameter in names and names.index(parameter) < len(call.args):
             value = call.args[names.index(parameter)]
@@ -160,7 +206,7 @@ class _Search:
             return None
         made, passed = way
         value = made.value
-        if not isinstance(value, ast.Call) or not self._makes_no_more(value):
+        if not isinstance(value, ast.Call) or not makes_no_more(self.roles, value):
             return None
         if not self._reaches_no_more(key, made, argument):
             return None
@@ -197,31 +243,6 @@ class _Search:
                     return None
             node = parent
 
-    def _makes_no_more(self, value: ast.Call) -> bool:
-        """Whether the call makes an optimizer or scheduler of torch's, and nothing else happens by it."""
-        full = self.roles.full_name(value.func)
-        if (
-            not full.startswith("torch.optim.")
-            or full.startswith(_MAKES_ALSO)
-            or not full.rpartition(".")[2][:1].isupper()
-        ):
-            return False
-        unsure = (ast.Lambda, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Starred)
-        for node in walk(value):
-            if isinstance(node, unsure) or (isinstance(node, ast.keyword) and node.arg is None):
-                return False
-            if isinstance(node, ast.Call) and node is not value and not self._reads(node):
-                return False
-        return True
-
-    def _reads(self, call: ast.Call) -> bool:
-        match call.func:
-            case ast.Attribute(attr="parameters" | "named_parameters"):
-                return not call.args and not call.keywords
-            case ast.Name(id="list" | "len" | "float" | "int" as name):
-                return self.source.function(name) is None
-        return False
-
     def _reaches_no_more(self, key: Key, made: ast.Assign, argument: ast.Name | None) -> bool:
         """Whether the call is all that is ever given what the statement makes."""
         scope, name = key
@@ -251,7 +272,7 @@ class _Search:
         if not names:
             return True
         given: set[int] = set()
-        for call in self.source.calls_to(self.function.name):
+        for call in self.calls:
             given |= {id(a) for a in (*call.args, *(k.value for k in call.keywords))}
         for other in self.source.all(ast.Assign):
             if isinstance(other.value, ast.Call) and self.roles.full_name(other.value.func).startswith("torch.optim."):
@@ -338,7 +359,7 @@ class _Search:
 
     def _passed(self, call: ast.Call) -> dict[str, str]:
         """The parameters that a call gives bare names, by these names."""
-        pairs = list(zip((a.arg for a in self.function.args.args), call.args, strict=False))
+        pairs = list(zip((a.arg for a in self.positional), call.args, strict=False))
         pairs += [(k.arg, k.value) for k in call.keywords if k.arg is not None]
         return {value.id: parameter for parameter, value in reversed(pairs) if isinstance(value, ast.Name)}
 

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from ..plan.same_parameters import SameParameters
 from ..recover.makings import yields
 from ..recover.names import local_names, parameter_names
+from ..recover.project_text import mentioned, other_text
 from ..recover.roles import Roles
 from ..recover.syntax import root_name, walk
 from ..recover.wanted_names import WantedNames
+from .holders import Holder, holder_of
 from .object_uses import ObjectMade, is_all_of, only_prints, trained_where_made
 from .on_call_kept import Keeper
 from .on_call_settings import Settings
@@ -40,6 +42,8 @@ class OnCall:
     words: dict[ast.expr, str]
     kept: dict[ast.Assign, tuple[str, ...]]
     """What stands in the place of each making, so that the method finds what the constructor was given."""
+    named: tuple[ast.Assign, ...] = ()
+    """The statements that give the object what has a name of the constructor's own before: nothing of them is left."""
 
 
 def find_on_call(roles: Roles, owners: Sequence[str], path: str) -> OnCall | None:
@@ -65,6 +69,7 @@ class _Search:
         self.trained = trained_where_made(roles, owner, path)
         """Where all objects are made, when nobody gets one but its own methods and who makes it."""
         self.wanted = owner.name in WantedNames(path)
+        self.path = path
 
     def found(self) -> OnCall | None:
         init = self.methods.get("__init__")
@@ -76,12 +81,30 @@ class _Search:
         steps = self._construction(init)
         if any(isinstance(n, ast.Return) for s in steps for n in walk(s)):
             return None
-        made = {s: c for s in steps if (c := self._making(init, s)) is not None}
-        return self._moved(init, method, steps, made) if made else None
+        named = dict(self._named(init, steps))
+        made = {s: c for s in steps if (c := self._making(init, s, named)) is not None}
+        return self._moved(init, method, steps, made, named) if made else None
 
-    def _making(self, init: ast.FunctionDef, statement: ast.stmt) -> ast.Call | None:
+    def _named(self, init: ast.FunctionDef, steps: list[ast.stmt]) -> Iterator[tuple[ast.stmt, ast.Assign]]:
+        """For statements that make something under a name of the constructor's own the only other one that mentions it."""
+        for statement in steps:
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call()):
+                    mentions = [n for n in walk(init) if isinstance(n, ast.Name) and n.id == name]
+                    known = self.roles.key(self.source.scope_of(statement), name) == (init, name)
+                    for other in steps if known and len(mentions) == 2 and statement in init.body else ():
+                        match other:
+                            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=itself))], value=value):
+                                if itself == _self(init) and value in mentions:
+                                    yield statement, other
+
+    def _making(self, init: ast.FunctionDef, statement: ast.stmt, named: dict[ast.stmt, ast.Assign]) -> ast.Call | None:
         """The call that makes an optimizer, when a statement gives it to an attribute that nothing else binds."""
         match statement:
+            case ast.Assign(value=ast.Call() as call) if statement in named:
+                target = named[statement].targets[0]
+                once = isinstance(target, ast.Attribute) and self._stored(target.attr) == 1
+                return call if once and self._is_of_torch(call, scheduler=False) else None
             case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=itself)) as target], value=ast.Call() as call):
                 if itself == _self(init) and self._is_of_torch(call, scheduler=False):
                     return call if self._stored(target.attr) == 1 else None
@@ -103,7 +126,7 @@ class _Search:
         if call is None or not isinstance(call.func, ast.Attribute):
             return None
         called = call.func.attr
-        once = sum(a.attr == called for a in self.attributes) == 1
+        once = sum(a.attr == called for a in self.attributes) == 1 and called not in mentioned(other_text(self.path))
         return self.methods.get(called) if once and self._nothing_between(statement, call) else None
 
     def _first_use(self, made: ast.Assign, name: str) -> ast.Call | None:
@@ -151,48 +174,76 @@ class _Search:
         return plain and not leaves and sum(a.attr == helper.name for a in self.attributes) == 1
 
     def _moved(
-        self, init: ast.FunctionDef, method: ast.FunctionDef, steps: list[ast.stmt], making: dict[ast.stmt, ast.Call]
+        self,
+        init: ast.FunctionDef,
+        method: ast.FunctionDef,
+        steps: list[ast.stmt],
+        making: dict[ast.stmt, ast.Call],
+        named: dict[ast.stmt, ast.Assign],
     ) -> OnCall | None:
         """The making of all with what is made of it, when it may as well happen later."""
-        own: set[str] = set()
-        known: set[str] = set()
+        facts = Facts()
         made: list[ast.Assign] = []
         settings: dict[ast.Assign, Settings] = {}
         between: list[ast.stmt] = []
         private = self.trained is not None
+        gone = tuple(named[s] for s in making if s in named)
         for place, statement in enumerate(steps):
-            schedule = self._made_of(init, statement, own) if made else ""
+            schedule = self._made_of(init, statement, facts.own) if made else ""
             if not isinstance(statement, ast.Assign) or (statement not in making and not schedule):
-                between += [statement] if made else []
+                between += [statement] if made and statement not in gone else []
                 continue
             settings[statement] = Settings(self.roles, init, [s for s in steps[:place] if s not in made])
             if statement in making:
                 models = settings[statement].models_of(making[statement])
                 tainted = {name for model in models for name in settings[statement].tainted(model)}
+                tainted |= {*settings[statement].held}
                 if not models or not self._is_given_once(tainted):
                     return None
-                known |= tainted
+                facts.known |= tainted
+                facts.held |= {h for n in settings[statement].held if (h := holder_of(self.roles, init, n)) is not None}
                 private = private and all(map(settings[statement].makes_itself, models))
-            own |= {t.attr for t in statement.targets if isinstance(t, ast.Attribute)}
+            facts.own |= {t.attr for t in self._targets(statement, named) if isinstance(t, ast.Attribute)}
             made.append(statement)
         judge = SameParameters(self.roles, init, [*made])
-        alone = all(self._runs_foreign_code(s, judge) for s in between)
-        if not (alone or private) or not all(self._knows_nothing(init, s, known, own, judge) for s in between):
+        run = [one for s in between for one in self._with_methods(init, s)]
+        alone = all(self._runs_foreign_code(s, judge, facts) for _, s in run)
+        if not (alone or private) or not all(self._knows_nothing(f, s, facts, judge) for f, s in run):
             return None
         words: dict[ast.expr, str] = {}
         kept: dict[ast.Assign, tuple[str, ...]] = {}
         keeper = Keeper(self.owner, init, steps[steps.index(made[0]) : steps.index(made[-1])], made)
         for statement in made:
-            told = settings[statement].words(statement, method, own) if alone else None
+            told = settings[statement].words(statement, method, facts.own) if alone else None
             if told is None and self.trained is not None:
-                told, kept[statement] = keeper.words(settings[statement], statement, method, own) or (None, ())
+                told, kept[statement] = keeper.words(settings[statement], statement, method, facts.own) or (None, ())
             if told is None:
                 return None
             used = {n.id for n in walk(statement.value) if isinstance(n, ast.Name) and n not in told}
             if used & local_names(method):
                 return None
             words |= told
-        return OnCall(tuple(made), method, words, kept)
+            if statement in named:
+                target = named[statement].targets[0]
+                assert isinstance(target, ast.Attribute)
+                words[statement.targets[0]] = f"{parameter_names(method)[0]}.{target.attr}"
+        return OnCall(tuple(made), method, words, kept, gone)
+
+    def _targets(self, statement: ast.Assign, named: dict[ast.stmt, ast.Assign]) -> list[ast.expr]:
+        return named[statement].targets if statement in named else statement.targets
+
+    def _with_methods(
+        self, function: ast.FunctionDef, statement: ast.stmt, entered: frozenset[str] = frozenset()
+    ) -> Iterator[tuple[ast.FunctionDef, ast.stmt]]:
+        """A statement and those of the methods that it calls on the object, each with the function in which it stands."""
+        yield function, statement
+        for node in walk(statement):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=itself), attr=name)) if itself == _self(function):
+                    method = self.methods.get(name)
+                    if method is not None and name not in entered and not method.decorator_list and not yields(method):
+                        for inner in method.body:
+                            yield from self._with_methods(method, inner, entered | {name})
 
     def _made_of(self, init: ast.FunctionDef, statement: ast.stmt, own: set[str]) -> str:
         """The attribute that gets a schedule of what was made above; "" when the statement gives it to none."""
@@ -229,46 +280,91 @@ class _Search:
         return sum(a.attr == attribute and not isinstance(a.ctx, ast.Load) for a in self.attributes)
 
     def _knows_nothing(
-        self, init: ast.FunctionDef, statement: ast.stmt, known: set[str], own: set[str], judge: SameParameters
+        self, function: ast.FunctionDef, statement: ast.stmt, facts: Facts, judge: SameParameters
     ) -> bool:
         """Whether a statement behind a making neither asks for what it gives nor gives a model other layers, nor runs code that could."""
-        itself = _self(init)
+        itself, init = _self(function), self.methods["__init__"]
+        holding = facts.nodes()
         for node in walk(statement):
+            if id(node) in holding:
+                continue
             match node:
-                case ast.Attribute(value=ast.Name(id=holder), attr=name) if holder == itself and name in known - own:
-                    if not judge.keeps_held(node):
+                case ast.Attribute(value=ast.Name(id=holder), attr=name) if holder == itself and name in facts.models:
+                    if not judge.keeps(node):
                         return False
-                case ast.Attribute(attr=name) | ast.Name(id=name) if name in known | own:
+                case ast.Name(id=name) if function is init and name in facts.given:
+                    if not judge.keeps(node):
+                        return False
+                case ast.Attribute(attr=name) | ast.Name(id=name) if name in facts.known | facts.own:
                     return False
                 case ast.Attribute(ctx=ast.Store(), value=value) if not isinstance(value, ast.Name):
                     return False
                 case ast.Name(id=name) if name == itself and not isinstance(self.source.parents[node], ast.Attribute):
                     return False
                 case ast.Call(func=ast.Attribute(value=ast.Name(id=holder), attr=name)) if holder == itself:
-                    if name in self.methods:
+                    method = self.methods.get(name)
+                    if method is not None and (method.decorator_list or yields(method)):
                         return False
+                case ast.Attribute(value=ast.Name(id=holder), attr=name) if holder == itself and name in self.methods:
+                    above = self.source.parents[node]
+                    if not (isinstance(above, ast.Call) and above.func is node):
+                        return False
+                case ast.Return() if function is not init:
+                    continue
                 case ast.Lambda() | ast.Return() | ast.Yield() | ast.YieldFrom() | ast.Await():
                     return False
         return True
 
-    def _runs_foreign_code(self, statement: ast.stmt, judge: SameParameters) -> bool:
+    def _runs_foreign_code(self, statement: ast.stmt, judge: SameParameters, facts: Facts) -> bool:
         """Whether a statement runs nothing but builtins and functions of libraries, and binds nothing inside of what it finds."""
         inside = (n for n in walk(statement) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store))
-        calls = (n for n in walk(statement) if isinstance(n, ast.Call))
-        return not any(inside) and all(self._is_harmless(c, judge) for c in calls)
+        calls = (n for n in walk(statement) if isinstance(n, ast.Call) and id(n) not in facts.nodes())
+        return not any(inside) and all(self._is_harmless(c, judge, facts) for c in calls)
 
-    def _is_harmless(self, call: ast.Call, judge: SameParameters) -> bool:
-        """Whether a call runs a builtin, a library's function, or a method of a model that leaves it its layers."""
+    def _is_harmless(self, call: ast.Call, judge: SameParameters, facts: Facts) -> bool:
+        """Whether a call runs a builtin, a library's function, a method of the object, or one of a model that leaves it its layers."""
         match call.func:
-            case ast.Attribute(value=ast.Attribute() as model):
-                if judge.keeps_held(model):
-                    return True
+            case ast.Attribute(value=ast.Attribute(attr=known) as model) if known in facts.models and judge.keeps(
+                model
+            ):
+                return True
+            case ast.Attribute(value=ast.Name(id=known) as model) if known in facts.given and judge.keeps(model):
+                return True
+            case ast.Attribute(value=ast.Name(id=itself), attr=name) if name in self.methods:
+                function = self.source.scope_of(call)
+                return isinstance(function, ast.FunctionDef) and itself == _self(function)
         name = root_name(call.func)
         if name in self.roles.origins:
             return self.roles.function_named(self.roles.full_name(call.func)) is None and (
                 self.roles.own_class_named(self.roles.full_name(call.func)) is None
             )
         return isinstance(call.func, ast.Name) and name in _HARMLESS and hasattr(builtins, name)
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the makings of one constructor need and give."""
+
+    own: set[str] = field(default_factory=set)
+    """The attributes that they bind."""
+    known: set[str] = field(default_factory=set)
+    """What may lead to a model."""
+    held: set[Holder] = field(default_factory=set)
+    """What holds the models that the constructor is given."""
+
+    @property
+    def models(self) -> set[str]:
+        """The attributes of which it is looked at what is done with them."""
+        return self.known - self.own
+
+    @property
+    def given(self) -> set[str]:
+        """The constructor's names for such models."""
+        return self.known if self.held else set()
+
+    def nodes(self) -> set[int]:
+        """The nodes of the statements that let an attribute hold such a model."""
+        return {id(n) for h in self.held for s in h.statements for n in walk(s)}
 
 
 def _self(function: ast.FunctionDef) -> str:

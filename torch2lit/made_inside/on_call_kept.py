@@ -51,6 +51,8 @@ class Keeper:
                 return None
             if isinstance(node, ast.Call) and node is not statement.value:
                 found.update({n: itself for n in walk(node) if isinstance(n, ast.Name) and n.id == settings.itself})
+                held = {n: settings.held.get(n.id) for n in walk(node) if isinstance(n, ast.Name)}
+                found.update({n: f"{itself}.{name}" for n, name in held.items() if name})
                 continue
             own_label = node.arg or "" if isinstance(node, ast.keyword) else label
             waiting += [(own_label, child) for child in ast.iter_child_nodes(node)]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from ..recover.names import local_names, parameter_names
 from ..recover.roles import Roles
 from ..recover.syntax import root_name, walk
+from .holders import holder_of
 
 _PLAIN = (ast.Constant, ast.Attribute, ast.Name, ast.Tuple, ast.List, ast.UnaryOp, ast.BinOp, ast.Dict)
 
@@ -23,6 +24,8 @@ class Settings:
         self.before = before
         self.itself, *self.parameters = parameter_names(init)
         self.kept = dict(self._kept())
+        self.held: dict[str, str] = {}
+        """The attributes that hold models which the constructor is given, by its names for them."""
 
     def _kept(self) -> Iterator[tuple[str, str]]:
         """The attributes that hold what the constructor is given, by its parameters."""
@@ -47,6 +50,10 @@ class Settings:
             case ast.Call(func=ast.Attribute(value=ast.Attribute() as model, attr="parameters"), args=[], keywords=[]):
                 held = self._own(model)
                 return {held} if held and self._is_settled(held) else None
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="parameters"), args=[], keywords=[]):
+                if name in self.parameters and (given_as := holder_of(self.roles, self.init, name)):
+                    self.held[name] = given_as.attribute
+                    return {given_as.attribute}
             case ast.Call(func=ast.Name(id="list") as function, args=[inner], keywords=[]):
                 return self._listed(inner) if self.roles.key(self.init, function.id) is None else None
             case ast.Call(func=function, args=[*parts], keywords=[]) if (
@@ -87,6 +94,8 @@ class Settings:
                 continue
             if node.id == self.itself:
                 found[node] = itself
+            elif node.id in self.held and self._is_given(node):
+                found[node] = f"{itself}.{self.held[node.id]}"
             elif node.id in self.kept and self._is_given(node) and self._is_stored_once(self.kept[node.id]):
                 found[node] = f"{itself}.{self.kept[node.id]}"
             elif not self._is_builtin(node):

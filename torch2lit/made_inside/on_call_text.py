@@ -13,7 +13,7 @@ from .reworded import reworded
 
 def made_on_call(source: Source, found: OnCall) -> tuple[str, dict[int, int], tuple[int, ...]] | None:
     """The text, the raw line of each of its lines, and the lines that make something; None when other code shares a line with it."""
-    if not all(_stands_alone(source, statement) for statement in (*found.made, _first(found.method))):
+    if not all(_stands_alone(source, statement) for statement in (*found.made, *found.named, _first(found.method))):
         return None
     newline = dominant_newline(source.text)
     lines = split_lines(source.text)
@@ -38,6 +38,8 @@ def made_on_call(source: Source, found: OnCall) -> tuple[str, dict[int, int], tu
             moved.append((f"{indent}{line.rstrip().removeprefix(own)}{last}{newline}", start + place, True))
         gone |= {*range(start, end + 1)}
         instead[end] = [f"{own}{line}{newline}" for line in found.kept.get(statement, ())]
+    for statement in found.named:
+        gone |= {*range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)}
     made = _joined(lines, moved, gone, _place(lines, found.method), instead)
     return made if _is_python(made[0]) else None
 

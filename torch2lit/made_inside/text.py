@@ -25,7 +25,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """Some bytes of the text that become others, those of raw lines from ``line`` on if it says so.
 
     ``skipped``: so many of its lines are comments above a statement.
@@ -44,7 +44,7 @@ def made_inside(source: Source, given: Given) -> Made | None:
     if pieces is None:
         return None
     gone = tuple((c.made.lineno, c.made.end_lineno or c.made.lineno) for c in given.calls[1:])
-    return replace(_joined(source.text, pieces), gone=gone)
+    return replace(joined(source.text, pieces), gone=gone)
 
 
 class _Writer:
@@ -61,7 +61,7 @@ class _Writer:
         having += [a for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True) if d is not None]
         self.defaults: dict[ast.AST, ast.expr] = dict(zip(having, defaults, strict=True))
 
-    def pieces(self) -> list[_Piece] | None:
+    def pieces(self) -> list[Piece] | None:
         given = self.given
         making = self._making()
         parameters: list[ast.AST] = [*given.function.args.args, *given.function.args.kwonlyargs]
@@ -81,7 +81,7 @@ class _Writer:
         pieces = [piece for piece in found if piece is not None]
         return pieces if len(pieces) == len(found) else None
 
-    def _listed(self, parts: list[ast.AST], part: ast.AST, new: list[str]) -> _Piece | None:
+    def _listed(self, parts: list[ast.AST], part: ast.AST, new: list[str]) -> Piece | None:
         """One of several things with commas between them, replaced by others or left out."""
         start, end = self._span(part)
         if not new and (own := self._own_lines(start, end, part)) is not None:
@@ -93,15 +93,15 @@ class _Writer:
             elif len(parts) > 1:
                 end = self._span(parts[1])[0]
         gone = self.raw[start:end].decode()
-        return None if "#" in gone or "*" in gone else _Piece(start, end, ", ".join(new))
+        return None if "#" in gone or "*" in gone else Piece(start, end, ", ".join(new))
 
-    def _own_lines(self, start: int, end: int, part: ast.AST) -> _Piece | None:
+    def _own_lines(self, start: int, end: int, part: ast.AST) -> Piece | None:
         """The whole lines of a thing with its comma, when nothing else stands on them."""
         first = self.starts[part.lineno - 1]  # type: ignore[attr-defined]
         behind = self.starts[self.defaults.get(part, part).end_lineno]  # type: ignore[attr-defined]
         alone = not self.raw[first:start].strip() and self.raw[end:behind].strip() == b","
         gone = self.raw[start:end].decode()
-        return _Piece(first, behind, "") if alone and "#" not in gone and "*" not in gone else None
+        return Piece(first, behind, "") if alone and "#" not in gone and "*" not in gone else None
 
     def _span(self, node: ast.AST) -> tuple[int, int]:
         start = self.starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
@@ -112,7 +112,7 @@ class _Writer:
         """A line by its number from 1, "" outside of the text, without what is around it."""
         return self.source.lines[number - 1].strip() if 0 < number <= len(self.source.lines) else ""
 
-    def _without(self, made: ast.Assign) -> _Piece | None:
+    def _without(self, made: ast.Assign) -> Piece | None:
         """The whole lines of a statement, when nothing else stands on them."""
         last = made.end_lineno or made.lineno
         start, _ = self._span(made)
@@ -123,7 +123,7 @@ class _Writer:
             return None
         if not self._line(first - 1) and not self._line(last + 1) and last < len(self.source.lines) - 1:
             last += 1
-        return _Piece(self.starts[first - 1], self.starts[last], "")
+        return Piece(self.starts[first - 1], self.starts[last], "")
 
     def _behind(self, made: ast.Assign) -> str:
         """What stands behind a statement on its last line."""
@@ -139,7 +139,7 @@ class _Writer:
             first -= 1
         return first
 
-    def _making(self) -> _Piece | None:
+    def _making(self) -> Piece | None:
         """The statement at the start of the function, below its docstring."""
         given, newline = self.given, dominant_newline(self.source.text)
         made = given.calls[0].made
@@ -160,16 +160,17 @@ class _Writer:
         while not has_docstring and self._line(first.lineno - 1 - head).startswith("#"):
             head += 1
         place = self.starts[head if has_docstring else first.lineno - 1 - head]
-        return _Piece(place, place, text, above, made.lineno - above)
+        return Piece(place, place, text, above, made.lineno - above)
 
 
-def _joined(text: str, pieces: list[_Piece]) -> Made:
+def joined(text: str, pieces: list[Piece]) -> Made:
+    """The text with the pieces in it, and which raw line each of its lines is."""
     raw, out = text.encode(), b""
     numbers: list[int] = []
     """For each new byte the raw line."""
     made: list[int] = []
     place, line = 0, 1
-    for piece in [*sorted(pieces, key=lambda p: (p.start, p.end)), _Piece(len(raw), len(raw), "")]:
+    for piece in [*sorted(pieces, key=lambda p: (p.start, p.end)), Piece(len(raw), len(raw), "")]:
         new = piece.new.encode()
         for part, number in ((raw[place : piece.start], line), (new, piece.line)):
             at = number or line

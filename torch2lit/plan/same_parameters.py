@@ -20,9 +20,9 @@ from ..recover.syntax import Scope, Source, dotted, root_name, walk
 from .may_run import may_run
 from .model_holders import binds_only_itself, constructor, is_held
 
-_SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
+SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
 """Methods of a module that answer the module, with the parameters that it had."""
-_WRAPPERS = {"torch.compile", "torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
+WRAPPERS = {"torch.compile", "torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
 """What holds a module and lists its parameters in their order; whatever else the module is asked has another name then."""
 _READING = {
     "parameters", "named_parameters", "state_dict", "children", "named_children", "modules", "named_modules",
@@ -175,10 +175,10 @@ class SameParameters:
         match statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
                 while isinstance(value, ast.Call):
-                    if self.roles.full_name(value.func) in _WRAPPERS and value.args and name in self.listed:
+                    if self.roles.full_name(value.func) in WRAPPERS and value.args and name in self.listed:
                         value = value.args[0]
                         continue
-                    same = isinstance(value.func, ast.Attribute) and value.func.attr in _SAME_OBJECT
+                    same = isinstance(value.func, ast.Attribute) and value.func.attr in SAME_OBJECT
                     if not same or not isinstance(value.func, ast.Attribute) or self._is_own(value.func.attr):
                         return False
                     value = value.func.value
@@ -188,8 +188,8 @@ class SameParameters:
                 return all(self._gives_itself(s, name) for s in stored)
         return False
 
-    def keeps_held(self, model: ast.Attribute) -> bool:
-        """Whether this mention of a model that an object holds (``self.net``) leaves the set of its parameters as it is."""
+    def keeps(self, model: Mention) -> bool:
+        """Whether this mention of a model, by a name or as what an object holds (``self.net``), leaves the set of its parameters as it is."""
         return isinstance(model.ctx, ast.Load) and self._keeps(model, _DEPTH)
 
     def _keeps(self, name: Mention, depth: int) -> bool:
@@ -241,7 +241,7 @@ class SameParameters:
     def _method_keeps(self, method: str) -> bool:
         if method in _READING:
             return True
-        return method in {"load_state_dict", *_SAME_OBJECT} and self.by_identity and not self._is_own(method)
+        return method in {"load_state_dict", *SAME_OBJECT} and self.by_identity and not self._is_own(method)
 
     def _is_own(self, method: str) -> bool:
         return any(f.name == method and self.source.in_class(f) is not None for f in self.source.functions)
@@ -252,7 +252,7 @@ class SameParameters:
             return True
         if full.startswith("logging.") or full in _TOLD or self._tells(call, name):
             return True
-        if full in _COPIES or full in _WRAPPERS or (full.startswith("torch.nn.init.") and self.by_identity):
+        if full in _COPIES or full in WRAPPERS or (full.startswith("torch.nn.init.") and self.by_identity):
             return True
         if argument is name or isinstance(argument, ast.keyword) or _is_wrapped(argument, name):
             inside = self._inside(call, name, depth)

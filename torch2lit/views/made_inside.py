@@ -8,6 +8,8 @@ from functools import partial
 
 from ..files.edits import edits_between
 from ..made_inside.given import find_given
+from ..made_inside.returned import find_returned
+from ..made_inside.returned_text import made_by_callers
 from ..made_inside.text import Made, made_inside
 from ..origin import Origin, sorted_ledger
 from ..program import Conversion, Fate, LedgerEntry, Mechanism, Outcome
@@ -42,8 +44,7 @@ def _all_made(program: Program) -> Made | None:
     done: Made | None = None
     wanted = WantedNames(program.path)
     for _ in range(_MOST):
-        given = find_given(program.nests, program.roles, wanted)
-        made = made_inside(program.source, given) if given is not None else None
+        made = _next_made(program, wanted)
         if made is None:
             return done
         if done is not None:
@@ -56,6 +57,18 @@ def _all_made(program: Program) -> Made | None:
         done = made
         program = Program(made.text, program.path, program.options)
     return done
+
+
+def _next_made(program: Program, wanted: WantedNames) -> Made | None:
+    """The text in which one thing more is made where it is used: by the function that is given it, or by who calls the one that makes it."""
+    owners = [f.about for f in program.classes_that_train if f.about]
+    classes = [c for name in owners if (c := program.source.classes.get(name)) is not None]
+    given = find_given(program.nests, program.roles, wanted, classes)
+    made = made_inside(program.source, given) if given is not None else None
+    if made is not None or not (program.nests or classes):
+        return made
+    returned = find_returned(program.roles, wanted)
+    return made_by_callers(program.source, returned) if returned is not None else None
 
 
 def _finished(program: Program, made: Made, told: Conversion, result: Conversion) -> Conversion | Blocked:
