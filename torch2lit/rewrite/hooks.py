@@ -520,7 +520,7 @@ def _or_else(block: Statement, other: Statement, last: bool) -> Statement:
 
 def _is_another_arm(guard: Guard, earlier: list[Guard]) -> bool:
     """Whether items are for other loaders than all of those before them."""
-    return bool(guard.loaders) and all(one.loaders and not {*one.loaders} & {*guard.loaders} for one in earlier)
+    return bool(guard.loaders) and all(one.loaders and one.part == guard.part for one in earlier)
 
 
 def _is_last(guard: Guard, earlier: list[Guard]) -> bool:
