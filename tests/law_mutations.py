@@ -576,6 +576,14 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "what a script calls self is taken for the module",
+        "torch2lit/rewrite/hooks.py",
+        "            node, places = rename_statements(node, {_OWN: own})",
+        "            pass",
+        _text("function-with-an-object-called-self", "function-with-an-object-called-self-by-hand"),
+    ),
+    Mutation(
+        1,
         "an evaluation begins with what another function's evaluation has changed, before that has run",
         "torch2lit/plan/several_evaluations.py",
         "        if _outside(read, [one.frame]) & changed:\n            return False\n",
