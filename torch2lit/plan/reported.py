@@ -237,7 +237,11 @@ class _Reporter:
     def _runs_per_loader(self, item: Item) -> bool:
         """Whether the item stands in the hook once for each of several loaders: one name would be logged as often."""
         validation = self.draft.validation
-        return validation is not None and bool(validation.others) and item.frame in [v.frame for v in validation.all]
+        return (
+            validation is not None
+            and bool(validation.others)
+            and item.frame in [v.frame for v in validation.all if v.call is not None]
+        )
 
     def _statements(self, statement: ast.stmt, hook: str, depth: int) -> Iterator[tuple[ast.stmt, int]]:
         if statement in self.draft.removals or isinstance(

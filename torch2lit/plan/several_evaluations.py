@@ -1,4 +1,4 @@
-"""Evaluations of one epoch by different functions, one after the other: one validation, whose step does for each loader what its function did.
+"""Evaluations of one epoch by different functions, or in loops of its own: one validation, whose step does for each loader what belongs to it.
 
 train_acc = accuracy(model, train_loader)        def validation_step(self, batch, batch_idx, dataloader_idx):
 train_loss = mean_loss(model, train_loader)          if dataloader_idx == 0: ...
@@ -70,27 +70,28 @@ def _joined(draft: Draft, found: Validation, several: list[tuple[list[Item], Val
             trailing += before.trailing[:-1]
         else:
             trailing += before.trailing
-        back = [i for i in [*ends, *between] if _is_switched_back(draft, i, one)]
-        switched_back += back
-        moved += [i for i in [*ends, *between] if i not in back]
-        trailing = [i for i in [*trailing, *between] if i not in back]
         passed = evaluations[: index + 1]
-        if not may_pass(draft, moved, one) or _meet(draft, moved, passed, one):
+        begins = _beginning(draft, between, one, found, passed)
+        waiting = [i for i in between if i not in begins]
+        back = [i for i in [*ends, *waiting] if _is_switched_back(draft, i, one)]
+        switched_back += back
+        moved += [i for i in [*ends, *waiting] if i not in back]
+        trailing = [i for i in [*trailing, *waiting] if i not in back]
+        if not may_pass(draft, moved, one) or _meet(draft, moved, passed, one) or _knows_batch(draft, moved, one):
             return None
-        if index + 1 not in [places[0] for places in arms]:
-            continue
-        starts = [i for i in one.before if not _switches_again(draft, i, found, passed)]
-        if not _may_stand_first(draft, starts, one, passed, moved):
+        again = index + 1 not in [places[0] for places in arms]
+        if not _may_stand_first(draft, [*begins, *([] if again else one.before)], one, found, passed, moved):
             return None
-        early += one.before
+        early += [*begins, *([] if again else one.before)]
     last = several[-1][1]
+    values: list[Item] = []
     body: list[Item] = []
     begins = [*found.before, *early]
     for places in arms:
         mine = [evaluations[i] for i in places]
         apart = given_apart(draft, mine) or set()
         guard = Guard(loaders=places, count=len(evaluations))
-        body += values_apart(evaluations, places, apart)
+        values += values_apart(evaluations, places, apart)
         body += [replace(i, guard=guard) for i in mine[0].body]
         begins = without_values(begins, mine, apart)
         for one in mine:
@@ -98,7 +99,7 @@ def _joined(draft: Draft, found: Validation, several: list[tuple[list[Item], Val
     return replace(
         found,
         before=begins,
-        body=body,
+        body=[*values, *body],
         trailing=[*trailing, *last.trailing, *switched_back, *last.leading],
         rest=last.rest,
         unwrapped=[*found.unwrapped],
@@ -111,7 +112,7 @@ def _arms(draft: Draft, evaluations: list[Validation]) -> tuple[tuple[int, ...],
     """The places of the evaluations by each of the functions, () where one of them cannot be several times in one validation."""
     arms: list[list[int]] = []
     for place, one in enumerate(evaluations):
-        mine = next((a for a in arms if evaluations[a[0]].frame.scope is one.frame.scope), None)
+        mine = next((a for a in arms if _by_one_function(evaluations[a[0]], one)), None)
         if mine is None:
             arms.append([place])
         else:
@@ -124,29 +125,44 @@ def _arms(draft: Draft, evaluations: list[Validation]) -> tuple[tuple[int, ...],
     return tuple(map(tuple, arms))
 
 
+def _by_one_function(one: Validation, other: Validation) -> bool:
+    return one.call is not None and other.call is not None and one.frame.scope is other.frame.scope
+
+
 # ---- whether one step can do it
 
 
 def _fit_one_step(draft: Draft, evaluations: list[Validation]) -> bool:
     """Whether the evaluations take their batches apart under the same names, and nothing but their bodies knows of batches."""
     first = evaluations[0].loop
-    bodies = {one.frame.scope: ast.dump(one.loop.node) for one in evaluations}
-    if len({*bodies.values()}) < len(bodies):
+    loops = {one.loop.node: ast.dump(one.loop.node) for one in evaluations}
+    if len({*loops.values()}) < len(loops):
         return False  # one body would stand there twice
+    inline = any(one.call is None for one in evaluations)
     for one in evaluations:
         loop = one.loop
         counted = loop.first is None or (isinstance(loop.first, ast.Constant) and loop.first.value == 0)
         if one.limit is not None or loop.bar_name is not None or loop.asks_twice or not counted:
             return False
-        if ast.dump(loop.items) != ast.dump(first.items) or isinstance(one.frame.scope, ast.Module):
-            return False
-        names = {v for n in loop_names(loop) if (v := draft.variables.of(one.frame, n)) is not None}
-        if any(v.frame is not one.frame for v in names):
+        if ast.dump(loop.items) != ast.dump(first.items) or (inline and loop.index != first.index):
             return False
         around = draft.variables.sequence([*one.before, *divide(one)[0]])
-        if (around.read | around.written) & names:
+        if (around.read | around.written) & _batch(draft, one):
+            return False
+        if one.call is not None and any(v.frame is not one.frame for v in _batch(draft, one)):
             return False
     return True
+
+
+def _batch(draft: Draft, one: Validation) -> set[Variable]:
+    """What an evaluation's loop gives values."""
+    return {v for n in loop_names(one.loop) if (v := draft.variables.of(one.frame, n)) is not None}
+
+
+def _knows_batch(draft: Draft, items: list[Item], one: Validation) -> bool:
+    """Whether items know what the loop of an evaluation gives values, which they do not know before it."""
+    use = draft.variables.sequence(items)
+    return bool((use.read | use.written) & _batch(draft, one))
 
 
 def unite_in_step(draft: Draft, found: Validation) -> None:
@@ -220,10 +236,30 @@ def _meet(draft: Draft, moved: list[Item], passed: list[Validation], one: Valida
     return bool(reached & _outside(changed_names(draft, loop), [one.frame]) or changed & looked_at)
 
 
+def _beginning(
+    draft: Draft, between: list[Item], one: Validation, found: Validation, passed: list[Validation]
+) -> list[Item]:
+    """What of the items before an evaluation belongs to it: values with which it begins, and switches to eval mode."""
+    needed = draft.variables.sequence([*one.before, *one.body]).exposed
+    begins: list[Item] = []
+    for item in between:
+        written = draft.variables.use(item).written
+        starts = item.kind == "statement" and bool(started_names(item.node)) and bool(written & needed)
+        if starts or _switches_again(draft, item, found, passed):
+            begins.append(item)
+    return begins
+
+
 def _may_stand_first(
-    draft: Draft, starts: list[Item], one: Validation, passed: list[Validation], moved: list[Item]
+    draft: Draft,
+    begins: list[Item],
+    one: Validation,
+    found: Validation,
+    passed: list[Validation],
+    moved: list[Item],
 ) -> bool:
     """Whether what an evaluation begins with may stand before those that ran before it: fresh values of which those know nothing."""
+    starts = [i for i in begins if not _switches_again(draft, i, found, passed)]
     earlier = [*moved, *(i for p in passed for i in [*p.before, *p.body])]
     use = draft.variables.sequence(earlier)
     frames = [p.frame for p in passed]
@@ -231,7 +267,8 @@ def _may_stand_first(
     own = {v for i in starts if i.kind == "statement" for v in draft.variables.use(i).written}
     for item in starts:
         here = draft.variables.use(item)
-        if here.read & use.written or any(v.frame is not one.frame for v in here.written):
+        known = use.read | use.written | {v for p in passed for v in _batch(draft, p)} | _batch(draft, one)
+        if here.read & use.written or here.written & known or any(v.frame is not item.frame for v in here.written):
             return False
         if item.kind == "bind" and isinstance(item.value, ast.Name | ast.Constant):
             continue

@@ -75,7 +75,7 @@ def following(draft: Draft, found: Validation, by_any: bool = False) -> list[tup
 
     The last one's ``leading`` are the items of its block that are left, its ``rest`` those of the epoch.
     """
-    if found.call is None or not isinstance(found.call.func, ast.Name):
+    if not by_any and (found.call is None or not isinstance(found.call.func, ast.Name)):
         return []
     several: list[tuple[list[Item], Validation]] = []
     own, tail = divide(found)
@@ -90,6 +90,8 @@ def following(draft: Draft, found: Validation, by_any: bool = False) -> list[tup
 
 def divide(one: Validation) -> tuple[list[Item], list[Item]]:
     """What belongs to the function and the statement that calls it, and what stands after that in the same block."""
+    if one.call is None:
+        return [], one.trailing
     ends = [i for i, item in enumerate(one.trailing) if item.call is one.call or item.frame is one.frame]
     at = ends[-1] + 1 if ends else 0
     return one.trailing[:at], one.trailing[at:]
@@ -99,7 +101,6 @@ def _next(
     draft: Draft, last: Validation, block: list[Item], rest: list[Item], by_any: bool
 ) -> tuple[list[Item], Validation, list[Item], list[Item]] | None:
     """What stands between the last evaluation and the next one, that one, and what is then left of its block and the epoch."""
-    assert last.call is not None
     if len(last.trailing) == 1 and last.trailing[0].kind == "result":
         again = validation_in_result(draft.source, draft.roles, last.trailing[0])
         if again is not None and (by_any or _name(again) == _name(last)):
@@ -112,7 +113,7 @@ def _next(
         one = validation_at(draft.source, draft.roles, item)
         if one is None:
             continue
-        if one.every is not None or one.call is None or not (by_any or _name(one) == _name(last)):
+        if one.every is not None or not (by_any or (one.call is not None and _name(one) == _name(last))):
             return None
         outer = [i for i in one.before if i.frame is not one.frame]
         one.before = [i for i in one.before if i.frame is one.frame]
@@ -241,7 +242,7 @@ def values_apart(evaluations: list[Validation], places: tuple[int, ...], names: 
     """What gives parameters their values for the batches of each of the loaders at these places."""
     found: list[Item] = []
     for place in places:
-        guard = Guard(loaders=(place,), count=len(evaluations))
+        guard = Guard(loaders=(place,), count=len(evaluations), part=places[0] + 1)
         binds = [i for i in evaluations[place].before if _binds_one(i, evaluations[place], names)]
         found += [replace(i, guard=guard) for i in binds]
     return found
@@ -285,7 +286,7 @@ def _given_otherwise(draft: Draft, first: Validation, other: Validation) -> set[
         if variable is None or variable in inside or not (kinds == {ast.Name} or unread):
             return None
         if variable in body.read:
-            if variable in behind or variable in body.written or name == first.loop.base.id:
+            if variable in behind or name == first.loop.base.id:
                 return None
             if not _stays(draft, first, value) or not _stays(draft, other, arguments[1][name]):
                 return None

@@ -164,8 +164,8 @@ def _loader_obstacle(draft: Draft, found: Validation, one: Validation) -> str:
 
 def _changes_earlier(draft: Draft, found: Validation) -> bool:
     """Whether the evaluation changes what the statement around its call has already looked at, which it reads after it now."""
-    caller = found.frame.caller
-    if found.call is None or caller is None:
+    caller = next((one.frame.caller for one in found.all if one.call is not None), None)
+    if caller is None:
         return False
     earlier = [part for one in found.all for part in one.earlier]
     looked = [part for part in earlier if not isinstance(part, ast.Name)]

@@ -19,7 +19,7 @@ class Guard:
     """When alone some items of a hook run: where ``test`` holds, read in ``frame``; behind an epoch's last batch, where there is none.
 
     ``counted``: Lightning itself validates in just the epochs in which the test holds. ``loaders``: for the batches of those among
-    the ``count`` loaders of a validation.
+    the ``count`` loaders of a validation; guards of one ``part`` stand for one choice among them.
     """
 
     test: ast.expr | None = None
@@ -28,6 +28,7 @@ class Guard:
     counted: bool = False
     loaders: tuple[int, ...] = ()
     count: int = 0
+    part: int = 0
 
 
 @dataclass(eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import libcst as cst
@@ -16,6 +17,8 @@ from ..plan.draft import (
     VALIDATION_START,
     VALIDATION_STEP,
     Draft,
+    Logged,
+    Reports,
 )
 from ..plan.last_returns import leaves_only_loop
 from ..plan.several_loaders import LOADER_INDEX, started_names
@@ -31,12 +34,14 @@ from ..recover.variables import Variable
 from .exchanged import exchanged, with_words
 from .logged import with_reports
 from .loud import loud
-from .rename import rename
+from .rename import rename, rename_statements
 from .several import decided_by_first, written_by
 from .statements import Replacement, Replacer, Statement, as_lines, standalone, without_last_return
 
 Node = TypeVar("Node", bound=cst.CSTNode)
 _RESULT = "_result_of_the_call_"
+_OWN = "self"
+"""What the script may call something of its own, and what the hooks call the module."""
 
 
 class HookWriter:
@@ -235,10 +240,11 @@ class HookWriter:
             return self._result(item, hook)
         twin = self.draft.source.twins[item.node]
         node = standalone(twin.node, twin.index)
-        changed = [self._told(line, item) for line in self._replaced(node, item.node, hook)]
+        names = self.names(item.frame, hook, item.node) | self._names_of_texts(item, hook)
+        own = names.pop(_OWN, "")
+        changed = [self._told(line, item) for line in self._replaced(node, item.node, hook, own)]
         if changed and (above := self._above(item)):
             changed[0] = changed[0].with_changes(leading_lines=[*above, *_leading(changed[0])])
-        names = self.names(item.frame, hook, item.node) | self._names_of_texts(item, hook)
         return [rename(line, names) for line in changed]
 
     def _told(self, line: Node, item: Item) -> Node:
@@ -266,7 +272,11 @@ class HookWriter:
         twin = self.draft.source.twins.get(parent)
         return _leading(twin.node) if twin is not None and parent.body[0] is item.node else []  # type: ignore[arg-type]
 
-    def _replaced(self, node: Statement, statement: ast.stmt, hook: str) -> list[Statement]:
+    def _replaced(self, node: Statement, statement: ast.stmt, hook: str, own: str = "") -> list[Statement]:
+        """A statement with what takes the place of its parts; ``own``: what a variable of the script called `self` is in the module."""
+        places: dict[int, cst.CSTNode] = {}
+        if own:
+            node, places = rename_statements(node, {_OWN: own})
         changes: dict[int, Replacement | None] = {}
         leaving = {id(c) for c in controls(statement)}
         for inner in _inner(statement):
@@ -282,6 +292,10 @@ class HookWriter:
                 changes[id(target)] = self._leave(inner, hook)
             elif isinstance(inner, ast.Global):
                 changes[id(target)] = None
+            if id(target) in places:
+                if id(target) in changes:
+                    changes[id(places[id(target)])] = changes.pop(id(target))
+                target = places[id(target)]
             if (several := self.draft.several) is not None and inner not in self.draft.removals:
                 if inner in several.common:
                     changes[id(target)] = decided_by_first(changes.get(id(target)), several.common[inner])
@@ -290,9 +304,8 @@ class HookWriter:
             if inner in self.draft.loud and inner not in self.draft.removals:
                 changes[id(target)] = loud(self._fresh_end, changes.get(id(target)))
             if inner in self.draft.reports and inner not in self.draft.removals:
-                changes[id(target)] = with_reports(
-                    self.draft.reports[inner], changes.get(id(target)), self.draft.own_points
-                )
+                reports = _reports_of(self.draft.reports[inner], own)
+                changes[id(target)] = with_reports(reports, changes.get(id(target)), self.draft.own_points)
         if not changes:
             backward = any(isinstance(n, ast.Attribute) and n.attr == "backward" for n in walk(statement))
             return self._manual(node, statement) if backward else [node]
@@ -406,7 +419,8 @@ class HookWriter:
         assert isinstance(final, Statement)
         lines = self._manual(with_words(final, self.draft.words), item.node)
         if (reports := self.draft.reports.get(item.node)) is not None:
-            logs = with_reports(reports, lambda _node: [], self.draft.own_points)(node)
+            own = names.pop(_OWN, "")
+            logs = with_reports(_reports_of(reports, own), lambda _node: [], self.draft.own_points)(node)
             lines = [*lines, *(rename(self._told(line, item), names) for line in logs)]
         return lines
 
@@ -423,6 +437,18 @@ class HookWriter:
 def _chain(item: Item) -> list[Item]:
     """A result and those that are put into the same statement before it, the earliest first."""
     return [*(_chain(item.inner) if item.inner is not None else []), item]
+
+
+def _reports_of(reports: Reports, own: str) -> Reports:
+    """Reports with ``own`` in place of what the script calls `self`."""
+    if not own:
+        return reports
+
+    def one(logged: Logged) -> Logged:
+        value = rename(cst.parse_expression(logged.value), {_OWN: own})
+        return replace(logged, value=cst.Module([]).code_for_node(value))
+
+    return replace(reports, before=[*map(one, reports.before)], after=[*map(one, reports.after)])
 
 
 def _needs_parentheses(node: cst.BaseExpression) -> bool:
@@ -521,7 +547,7 @@ def _or_else(block: Statement, other: Statement, last: bool) -> Statement:
 
 def _is_another_arm(guard: Guard, earlier: list[Guard]) -> bool:
     """Whether items are for other loaders than all of those before them."""
-    return bool(guard.loaders) and all(one.loaders and not {*one.loaders} & {*guard.loaders} for one in earlier)
+    return bool(guard.loaders) and all(one.loaders and one.part == guard.part for one in earlier)
 
 
 def _is_last(guard: Guard, earlier: list[Guard]) -> bool:

@@ -22,6 +22,14 @@ def rename(node: Node, names: Mapping[str, str]) -> Node:
     return renamed
 
 
+def rename_statements(node: Node, names: Mapping[str, str]) -> tuple[Node, dict[int, cst.CSTNode]]:
+    """The same, and for the ``id`` of each node what has come of it."""
+    renamer = _Follower({name: cst.parse_expression(text) for name, text in names.items()})
+    renamed = node.visit(renamer)
+    assert isinstance(renamed, cst.CSTNode)
+    return renamed, renamer.found
+
+
 class _Renamer(cst.CSTTransformer):
     def __init__(self, names: Mapping[str, cst.BaseExpression]) -> None:
         super().__init__()
@@ -182,3 +190,15 @@ def _targets(node: cst.CSTNode) -> set[str]:
     if isinstance(node, cst.StarredElement):
         return _targets(node.value)
     return set()
+
+
+class _Follower(_Renamer):
+    def __init__(self, names: Mapping[str, cst.BaseExpression]) -> None:
+        super().__init__(names)
+        self.found: dict[int, cst.CSTNode] = {}
+
+    def on_leave(self, original_node: Any, updated_node: Any) -> Any:
+        left = super().on_leave(original_node, updated_node)
+        if isinstance(left, cst.CSTNode):
+            self.found[id(original_node)] = left
+        return left

@@ -69,7 +69,8 @@ class Counters(Outer):
             return
         text = self.state.aside.get("batch_idx", "batch_idx") + self.first_index(first, frame, home)
         found = self.draft.validation
-        if home == VALIDATION_STEP and found is not None and found.others and variable in self.state.homes:
+        several = home == VALIDATION_STEP and found is not None and found.over_several(frame)
+        if several and found is not None and variable in self.state.homes:
             attribute = self.state.homes[variable]
             self.state.per_loader.add(variable)
             self.prepend(VALIDATION_START, f"{attribute} = [{', '.join(['None'] * len(found.all))}]")
