@@ -9,6 +9,7 @@ import ast
 import builtins
 
 from .bindings import Names
+from .called_parameters import values_of_parameter
 from .makings import Value, sources
 from .own_classes import lineage
 from .syntax import root_name, walk
@@ -45,7 +46,8 @@ _DEEPEST = 8
 
 def made_in_train_mode(value: Value) -> bool:
     """Whether all that the expression may be is a module that nothing has switched while it was made."""
-    return _Making().all_fresh(value, 0)
+    making = _Making()
+    return making.all_fresh(value, 0) and making.handed_is_known()
 
 
 def switches_modes(node: ast.AST) -> bool:
@@ -63,6 +65,34 @@ def switches_modes(node: ast.AST) -> bool:
 class _Making:
     def __init__(self) -> None:
         self.seen: set[ast.AST] = set()
+        self.calls: list[Value] = []
+        """Those that run while the object is made."""
+        self.handed: list[Value] = []
+        """The names of what is handed to a constructor, and called there."""
+
+    def handed_is_known(self) -> bool:
+        """Whether the classes and functions that constructors are handed give nothing that is in eval mode, either."""
+        looked_at = -1
+        while looked_at != len(self.calls):  # what is found makes further objects
+            looked_at = len(self.calls)
+            for name in [*self.handed]:
+                values = values_of_parameter(name, self.calls)
+                if not values or not all(self._is_known_maker(value) for value in values):
+                    return False
+        return True
+
+    def _is_own_maker(self, node: ast.Name, place: Value) -> bool:
+        """Whether a name is that of the project's class or function, which whoever gets it may call."""
+        full = place.roles.full_name(node)
+        own = place.roles.own_class_named(full) or place.roles.function_named(full)
+        return isinstance(node.ctx, ast.Load) and own is not None
+
+    def _is_known_maker(self, value: Value) -> bool:
+        if not isinstance(value.node, ast.Name) and root_name(value.node) not in value.roles.origins:
+            return False
+        call, handed = ast.Call(func=value.node, args=[], keywords=[]), len(self.handed)
+        known = self._callee_is_known(call, Value(call, value.scope, value.roles), 0)
+        return known and value.node not in [name.node for name in self.handed[handed:]]
 
     def all_fresh(self, value: Value, depth: int) -> bool:
         made = sources(value)
@@ -85,6 +115,7 @@ class _Making:
 
     def _is_known(self, call: ast.Call, place: Value, depth: int) -> bool:
         """Whether a call gives nothing that is in eval mode, and neither does what it is handed."""
+        self.calls.append(place)
         return self._callee_is_known(call, place, depth) and all(
             self._argument_is_known(node, place, depth)
             for argument in [*call.args, *(k.value for k in call.keywords)]
@@ -96,6 +127,8 @@ class _Making:
             return self._callee_is_known(node, place, depth)
         if not isinstance(node, ast.Name) or node in self.seen:
             return True
+        if self._is_own_maker(node, place):
+            return self._is_known_maker(Value(node, place.scope, place.roles))
         self.seen.add(node)
         return all(
             self._is_known(one.node, one, depth + 1)
@@ -119,6 +152,9 @@ class _Making:
         if full.startswith(_PLAIN) or (isinstance(function, ast.Name) and hasattr(builtins, function.id)):
             return True
         if isinstance(function, ast.Attribute) and function.attr in _NUMBERS:
+            return True
+        if isinstance(function, ast.Name) and roles.key(place.scope, function.id) is not None:
+            self.handed.append(Value(function, place.scope, roles))
             return True
         root = root_name(function)
         return isinstance(function, ast.Attribute) and bool(root) and root not in roles.origins
@@ -147,8 +183,13 @@ class _Making:
         for node in walk(code):
             if switches_modes(node):
                 return False
+            if isinstance(node, ast.Name):
+                handed_on = Value(node, roles.source.scope_of(node), roles)
+                if self._is_own_maker(node, handed_on) and not self._is_known_maker(handed_on):
+                    return False
             if isinstance(node, ast.Call):
                 place = Value(node, roles.source.scope_of(node), roles)
+                self.calls.append(place)
                 if not self._callee_is_known(node, place, depth + 1):
                     return False
         return True

@@ -40,6 +40,7 @@ _ADDS = {
     "register_forward_pre_hook",
 }
 _ALWAYS_ADDS = {"add_module", "register_module", "__setattr__", "register_forward_hook", "register_forward_pre_hook"}
+_CALL_WHAT_THEY_GET = {"map", "filter"}
 _ITSELF = {"to", "cuda", "cpu", "float", "double"}
 _DEEPEST = 6
 
@@ -136,6 +137,10 @@ def _is_free_node(node: ast.AST, part: ast.ClassDef, roles: Names, depth: int) -
     match node:
         case ast.Attribute(attr=word) | ast.Name(id=word) if _OF_MODES.fullmatch(word):
             return False
+        case ast.Attribute(ctx=ast.Load()) | ast.Name(ctx=ast.Load()) if not _is_free_class_name(
+            node, part, roles, depth
+        ):
+            return False
         case ast.FunctionDef():
             plain = all(dotted(d) in ("staticmethod", "property") for d in node.decorator_list)
             return plain and node.name not in ("__call__", "train", "eval", "__getattr__", "__setattr__")
@@ -149,6 +154,16 @@ def _is_free_node(node: ast.AST, part: ast.ClassDef, roles: Names, depth: int) -
         ):
             return not _is_called(attribute, part) or bool(_is_function(roles.full_name(value)))
     return True
+
+
+def _is_free_class_name(node: ast.Attribute | ast.Name, part: ast.ClassDef, roles: Names, depth: int) -> bool:
+    """Whether a name is none of a class, or one that knows no mode: who has the class may make objects of it by any other name."""
+    full = roles.full_name(node)
+    own = roles.own_class_named(full) if full else None
+    if own is not None:
+        return any(one is own[0] for one, _file in lineage(part, roles)) or _is_free_class(*own, depth - 1)
+    layer = full.startswith("torch.nn.") and full.rpartition(".")[2][:1].isupper() and full != "torch.nn.Module"
+    return not layer or bool(_LAYERS.fullmatch(full) or _CONTAINERS.fullmatch(full))
 
 
 def _is_called(attribute: str, part: ast.ClassDef) -> bool:
@@ -182,12 +197,20 @@ def _is_free_call(node: ast.Call, part: ast.ClassDef, roles: Names, depth: int) 
         scope = roles.source.scope_of(node)
         if roles.key(scope, name) is not None:
             return not _is_parameter(node.func, roles) and roles.source.function(name) is None
-        return hasattr(builtins, name)
+        return hasattr(builtins, name) and name not in _CALL_WHAT_THEY_GET
     if full.startswith("torch.nn.") and not full.startswith(("torch.nn.functional.", "torch.nn.init.")):
         return False
     if is_imported(node.func, roles):
         return _is_function(full)
-    return isinstance(node.func, ast.Attribute | ast.Subscript)
+    if isinstance(node.func, ast.Subscript):
+        return not any(
+            isinstance(n, ast.Name) and _is_parameter(n, roles) for n in walk(node.func.value) if not _is_self(n)
+        )
+    return isinstance(node.func, ast.Attribute)
+
+
+def _is_self(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
 
 
 def _bare(node: ast.expr) -> list[ast.AST]:
