@@ -31,10 +31,10 @@ def main() -> None:
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [here]
     sys.modules[_PACKAGE] = package
-    trace, copy_on_write, outside, reads, notebook, spawned, bars, together, shared_work, interrupted = (
+    trace, copy_on_write, outside, reads, synthetic, notebook, spawned, bars, together, shared_work, interrupted = (
         importlib.import_module(f"{_PACKAGE}.{name}")
         for name in (
-            *("trace", "copy_on_write", "outside", "reads", "notebook", "spawned", "bars", "together"),
+            *("trace", "copy_on_write", "outside", "reads", "synthetic", "notebook", "spawned", "bars", "together"),
             *("shared_work", "interrupted"),
         )
     )
@@ -58,6 +58,8 @@ def main() -> None:
         if control["reads"] is not None:
             reads.Reads(control["reads"], control["mirror"], control["stage"])
         copy_on_write.guard(control["mirror"], control["protected"], written.tell)
+        if control["stand_ins"] is not None:
+            synthetic.stand_in(control["stand_ins"], control["stage"])
         spawned.follow(control)
         besides = shared_work.watched(control) or interrupted.watched(control)
         with trace.record(

@@ -49,6 +49,7 @@ def verify(
     watch: Watch = quiet,
     resume_at: int | None = None,
     results: KeptResults | None = None,
+    synthetic_data: bool = False,
 ) -> VerifyResult:
     """Prove that a converted script trains as the raw one does: same losses, rates and parameters, bit for
     bit.
@@ -59,7 +60,7 @@ def verify(
     interpreter that has torch and lightning. ``processes`` starts every script in that many processes, as
     ``torchrun`` does, and compares each of them; processes that a script spawns itself are compared anyway. ``watch`` is told how far a run is. ``resume_at`` also stops the
     converted script after that many epochs and resumes it. ``results`` keeps a result, and gives one that is kept where nothing has changed on which it
-    rests; with ``processes``, ``fast_dev_run`` and ``resume_at`` both run in any case. Scripts run in copies of their folders. Raises VerifyError
+    rests; with ``processes``, ``fast_dev_run`` and ``resume_at`` both run in any case. ``synthetic_data`` lets small data sets stand in for those of torchvision that are not there. Scripts run in copies of their folders. Raises VerifyError
     when the proof cannot be attempted.
     """
     scripts = [path for path in (raw, converted) if path is not None]
@@ -69,7 +70,7 @@ def verify(
     asking: Asking | None = None
     if results is not None and processes is None and not fast_dev_run and resume_at is None:
         asking = results.asking(
-            raw, converted, arguments, options=options, steps=steps, python=python, terminal=terminal
+            raw, converted, arguments, options=options, steps=steps, synthetic=synthetic_data, python=python, terminal=terminal
         )  # fmt: skip
         if asking is not None and (kept := asking.answer()) is not None:
             return kept
@@ -89,7 +90,7 @@ def verify(
     require_modules(python, "torch", *lightning_in(b"\n".join(texts)))
     first = Request(
         raw, tuple(arguments), steps=steps, timeout=timeout, python=python, content=modern, processes=processes,
-        terminal=terminal, noted=asking is not None,
+        terminal=terminal, synthetic=synthetic_data, noted=asking is not None,
     )  # fmt: skip
     if raw.suffix == ".ipynb":  # a notebook server starts a kernel in the notebook's folder
         first = replace(first, directory=raw.resolve().parent)
@@ -105,10 +106,21 @@ def verify(
             end = result.cut_after or steps
             found = resumed(stage.run, result.converted, replace(second, steps=end), resume_at, stage.root)
             result = replace(result, resumed=found)
-        result = replace(result, notes=(*result.notes, *_outside(result)))
+        stood_in = stand_ins_told(synthetic_data, result.raw, result.converted)
+        result = replace(result, notes=(*result.notes, *stood_in, *_outside(result)))
         if asking is not None:
             asking.keep(result, asked, [stage.root / name / READS for name in ("raw", "converted")])
     return result
+
+
+def stand_ins_told(asked: bool, *runs: Run | None) -> list[str]:
+    """What is told of data sets that were not there, when somebody has asked for stand-ins."""
+    if not asked:
+        return []
+    found = dict.fromkeys(name for run in runs if run is not None for name in run.stand_ins)
+    if not found:
+        return ["synthetic data stood in for nothing: no data set of torchvision was missing"]
+    return [f"synthetic data, the same in every run, stood in for what is not here: {', '.join(found)}"]
 
 
 def _outside(result: VerifyResult) -> list[str]:

@@ -20,6 +20,7 @@ from .events import Trace, read
 from .outside import told_in
 from .progress import StepCounter, Watch, quiet
 from .ranks import rank_arguments, rank_environments
+from .synthetic import told_in as stood_in
 from .terminals import terminal
 from .workspace import Workspace
 
@@ -29,6 +30,7 @@ _LARGEST_OUTPUT = 8 * 1024**2
 _OUTSIDE = "outside"
 _EVENTS = "events.jsonl"
 READS = "reads"
+_STAND_INS = "stand-ins"
 _GRACE = 10.0
 """Seconds that the other processes get after one of them broke."""
 PINS = {
@@ -58,6 +60,8 @@ class Run:
     """The other processes of the same training, by rank from 1 on."""
     outside: tuple[str, ...] = ()
     """What it wrote by its full path outside of the copy: files of the user's own."""
+    stand_ins: tuple[str, ...] = ()
+    """The data sets that were not there, for which small ones stood in."""
 
     @property
     def failed(self) -> bool:
@@ -118,6 +122,8 @@ class Request:
     lightning: tuple[str, ...] = ()
     terminal: bool = False
     """Whether it reads from a terminal, see `torch2lit.verify.terminals`."""
+    synthetic: bool = False
+    """Whether small data sets stand in for those of torchvision that are not there, see `torch2lit.verify.synthetic`."""
     noted: bool = False
     """Whether it is noted what it reads, see `torch2lit.verify.reads`."""
 
@@ -159,6 +165,9 @@ def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Wat
     runs = [_told(start.scratch, *end, seconds, workspace) for start, end in zip(starts, ends, strict=True)]
     outside = scratch / _OUTSIDE
     runs[0] = replace(runs[0], outside=tuple(told_in(outside.read_bytes() if outside.exists() else b"")))
+    stand_ins = scratch / _STAND_INS
+    if stand_ins.exists():
+        runs[0] = replace(runs[0], stand_ins=tuple(stood_in(stand_ins.read_text(encoding="utf-8"))))
     spawned = [read(file.read_text(encoding="utf-8").splitlines()) for file in _spawned(scratch)]
     if spawned and not runs[0].trace.steps:
         parent = runs[0]
@@ -227,6 +236,7 @@ def _control(
         "dump_to": None if request.dump_to is None or rank else str(request.dump_to),
         "mirror": str(workspace.root),
         "outside": str(shared / _OUTSIDE),
+        "stand_ins": str(shared / _STAND_INS) if request.synthetic else None,
         "reads": str(shared / READS) if request.noted else None,
         "stage": str(workspace.root.parent),
         "protected": [str(folder) for folder in workspace.folders],
