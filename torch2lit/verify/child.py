@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGE = "_torch2lit_verify"
+_HERE = os.path.dirname(os.path.abspath(__file__))
 _SIGNAL_AT_DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
@@ -26,11 +27,18 @@ def main() -> None:
     """Set the process up, run the script under the tracer, and leave with the script's own exit status."""
     _end_with_parent()
     atexit.register(_leave)  # the first one, so that it is called last
-    control: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    here = os.path.dirname(os.path.abspath(__file__))
     package = types.ModuleType(_PACKAGE)
-    package.__path__ = [here]
+    package.__path__ = [_HERE]
     sys.modules[_PACKAGE] = package
+    if sys.argv[1] != "--fork":
+        _run()
+    elif importlib.import_module(f"{_PACKAGE}.forking").serve(int(sys.argv[2]), sys.argv[3:], _pin_to_cpu):
+        _end_with_parent()
+        _run()
+
+
+def _run() -> None:
+    control: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     trace, copy_on_write, outside, reads, synthetic, notebook, spawned, bars, together, shared_work, interrupted = (
         importlib.import_module(f"{_PACKAGE}.{name}")
         for name in (
@@ -50,7 +58,7 @@ def main() -> None:
     if several:
         together.keep(control["limit"], control["together"], control["rank"])
     bars.keep_off_stdout(script.parent)
-    namespace = _become(script, is_notebook, [here], control["search_after"])
+    namespace = _become(script, is_notebook, [_HERE], control["search_after"])
     if is_notebook:
         namespace["get_ipython"] = notebook.Shell
     with open(control["trace"], "w", encoding="utf-8", buffering=1) as events:
@@ -107,6 +115,8 @@ def _leave() -> None:
 
 
 def _pin_to_cpu() -> None:
+    if "torch" in sys.modules:
+        return  # this is a fork
     gc.disable()  # what an import makes stays
     import torch
 

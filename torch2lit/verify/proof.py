@@ -18,6 +18,7 @@ from .compare import Comparison, compare, tensor_name
 from .conversion import Unconverted, convert
 from .cut import cut, steps_in_time
 from .errors import VerifyError
+from .forks import Launcher
 from .ground import missing_ground
 from .kept import Asking, KeptResults
 from .progress import Watch, quiet
@@ -25,7 +26,7 @@ from .repeat import not_later, sources_of_chance, told
 from .result import VerifyResult
 from .resuming import resumed
 from .rules import RAW_DID_NOT_STEP
-from .run import READS, Request, Run, require_modules, run_script, tensor_differences
+from .run import READS, Request, Run, environment_of_runs, require_modules, run_script, tensor_differences
 from .stale import own_folder
 from .terminals import ask_for_terminal
 from .workspace import build
@@ -74,6 +75,32 @@ def verify(
         )  # fmt: skip
         if asking is not None and (kept := asking.answer()) is not None:
             return kept
+    with Launcher(python, environment_of_runs(), scripts) as launcher:
+        return _proof(
+            raw, converted, arguments, options=options, steps=steps, fast_dev_run=fast_dev_run, timeout=timeout, python=python, processes=processes,
+            watch=watch, resume_at=resume_at, synthetic_data=synthetic_data, terminal=terminal, asking=asking, launcher=launcher,
+        )  # fmt: skip
+
+
+def _proof(
+    raw: Path,
+    converted: Path | None,
+    arguments: Sequence[str],
+    *,
+    options: Options,
+    steps: int | None,
+    fast_dev_run: bool,
+    timeout: float,
+    python: str,
+    processes: int | None,
+    watch: Watch,
+    resume_at: int | None,
+    synthetic_data: bool,
+    terminal: bool,
+    asking: Asking | None,
+    launcher: Launcher,
+) -> VerifyResult:
+    scripts = [path for path in (raw, converted) if path is not None]
     asked: Asked | None = None
     findings: tuple[Finding, ...] = ()
     content: bytes | None = None
@@ -97,7 +124,7 @@ def verify(
     second = replace(first, script=scripts[-1], content=content, others=others)
     if converted is not None and converted.resolve().parent != raw.resolve().parent:
         second = replace(second, search_after=(raw.resolve().parent,))
-    with stage_for(scripts, watch) as stage:
+    with stage_for(scripts, watch, launcher) as stage:
         if fast_dev_run:
             result = _quick(stage.run("converted", replace(second, steps=_FAST_STEPS)))
         else:
@@ -143,20 +170,21 @@ class Stage:
     root: Path
     scripts: Sequence[Path]
     watch: Watch
+    launcher: Launcher | None = None
 
     def run(self, name: str, request: Request) -> Run:
         mirror = self.root / "copy"
         if mirror.exists():
             shutil.rmtree(mirror, ignore_errors=True)
         mirror.mkdir(exist_ok=True)
-        return run_script(build(mirror, self.scripts, Path.cwd()), request, self.root / name, self.watch)
+        return run_script(build(mirror, self.scripts, Path.cwd()), request, self.root / name, self.watch, self.launcher)
 
 
 @contextmanager
-def stage_for(scripts: Sequence[Path], watch: Watch) -> Iterator[Stage]:
+def stage_for(scripts: Sequence[Path], watch: Watch, launcher: Launcher | None = None) -> Iterator[Stage]:
     """A place for runs that is gone afterwards."""
     with own_folder() as root:
-        yield Stage(root, scripts, watch)
+        yield Stage(root, scripts, watch, launcher)
 
 
 def _prove(stage: Stage, first: Request, second: Request, findings: Sequence[Finding]) -> VerifyResult:

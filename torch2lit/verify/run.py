@@ -17,6 +17,7 @@ from pathlib import Path
 
 from .errors import VerifyError
 from .events import Trace, read
+from .forks import Forked, Launcher
 from .outside import told_in
 from .progress import StepCounter, Watch, quiet
 from .ranks import rank_arguments, rank_environments
@@ -128,8 +129,11 @@ class Request:
     """Whether it is noted what it reads, see `torch2lit.verify.reads`."""
 
 
-def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Watch = quiet) -> Run:
-    """Run a script inside ``workspace``; files of the tool's own go to ``scratch``, by whose name ``watch`` is told how far it is.
+def run_script(
+    workspace: Workspace, request: Request, scratch: Path, watch: Watch = quiet, launcher: Launcher | None = None
+) -> Run:
+    """Run a script inside ``workspace``; files of the tool's own go to ``scratch``, by whose name ``watch`` is told how far it is. A run of one process is
+    forked by ``launcher``, where there is one.
     Never raises for what it does.
     """
     script = workspace.place(request.script)
@@ -152,7 +156,8 @@ def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Wat
         environment = _environment({**os.environ, **ranked, "PWD": str(directory)}, workspace)
         if request.apart:
             environment["PYTHONHASHSEED"] = str(rank)
-        starts.append(_Start(command, environment, own, request.terminal))
+        alone = request.processes is None and not request.terminal
+        starts.append(_Start(command, environment, own, request.terminal, launcher if alone else None))
     started = time.monotonic()
     counter = StepCounter(starts[0].scratch / _EVENTS)
 
@@ -263,6 +268,7 @@ class _Start:
     environment: Mapping[str, str]
     scratch: Path
     terminal: bool = False
+    launcher: Launcher | None = None
 
 
 def _wait(
@@ -272,9 +278,9 @@ def _wait(
 
     When one breaks, the others wait for it in vain; they are ended a little later.
     """
-    deadline = time.monotonic() + timeout
     with ExitStack() as stack:
         processes = [_start(start, directory, stack) for start in starts]
+        deadline = time.monotonic() + timeout
         try:
             while any(p.poll() is None for p in processes):
                 look()
@@ -297,7 +303,12 @@ def _wait(
     return ends
 
 
-def _start(start: _Start, directory: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
+def _start(start: _Start, directory: Path, stack: ExitStack) -> subprocess.Popen[bytes] | Forked:
+    if start.launcher is not None:
+        arguments = start.command[start.command.index(str(_CHILD)) + 1 :]
+        forked = start.launcher.start(arguments, start.environment, directory, start.scratch)
+        if forked is not None:
+            return forked
     out, err = (stack.enter_context((start.scratch / name).open("wb")) for name in ("stdout", "stderr"))
     return subprocess.Popen(
         start.command,
@@ -310,7 +321,7 @@ def _start(start: _Start, directory: Path, stack: ExitStack) -> subprocess.Popen
     )
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(process: subprocess.Popen[bytes] | Forked) -> None:
     """End what the run left behind, too: loader workers, servers."""
     if os.name == "posix":
         with suppress(ProcessLookupError, PermissionError):
