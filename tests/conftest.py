@@ -147,9 +147,10 @@ def warm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     if hasattr(os, "fork") and request.node.get_closest_marker("slow"):
         import warm_starts
 
-        from torch2lit.verify import run
+        from torch2lit.verify import forks, run
 
         warm_starts.be_ready()
+        monkeypatch.setattr(forks.Launcher, "_begin", lambda _launcher: None)  # they are forked anyway
         monkeypatch.setattr(run, "_start", warm_starts.start)
 
 

@@ -71,6 +71,7 @@ def test_defaults(invoke: Invoke, calls: list[dict[str, Any]]) -> None:
             "processes": None,
             "python": sys.executable,
             "watch": quiet,
+            "synthetic_data": False,
             "results": KeptResults(cache_folder()),
         }
     ]

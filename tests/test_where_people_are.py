@@ -138,6 +138,53 @@ def test_issue_templates_ask_for_what_helps(file: Path) -> None:
         assert "script" in labels.lower() and "torch2lit" in labels
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_job_for_gitlab_does_what_it_says(repository: Path) -> None:
+    """The job of docs/CI.md, but for what installs torch2lit: red, with the page and the report that it names as artefacts."""
+    import xml.etree.ElementTree as xml
+
+    import yaml
+
+    told = (ROOT / "docs" / "CI.md").read_text().partition("## GitLab")[2]
+    job = yaml.safe_load(told.partition("```yaml")[2].partition("```")[0])["torch2lit"]
+    install, *commands = job["script"]
+    assert install.startswith("pip install ") and "torch2lit[report]" in install
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", "\n".join(commands)],
+        cwd=repository,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1, done.stderr
+    assert job["artifacts"]["when"] == "always"
+    for name in job["artifacts"]["paths"]:
+        assert (repository / name).stat().st_size > 10_000
+    report = xml.parse(repository / job["artifacts"]["reports"]["junit"]).getroot()
+    names = {case.get("name"): [part.tag for part in case] for case in report.iter("testcase")}
+    assert any("failure" in parts for name, parts in names.items() if name and "train.py" in name), names
+    assert (repository / "train.py").read_bytes() == EXAMPLE.read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_line_for_bash_completes() -> None:
+    """The line of docs/CI.md in a real shell, which is then asked as a user's tab key asks it."""
+    line = next(one for one in (ROOT / "docs" / "CI.md").read_text().split("`") if one.startswith("eval "))
+    asked = f"""{line}
+COMP_WORDS=(torch2lit ver); COMP_CWORD=1; _torch2lit_completion torch2lit ver torch2lit; echo "${{COMPREPLY[@]}}" """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    done = subprocess.run(
+        ["bash", "-c", asked], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout == "verify\n", done.stderr
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(shell: str) -> None:
     from click.shell_completion import get_completion_class

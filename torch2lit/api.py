@@ -74,12 +74,13 @@ def verify(
     resume_at: int | None = None,
     timeout: float = 600.0,
     processes: int | None = None,
+    synthetic_data: bool = False,
 ) -> VerifyResult:
     """Run a raw script and its conversion and compare every optimizer step.
 
     Without ``converted`` the conversion is made on the fly, in a copy. ``processes`` starts both in that many
-    processes, as ``torchrun`` does, and compares every rank. Raises ImportError when torch or
-    lightning is missing.
+    processes, as ``torchrun`` does, and compares every rank. ``synthetic_data`` lets
+    small data sets stand in for those of torchvision that are not there. Raises ImportError when torch or lightning is missing.
     """
     from .verify import verify as compare
 
@@ -93,6 +94,7 @@ def verify(
         resume_at=resume_at,
         timeout=timeout,
         processes=processes,
+        synthetic_data=synthetic_data,
     )
 
 

@@ -185,6 +185,11 @@ class _ScriptCommand(click.Command):
     help="Verify each line of the file, such as: train.py --epochs 2",
 )
 @click.option(
+    "--synthetic-data",
+    is_flag=True,
+    help="Small data sets stand in for those of torchvision that are not there: MNIST, CIFAR10, folders of images, ...",
+)
+@click.option(
     "--nproc",
     type=click.IntRange(min=1),
     metavar="N",

@@ -127,7 +127,14 @@ def _compare(
         if several:
             steps, timeout = given["steps"], given["timeout"]
             return verify_several(
-                scripts[0], arguments, options=options, python=python, steps=steps, timeout=timeout, watch=watch
+                scripts[0],
+                arguments,
+                options=options,
+                python=python,
+                steps=steps,
+                timeout=timeout,
+                watch=watch,
+                synthetic_data=given["synthetic_data"],
             )
         return verify(
             scripts[0],
@@ -141,6 +148,7 @@ def _compare(
             python=python,
             processes=processes,
             watch=watch,
+            synthetic_data=given["synthetic_data"],
             results=None if given["no_cache"] else KeptResults(cache_folder()),
         )
 

@@ -12,6 +12,7 @@ from .files.prefilter import (
     NO_TRAINING_LOOP,
     SKIP_FILE,
     asks_to_skip,
+    hides_step,
     may_lead_to_training,
     may_train,
     mentions_skip,
@@ -157,9 +158,9 @@ def _process_bytes(data: bytes, name: str, options: Options) -> Processed:
         return Processed(failed(name, str(error)), data)
 
 
-def unchanged_at_sight(data: bytes) -> str | None:
-    """Why a file is left unchanged, when its bytes are enough to tell."""
-    return None if may_train(data) else NO_TRAINING_LOOP
+def unchanged_at_sight(data: bytes, torch: bool = True) -> str | None:
+    """Why a file is left unchanged, when its bytes are enough to tell. ``torch`` is False where it is known not to be mentioned."""
+    return None if (may_train(data) if torch else hides_step(data)) else NO_TRAINING_LOOP
 
 
 @remembering()

@@ -225,13 +225,16 @@ def _at_sight(file: Path, options: Options | OptionsOf, cache: Cache | None) -> 
     """What a file's bytes tell, or an earlier run; None for a file that is to be looked into."""
     try:
         data = read_file(file)
-        looked_into = mentions_torch(data) and (mentions_skip(data) or may_lead_to_training(data))
-        reason = None if looked_into else unchanged_at_sight(data)
+        torch = mentions_torch(data)
+        looked_into = torch and (mentions_skip(data) or may_lead_to_training(data))
+        reason = None if looked_into else unchanged_at_sight(data, torch)
     except OSError as error:
         return Processed(failed(file.as_posix(), f"cannot read: {reason_of(error)}"))
     if reason is not None:
         name = file.as_posix()
-        return Processed(Conversion(name, Outcome.UNCHANGED, reason=why_unchanged(data, name), cause=Cause.NO_LOOP))
+        return Processed(
+            Conversion(name, Outcome.UNCHANGED, reason=why_unchanged(data, name, torch), cause=Cause.NO_LOOP)
+        )
     return cache.load(file, _of(options, file), data) if cache is not None else None
 
 

@@ -21,8 +21,8 @@ def already_lightning(data: bytes) -> bool:
     return b"lightning" in data and _LIGHTNING.search(data) is not None and _LIGHTNING_USE.search(data) is not None
 
 
-def why_unchanged(data: bytes, path: str) -> str:
-    """The reason in a few words; ``no training loop`` alone when nothing more is seen."""
+def why_unchanged(data: bytes, path: str, torch: bool = True) -> str:
+    """The reason in a few words; ``no training loop`` alone when nothing more is seen. ``torch`` is False where it is known not to be mentioned."""
     if already_lightning(data):
         return "already Lightning"
     if b".train(" in data and (used := _HUGGING_TRAINER.search(data)) is not None and _HUGGING.search(data):
@@ -36,7 +36,7 @@ def why_unchanged(data: bytes, path: str) -> str:
         and (b".fit(" in data or b".fine_tune(" in data or b".fit_one_cycle(" in data)
     ):
         return "fastai runs the loop"
-    if not mentions_torch(data) or b"optim" not in data or not (b"loss" in data or b"backward" in data):
+    if not torch or not mentions_torch(data) or b"optim" not in data or not (b"loss" in data or b"backward" in data):
         return NO_TRAINING_LOOP
     text = data.decode("utf-8", "replace")
     try:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGE = "_torch2lit_verify"
+_HERE = os.path.dirname(os.path.abspath(__file__))
 _SIGNAL_AT_DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
@@ -26,15 +27,22 @@ def main() -> None:
     """Set the process up, run the script under the tracer, and leave with the script's own exit status."""
     _end_with_parent()
     atexit.register(_leave)  # the first one, so that it is called last
-    control: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    here = os.path.dirname(os.path.abspath(__file__))
     package = types.ModuleType(_PACKAGE)
-    package.__path__ = [here]
+    package.__path__ = [_HERE]
     sys.modules[_PACKAGE] = package
-    trace, copy_on_write, outside, reads, notebook, spawned, bars, together, shared_work, interrupted = (
+    if sys.argv[1] != "--fork":
+        _run()
+    elif importlib.import_module(f"{_PACKAGE}.forking").serve(int(sys.argv[2]), sys.argv[3:], _pin_to_cpu):
+        _end_with_parent()
+        _run()
+
+
+def _run() -> None:
+    control: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    trace, copy_on_write, outside, reads, synthetic, notebook, spawned, bars, together, shared_work, interrupted = (
         importlib.import_module(f"{_PACKAGE}.{name}")
         for name in (
-            *("trace", "copy_on_write", "outside", "reads", "notebook", "spawned", "bars", "together"),
+            *("trace", "copy_on_write", "outside", "reads", "synthetic", "notebook", "spawned", "bars", "together"),
             *("shared_work", "interrupted"),
         )
     )
@@ -50,7 +58,7 @@ def main() -> None:
     if several:
         together.keep(control["limit"], control["together"], control["rank"])
     bars.keep_off_stdout(script.parent)
-    namespace = _become(script, is_notebook, [here], control["search_after"])
+    namespace = _become(script, is_notebook, [_HERE], control["search_after"])
     if is_notebook:
         namespace["get_ipython"] = notebook.Shell
     with open(control["trace"], "w", encoding="utf-8", buffering=1) as events:
@@ -58,6 +66,8 @@ def main() -> None:
         if control["reads"] is not None:
             reads.Reads(control["reads"], control["mirror"], control["stage"])
         copy_on_write.guard(control["mirror"], control["protected"], written.tell)
+        if control["stand_ins"] is not None:
+            synthetic.stand_in(control["stand_ins"], control["stage"])
         spawned.follow(control)
         besides = shared_work.watched(control) or interrupted.watched(control)
         with trace.record(
@@ -105,6 +115,8 @@ def _leave() -> None:
 
 
 def _pin_to_cpu() -> None:
+    if "torch" in sys.modules:
+        return  # this is a fork
     gc.disable()  # what an import makes stays
     import torch
 

@@ -9,11 +9,14 @@ _CUDA = re.compile(
     r"|invalid device ordinal|device_count|_cuda_\w+'",
     re.I,
 )
+_DATA = re.compile(r"Dataset not found|Error downloading|URLError|^FileNotFoundError", re.M)
 _GROUP = re.compile(
     r"environment variable (?:RANK|WORLD_SIZE|MASTER_ADDR|MASTER_PORT) expected"
     r"|KeyError: '(?:LOCAL_RANK|RANK|WORLD_SIZE|MASTER_ADDR)'|default process group has not been initialized",
     re.I,
 )
+_TRACEBACK = 80
+"""Lines at the end in which a traceback names the file that raised."""
 
 
 def missing_ground(stderr: str, processes: int | None) -> str:
@@ -21,6 +24,8 @@ def missing_ground(stderr: str, processes: int | None) -> str:
     last = "\n".join(stderr.strip().splitlines()[-4:])
     if processes is None and _GROUP.search(last):
         return "It expects to be started by torchrun: try --nproc 2."
+    if "torchvision" in "\n".join(stderr.strip().splitlines()[-_TRACEBACK:]) and _DATA.search(last):
+        return "Its data are not here: download them, or let small ones stand in by --synthetic-data."
     if _CUDA.search(last):
         return (
             "It needs a GPU (or the backend nccl) and the proof runs on the CPU: choose device and backend by "

@@ -53,6 +53,7 @@ class KeptResults:
         *,
         options: Options,
         steps: int | None,
+        synthetic: bool,
         python: str,
         terminal: bool,
     ) -> Asking | None:
@@ -66,7 +67,7 @@ class KeptResults:
         told = (
             own_version(),
             [(str(path), str(path.absolute()), str(path.resolve()), str(project_of(path))) for path in scripts],
-            (tuple(arguments), repr(options), steps, terminal),
+            (tuple(arguments), repr(options), steps, synthetic, terminal),
             (os.path.realpath(python), os.path.abspath(python), os.getcwd()),
             sorted(environment_of_runs().items()),
             _machine(),

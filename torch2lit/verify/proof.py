@@ -18,6 +18,7 @@ from .compare import Comparison, compare, tensor_name
 from .conversion import Unconverted, convert
 from .cut import cut, steps_in_time
 from .errors import VerifyError
+from .forks import Launcher
 from .ground import missing_ground
 from .kept import Asking, KeptResults
 from .progress import Watch, quiet
@@ -25,7 +26,7 @@ from .repeat import not_later, sources_of_chance, told
 from .result import VerifyResult
 from .resuming import resumed
 from .rules import RAW_DID_NOT_STEP
-from .run import READS, Request, Run, require_modules, run_script, tensor_differences
+from .run import READS, Request, Run, environment_of_runs, require_modules, run_script, tensor_differences
 from .stale import own_folder
 from .terminals import ask_for_terminal
 from .workspace import build
@@ -49,6 +50,7 @@ def verify(
     watch: Watch = quiet,
     resume_at: int | None = None,
     results: KeptResults | None = None,
+    synthetic_data: bool = False,
 ) -> VerifyResult:
     """Prove that a converted script trains as the raw one does: same losses, rates and parameters, bit for
     bit.
@@ -59,7 +61,7 @@ def verify(
     interpreter that has torch and lightning. ``processes`` starts every script in that many processes, as
     ``torchrun`` does, and compares each of them; processes that a script spawns itself are compared anyway. ``watch`` is told how far a run is. ``resume_at`` also stops the
     converted script after that many epochs and resumes it. ``results`` keeps a result, and gives one that is kept where nothing has changed on which it
-    rests; with ``processes``, ``fast_dev_run`` and ``resume_at`` both run in any case. Scripts run in copies of their folders. Raises VerifyError
+    rests; with ``processes``, ``fast_dev_run`` and ``resume_at`` both run in any case. ``synthetic_data`` lets small data sets stand in for those of torchvision that are not there. Scripts run in copies of their folders. Raises VerifyError
     when the proof cannot be attempted.
     """
     scripts = [path for path in (raw, converted) if path is not None]
@@ -69,10 +71,36 @@ def verify(
     asking: Asking | None = None
     if results is not None and processes is None and not fast_dev_run and resume_at is None:
         asking = results.asking(
-            raw, converted, arguments, options=options, steps=steps, python=python, terminal=terminal
+            raw, converted, arguments, options=options, steps=steps, synthetic=synthetic_data, python=python, terminal=terminal
         )  # fmt: skip
         if asking is not None and (kept := asking.answer()) is not None:
             return kept
+    with Launcher(python, environment_of_runs(), scripts) as launcher:
+        return _proof(
+            raw, converted, arguments, options=options, steps=steps, fast_dev_run=fast_dev_run, timeout=timeout, python=python, processes=processes,
+            watch=watch, resume_at=resume_at, synthetic_data=synthetic_data, terminal=terminal, asking=asking, launcher=launcher,
+        )  # fmt: skip
+
+
+def _proof(
+    raw: Path,
+    converted: Path | None,
+    arguments: Sequence[str],
+    *,
+    options: Options,
+    steps: int | None,
+    fast_dev_run: bool,
+    timeout: float,
+    python: str,
+    processes: int | None,
+    watch: Watch,
+    resume_at: int | None,
+    synthetic_data: bool,
+    terminal: bool,
+    asking: Asking | None,
+    launcher: Launcher,
+) -> VerifyResult:
+    scripts = [path for path in (raw, converted) if path is not None]
     asked: Asked | None = None
     findings: tuple[Finding, ...] = ()
     content: bytes | None = None
@@ -89,14 +117,14 @@ def verify(
     require_modules(python, "torch", *lightning_in(b"\n".join(texts)))
     first = Request(
         raw, tuple(arguments), steps=steps, timeout=timeout, python=python, content=modern, processes=processes,
-        terminal=terminal, noted=asking is not None,
+        terminal=terminal, synthetic=synthetic_data, noted=asking is not None,
     )  # fmt: skip
     if raw.suffix == ".ipynb":  # a notebook server starts a kernel in the notebook's folder
         first = replace(first, directory=raw.resolve().parent)
     second = replace(first, script=scripts[-1], content=content, others=others)
     if converted is not None and converted.resolve().parent != raw.resolve().parent:
         second = replace(second, search_after=(raw.resolve().parent,))
-    with stage_for(scripts, watch) as stage:
+    with stage_for(scripts, watch, launcher) as stage:
         if fast_dev_run:
             result = _quick(stage.run("converted", replace(second, steps=_FAST_STEPS)))
         else:
@@ -105,10 +133,21 @@ def verify(
             end = result.cut_after or steps
             found = resumed(stage.run, result.converted, replace(second, steps=end), resume_at, stage.root)
             result = replace(result, resumed=found)
-        result = replace(result, notes=(*result.notes, *_outside(result)))
+        stood_in = stand_ins_told(synthetic_data, result.raw, result.converted)
+        result = replace(result, notes=(*result.notes, *stood_in, *_outside(result)))
         if asking is not None:
             asking.keep(result, asked, [stage.root / name / READS for name in ("raw", "converted")])
     return result
+
+
+def stand_ins_told(asked: bool, *runs: Run | None) -> list[str]:
+    """What is told of data sets that were not there, when somebody has asked for stand-ins."""
+    if not asked:
+        return []
+    found = dict.fromkeys(name for run in runs if run is not None for name in run.stand_ins)
+    if not found:
+        return ["synthetic data stood in for nothing: no data set of torchvision was missing"]
+    return [f"synthetic data, the same in every run, stood in for what is not here: {', '.join(found)}"]
 
 
 def _outside(result: VerifyResult) -> list[str]:
@@ -131,20 +170,21 @@ class Stage:
     root: Path
     scripts: Sequence[Path]
     watch: Watch
+    launcher: Launcher | None = None
 
     def run(self, name: str, request: Request) -> Run:
         mirror = self.root / "copy"
         if mirror.exists():
             shutil.rmtree(mirror, ignore_errors=True)
         mirror.mkdir(exist_ok=True)
-        return run_script(build(mirror, self.scripts, Path.cwd()), request, self.root / name, self.watch)
+        return run_script(build(mirror, self.scripts, Path.cwd()), request, self.root / name, self.watch, self.launcher)
 
 
 @contextmanager
-def stage_for(scripts: Sequence[Path], watch: Watch) -> Iterator[Stage]:
+def stage_for(scripts: Sequence[Path], watch: Watch, launcher: Launcher | None = None) -> Iterator[Stage]:
     """A place for runs that is gone afterwards."""
     with own_folder() as root:
-        yield Stage(root, scripts, watch)
+        yield Stage(root, scripts, watch, launcher)
 
 
 def _prove(stage: Stage, first: Request, second: Request, findings: Sequence[Finding]) -> VerifyResult:

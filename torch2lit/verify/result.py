@@ -85,6 +85,9 @@ class VerifyResult:
             "passed": self.passed,
             "problem": self.problem,
             "cut_after": self.cut_after,
+            "synthetic_data": list(
+                dict.fromkeys(n for run in (self.raw, self.converted) if run for n in run.stand_ins)
+            ),
             "kept": None if self.kept is None else _time(self.kept),
             "raw": run_data(self.raw),
             "converted": run_data(self.converted),
@@ -184,7 +187,7 @@ class VerifyResult:
 
     def _verdict(self, color: bool) -> str:
         word, text = {
-            "identical": ("PASS", f"bit-identical (CPU){self._until()}"),
+            "identical": ("PASS", f"bit-identical (CPU){self._until()}{self._on_synthetic_data()}"),
             "trains": ("PASS", "the converted script trains (quick run, nothing compared)"),
             "differs": (
                 "FAIL",
@@ -204,6 +207,10 @@ class VerifyResult:
         """How far the proof goes, when a time limit ended it."""
         steps = f"the first {self.cut_after} steps" if self.cut_after > 1 else "the first step"
         return f" as far as the time limit let it run: in {steps}" if self.cut_after else ""
+
+    def _on_synthetic_data(self) -> str:
+        stood_in = any(run is not None and run.stand_ins for run in (self.raw, self.converted))
+        return ", on synthetic data" if stood_in else ""
 
     def _training_differs(self) -> bool:
         first = self.comparison.first if self.comparison else None

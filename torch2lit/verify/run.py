@@ -17,9 +17,11 @@ from pathlib import Path
 
 from .errors import VerifyError
 from .events import Trace, read
+from .forks import Forked, Launcher
 from .outside import told_in
 from .progress import StepCounter, Watch, quiet
 from .ranks import rank_arguments, rank_environments
+from .synthetic import told_in as stood_in
 from .terminals import terminal
 from .workspace import Workspace
 
@@ -29,6 +31,7 @@ _LARGEST_OUTPUT = 8 * 1024**2
 _OUTSIDE = "outside"
 _EVENTS = "events.jsonl"
 READS = "reads"
+_STAND_INS = "stand-ins"
 _GRACE = 10.0
 """Seconds that the other processes get after one of them broke."""
 PINS = {
@@ -58,6 +61,8 @@ class Run:
     """The other processes of the same training, by rank from 1 on."""
     outside: tuple[str, ...] = ()
     """What it wrote by its full path outside of the copy: files of the user's own."""
+    stand_ins: tuple[str, ...] = ()
+    """The data sets that were not there, for which small ones stood in."""
 
     @property
     def failed(self) -> bool:
@@ -118,12 +123,17 @@ class Request:
     lightning: tuple[str, ...] = ()
     terminal: bool = False
     """Whether it reads from a terminal, see `torch2lit.verify.terminals`."""
+    synthetic: bool = False
+    """Whether small data sets stand in for those of torchvision that are not there, see `torch2lit.verify.synthetic`."""
     noted: bool = False
     """Whether it is noted what it reads, see `torch2lit.verify.reads`."""
 
 
-def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Watch = quiet) -> Run:
-    """Run a script inside ``workspace``; files of the tool's own go to ``scratch``, by whose name ``watch`` is told how far it is.
+def run_script(
+    workspace: Workspace, request: Request, scratch: Path, watch: Watch = quiet, launcher: Launcher | None = None
+) -> Run:
+    """Run a script inside ``workspace``; files of the tool's own go to ``scratch``, by whose name ``watch`` is told how far it is. A run of one process is
+    forked by ``launcher``, where there is one.
     Never raises for what it does.
     """
     script = workspace.place(request.script)
@@ -146,7 +156,8 @@ def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Wat
         environment = _environment({**os.environ, **ranked, "PWD": str(directory)}, workspace)
         if request.apart:
             environment["PYTHONHASHSEED"] = str(rank)
-        starts.append(_Start(command, environment, own, request.terminal))
+        alone = request.processes is None and not request.terminal
+        starts.append(_Start(command, environment, own, request.terminal, launcher if alone else None))
     started = time.monotonic()
     counter = StepCounter(starts[0].scratch / _EVENTS)
 
@@ -159,6 +170,9 @@ def run_script(workspace: Workspace, request: Request, scratch: Path, watch: Wat
     runs = [_told(start.scratch, *end, seconds, workspace) for start, end in zip(starts, ends, strict=True)]
     outside = scratch / _OUTSIDE
     runs[0] = replace(runs[0], outside=tuple(told_in(outside.read_bytes() if outside.exists() else b"")))
+    stand_ins = scratch / _STAND_INS
+    if stand_ins.exists():
+        runs[0] = replace(runs[0], stand_ins=tuple(stood_in(stand_ins.read_text(encoding="utf-8"))))
     spawned = [read(file.read_text(encoding="utf-8").splitlines()) for file in _spawned(scratch)]
     if spawned and not runs[0].trace.steps:
         parent = runs[0]
@@ -227,6 +241,7 @@ def _control(
         "dump_to": None if request.dump_to is None or rank else str(request.dump_to),
         "mirror": str(workspace.root),
         "outside": str(shared / _OUTSIDE),
+        "stand_ins": str(shared / _STAND_INS) if request.synthetic else None,
         "reads": str(shared / READS) if request.noted else None,
         "stage": str(workspace.root.parent),
         "protected": [str(folder) for folder in workspace.folders],
@@ -253,6 +268,7 @@ class _Start:
     environment: Mapping[str, str]
     scratch: Path
     terminal: bool = False
+    launcher: Launcher | None = None
 
 
 def _wait(
@@ -262,9 +278,9 @@ def _wait(
 
     When one breaks, the others wait for it in vain; they are ended a little later.
     """
-    deadline = time.monotonic() + timeout
     with ExitStack() as stack:
         processes = [_start(start, directory, stack) for start in starts]
+        deadline = time.monotonic() + timeout
         try:
             while any(p.poll() is None for p in processes):
                 look()
@@ -287,7 +303,12 @@ def _wait(
     return ends
 
 
-def _start(start: _Start, directory: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
+def _start(start: _Start, directory: Path, stack: ExitStack) -> subprocess.Popen[bytes] | Forked:
+    if start.launcher is not None:
+        arguments = start.command[start.command.index(str(_CHILD)) + 1 :]
+        forked = start.launcher.start(arguments, start.environment, directory, start.scratch)
+        if forked is not None:
+            return forked
     out, err = (stack.enter_context((start.scratch / name).open("wb")) for name in ("stdout", "stderr"))
     return subprocess.Popen(
         start.command,
@@ -300,7 +321,7 @@ def _start(start: _Start, directory: Path, stack: ExitStack) -> subprocess.Popen
     )
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(process: subprocess.Popen[bytes] | Forked) -> None:
     """End what the run left behind, too: loader workers, servers."""
     if os.name == "posix":
         with suppress(ProcessLookupError, PermissionError):

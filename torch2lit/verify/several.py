@@ -15,7 +15,7 @@ from .conversion import Unconverted, convert
 from .errors import VerifyError
 from .evidence import Cause
 from .progress import Watch, quiet
-from .proof import lightning_in, stage_for, why_failed
+from .proof import lightning_in, stage_for, stand_ins_told, why_failed
 from .run import Request, Run, require_modules
 from .several_result import SeveralResult
 from .terminals import ask_for_terminal
@@ -49,6 +49,7 @@ def verify_several(
     steps: int | None = None,
     timeout: float = 600.0,
     watch: Watch = quiet,
+    synthetic_data: bool = False,
 ) -> SeveralResult:
     """Convert a script for the processes that the options ask for, run it in them, and compare them with each other.
 
@@ -71,7 +72,7 @@ def verify_several(
     request = Request(
         script, tuple(arguments), several.content, steps=steps, timeout=timeout, python=python, others=several.others,
         processes=number, nodes=nodes, apart=True, lightning=lightning,
-        terminal=ask_for_terminal([script]),
+        terminal=ask_for_terminal([script]), synthetic=synthetic_data,
     )  # fmt: skip
     with stage_for([script], watch) as stage:
         shares = stage.root / "evaluations"
@@ -88,7 +89,8 @@ def verify_several(
                 shares=shares, replays=True,
             )  # fmt: skip
             alone = stage.run("one process", single)
-    return _judged(run, alone, several.findings, options, here)
+    judged = _judged(run, alone, several.findings, options, here)
+    return replace(judged, notes=(*judged.notes, *stand_ins_told(synthetic_data, run, alone)))
 
 
 def _strategy(asked: str | None) -> str | None:

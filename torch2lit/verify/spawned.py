@@ -30,8 +30,9 @@ class Traced:
         """Run the function as the process of this rank, and record it."""
         import torch
 
-        trace, copy_on_write, outside, together = (
-            importlib.import_module(f"{_PACKAGE}.{name}") for name in ("trace", "copy_on_write", "outside", "together")
+        trace, copy_on_write, outside, synthetic, together = (
+            importlib.import_module(f"{_PACKAGE}.{name}")
+            for name in ("trace", "copy_on_write", "outside", "synthetic", "together")
         )
         torch.set_num_threads(1)
         torch.backends.mps.is_available = lambda: False
@@ -40,6 +41,8 @@ class Traced:
         with open(control["spawned"].format(rank=rank), "w", encoding="utf-8", buffering=1) as events:
             written = outside.Outside(control["outside"], control["stage"])
             copy_on_write.guard(control["mirror"], control["protected"], written.tell)
+            if control["stand_ins"] is not None:
+                synthetic.stand_in(control["stand_ins"], control["stage"])
             with trace.record(
                 control["steps"],
                 control["seed"],

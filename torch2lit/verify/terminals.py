@@ -19,8 +19,18 @@ _END_OF_INPUT = b"\x04" * 64
 
 def ask_for_terminal(scripts: Sequence[Path]) -> bool:
     """Whether these scripts, or files beside them in their projects, ask a terminal for its size."""
-    files = [*scripts, *(file for script in scripts for file in _beside(script))]
-    return os.name == "posix" and any(_WORD in _content(file) for file in files)
+    return os.name == "posix" and mentions(scripts, [_WORD], unread=False)
+
+
+def mentions(scripts: Sequence[Path], words: Sequence[bytes], *, unread: bool) -> bool:
+    """Whether one of these words stands in the scripts or in Python files of their projects; ``unread`` where there are too many to be read."""
+    count = 0
+    for file in (*scripts, *(file for script in scripts for file in _beside(script))):
+        text = _content(file)
+        if any(word in text for word in words):
+            return True
+        count += 1
+    return unread and count > _MOST_FILES
 
 
 def _beside(script: Path) -> Iterator[Path]:
