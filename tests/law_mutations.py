@@ -508,6 +508,39 @@ OF_FEATURES = (
         _trains("data-module-of-a-split"),
     ),
     Mutation(
+        1, "command line: a flag may change behind the parser", "torch2lit/command_line/kept_values.py",
+        "node.attr in used and not isinstance", "False and not isinstance",
+        _trains("lightning-cli-flag-that-changes"),
+    ),
+    Mutation(
+        1, "command line: the network is made when the Trainer asks for it", "torch2lit/command_line/text.py",
+        'lines = [f"{w.cli}.model.configure_model(){', 'lines = [f"pass{',
+        _text("lightning-cli-of-a-script-with-flags"),
+    ),
+    Mutation(
+        1, "command line: what may be set by name", "torch2lit/command_line/kept_values.py", 'call.func.id in _SETS', "False",
+        _trains("lightning-cli-flags-handed-to-a-setter"),
+    ),
+    Mutation(
+        1, "command line: any function reads a flag", "torch2lit/command_line/flags.py",
+        'type_ is not None and not (isinstance', 'False and not (isinstance',
+        _text("lightning-cli-flag-read-as-a-bool"),
+    ),
+    Mutation(
+        1, "command line: what draws may stand between two parts of the module", "torch2lit/command_line/builders.py",
+        "if s not in own), None)", "if False), None)",
+        ("tests/test_lightning_cli.py::test_what_draws_between_two_parts_keeps_its_place",),
+    ),
+    Mutation(
+        1, "command line: a LightningCLI seeds", "torch2lit/command_line/text.py", '"seed_everything_default=False"', '"seed_everything_default=True"',
+        ("tests/test_lightning_cli.py::test_no_random_number_is_drawn_and_nothing_is_written",),
+    ),
+    Mutation(
+        1, "command line: the folder may change before the Trainer is made", "torch2lit/command_line/convert.py",
+        "    check_surroundings(scene, parser.made)\n", "",
+        _text("lightning-cli-in-another-folder"),
+    ),
+    Mutation(
         1, "checkpoints: equal is better", CHECKPOINT, "if operator not in (ast.Lt, ast.Gt):", "if False:",
         _text("checkpoint-of-an-equal-value"),
     ),

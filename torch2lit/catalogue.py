@@ -969,6 +969,34 @@ batches add nothing, or more than one number.
 )
 register(
     Rule(
+        code="T2L396",
+        slug="command-line-by-lightning",
+        severity="note",
+        why="`--lightning-cli` was asked for: a LightningCLI has the script's own flags, and makes the module and the Trainer of them.",
+        remedy="Install `jsonargparse[signatures]`. The script is started as before. `python train.py --print_config > defaults.yaml` writes a YAML of all defaults, which `python train.py --config defaults.yaml` reads.",
+        text="""\
+The same command line gives the same values and the same training: the flags stand in `add_arguments_to_parser` as they did in the script, and `link_arguments` leads each to what it is for. The module gets typed
+hyper-parameters and makes its network of them in `configure_model`, which is called where the script made it, so that random numbers are drawn in the script's order. Nothing is seeded
+(`seed_everything_default=False`) and no `config.yaml` is written (`save_config_callback=None`). What is otherwise: the text of `--help` and of errors, `nan` and `inf` are no values of a flag any more, and a flag that
+is cut short may be that of another one now, which is an error.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L397",
+        slug="command-line-kept",
+        severity="note",
+        why="`--lightning-cli` was asked for, and a LightningCLI might read something else from the same command line, or make the module of something else.",
+        remedy="Nothing has to be done: the script reads its command line as it did. The message says what keeps it.",
+        text="""\
+A LightningCLI reads the flags when one `argparse` parser has all of them written out with plain types and defaults, right where the module, its network and the Trainer are made; when the network is made of flags and of
+nothing else that the script works out; and when nothing gives a flag another value. Flags named config, model, data and trainer are a LightningCLI's own.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L380",
         slug="data-in-a-module",
         severity="note",

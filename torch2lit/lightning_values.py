@@ -52,6 +52,7 @@ CHECKPOINTS = ("own", "callback", "lightning")
 DATAMODULES = ("own", "lightning")
 CALLBACKS = ("own", "lightning")
 METRICS = ("own", "native")
+LIGHTNING_CLIS = ("own", "lightning")
 ACTIVATION_CHECKPOINTING = ("none", "blocks")
 STATE_DICTS = ("full", "sharded")
 NO_NEPTUNE = (
@@ -123,6 +124,11 @@ def callbacks(value: str) -> str:
 def metrics(value: str) -> str:
     """Who adds up the numbers of an epoch. Raises ValueProblem."""
     return _one_of("metrics", value, METRICS)
+
+
+def lightning_cli(value: str) -> str:
+    """Who reads the script's command line. Raises ValueProblem."""
+    return _one_of("lightning_cli", value, LIGHTNING_CLIS)
 
 
 def activation_checkpointing(value: str) -> str:
