@@ -541,6 +541,23 @@ OF_FEATURES = (
         _text("lightning-cli-in-another-folder"),
     ),
     Mutation(
+        1, "switches: a dataclass gets a flag more", "torch2lit/command_line/switches.py", "keyword.arg is None and place.values in names", "False",
+        _trains("switches-where-a-dataclass-gets-the-flags"),
+    ),
+    Mutation(
+        1, "switches: a bare Trainer has callbacks", "torch2lit/command_line/switches.py", 'if name == "barebones":', "if False:",
+        _text("switches-beside-a-flag-of-that-name"),
+    ),
+    Mutation(
+        1, "switches: a flag is there twice", "torch2lit/command_line/switches.py", 'if {f"--{name}", f"--{flag}"} & texts or', "if False and",
+        _trains("switches-beside-a-flag-of-that-name"),
+    ),
+    Mutation(
+        1, "switches: the script's own word on algorithms is overruled", "torch2lit/command_line/switches.py",
+        '_Switch("deterministic", "{} or None"', '_Switch("deterministic", "{}"',
+        _text("switches-of-a-script-with-flags"),
+    ),
+    Mutation(
         1, "checkpoints: equal is better", CHECKPOINT, "if operator not in (ast.Lt, ast.Gt):", "if False:",
         _text("checkpoint-of-an-equal-value"),
     ),

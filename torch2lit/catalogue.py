@@ -997,6 +997,32 @@ nothing else that the script works out; and when nothing gives a flag another va
 )
 register(
     Rule(
+        code="T2L398",
+        slug="switches-added",
+        severity="note",
+        why="`--switches` was asked for: the script's own parser has flags for its Trainer besides.",
+        remedy="Nothing to do: without such a flag the Trainer is told what it takes for granted. What prints or saves all flags shows these as well.",
+        text="""\
+`fast-dev-run` runs one batch of everything, `profile` tells at the end what took how long, `barebones` leaves out all but the training, `deterministic` and `benchmark` are about the algorithms that a GPU takes: whether they
+change what is trained there is not for a processor to prove. The script's own lines on cuDNN stay, and hold where the flag is not given. A script that loads the best weights behind its training finds none after `fast-dev-run`
+where Lightning saves them.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L399",
+        slug="switch-left-out",
+        severity="note",
+        why="`--switches` was asked for, and the script has no one parser for it whose values the Trainer's call can read, or the Trainer would not take it.",
+        remedy="Nothing has to be done. The message says what is in the way; the Trainer's argument can be written by hand.",
+        text="""\
+A switch is added where one parser of `argparse` reads the flags once, into a variable that is known where the one Trainer is made, or handed there by every call.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L380",
         slug="data-in-a-module",
         severity="note",

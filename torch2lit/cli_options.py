@@ -104,6 +104,11 @@ trainer_options = _stack(
         default=None,
         help="The script's flags read by a LightningCLI, which makes the module of typed hyper-parameters.",
     ),
+    click.option(
+        "--switches",
+        metavar="NAMES",
+        help="Flags that the converted script gets for its Trainer: deterministic, benchmark, fast-dev-run, barebones, profile.",
+    ),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
     click.option("--num-nodes", type=int, metavar="N", help="How many machines."),
@@ -213,6 +218,7 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
         "callbacks",
         "metrics",
         "lightning_cli",
+        "switches",
     )
     values = {name: _first(given.get(name), getattr(config, name)) for name in names}
     target = _first(given.get("target"), config.target) or "auto"

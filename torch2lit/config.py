@@ -53,6 +53,7 @@ class Config:
     activation_checkpointing: str | None = None
     state_dict_type: str | None = None
     lightning_cli: str | None = None
+    switches: str | None = None
     overrides: tuple[Override, ...] = ()
 
     def at(self, path: Path) -> Config:
@@ -104,6 +105,7 @@ OVERRIDDEN = (
     "callbacks",
     "metrics",
     "lightning-cli",
+    "switches",
     "select",
     "ignore",
 )

@@ -67,7 +67,11 @@ def _convert(program: Program) -> Conversion:
 
 
 def _as_asked(result: Conversion, options: Options) -> Conversion:
-    """With the command line as the options want it."""
+    """With the switches and the command line that the options want."""
+    if options.switches is not None:
+        from .command_line.switches import with_switches
+
+        result = with_switches(result, options.switches.split(","))
     if options.asked("lightning_cli") == "own":
         return result
     from .command_line.convert import with_lightning_cli

@@ -52,6 +52,8 @@ class Options:
     """``native``: Lightning adds up what the script adds up over the batches of an epoch; ``own``: the script does. None leaves it to the level."""
     lightning_cli: str | None = None
     """``lightning``: a LightningCLI reads the script's command line; ``own``, also None: the script's own parser does."""
+    switches: str | None = None
+    """Flags that the converted script gets for its Trainer, with commas between them: ``fast-dev-run,profile``."""
     activation_checkpointing: str | None = None
     """``blocks``: the strategy computes the activations of the model's repeated blocks again in the backward pass; ``none``, also None: it keeps them."""
     state_dict_type: str | None = None
@@ -86,6 +88,8 @@ class Options:
             spelled(self, "metrics", legal.metrics(self.metrics))
         if self.lightning_cli is not None:
             spelled(self, "lightning_cli", legal.lightning_cli(self.lightning_cli))
+        if self.switches is not None:
+            spelled(self, "switches", legal.switches(self.switches))
         if self.activation_checkpointing is not None:
             spelled(self, "activation_checkpointing", legal.activation_checkpointing(self.activation_checkpointing))
         if self.state_dict_type is not None:
