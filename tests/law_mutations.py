@@ -43,6 +43,7 @@ def _text(*names: str) -> tuple[str, ...]:
 
 EFFECTS = "torch2lit/recover/effects.py"
 AVERAGES = "torch2lit/averages/found.py"
+AVERAGE_USES = "torch2lit/averages/uses.py"
 SUMS = "torch2lit/plan/sums/found.py"
 RATES_FOUND = "torch2lit/schedules/found.py"
 STEPS = "torch2lit/plan/steps.py"
@@ -4117,6 +4118,38 @@ OF_SCHEDULES = (
 OF_AVERAGES = (
     Mutation(
         1,
+        "averages: a class that leaves frozen weights out",
+        "torch2lit/averages/of_shadow.py",
+        "if shadow.asks and not trains_all(",
+        "if False and not trains_all(",
+        _trains("average-lent-beside-frozen-weights"),
+    ),
+    Mutation(
+        1,
+        "averages: weights that are overwritten where they are kept",
+        "torch2lit/averages/shadow.py",
+        "and not copies)):",
+        ")):",
+        _trains("average-lent-into-the-same-tensors"),
+    ),
+    Mutation(
+        1,
+        "averages: one that begins in the model's own tensors",
+        "torch2lit/averages/shadow.py",
+        "case (name, p, [ast.Assign(targets=[target], value=value)]) if _is_clone(value, p):",
+        "case (name, p, [ast.Assign(targets=[target], value=value)]):",
+        _text("average-lent-that-begins-in-the-first-weights"),
+    ),
+    Mutation(
+        1,
+        "averages: the model itself is evaluated beside the one that is lent",
+        "torch2lit/averages/of_shadow.py",
+        "any(a < node.lineno < b for a, b in spans):",
+        "any(True for a, b in spans):",
+        _trains("average-lent-beside-the-model-itself"),
+    ),
+    Mutation(
+        1,
         "averages: a copy that keeps its first buffers",
         "torch2lit/averages/of_copy.py",
         "if not without_buffers(self.roles):",
@@ -4142,7 +4175,7 @@ OF_AVERAGES = (
     Mutation(
         1,
         "averages: the last weights are used behind the training",
-        AVERAGES,
+        AVERAGE_USES,
         'parent.attr in ("train", "eval")):\n                continue',
         "parent.attr):\n                continue",
         _text("average-beside-last-weights"),
@@ -4158,8 +4191,8 @@ OF_AVERAGES = (
     Mutation(
         1,
         "averages: one that is evaluated in train mode",
-        AVERAGES,
-        "if not switched and not self._switches(parent):",
+        AVERAGE_USES,
+        "if not switched and not self.switches(parent):",
         "if False:",
         _text("average-evaluated-as-it-was-made"),
     ),
