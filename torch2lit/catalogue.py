@@ -990,7 +990,7 @@ register(
         why="`--lightning-cli` was asked for, and a LightningCLI might read something else from the same command line, or make the module of something else.",
         remedy="Nothing has to be done: the script reads its command line as it did. The message says what keeps it.",
         text="""\
-A LightningCLI reads the flags when one `argparse` parser has all of them written out with plain types and defaults, right where the module, its network and the Trainer are made; when the network is made of flags and of
+A LightningCLI reads the flags when one `argparse` parser has all of them written out with plain types and defaults, where the module, its network and the Trainer are made, or beside the one call of the function that makes them of these flags; when the network is made of flags and of
 nothing else that the script works out; and when nothing gives a flag another value. Flags named config, model, data and trainer are a LightningCLI's own.
 """,
     )

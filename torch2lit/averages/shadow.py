@@ -206,7 +206,9 @@ class _Reader:
             ):  # fmt: skip
                 return Formula(_InWords.AVERAGE, p, (_InWords.AVERAGE, p), bare(_without_clone(value)))
             case [ast.Assign(targets=[ast.Name(id=to)], value=value)] if to == _InWords.AVERAGE:
-                if any(isinstance(n, ast.Name) and n.id == _InWords.AVERAGE for n in walk(value)):
+                if any(
+                    isinstance(n, ast.Name) and n.id == _InWords.AVERAGE for n in ast.walk(value)
+                ):  # `walk` keeps what it found
                     return Formula(_InWords.AVERAGE, p, (_InWords.AVERAGE, p), bare(_without_clone(value)))
             case [ast.AugAssign(target=ast.Name(id=to), op=ast.Sub(), value=value)] if to == _InWords.AVERAGE:
                 less = ast.BinOp(ast.Name(to, ast.Load()), ast.Sub(), value)

@@ -14,11 +14,12 @@ from ..origin import after_one_another, origin_of_edits, told
 from ..program import Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
 from ..recover.syntax import Source, source_of, walk
 from ..rewrite.assemble import unused_import_edits
+from ..rewrite.formatting import format_code
 from ..rewrite.proposed import named_import_edit
 from .builders import Builder, builder_of, flags_in, in_one_place, text_of
 from .kept_values import check_kept, check_surroundings
 from .module import Module, find_module
-from .parser import Parser, find_parser
+from .parser import Parser, entered_with, find_parser
 from .scene import Scene
 from .stays import Stays, quoted
 from .text import Written, command_line_class, constructor, drawn, made
@@ -59,8 +60,12 @@ def _converted(first: Conversion, scene: Scene) -> Conversion:
     if len(names) != 1 or len(first.nests) != 1:
         raise Stays("the script trains more than once" if names else "the script makes no module of Lightning's")
     parser = find_parser(scene)
-    module = find_module(scene, names[0], parser.values)
     block = source.block_of(parser.made)
+    scope = _scope_of_training(scene, names[0])
+    if scope is not source.scope_of(parser.made):
+        parser.entered = entered_with(scene, parser, scope)
+        parser.values, block = parser.entered.parameter.arg, parser.entered.function.body
+    module = find_module(scene, names[0], parser.values)
     trainer = _trainer(scene, block, module)
     if module.made not in block or not all(map(scene.is_alone, (parser.made, module.made, trainer))):
         raise Stays("the flags are read elsewhere than where the training begins", parser.made)
@@ -70,8 +75,9 @@ def _converted(first: Conversion, scene: Scene) -> Conversion:
     edits = _edits(written, trainer, block)
     unused = _unused(scene, Scene(source_of(apply_edits(lines, edits))), written.told.inlined)
     after = apply_edits(lines, [*edits, *unused])
-    if written.whole and not _is_read(Scene(source_of(after)), written.whole):
-        written.whole = ""
+    seen = Scene(source_of(after))
+    if unread := [name for name, text in written.whole.items() if not _is_read(seen, text)]:
+        written.whole = {name: text for name, text in written.whole.items() if name not in unread}
         edits = _edits(written, trainer, block)
     edits += unused
     after = apply_edits(lines, edits)
@@ -93,11 +99,18 @@ def _unused(scene: Scene, after: Scene, inlined: Iterable[ast.stmt]) -> list[Edi
     found = {}
     for statement in inlined:
         same = [s for s in after.source.all(type(statement)) if ast.dump(s) == ast.dump(statement)]
-        read = [n for s in same if isinstance(s, ast.Assign) for n in after.mentions(_bound_by(s))]
+        bound = [n for s in same for n in walk(s) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
+        read = [n for name in bound for n in after.mentions(name)]
         if same and not any(isinstance(n.ctx, ast.Load) for n in read):
             said = scene.comment(statement).strip()
             found[statement] = _replaced(statement, [f"{_indent(scene.source, statement)}{said}"] if said else [])
     return list(found.values())
+
+
+def _scope_of_training(scene: Scene, module: str) -> ast.AST:
+    """The function, or the module, that makes the object of a class; the file where that is not one place."""
+    named = scene.named(module)
+    return scene.source.scope_of(named[0]) if len(named) == 1 else scene.source.tree
 
 
 def _is_read(after: Scene, statement: str) -> bool:
@@ -195,22 +208,37 @@ def _gone(written: Written, trainer: ast.Assign) -> list[ast.stmt]:
     return [*written.parser.statements, *(b.statement for b in written.builders), written.module.made, trainer]
 
 
-def _whole(written: Written, trainer: ast.Assign) -> str:
-    """How the variable with all flags is made: Lightning's own where only flags are read of it, else one of `argparse`."""
+def _whole(written: Written, trainer: ast.Assign) -> dict[str, str]:
+    """How the variables with all flags are made, by their names: Lightning's own where only flags are read of one, else one of `argparse`."""
     scene, parser = written.scene, written.parser
     gone = {n for s in [*_gone(written, trainer), parser.made] for n in walk(s)}
-    left = [n for n in scene.mentions(_bound_by(parser.made)) if n not in gone]
+    entered = parser.entered
+    outer = [
+        n
+        for n in scene.mentions(_bound_by(parser.made))
+        if n not in gone and (entered is None or n is not entered.argument)
+    ]
+    found = {_bound_by(parser.made).id: _all_flags(written, _bound_by(parser.made).id, outer)}
+    if entered is not None:
+        inner = [n for n in scene.roles.mentions((entered.function, parser.values)) if n not in gone]
+        found = {"": found.popitem()[1], parser.values: _all_flags(written, parser.values, inner)}
+    return {name: text for name, text in found.items() if text}
+
+
+def _all_flags(written: Written, name: str, left: list[ast.Name]) -> str:
+    """The statement that gives a variable all flags, "" where nothing reads it."""
+    scene, parser = written.scene, written.parser
     if not left:
         return ""
     parents = [scene.source.parents[n] for n in left]
     if all(isinstance(p, ast.Attribute) and isinstance(p.ctx, ast.Load) and p.attr in parser.flags for p in parents):
-        return f"{parser.values} = {written.cli}.config"
+        return f"{name} = {written.cli}.config"
     module = next((n for n, full in scene.roles.origins.items() if full == "argparse"), "")
     if not module:
         raise Stays("all flags are handed on together", left[0])
-    each = next(n for n in ("name", "flag", "key") if n not in parser.flags and n != parser.values)
+    each = next(n for n in ("name", "flag", "key") if n not in parser.flags and n not in parser.names)
     listed = ", ".join(f'"{flag}"' for flag in parser.flags) + ("," if len(parser.flags) == 1 else "")
-    return f"{parser.values} = {module}.Namespace(**{{{each}: {written.cli}.config[{each}] for {each} in ({listed})}})"
+    return f"{name} = {module}.Namespace(**{{{each}: {written.cli}.config[{each}] for {each} in ({listed})}})"
 
 
 def _edits(written: Written, trainer: ast.Assign, block: Sequence[ast.stmt]) -> list[Edit]:
@@ -220,6 +248,7 @@ def _edits(written: Written, trainer: ast.Assign, block: Sequence[ast.stmt]) -> 
     read = [b.name for b in written.builders if any(n not in gone for n in scene.mentions(_bound_by(b.statement)))]
     edits = _of_class(written)
     edits += _of_parser(written)
+    edits += _of_function(written)
     for builder in written.builders:
         statement = builder.statement
         indent = _indent(source, statement)
@@ -296,6 +325,26 @@ def _of_class(written: Written) -> list[Edit]:
         Edit(start, start, "".join(f"{line}\n" for line in [*whole, "", ""])),
         Edit(begin, end, "\n"),
     ]
+
+
+def _of_function(written: Written) -> list[Edit]:
+    """The function that is handed the flags' values is handed what has read them."""
+    entered, source = written.parser.entered, written.scene.source
+    if entered is None:
+        return []
+    edits = []
+    for node in (entered.parameter, entered.argument):
+        row = source.lines[node.lineno - 1].encode()
+        text = (row[: node.col_offset] + written.cli.encode() + row[node.end_col_offset :]).decode()
+        edits.append(Edit(node.lineno - 1, node.lineno, f"{text}\n"))
+    first, *others = entered.function.body
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and others:
+        first = others[0]
+    if text := written.whole.get(written.parser.values, ""):
+        width = written.width - len(_indent(source, first))
+        lines = [f"{_indent(source, first)}{one}\n" for one in format_code(text, width).splitlines()]
+        edits.append(Edit(first.lineno - 1, first.lineno - 1, "".join(lines)))
+    return edits
 
 
 def _of_parser(written: Written) -> list[Edit]:

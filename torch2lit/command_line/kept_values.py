@@ -31,7 +31,7 @@ def check_kept(scene: Scene, parser: Parser, used: Collection[str], saved: ast.s
         if isinstance(call.func, ast.Name) and call.func.id == "vars" and _is_changed(scene, call):
             raise Stays(f"{quoted(source.statement_of(call))} may change a flag", call)
     own = {*walk(saved)} if saved is not None else set()
-    for name in (n for n in scene.named(parser.values) if n not in own):
+    for name in (n for each in sorted(parser.names) for n in scene.named(each) if n not in own):
         _check_mention(scene, name, parser)
 
 

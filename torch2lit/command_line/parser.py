@@ -18,6 +18,16 @@ _DROPPED = ("formatter_class",)
 """What only lays the help out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The one call of a function that gets nothing but the values: its parameter and the argument."""
+
+    function: ast.FunctionDef
+    parameter: ast.arg
+    statement: ast.stmt
+    argument: ast.Name
+
+
 @dataclass(slots=True)
 class Parser:
     """A parser whose flags are all written out.
@@ -37,6 +47,13 @@ class Parser:
     reads_nothing: bool = False
     function: ast.FunctionDef | None = None
     docstring: ast.stmt | None = field(default=None)
+    entered: Entered | None = None
+    """Where the training is in a function that is handed the values; ``values`` is its parameter then."""
+
+    @property
+    def names(self) -> set[str]:
+        """What the values are called, there and where they come in."""
+        return {self.values, _target(self.made)}
 
 
 def find_parser(scene: Scene) -> Parser:
@@ -151,3 +168,25 @@ def _function_of(
         case ast.Assign(targets=[ast.Name()], value=ast.Call(func=called, args=[], keywords=[])) if called is named[0]:
             return made, function, first if has_docstring else None
     raise Stays(f"what `{function.name}` gives back gets no name", made)
+
+
+def entered_with(scene: Scene, parser: Parser, function: ast.AST) -> Entered:
+    """How the flags' values come into a function. Raises `Stays` where they come in another way than by one call beside them."""
+    source, target = scene.source, parser.made.targets[0]
+    assert isinstance(target, ast.Name)
+    if not isinstance(function, ast.FunctionDef) or source.parents[function] is not source.tree:
+        raise Stays("the flags are read elsewhere than where the training begins", parser.made)
+    named = scene.named(function.name)
+    call = source.parents[named[0]] if len(named) == 1 else None
+    match call, function.args:
+        case (
+            ast.Call(func=called, args=[ast.Name() as given], keywords=[]),
+            ast.arguments(posonlyargs=[], args=[parameter], vararg=None, kwonlyargs=[], kwarg=None, defaults=[]),
+        ) if called is named[0] and scene.variable(given) == scene.variable(target):
+            statement = source.statement_of(call)
+            below = statement in source.block_of(parser.made) and statement.lineno > parser.made.lineno
+            whole = not function.decorator_list and parameter.annotation is None
+            if below and whole and source.function(function.name) is function and scene.is_alone(statement):
+                if len(scene.bound((function, parameter.arg))) == 1:
+                    return Entered(function, parameter, statement, given)
+    raise Stays(f"`{function.name}` is handed more than the flags, or not beside them", parser.made)

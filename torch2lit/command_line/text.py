@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..program import Edit
 from ..recover.syntax import walk
@@ -38,8 +38,8 @@ class Written:
     made: Mapping[Builder, str]
     cli: str
     cli_class: str
-    whole: str = ""
-    """How the script's variable with all flags is made, "" where nothing reads it."""
+    whole: dict[str, str] = field(default_factory=dict)
+    """How the script's variables with all flags are made: "" is the one outside of the function that is handed the flags. None that nothing reads."""
 
     @property
     def width(self) -> int:
@@ -193,7 +193,8 @@ def made(w: Written, indent: str) -> list[str]:
         *([f"trainer_defaults={{{defaults}}}"] if defaults else ()),
         *([f"parser_kwargs={{{said}}}"] if said else ()),
     ]
-    text = f"{w.cli} = {w.cli_class}({', '.join(arguments)},)\n{w.whole}"
+    name = "" if w.parser.entered is not None else w.parser.values
+    text = f"{w.cli} = {w.cli_class}({', '.join(arguments)},)\n{w.whole.get(name, '')}"
     lines = _formatted(text, max(40, w.width - len(indent)), 0)
     lines[-1] += w.scene.comment(w.parser.made)
     return [f"{indent}{line}" for line in lines]

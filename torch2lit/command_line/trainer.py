@@ -12,7 +12,10 @@ from .parser import Parser
 from .scene import Scene
 from .stays import Stays
 
-_LOOKS = {"torch.device", "torch.cuda.is_available", "torch.cuda.device_count", "torch.backends.mps.is_available"}
+_LOOKS = {
+    "torch.device", "torch.cuda.is_available", "torch.cuda.device_count", "torch.backends.mps.is_available", "torch.mps.is_available",
+    "torch.accelerator.is_available", "torch.accelerator.current_accelerator",
+}  # fmt: skip
 """Calls that give the same all through a run."""
 _PLAIN = {"str", "int", "max", "min", "bool", "float"}
 _CALLBACKS = {"lightning.pytorch.callbacks.EarlyStopping": ("monitor", "early_stopping")}
@@ -82,9 +85,7 @@ def _worked_out(
             ):
                 raise Stays(f"the Trainer's `{name}` is worked out by `{ast.unparse(function)}`", value)
             case ast.Name(id=local) if local != parser.values and not scene.is_of_the_file(node):
-                statement = _statement_of(scene, node, block, name)
-                found.inlined.append(statement)
-                text, inner = _worked_out(scene, name, statement.value, parser, block, found)
+                text, inner = _of_variable(scene, name, node, parser, block, found)
                 parent = scene.source.parents[node]
                 if isinstance(parent, ast.Attribute) and parent.attr == "type" and (short := _type_of(text)):
                     changes[parent] = short if parent is value else f"({short})"
@@ -105,6 +106,12 @@ def _worked_out(
 def _type_of(text: str) -> str:
     """What the type of a device is that is made of one of two names; "" for all else."""
     match ast.parse(text, mode="eval").body:
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            parts = [ast.get_source_segment(text, part) or "" for part in (body, test, orelse)]
+            types = [_type_of(parts[0]), _type_of(parts[2])]
+            return f"{types[0]} if {parts[1]} else {types[1]}" if all(types) else ""
+        case ast.Call(func=ast.Attribute(attr="device"), args=[ast.Constant(value=str() as device)], keywords=[]):
+            return text[text.index("(") + 1 : -1] if ":" not in device else ""
         case ast.Call(func=ast.Attribute(attr="device"), args=[ast.IfExp() as choice], keywords=[]):
             arms = [choice.body, choice.orelse]
             if all(isinstance(a, ast.Constant) and isinstance(a.value, str) and ":" not in a.value for a in arms):
@@ -112,13 +119,44 @@ def _type_of(text: str) -> str:
     return ""
 
 
-def _statement_of(scene: Scene, name: ast.Name, block: Sequence[ast.stmt], argument: str) -> ast.Assign:
-    """What makes a variable what it is for good: the one statement beside the flags that gives it a value."""
+def _of_variable(
+    scene: Scene, argument: str, name: ast.Name, parser: Parser, block: Sequence[ast.stmt], found: Told
+) -> tuple[str, tuple[str, ...]]:
+    """What a variable is for good, by the one statement beside the flags that gives it a value, or one in each arm of a condition."""
     statement = scene.only_binding(name)
     match statement:
-        case ast.Assign(targets=[ast.Name()]) if statement in block:
-            return statement
-    raise Stays(f"the Trainer's `{argument}` is worked out of `{name.id}`", statement or name)
+        case ast.Assign(targets=[ast.Name()], value=value) if statement in block:
+            found.inlined.append(statement)
+            return _worked_out(scene, argument, value, parser, block, found)
+    variable = scene.variable(name)
+    bound = [n for n in scene.bound(variable) if isinstance(n, ast.Name)] if variable is not None else []
+    chosen = next(
+        (s for s in block if isinstance(s, ast.If) and all(any(n is b for n in walk(s)) for b in bound)), None
+    )
+    if chosen is None or variable is None or len(bound) < len(scene.bound(variable)):
+        raise Stays(f"the Trainer's `{argument}` is worked out of `{name.id}`", statement or name)
+    found.inlined.append(chosen)
+    return _of_arms(scene, argument, name, chosen, parser, block, found)
+
+
+def _of_arms(
+    scene: Scene, argument: str, name: ast.Name, chosen: ast.If, parser: Parser, block: Sequence[ast.stmt], found: Told
+) -> tuple[str, tuple[str, ...]]:
+    """What a condition gives a variable, which every arm of it gives one value and nothing else."""
+    texts = []
+    text, used = _worked_out(scene, argument, chosen.test, parser, block, found)
+    test, flags = text, [*used]
+    for arm in (chosen.body, chosen.orelse):
+        match arm:
+            case [ast.If() as inner]:
+                text, used = _of_arms(scene, argument, name, inner, parser, block, found)
+            case [ast.Assign(targets=[ast.Name(id=target)], value=value)] if target == name.id:
+                text, used = _worked_out(scene, argument, value, parser, block, found)
+            case _:
+                raise Stays(f"the Trainer's `{argument}` is worked out of `{name.id}`", chosen)
+        texts.append(text)
+        flags += used
+    return f"{texts[0]} if {test} else {texts[1]}", tuple(dict.fromkeys(flags))
 
 
 def _check_flag(scene: Scene, flag: str, parser: Parser, place: ast.AST) -> None:
