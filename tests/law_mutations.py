@@ -542,6 +542,11 @@ OF_FEATURES = (
         _text("lightning-cli-in-another-folder"),
     ),
     Mutation(
+        1, "command line: a function that trains is called again", "torch2lit/command_line/parser.py",
+        "plain = all(isinstance(a, ast.Expr | ast.Assign | ast.If) for a in around) and", "plain = True and",
+        _trains("lightning-cli-of-a-function-called-twice"),
+    ),
+    Mutation(
         1, "switches: a dataclass gets a flag more", "torch2lit/command_line/switches.py", "keyword.arg is None and place.values in names", "False",
         _trains("switches-where-a-dataclass-gets-the-flags"),
     ),

@@ -19,7 +19,7 @@ from ..rewrite.proposed import named_import_edit
 from .builders import Builder, builder_of, flags_in, in_one_place, text_of
 from .kept_values import check_kept, check_surroundings
 from .module import Module, find_module
-from .parser import Parser, entered_with, find_parser
+from .parser import Parser, entered_with, find_parser, is_known_in
 from .scene import Scene
 from .stays import Stays, quoted
 from .text import Written, command_line_class, constructor, drawn, made
@@ -33,7 +33,7 @@ _CLI = "lightning.pytorch.cli"
 
 def with_lightning_cli(first: Conversion) -> Conversion:
     """The conversion with the script's command line read by a ``LightningCLI``, or with the reason why its own parser reads it."""
-    if first.outcome is not Outcome.CONVERTED or first.mechanism is Mechanism.FABRIC or first.after == first.before:
+    if first.outcome is not Outcome.CONVERTED or first.after == first.before:
         return first
     origin = origin_of_edits(first.before, first.edits or edits_between(first.before, first.after))
     source = source_of(first.after)
@@ -56,13 +56,18 @@ def _placed(findings: Iterable[Finding], first: Conversion) -> tuple[Finding, ..
 
 def _converted(first: Conversion, scene: Scene) -> Conversion:
     source = scene.source
+    if first.mechanism is Mechanism.FABRIC:
+        raise Stays("no Trainer of Lightning's trains")
     names = list(dict.fromkeys(nest.module for nest in first.nests if nest.module in source.classes))
     if len(names) != 1 or len(first.nests) != 1:
         raise Stays("the script trains more than once" if names else "the script makes no module of Lightning's")
     parser = find_parser(scene)
     block = source.block_of(parser.made)
     scope = _scope_of_training(scene, names[0])
-    if scope is not source.scope_of(parser.made):
+    if is_known_in(scene, parser, scope):
+        assert isinstance(scope, ast.FunctionDef)
+        block = scope.body
+    elif scope is not source.scope_of(parser.made):
         parser.entered = entered_with(scene, parser, scope)
         parser.values, block = parser.entered.parameter.arg, parser.entered.function.body
     module = find_module(scene, names[0], parser.values)
@@ -323,7 +328,7 @@ def _of_class(written: Written) -> list[Edit]:
         begin -= 1
     return [
         Edit(start, start, "".join(f"{line}\n" for line in [*whole, "", ""])),
-        Edit(begin, end, "\n"),
+        Edit(begin, end, "\n\n" if lines[end].startswith(("def ", "class ", "@", "async ")) else "\n"),
     ]
 
 

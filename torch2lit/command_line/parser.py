@@ -170,6 +170,20 @@ def _function_of(
     raise Stays(f"what `{function.name}` gives back gets no name", made)
 
 
+def is_known_in(scene: Scene, parser: Parser, function: ast.AST) -> bool:
+    """Whether a function reads the values by their name at the file's margin, and runs at most once: one statement calls it, and no loop around that."""
+    source, target = scene.source, parser.made.targets[0]
+    if not isinstance(function, ast.FunctionDef) or source.parents[parser.made] is not source.tree:
+        return False
+    assert isinstance(target, ast.Name)
+    named, called = scene.named(function.name), source.calls_to(function.name)
+    if len(named) != 1 or len(called) != 1 or scene.roles.key(function, target.id) != scene.variable(target):
+        return False
+    around = [a for a in source.ancestors(called[0]) if isinstance(a, ast.stmt)]
+    plain = all(isinstance(a, ast.Expr | ast.Assign | ast.If) for a in around) and called[0].lineno > parser.made.lineno
+    return plain and source.parents[function] is source.tree and not function.decorator_list
+
+
 def entered_with(scene: Scene, parser: Parser, function: ast.AST) -> Entered:
     """How the flags' values come into a function. Raises `Stays` where they come in another way than by one call beside them."""
     source, target = scene.source, parser.made.targets[0]

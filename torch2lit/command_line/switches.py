@@ -18,7 +18,7 @@ from ..files.lines import split_lines
 from ..findings import Finding, finding
 from ..lightning_values import SWITCHES
 from ..origin import after_one_another, origin_of_edits, told
-from ..program import Conversion, Edit, Fate, LedgerEntry, Mechanism, Outcome
+from ..program import Conversion, Edit, Fate, LedgerEntry, Outcome
 from ..recover.syntax import Scope, source_of, walk
 from ..rewrite.formatting import format_code, line_length
 from .scene import Scene
@@ -51,7 +51,7 @@ assert tuple(_KNOWN) == SWITCHES
 
 def with_switches(first: Conversion, names: Iterable[str]) -> Conversion:
     """The conversion with these switches, and with the reason for each that the script does not get."""
-    if first.outcome is not Outcome.CONVERTED or first.mechanism is Mechanism.FABRIC or first.after == first.before:
+    if first.outcome is not Outcome.CONVERTED or first.after == first.before:
         return first
     scene = Scene(source_of(first.after))
     line = min((nest.line for nest in first.nests), default=1)
@@ -115,7 +115,7 @@ def _place(scene: Scene) -> _Place:
     trainers = [c for c in source.calls if scene.full_name(c.func) in _TRAINERS]
     trainer = source.statement_of(trainers[0]) if len(trainers) == 1 else None
     if not isinstance(trainer, ast.Assign) or trainer.value is not trainers[0] or not scene.is_alone(trainer):
-        raise Stays("the script makes more than one Trainer")
+        raise Stays("the script makes more than one Trainer" if trainers else "no Trainer of Lightning's trains")
     return _Place(parser.id, parse, _values(scene, made, trainer), made, trainer)
 
 
