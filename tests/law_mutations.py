@@ -4123,6 +4123,14 @@ OF_SCHEDULES = (
 OF_AVERAGES = (
     Mutation(
         1,
+        "averages: one that an epoch leaves in the model",
+        "torch2lit/averages/of_shadow.py",
+        "if any(True for _ in own_controls(between,",
+        "if any(False for _ in own_controls(between,",
+        _trains("average-lent-and-not-given-back"),
+    ),
+    Mutation(
+        1,
         "averages: a class that leaves frozen weights out",
         "torch2lit/averages/of_shadow.py",
         "if shadow.asks and not trains_all(",

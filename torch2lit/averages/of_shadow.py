@@ -7,6 +7,7 @@ import ast
 from ..recover.nest import Nest
 from ..recover.roles import Roles
 from ..recover.syntax import walk
+from ..schedules.counts import own_controls
 from .copied import plain_uses, written
 from .found import Average, Search
 from .of_copy import FROM_START
@@ -119,6 +120,10 @@ class OfShadow(Search):
                     raise Stays(statement, "it is not lent and given back in one block")
                 if self.shadow.returns[method] and not self.shadow.lends[lent[1]]:
                     raise Stays(statement, "the weights are given back into the tensors of the average")
+                block = self.source.block_of(statement)
+                between = block[block.index(lent[0]) : block.index(statement)]
+                if any(True for _ in own_controls(between, ast.Continue, ast.Break, ast.Return)):
+                    raise Stays(statement, "it may not be given back")
                 spans.append((lent[0].lineno, statement.lineno))
                 lent = None
         if lent is not None:
