@@ -43,6 +43,7 @@ def _text(*names: str) -> tuple[str, ...]:
 
 EFFECTS = "torch2lit/recover/effects.py"
 AVERAGES = "torch2lit/averages/found.py"
+AVERAGE_USES = "torch2lit/averages/uses.py"
 SUMS = "torch2lit/plan/sums/found.py"
 RATES_FOUND = "torch2lit/schedules/found.py"
 STEPS = "torch2lit/plan/steps.py"
@@ -506,6 +507,61 @@ OF_FEATURES = (
         1, "data modules: the Trainer's setup makes the data again", "codemods/data_module.py",
         "f\"        if self.{attributes[0]} is not None:\"", "\"        if stage is None:\"",
         _trains("data-module-of-a-split"),
+    ),
+    Mutation(
+        1, "command line: a flag may change behind the parser", "torch2lit/command_line/kept_values.py",
+        "node.attr in used and not isinstance", "False and not isinstance",
+        _trains("lightning-cli-flag-that-changes"),
+    ),
+    Mutation(
+        1, "command line: the network is made when the Trainer asks for it", "torch2lit/command_line/text.py",
+        'lines = [f"{w.cli}.model.configure_model(){', 'lines = [f"pass{',
+        _text("lightning-cli-of-a-script-with-flags"),
+    ),
+    Mutation(
+        1, "command line: what may be set by name", "torch2lit/command_line/kept_values.py", 'call.func.id in _SETS', "False",
+        _trains("lightning-cli-flags-handed-to-a-setter"),
+    ),
+    Mutation(
+        1, "command line: any function reads a flag", "torch2lit/command_line/flags.py",
+        'type_ is not None and not (isinstance', 'False and not (isinstance',
+        _text("lightning-cli-flag-read-as-a-bool"),
+    ),
+    Mutation(
+        1, "command line: what draws may stand between two parts of the module", "torch2lit/command_line/builders.py",
+        "if s not in own), None)", "if False), None)",
+        ("tests/test_lightning_cli.py::test_what_draws_between_two_parts_keeps_its_place",),
+    ),
+    Mutation(
+        1, "command line: a LightningCLI seeds", "torch2lit/command_line/text.py", '"seed_everything_default=False"', '"seed_everything_default=True"',
+        ("tests/test_lightning_cli.py::test_no_random_number_is_drawn_and_nothing_is_written",),
+    ),
+    Mutation(
+        1, "command line: the folder may change before the Trainer is made", "torch2lit/command_line/convert.py",
+        "    check_surroundings(scene, parser.made)\n", "",
+        _text("lightning-cli-in-another-folder"),
+    ),
+    Mutation(
+        1, "command line: a function that trains is called again", "torch2lit/command_line/parser.py",
+        "plain = all(isinstance(a, ast.Expr | ast.Assign | ast.If) for a in around) and", "plain = True and",
+        _trains("lightning-cli-of-a-function-called-twice"),
+    ),
+    Mutation(
+        1, "switches: a dataclass gets a flag more", "torch2lit/command_line/switches.py", "keyword.arg is None and place.values in names", "False",
+        _trains("switches-where-a-dataclass-gets-the-flags"),
+    ),
+    Mutation(
+        1, "switches: a bare Trainer has callbacks", "torch2lit/command_line/switches.py", 'if name == "barebones":', "if False:",
+        _text("switches-beside-a-flag-of-that-name"),
+    ),
+    Mutation(
+        1, "switches: a flag is there twice", "torch2lit/command_line/switches.py", 'if {f"--{name}", f"--{flag}"} & texts or', "if False and",
+        _trains("switches-beside-a-flag-of-that-name"),
+    ),
+    Mutation(
+        1, "switches: the script's own word on algorithms is overruled", "torch2lit/command_line/switches.py",
+        '_Switch("deterministic", "{} or None"', '_Switch("deterministic", "{}"',
+        _text("switches-of-a-script-with-flags"),
     ),
     Mutation(
         1, "checkpoints: equal is better", CHECKPOINT, "if operator not in (ast.Lt, ast.Gt):", "if False:",
@@ -4343,6 +4399,46 @@ OF_SCHEDULES = (
 OF_AVERAGES = (
     Mutation(
         1,
+        "averages: one that an epoch leaves in the model",
+        "torch2lit/averages/of_shadow.py",
+        "if any(True for _ in own_controls(between,",
+        "if any(False for _ in own_controls(between,",
+        _trains("average-lent-and-not-given-back"),
+    ),
+    Mutation(
+        1,
+        "averages: a class that leaves frozen weights out",
+        "torch2lit/averages/of_shadow.py",
+        "if shadow.asks and not trains_all(",
+        "if False and not trains_all(",
+        _trains("average-lent-beside-frozen-weights"),
+    ),
+    Mutation(
+        1,
+        "averages: weights that are overwritten where they are kept",
+        "torch2lit/averages/shadow.py",
+        "and not copies)):",
+        ")):",
+        _trains("average-lent-into-the-same-tensors"),
+    ),
+    Mutation(
+        1,
+        "averages: one that begins in the model's own tensors",
+        "torch2lit/averages/shadow.py",
+        "case (name, p, [ast.Assign(targets=[target], value=value)]) if _is_clone(value, p):",
+        "case (name, p, [ast.Assign(targets=[target], value=value)]):",
+        _text("average-lent-that-begins-in-the-first-weights"),
+    ),
+    Mutation(
+        1,
+        "averages: the model itself is evaluated beside the one that is lent",
+        "torch2lit/averages/of_shadow.py",
+        "any(a < node.lineno < b for a, b in spans):",
+        "any(True for a, b in spans):",
+        _trains("average-lent-beside-the-model-itself"),
+    ),
+    Mutation(
+        1,
         "averages: a copy that keeps its first buffers",
         "torch2lit/averages/of_copy.py",
         "if not without_buffers(self.roles):",
@@ -4368,7 +4464,7 @@ OF_AVERAGES = (
     Mutation(
         1,
         "averages: the last weights are used behind the training",
-        AVERAGES,
+        AVERAGE_USES,
         'parent.attr in ("train", "eval")):\n                continue',
         "parent.attr):\n                continue",
         _text("average-beside-last-weights"),
@@ -4384,8 +4480,8 @@ OF_AVERAGES = (
     Mutation(
         1,
         "averages: one that is evaluated in train mode",
-        AVERAGES,
-        "if not switched and not self._switches(parent):",
+        AVERAGE_USES,
+        "if not switched and not self.switches(parent):",
         "if False:",
         _text("average-evaluated-as-it-was-made"),
     ),

@@ -38,6 +38,7 @@ STOREYS = (
         "unchanged",
         "unused_skips",
         "full_batch",
+        "command_line",
         "batch_list",
         "batch_source",
         "generator_loops",

@@ -969,6 +969,60 @@ batches add nothing, or more than one number.
 )
 register(
     Rule(
+        code="T2L396",
+        slug="command-line-by-lightning",
+        severity="note",
+        why="`--lightning-cli` was asked for: a LightningCLI has the script's own flags, and makes the module and the Trainer of them.",
+        remedy="Install `jsonargparse[signatures]`. The script is started as before. `python train.py --print_config > defaults.yaml` writes a YAML of all defaults, which `python train.py --config defaults.yaml` reads.",
+        text="""\
+The same command line gives the same values and the same training: the flags stand in `add_arguments_to_parser` as they did in the script, and `link_arguments` leads each to what it is for. The module gets typed
+hyper-parameters and makes its network of them in `configure_model`, which is called where the script made it, so that random numbers are drawn in the script's order. Nothing is seeded
+(`seed_everything_default=False`) and no `config.yaml` is written (`save_config_callback=None`). What is otherwise: the text of `--help` and of errors, `nan` and `inf` are no values of a flag any more, and a flag that
+is cut short may be that of another one now, which is an error.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L397",
+        slug="command-line-kept",
+        severity="note",
+        why="`--lightning-cli` was asked for, and a LightningCLI might read something else from the same command line, or make the module of something else.",
+        remedy="Nothing has to be done: the script reads its command line as it did. The message says what keeps it.",
+        text="""\
+A LightningCLI reads the flags when one `argparse` parser has all of them written out with plain types and defaults, where the module, its network and the Trainer are made, or beside the one call of the function that makes them of these flags; when the network is made of flags and of
+nothing else that the script works out; and when nothing gives a flag another value. Flags named config, model, data and trainer are a LightningCLI's own.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L398",
+        slug="switches-added",
+        severity="note",
+        why="`--switches` was asked for: the script's own parser has flags for its Trainer besides.",
+        remedy="Nothing to do: without such a flag the Trainer is told what it takes for granted. What prints or saves all flags shows these as well.",
+        text="""\
+`fast-dev-run` runs one batch of everything, `profile` tells at the end what took how long, `barebones` leaves out all but the training, `deterministic` and `benchmark` are about the algorithms that a GPU takes: whether they
+change what is trained there is not for a processor to prove. The script's own lines on cuDNN stay, and hold where the flag is not given. A script that loads the best weights behind its training finds none after `fast-dev-run`
+where Lightning saves them.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L399",
+        slug="switch-left-out",
+        severity="note",
+        why="`--switches` was asked for, and the script has no one parser for it whose values the Trainer's call can read, or the Trainer would not take it.",
+        remedy="Nothing has to be done. The message says what is in the way; the Trainer's argument can be written by hand.",
+        text="""\
+A switch is added where one parser of `argparse` reads the flags once, into a variable that is known where the one Trainer is made, or handed there by every call.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L380",
         slug="data-in-a-module",
         severity="note",

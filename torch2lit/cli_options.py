@@ -98,6 +98,17 @@ trainer_options = _stack(
         type=click.Choice(METRICS),
         help="Who adds up the numbers of an epoch: the script's own sums and meters, or self.log(..., on_epoch=True) (native).",
     ),
+    click.option(
+        "--lightning-cli",
+        flag_value="lightning",
+        default=None,
+        help="The script's flags read by a LightningCLI, which makes the module of typed hyper-parameters.",
+    ),
+    click.option(
+        "--switches",
+        metavar="NAMES",
+        help="Flags that the converted script gets for its Trainer: deterministic, benchmark, fast-dev-run, barebones, profile.",
+    ),
     click.option("--accelerator", metavar="NAME", help="auto, cpu, gpu, cuda, mps or tpu."),
     click.option("--devices", metavar="N", help="auto, a count, -1 for all, or indices such as 0,1."),
     click.option("--num-nodes", type=int, metavar="N", help="How many machines."),
@@ -208,6 +219,8 @@ def build_options(config: Config, given: dict[str, Any]) -> Options:
         "datamodule",
         "callbacks",
         "metrics",
+        "lightning_cli",
+        "switches",
     )
     values = {name: _first(given.get(name), getattr(config, name)) for name in names}
     target = _first(given.get("target"), config.target) or "auto"

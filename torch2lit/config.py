@@ -52,6 +52,8 @@ class Config:
     required_version: str | None = None
     activation_checkpointing: str | None = None
     state_dict_type: str | None = None
+    lightning_cli: str | None = None
+    switches: str | None = None
     overrides: tuple[Override, ...] = ()
 
     def at(self, path: Path) -> Config:
@@ -81,6 +83,7 @@ _CHOICES = {
     "datamodule": legal.DATAMODULES,
     "callbacks": legal.CALLBACKS,
     "metrics": legal.METRICS,
+    "lightning_cli": legal.LIGHTNING_CLIS,
     "activation_checkpointing": legal.ACTIVATION_CHECKPOINTING,
     "state_dict_type": legal.STATE_DICTS,
     "fail_on": ("review", "refused"),
@@ -101,6 +104,8 @@ OVERRIDDEN = (
     "datamodule",
     "callbacks",
     "metrics",
+    "lightning-cli",
+    "switches",
     "select",
     "ignore",
 )

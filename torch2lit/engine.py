@@ -29,7 +29,7 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
 
     program = Program(text, path, options)
     try:
-        return true_to_text(_told_together(_convert(program)))
+        return true_to_text(_told_together(_as_asked(_convert(program), options)))
     except SyntaxError as error:
         from .by_trainer import refused
         from .files.old_python import old_syntax
@@ -39,7 +39,7 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
         from .views.way import Blocked
 
         if (way := repair(program)) is not None:
-            found = finished(way, _convert(way.program))
+            found = finished(way, _as_asked(_convert(way.program), options))
             assert not isinstance(found, Blocked)
             return true_to_text(_told_together(found))
         if (old := old_syntax(text, error)) is not None:
@@ -64,6 +64,19 @@ def _convert(program: Program) -> Conversion:
     if program.options.target != "auto":
         return result
     return where_it_acts(program, with_fabric(program, result))
+
+
+def _as_asked(result: Conversion, options: Options) -> Conversion:
+    """With the switches and the command line that the options want."""
+    if options.switches is not None:
+        from .command_line.switches import with_switches
+
+        result = with_switches(result, options.switches.split(","))
+    if options.asked("lightning_cli") == "own":
+        return result
+    from .command_line.convert import with_lightning_cli
+
+    return with_lightning_cli(result)
 
 
 def _told_together(result: Conversion) -> Conversion:

@@ -52,6 +52,8 @@ CHECKPOINTS = ("own", "callback", "lightning")
 DATAMODULES = ("own", "lightning")
 CALLBACKS = ("own", "lightning")
 METRICS = ("own", "native")
+LIGHTNING_CLIS = ("own", "lightning")
+SWITCHES = ("deterministic", "benchmark", "fast-dev-run", "barebones", "profile")
 ACTIVATION_CHECKPOINTING = ("none", "blocks")
 STATE_DICTS = ("full", "sharded")
 NO_NEPTUNE = (
@@ -123,6 +125,17 @@ def callbacks(value: str) -> str:
 def metrics(value: str) -> str:
     """Who adds up the numbers of an epoch. Raises ValueProblem."""
     return _one_of("metrics", value, METRICS)
+
+
+def lightning_cli(value: str) -> str:
+    """Who reads the script's command line. Raises ValueProblem."""
+    return _one_of("lightning_cli", value, LIGHTNING_CLIS)
+
+
+def switches(value: str) -> str:
+    """The switches that the converted script gets, in one order, with commas between them. Raises ValueProblem."""
+    names = [_one_of("switches", name.strip().lower().replace("_", "-"), SWITCHES) for name in value.split(",")]
+    return ",".join(name for name in SWITCHES if name in names)
 
 
 def activation_checkpointing(value: str) -> str:

@@ -13,6 +13,7 @@ _BY_LEVEL = {
     "datamodule": {"exact": "own", "native": "own"},
     "callbacks": {"exact": "own", "native": "lightning"},
     "metrics": {"exact": "own", "native": "native"},
+    "lightning_cli": {"exact": "own", "native": "own"},
 }
 """What single options of the machinery are by each level."""
 MACHINERY, OWN = tuple(_BY_LEVEL), "own"
@@ -49,6 +50,10 @@ class Options:
     """``lightning``: a callback keeps the average of the weights; ``own``: the script does. None leaves it to the level."""
     metrics: str | None = None
     """``native``: Lightning adds up what the script adds up over the batches of an epoch; ``own``: the script does. None leaves it to the level."""
+    lightning_cli: str | None = None
+    """``lightning``: a LightningCLI reads the script's command line; ``own``, also None: the script's own parser does."""
+    switches: str | None = None
+    """Flags that the converted script gets for its Trainer, with commas between them: ``fast-dev-run,profile``."""
     activation_checkpointing: str | None = None
     """``blocks``: the strategy computes the activations of the model's repeated blocks again in the backward pass; ``none``, also None: it keeps them."""
     state_dict_type: str | None = None
@@ -81,6 +86,10 @@ class Options:
             spelled(self, "callbacks", legal.callbacks(self.callbacks))
         if self.metrics is not None:
             spelled(self, "metrics", legal.metrics(self.metrics))
+        if self.lightning_cli is not None:
+            spelled(self, "lightning_cli", legal.lightning_cli(self.lightning_cli))
+        if self.switches is not None:
+            spelled(self, "switches", legal.switches(self.switches))
         if self.activation_checkpointing is not None:
             spelled(self, "activation_checkpointing", legal.activation_checkpointing(self.activation_checkpointing))
         if self.state_dict_type is not None:

@@ -27,14 +27,27 @@ _WITHOUT_BUFFERS = re.compile(
     r"torch\.nn\.(modules\.\w+\.)?(Module|Sequential|ModuleList|ModuleDict|Linear|Bilinear|Identity|Conv[123]d|ConvTranspose[123]d|Embedding|\w*ReLU6?|ELU|GELU|SiLU|Mish|\w*Sigmoid|"
     r"Hard\w+|Tanh|Softmax|LogSoftmax|Softplus|\w*Pool[123]d|Flatten|Unflatten|LayerNorm|GroupNorm|Dropout[123]?d?|Upsample|PixelShuffle|\w+Pad[123]d|LSTM|GRU|RNN|Parameter|\w+Loss)"
 )
-_FILES = {"torch", "numpy", "math", "random", "copy", "argparse", "os", "sys", "time", "tqdm", "pathlib", "collections"}
+OF_THE_TOOLS = {
+    "torch",
+    "numpy",
+    "math",
+    "random",
+    "copy",
+    "argparse",
+    "os",
+    "sys",
+    "time",
+    "tqdm",
+    "pathlib",
+    "collections",
+}
 
 
 def without_buffers(roles: Roles) -> bool:
     """Whether no model of the file has a buffer: it makes nothing but layers that have none, and takes none from other packages."""
     source = roles.source
     packages = {origin.partition(".")[0] for origin in roles.origins.values()}
-    if packages - _FILES or any(o.startswith("torch.hub") for o in roles.origins.values()):
+    if packages - OF_THE_TOOLS or any(o.startswith("torch.hub") for o in roles.origins.values()):
         return False
     if any(n.attr in ("register_buffer", "hub", "models", "Buffer") for n in source.all(ast.Attribute)):
         return False
@@ -78,7 +91,7 @@ def formula_of(function: ast.FunctionDef, roles: Roles) -> Formula | None:
             if "" in owners or len(set(owners)) != 2 or len(pairs) != 2:
                 return None
             for average, weights in ((first, second), (second, first)):
-                if (value := _value(statement, average)) is not None:
+                if (value := value_of(statement, average)) is not None:
                     return Formula(pairs[average], pairs[weights], (average, weights), value)
     return None
 
@@ -90,17 +103,17 @@ def _parameters(node: ast.expr) -> str:
     return ""
 
 
-def _value(statement: ast.stmt, average: str) -> ast.expr | None:
+def value_of(statement: ast.stmt, average: str) -> ast.expr | None:
     """The value that a statement gives the average, without a change in place."""
     match statement:
         case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=name), attr="data")], value=value) if name == average:
-            return _bare(value)
+            return bare(value)
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr="copy_"), args=[value], keywords=[])):
-            return _bare(value) if _is(owner, average) else None
+            return bare(value) if _is(owner, average) else None
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr="lerp_"), args=arguments, keywords=[])) if (
             _is(owner, average)
         ):
-            return _bare(ast.Call(ast.Attribute(ast.Name(average, ast.Load()), "lerp", ast.Load()), arguments, []))
+            return bare(ast.Call(ast.Attribute(ast.Name(average, ast.Load()), "lerp", ast.Load()), arguments, []))
         case ast.Expr(
             value=ast.Call(
                 func=ast.Attribute(
@@ -112,19 +125,20 @@ def _value(statement: ast.stmt, average: str) -> ast.expr | None:
             )
         ) if _is(owner, average) and len(added) == 1 and [k.arg for k in keywords] in ([], ["alpha"]):
             scaled = ast.Call(ast.Attribute(ast.Name(average, ast.Load()), "mul", ast.Load()), [factor], [])
-            return _bare(ast.Call(ast.Attribute(scaled, "add", ast.Load()), added, keywords))
+            return bare(ast.Call(ast.Attribute(scaled, "add", ast.Load()), added, keywords))
     return None
 
 
 def _is(node: ast.expr, name: str) -> bool:
-    bare = _bare(node)
-    return isinstance(bare, ast.Name) and bare.id == name
+    inner = bare(node)
+    return isinstance(inner, ast.Name) and inner.id == name
 
 
-def _bare(node: ast.expr) -> ast.expr:
-    bare = _Bare().visit(copy.deepcopy(node))
-    assert isinstance(bare, ast.expr)
-    return bare
+def bare(node: ast.expr) -> ast.expr:
+    """The same without ``.data`` and ``.detach()`` behind the names of parameters."""
+    found = _Bare().visit(copy.deepcopy(node))
+    assert isinstance(found, ast.expr)
+    return found
 
 
 class _Bare(ast.NodeTransformer):

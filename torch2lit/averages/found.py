@@ -21,6 +21,7 @@ from ..recover.roles import Key, Roles
 from ..recover.syntax import walk
 from ..schedules.counts import own_controls
 from ..schedules.settled import Settled
+from .uses import Stays, Uses, is_named, within
 
 _EMA = "torch.optim.swa_utils.get_ema_avg_fn"
 
@@ -38,16 +39,7 @@ class Average:
     """What else goes: statements in front of the loop about a copy that the script averages into."""
 
 
-class Stays(Exception):
-    """Why the script goes on averaging itself."""
-
-    def __init__(self, node: ast.AST, reason: str) -> None:
-        super().__init__(reason)
-        self.line: int = node.lineno  # type: ignore[attr-defined]
-        self.reason = reason
-
-
-class Search:
+class Search(Uses):
     """Every condition for one average that an object of torch's keeps."""
 
     def __init__(self, nest: Nest, roles: Roles, made: ast.Assign) -> None:
@@ -62,13 +54,13 @@ class Search:
         dropped = self._dropped()
         gone = [update, *dropped]
         named = [n for n in self.roles.mentions(average) if n is not self.made.targets[0]]
-        uses = tuple(n for n in named if not any(_within(n, s) for s in gone))
+        uses = tuple(n for n in named if not any(within(n, s) for s in gone))
         for use in uses:
-            self._check_use(use, place)
-        if not any(_within(use, self.nest.outermost) for use in uses):
+            self.check_use(use, place)
+        if not any(within(use, self.nest.outermost) for use in uses):
             raise Stays(self.made, "nothing in the loop evaluates it")
-        self._check_modes(uses, place)
-        self._check_model(self._key(model), model.id, update, place)
+        self.check_modes(uses, place)
+        self.check_model(self._key(model), model.id, update, place)
         return Average(self.made, model.id, update, uses, callback, dropped)
 
     # ---- the average
@@ -137,7 +129,7 @@ class Search:
         if len(updates) != 1 or nest.batches is None or nest.step_frame.scope is not self.entry or len(nest.steps) != 1:
             raise Stays(self.made, "it is not fed once in the loop over the batches")
         update = self.source.statement_of(updates[0])
-        fed = isinstance(updates[0].func, ast.Attribute) and _is(updates[0].func.value, target.id)
+        fed = isinstance(updates[0].func, ast.Attribute) and is_named(updates[0].func.value, target.id)
         model = self.made.value.args[0]  # type: ignore[attr-defined]
         if not fed or [ast.dump(a) for a in updates[0].args] != [ast.dump(model)]:
             raise Stays(update, "it is not fed in every batch")
@@ -163,79 +155,6 @@ class Search:
         """What else in front of the loop is about the average alone."""
         return ()
 
-    # ---- who uses it
-
-    def _check_use(self, use: ast.Name, batches: ast.stmt) -> None:
-        """It is called, handed to a function or switched to eval mode behind the batches, or read behind the loop."""
-        behind = use.lineno > (self.nest.outermost.end_lineno or 0)
-        if (
-            self.source.scope_of(use) is not self.entry
-            or use.lineno <= (batches.end_lineno or 0)
-            or not isinstance(use.ctx, ast.Load)
-        ):
-            raise Stays(use, f"line {use.lineno} uses it elsewhere")
-        parent = self.source.parents[use]
-        match parent, self.source.parents[parent]:
-            case ast.Call(), _:
-                return
-            case ast.Attribute(attr="eval"), ast.Call():
-                return
-            case ast.Attribute(attr="module"), ast.Attribute(attr="state_dict" | "parameters" | "eval" | "forward") if (
-                behind
-            ):
-                return
-            case ast.Attribute(attr="module"), ast.Call() if behind:
-                return
-        raise Stays(use, f"`{self.source.segment(self.source.statement_of(use))[:60]}` needs the average itself")
-
-    def _check_modes(self, uses: tuple[ast.Name, ...], batches: ast.stmt) -> None:
-        """Whether the average is in eval mode by the script's own word, and the model in train mode."""
-        first = min((u for u in uses), key=lambda u: u.lineno)
-        parent = self.source.parents[first]
-        switched = isinstance(parent, ast.Attribute) and parent.attr == "eval"
-        if not switched and not self._switches(parent):
-            raise Stays(first, "it is evaluated in the mode in which it was made")
-        self._check_trains(batches)
-
-    def _check_trains(self, batches: ast.stmt) -> None:
-        """Whether the model is put in train mode in every epoch, by the script's own word."""
-        model = self.made.value.args[0].id  # type: ignore[attr-defined]
-        epochs = self.nest.epochs
-        assert epochs is not None
-        before = [s for s in epochs.node.body if s.lineno < batches.lineno]
-        trains = [c for s in before for c in walk(s) if isinstance(c, ast.Call) and isinstance(c.func, ast.Attribute)]
-        if not any(
-            c.func.attr == "train" and _is(c.func.value, model) and not c.args
-            for c in trains
-            if isinstance(c.func, ast.Attribute)
-        ):
-            raise Stays(batches, f"`{model}` is not put in train mode in every epoch")
-
-    def _switches(self, call: ast.AST) -> bool:
-        """Whether a call is of a function that begins by switching what it is given to eval mode."""
-        own = (
-            self.source.function(call.func.id)
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
-            else None
-        )
-        for statement in own.body[:3] if own is not None else []:
-            match statement:
-                case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="eval"))):
-                    return own is not None and name in [a.arg for a in own.args.args]
-        return False
-
-    def _check_model(self, key: Key, model: str, update: ast.stmt, batches: ast.stmt) -> None:
-        """Whether the model itself is in nothing but the training."""
-        for node in self.roles.mentions(key):
-            if node.lineno < self.nest.outermost.lineno and self.source.scope_of(node) is self.entry:
-                continue
-            parent = self.source.parents[node]
-            if _within(node, batches) or (isinstance(parent, ast.Attribute) and parent.attr in ("train", "eval")):
-                continue
-            raise Stays(
-                node, f"line {node.lineno} uses `{model}` itself, and the callback leaves the average in its place"
-            )
-
     # ---- names
 
     def _key(self, name: ast.expr) -> Key:
@@ -243,11 +162,3 @@ class Search:
         if key is None or key[0] is not self.entry or self.roles.rebound_unseen(key):
             raise Stays(self.made, "it may be another one later")
         return key
-
-
-def _is(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
-
-
-def _within(node: ast.expr, statement: ast.stmt) -> bool:
-    return any(n is node for n in walk(statement))

@@ -8,7 +8,8 @@ from ..recover.nest import Nest
 from ..recover.roles import Roles
 from ..recover.syntax import walk
 from .copied import formula_of, plain_uses, switched_off, without_buffers, written
-from .found import Search, Stays
+from .found import Search
+from .uses import Stays
 
 FROM_START = "AverageFromStart"
 """The callback that has begun to average when the training begins."""
@@ -88,9 +89,9 @@ class OfCopy(Search):
         behind = [s for s in block[block.index(self.made) + 1 :] if s.lineno < self.nest.outermost.lineno]
         return tuple(s for s in behind if switched_off(self.roles, s, target.id))
 
-    def _check_use(self, use: ast.Name, batches: ast.stmt) -> None:
+    def check_use(self, use: ast.Name, batches: ast.stmt) -> None:
         parent = self.source.parents[use]
         behind = use.lineno > (self.nest.outermost.end_lineno or 0) and self.source.scope_of(use) is self.entry
         if behind and isinstance(parent, ast.Attribute) and parent.attr in ("state_dict", "parameters", "eval"):
             return
-        super()._check_use(use, batches)
+        super().check_use(use, batches)

@@ -11,7 +11,8 @@ from ..origin import Origin
 from ..program import Edit
 from ..recover.lines_in_strings import lines_in_strings
 from ..recover.syntax import Source, walk
-from .found import Average, Stays
+from .found import Average
+from .uses import Stays
 
 
 def without_average(source: Source, found: Average) -> tuple[str, Origin]:

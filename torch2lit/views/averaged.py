@@ -8,8 +8,9 @@ from dataclasses import replace
 from functools import partial
 
 from ..averages.find import find_average
-from ..averages.found import Average, Stays
+from ..averages.found import Average
 from ..averages.text import without_average
+from ..averages.uses import Stays
 from ..comments import lost_notes
 from ..files.edits import edits_between
 from ..findings import finding
@@ -38,9 +39,8 @@ class AveragedView:
 
     def ways(self, program: Program) -> Iterator[Way | Blocked]:
         """The text without it, where Lightning's callbacks are asked for."""
-        if program.options.asked("callbacks") != "lightning" or not (
-            "AveragedModel" in program.text or "deepcopy" in program.text
-        ):
+        told = any(word in program.text for word in ("AveragedModel", "deepcopy", "named_parameters"))
+        if program.options.asked("callbacks") != "lightning" or not told:
             return
         if (
             program.view is not None
