@@ -44,6 +44,7 @@ STOREYS = (
         "generator_loops",
         "made_inside",
         "resuming",
+        "precision_arms",
         "schedules",
         "averages",
     ),

@@ -81,10 +81,18 @@ class Starts(Batches):
             return None
         if self.read_without_training(variable) or not on_the_way(self.draft, statement):
             return None
+        if variable.name in self.asked_by_the_trainer():
+            return None
         elsewhere = variable.is_global and variable.name in self.draft.wanted_elsewhere
         if elsewhere or self.draft.roles.rebound_unseen((variable.scope, variable.name)):
             return None
         return statement if self.is_first_seen_by_loop(variable, statement) else None
+
+    def asked_by_the_trainer(self) -> set[str]:
+        """The names in what the Trainer is told, where the value has to be before the module is made."""
+        said = self.draft.trainer
+        texts = [*(text for _name, text in said.arguments), *said.callbacks, *said.loggers]
+        return {n.id for text in texts for n in ast.walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Name)}
 
     def is_container(self, value: ast.expr) -> bool:
         """Whether the expression makes a new container, of nothing or of what is written out."""
