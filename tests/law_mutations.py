@@ -4784,7 +4784,7 @@ OF_COUNTERS = (
         1,
         "Trainer arguments: a setting that changes while the training runs",
         "torch2lit/plan/entry_names.py",
-        'return "" if _is_set_in_loop(draft, node) else entry_text(draft, node, frame)',
+        'return "" if is_set_in_loop(draft, node) else entry_text(draft, node, frame)',
         "return entry_text(draft, node, frame)",
         _trains(
             "clipping-by-a-setting-that-changes",
@@ -4796,10 +4796,26 @@ OF_COUNTERS = (
     Mutation(
         1,
         "Trainer arguments: a place of a container that changes while the training runs",
-        "torch2lit/plan/entry_names.py",
-        "return not written_out or ast.dump(one.slice) == ast.dump(other.slice)",
+        "torch2lit/plan/set_in_loop.py",
+        "return ast.dump(one.slice) == ast.dump(other.slice)",
         "return False",
         _trains("clipping-by-a-place-that-a-function-changes"),
+    ),
+    Mutation(
+        1,
+        "Trainer arguments: a setting that changes through the dictionary of its object",
+        "torch2lit/plan/set_in_loop.py",
+        'case ast.Call(func=ast.Name(id="vars")) | ast.Attribute(attr="__dict__"):',
+        'case ast.Call(func=ast.Name(id="vars_of")):',
+        _trains("clipping-by-a-setting-that-changes-in-its-dictionary"),
+    ),
+    Mutation(
+        1,
+        "hyper-parameters: a setting that changes by another name of its object",
+        "torch2lit/plan/homes/outer.py",
+        "return not sets_attributes(self.draft, read, of_objects=False)",
+        "return bool(read) or not read",
+        _trains("hyper-parameter-that-changes-by-another-name"),
     ),
     Mutation(
         1,

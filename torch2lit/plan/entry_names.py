@@ -7,11 +7,11 @@ import ast
 from ..recover.loops import Iterable, loop_names
 from ..recover.nest import Frame
 from ..recover.state_names import is_whole
-from ..recover.syntax import dotted, walk
+from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .draft import Draft
-from .may_run import runs_in_loop
 from .parameters import fixed_argument
+from .set_in_loop import is_set_in_loop
 
 
 def written_in_loop(draft: Draft) -> frozenset[Variable]:
@@ -71,30 +71,7 @@ def at_entry(draft: Draft, node: ast.expr, frame: Frame) -> str:
             variable = draft.variables.of(frame, part.id)
             if variable is not None and (variable in written or variable in counters):
                 return ""
-    return "" if _is_set_in_loop(draft, node) else entry_text(draft, node, frame)
-
-
-def _is_set_in_loop(draft: Draft, node: ast.expr) -> bool:
-    """Whether an attribute or a place of a container that the expression asks may get another value while the loop runs."""
-    attributes = {n.attr for n in walk(node) if isinstance(n, ast.Attribute)}
-    places = [n for n in walk(node) if isinstance(n, ast.Subscript)]
-    if not attributes and not places:
-        return False
-    for one in runs_in_loop(draft):
-        match one:
-            case ast.Attribute(attr=attr, ctx=ast.Store() | ast.Del()) if attr in attributes:
-                return True
-            case ast.Subscript(ctx=ast.Store() | ast.Del()) if any(_may_be_same(one, place) for place in places):
-                return True
-    return False
-
-
-def _may_be_same(one: ast.Subscript, other: ast.Subscript) -> bool:
-    """Whether two places of containers of one name may be one: unless both are written out and differ."""
-    if dotted(one.value).rpartition(".")[2] != dotted(other.value).rpartition(".")[2]:
-        return False
-    written_out = isinstance(one.slice, ast.Constant) and isinstance(other.slice, ast.Constant)
-    return not written_out or ast.dump(one.slice) == ast.dump(other.slice)
+    return "" if is_set_in_loop(draft, node) else entry_text(draft, node, frame)
 
 
 def epoch_start(draft: Draft) -> int | None:

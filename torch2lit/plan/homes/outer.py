@@ -14,6 +14,7 @@ from ..draft import (
     HOOKS,
 )
 from ..ranks import Ranks
+from ..set_in_loop import sets_attributes
 from ..settings import holds_plain_values
 from .bound_by_entry import made_by_entry
 from .facts import DICT_METHODS
@@ -154,13 +155,15 @@ class Outer(Promotion):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == variable.name:
                 if not isinstance(node.ctx, ast.Load):
                     return False
+        read: set[str] = set()
         for item in self.draft.all_items():
             for node, frame in names_in(item):
                 if self.draft.variable(node, frame) is variable:
                     parent = self.draft.source.parents.get(node)
                     if not isinstance(parent, ast.Attribute) or parent.attr in DICT_METHODS:
                         return False
-        return True
+                    read.add(parent.attr)
+        return not sets_attributes(self.draft, read, of_objects=False)
 
     def parsed_arguments(self, variable: Variable) -> bool:
         """Whether the variable holds what an argument parser gave, directly or as a parameter of the entry function."""
