@@ -4811,6 +4811,14 @@ OF_COUNTERS = (
     ),
     Mutation(
         1,
+        "Trainer arguments: a setting that a function of another file changes",
+        "torch2lit/plan/set_in_loop.py",
+        "beside.setdefault(found.file, set()).add(found.node.name)",
+        "beside.setdefault(found.file, set())",
+        ("tests/test_programs.py::test_program_trains_the_same[several-files-setting-that-another-file-changes]",),
+    ),
+    Mutation(
+        1,
         "hyper-parameters: a setting that changes by another name of its object",
         "torch2lit/plan/homes/outer.py",
         "return not sets_attributes(self.draft, read, of_objects=False)",

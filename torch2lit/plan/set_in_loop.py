@@ -8,10 +8,12 @@ What the Trainer and the hyper-parameters are told is read once, when the traini
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from pathlib import Path
 
-from ..recover.syntax import dotted, walk
+from ..recover.syntax import dotted, source_of, walk
 from .draft import Draft
-from .may_run import runs_in_loop
+from .may_run import may_run, runs_in_loop
 
 _CHANGES = {"update", "setdefault", "pop", "popitem", "clear", "__setitem__", "__setattr__"}
 
@@ -20,14 +22,34 @@ def is_set_in_loop(draft: Draft, node: ast.expr) -> bool:
     """Whether an attribute or a place of a container that the expression asks may be set while the loop runs."""
     attributes = {n.attr for n in walk(node) if isinstance(n, ast.Attribute)}
     places = [n for n in walk(node) if isinstance(n, ast.Subscript)]
-    if places and any(_sets_place(one, place) for one in runs_in_loop(draft) for place in places):
+    if places and any(_sets_place(one, place) for one in _running(draft) for place in places):
         return True
     return bool(attributes) and sets_attributes(draft, attributes)
 
 
 def sets_attributes(draft: Draft, attributes: set[str], *, of_objects: bool = True) -> bool:
     """Whether the loop may set an attribute of one of these names; without ``of_objects`` a method's own object is left out."""
-    return any(_sets_attribute(one, attributes, of_objects) for one in runs_in_loop(draft))
+    return any(_sets_attribute(one, attributes, of_objects) for one in _running(draft))
+
+
+def _running(draft: Draft) -> Iterator[ast.AST]:
+    """Every node that may run while the loop runs, in the script and in functions of files beside it that it calls."""
+    beside: dict[Path, set[str]] = {}
+    neighbours = draft.roles.neighbours
+    for node in runs_in_loop(draft):
+        yield node
+        if isinstance(node, ast.Call):
+            found = draft.roles.defined_beside(draft.roles.full_name(node.func))
+            if found is not None:
+                beside.setdefault(found.file, set()).add(found.node.name)
+    if neighbours is None:
+        return
+    for file, names in beside.items():
+        try:
+            source = source_of(neighbours.text(file))
+        except SyntaxError:
+            continue
+        yield from may_run(source, [n for n in source.tree.body if getattr(n, "name", "") in names])
 
 
 def _sets_attribute(node: ast.AST, attributes: set[str], of_objects: bool) -> bool:
