@@ -161,6 +161,12 @@ def wait_until(holds: Callable[[], bool], seconds: float = 30) -> bool:
     return holds()
 
 
+def _hear_all() -> None:
+    """Take signals as a shell's program does: tests that `nohup` has started would hand on that SIGHUP is ignored."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def stopped(folder: Path, number: signal.Signals, arguments: Sequence[str], ready: Callable[[], bool]) -> int:
     """Start the program, send it a signal when it is at work, and give its exit status once nothing of it runs any more."""
     marker = f"T2L_MARK={folder.name}-{number}"
@@ -172,6 +178,7 @@ def stopped(folder: Path, number: signal.Signals, arguments: Sequence[str], read
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        preexec_fn=_hear_all,
     )
     assert wait_until(ready), "it did not come to work"
     process.send_signal(number)
