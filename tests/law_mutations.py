@@ -4782,6 +4782,14 @@ OF_PLATEAUS = (
 OF_COUNTERS = (
     Mutation(
         1,
+        "whole sets: a `continue` of the epochs within the one batch, before the evaluation",
+        "torch2lit/full_batch/regions.py",
+        "if training is not None and not skips and not any",
+        "if training is not None and not any",
+        _trains("whole-set-skipped-in-an-epoch-before-its-evaluation"),
+    ),
+    Mutation(
+        1,
         "Trainer arguments: a setting that changes while the training runs",
         "torch2lit/plan/entry_names.py",
         'return "" if is_set_in_loop(draft, node) else entry_text(draft, node, frame)',

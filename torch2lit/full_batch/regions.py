@@ -101,7 +101,8 @@ def _in_block(nest: Nest, loop: ast.For, body: list[ast.stmt], handed: Handed, *
     evaluation = Evaluations(handed).after(body, steps[-1])
     if evaluation is not None:
         training = _part(body[: evaluation.start], handed, nothing=nothing)
-        if training is not None and not any(_leaves(s) for s in training.statements):
+        skips = any(_controls(s, ast.Continue) for s in body[: evaluation.start])
+        if training is not None and not skips and not any(_leaves(s) for s in training.statements):
             return FullBatch(loop, training, evaluation.part, alone)
     return FullBatch(loop, alone, None, alone)
 
