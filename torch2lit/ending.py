@@ -12,11 +12,10 @@ from typing import Any
 
 import click
 
-from .stopping import asked
+from .stopping import asked, stopping_signals
 from .terminal import plain_path, silence
 
 FAILED = 123
-_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
@@ -44,9 +43,8 @@ def _listen() -> dict[int, Any]:
     if threading.current_thread() is not threading.main_thread():
         return {}
     before: dict[int, Any] = {}
-    for name in _STOPPING:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+    for number in stopping_signals():
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             before[number] = signal.signal(number, _stop)
     return before
 

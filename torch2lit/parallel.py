@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .options import Options
 from .process import Processed, process_file
 from .process_python import failed
-from .stopping import end_if_stopped
+from .stopping import end_if_stopped, stopping_signals
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -91,18 +91,13 @@ def _load_engine() -> None:
     from . import by_fabric, catalogue, engine, project, search  # noqa: F401
 
 
-def _stopping() -> list[signal.Signals]:
-    """The signals that ask a program to end, as far as this system has them."""
-    return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-
 @contextmanager
 def _stops_wait() -> Iterator[None]:
     """Hear of a stop behind the block: Python runs code around a fork that drops an exception, and says so on stderr."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _stopping())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, stopping_signals())
     try:
         yield
     finally:
@@ -123,7 +118,7 @@ def _ended_with_us() -> Iterator[None]:
 
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        for number in _stopping():
+        for number in stopping_signals():
             if callable(handler := signal.getsignal(number)):
                 before[number] = handler
                 signal.signal(number, stopped)
@@ -145,7 +140,7 @@ def _begin_worker() -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):  # made while stops wait
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _stopping())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping_signals())
     parent = parent_process()
     if parent is not None:
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
 asked: list[int] = []
 """The signals so far; emptied when the program begins."""
+
+
+def stopping_signals() -> list[signal.Signals]:
+    """The signals that ask a program to end, as far as this system has them."""
+    return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def end_if_stopped() -> None:

@@ -101,8 +101,8 @@ def _in_block(nest: Nest, loop: ast.For, body: list[ast.stmt], handed: Handed, *
     evaluation = Evaluations(handed).after(body, steps[-1])
     if evaluation is not None:
         training = _part(body[: evaluation.start], handed, nothing=nothing)
-        skips = any(_controls(s, ast.Continue) for s in body[: evaluation.start])
-        if training is not None and not skips and not any(_leaves(s) for s in training.statements):
+        leaves = training is None or any(_leaves(s) or _controls(s, ast.Continue) for s in training.statements)
+        if not leaves:
             return FullBatch(loop, training, evaluation.part, alone)
     return FullBatch(loop, alone, None, alone)
 

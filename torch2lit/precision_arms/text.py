@@ -66,14 +66,11 @@ def _kept(source: Source, lines: list[str], one: Arms) -> list[tuple[str, int]] 
     while first - 2 >= one.statement.lineno and lines[first - 2].lstrip().startswith("#"):
         first -= 1
     found: list[tuple[str, int]] = []
+    for call in one.casts:
+        if call.lineno != call.end_lineno:
+            return None
+        put(lines, call, _enabled(source, call, one.condition))
     for number in range(first, (one.kept[-1].end_lineno or 0) + 1):
         line = lines[number - 1]
-        for call in one.casts:
-            if call.lineno == number:
-                if call.end_lineno != number:
-                    return None
-                raw = line.encode()
-                new = _enabled(source, call, one.condition).encode()
-                line = (raw[: call.col_offset] + new + raw[call.end_col_offset or 0 :]).decode()
         found.append((outer + line.removeprefix(outer + unit) if line.startswith(outer + unit) else line, number))
     return found

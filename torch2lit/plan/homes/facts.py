@@ -31,6 +31,7 @@ from ..moved import moved_functions
 from ..optimizers import Configured
 from ..own_bars import read_as_loader
 from ..parameters import Argument
+from ..set_in_loop import is_set_in_loop
 from ..state import State
 from .same_test import bound_under_the_same_test
 
@@ -98,8 +99,7 @@ class Facts:
         """What the first number of ``enumerate`` is made of is read where the number is, or where the loop begins."""
         nest, validation = self.draft.nest, self.draft.validation
         counted = [(TRAINING_STEP, nest.batches, nest.inner)] if self.in_batches() else []
-        if validation is not None:
-            counted.append((VALIDATION_STEP, validation.loop, validation.frame))
+        counted += [(VALIDATION_STEP, one.loop, one.frame) for one in (validation.firsts if validation else [])]
         for step, loop, frame in counted:
             if loop is None or loop.index is None or loop.first is None:
                 continue
@@ -119,14 +119,10 @@ class Facts:
                 return True
             if isinstance(node, ast.Subscript | ast.NamedExpr | ast.Await | ast.Yield):
                 return True
-            if isinstance(node, ast.Attribute) and node.attr in self.bound_attributes():
-                return True
+        if is_set_in_loop(self.draft, first):
+            return True
         names = self.variables.names(frame, flow([first]).read)
         return any(names & self.written.get(hook, set()) for hook in LOOP_HOOKS[step])
-
-    def bound_attributes(self) -> set[str]:
-        """The attributes that some line of the file gives a value, whatever the object."""
-        return {n.attr for n in self.draft.source.all(ast.Attribute) if not isinstance(n.ctx, ast.Load)}
 
     def is_loader_too(self, variable: Variable, hook: str) -> bool:
         """Whether the name of a bar is that of the loader, and the hook asks the loader."""
