@@ -4843,11 +4843,11 @@ OF_COUNTERS = (
     ),
     Mutation(
         1,
-        "precision: a condition that changes while the training runs",
+        "precision: a condition that changes between the scaler and the loop",
         "torch2lit/precision_arms/found.py",
         "if not self._is_steady(self.scaler.condition) or not self._is_made_once():",
         "if not self._is_made_once():",
-        _text("mixed-precision-from-the-second-epoch-on"),
+        _text("mixed-precision-by-a-setting-that-changes-before-the-loop"),
     ),
     Mutation(
         1,
