@@ -4978,8 +4978,27 @@ OF_GENERATORS = (
     ),
 )
 
+OF_DEFINITIONS = (
+    Mutation(
+        1,
+        "definitions: a function that counts by nonlocal is handed as it is",
+        "torch2lit/plan/homes/definitions.py",
+        "return not any(declared(f.body, ast.Nonlocal) for f in functions)",
+        "return bool(functions)",
+        _text("function-that-counts-for-main"),
+    ),
+    Mutation(
+        1,
+        "definitions: what a function of main reads may change in the loop",
+        "torch2lit/plan/homes/definitions.py",
+        "if variable is not None and variable in written:",
+        "if variable is None and name in written:",
+        _trains("function-of-main-that-reads-what-an-epoch-sets"),
+    ),
+)
+
 MUTATIONS = (
-    *OF_GENERATORS,
+    *OF_DEFINITIONS, *OF_GENERATORS,
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
