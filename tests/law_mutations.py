@@ -4981,6 +4981,22 @@ OF_GENERATORS = (
 OF_DEFINITIONS = (
     Mutation(
         1,
+        "definitions: a global that another function sets as well",
+        "torch2lit/plan/homes/bound_by_entry.py",
+        "return bool(declaring) and all(draft.source.scope_of(d) is entry for d in declaring)",
+        "return bool(declaring)",
+        _trains("global-that-main-and-a-helper-set"),
+    ),
+    Mutation(
+        1,
+        "definitions: a global that may have no value before the loop",
+        "torch2lit/plan/homes/bound_by_entry.py",
+        "return name in flow(before_loop(draft)).definite",
+        "return name in flow(before_loop(draft)).written",
+        _trains("global-that-main-may-not-have-settled"),
+    ),
+    Mutation(
+        1,
         "definitions: a function that counts by nonlocal is handed as it is",
         "torch2lit/plan/homes/definitions.py",
         "return not any(declared(f.body, ast.Nonlocal) for f in functions)",
