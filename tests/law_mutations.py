@@ -4978,6 +4978,41 @@ OF_GENERATORS = (
     ),
 )
 
+OF_PHASES = (
+    Mutation(
+        1,
+        "phases: gradients that something else looks at",
+        "torch2lit/phase_loops/found.py",
+        "if touched <= {id(node) for node in walk(batches)} and",
+        "if touched and",
+        _trains("phases-before-a-training-that-adds-to-gradients"),
+    ),
+    Mutation(
+        1,
+        "phases: gradients that an evaluation looks at",
+        "torch2lit/phase_loops/text.py",
+        "looks = any(",
+        "looks = False and any(",
+        _trains("phases-whose-gradients-are-read"),
+    ),
+    Mutation(
+        1,
+        "phases: a function that asks for the phase later",
+        "torch2lit/phase_loops/found.py",
+        "if id(node) not in inside and not _is_in_other_loop(roles, node, found):",
+        "if not inside:",
+        _trains("phase-that-a-function-asks-for"),
+    ),
+    Mutation(
+        1,
+        "phases: what a test on the phase decides",
+        "torch2lit/phase_loops/found.py",
+        "return {self.name: Known(phase)}",
+        "return {self.name: Known(self.phases[0])}",
+        _text("phases-of-an-epoch"),
+    ),
+)
+
 OF_DEFINITIONS = (
     Mutation(
         1,
@@ -5014,7 +5049,7 @@ OF_DEFINITIONS = (
 )
 
 MUTATIONS = (
-    *OF_DEFINITIONS, *OF_GENERATORS,
+    *OF_PHASES, *OF_DEFINITIONS, *OF_GENERATORS,
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
