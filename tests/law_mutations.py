@@ -3087,6 +3087,14 @@ OF_TRUTH = (
 OF_CHANGES = (
     Mutation(
         1,
+        "settings: a name that a function binds anew while the loop runs",
+        "torch2lit/plan/set_in_loop.py",
+        "if told & bound_names(draft.source.scope_of(node).body):",
+        "if not told:",
+        _trains("clip-bound-changed-by-a-function", "validation-interval-changed-by-a-nested-function"),
+    ),
+    Mutation(
+        1,
         "data that grow in the loop are asked for their length once",
         "torch2lit/plan/lengths.py",
         "return next((node for node in found if node is not None), None)",
@@ -5045,11 +5053,107 @@ OF_DEFINITIONS = (
         "if variable is not None and variable in written:",
         "if variable is None and name in written:",
         _trains("function-of-main-that-reads-what-an-epoch-sets"),
+OF_EXCEPTIONS = (
+    Mutation(
+        1,
+        "exceptions: one that is raised behind the step and caught around the loop",
+        STEPS,
+        "if takers.take(raised_by(draft.source, (part for part, _frame in parts(item)))):",
+        "if not takers:",
+        _trains("exception-behind-step-that-is-caught", "exit-behind-step-with-finally"),
+    ),
+    Mutation(
+        1,
+        "exceptions: one that a function raises which the statement calls",
+        "torch2lit/recover/raised.py",
+        "more = [f for f in source.functions if f.name in named and id(f) not in seen]",
+        "more = [f for f in source.functions if not named]",
+        _trains("exception-behind-step-that-is-caught"),
+    ),
+    Mutation(
+        1,
+        "exceptions: a handler around the call of the function that trains",
+        "torch2lit/recover/raised.py",
+        "waiting += _calls_of(source, above.name)",
+        "waiting += []",
+        _trains("exception-behind-step-that-is-caught"),
+    ),
+    Mutation(
+        1,
+        "exceptions: what runs in any case behind the loop",
+        "torch2lit/recover/raised.py",
+        "found.everything = found.everything or bool(above.finalbody)",
+        "found.everything = found.everything or False",
+        _trains("exit-behind-step-with-finally"),
+    ),
+    Mutation(
+        1,
+        "exceptions: a handler that takes another one",
+        "torch2lit/recover/raised.py",
+        "return bool(names - {_INTERRUPT, _EXIT})  # one of them may be a base of it",
+        "return True",
+        _text("exception-behind-step-that-ends-all"),
+    ),
+)
+
+OF_OWN_WORDS = (
+    Mutation(
+        1,
+        "own words: a range of the script's own",
+        "torch2lit/recover/loops.py",
+        "return not any(isinstance(bound, ast.Starred) for bound in bounds) and is_meant(made, scope, roles)",
+        "return not any(isinstance(bound, ast.Starred) for bound in bounds)",
+        _trains("range-of-its-own"),
+    ),
+    Mutation(
+        1,
+        "own words: a bar of the script's own",
+        "torch2lit/recover/loops.py",
+        "if not is_meant(base.func, scope, roles):",
+        "if not scope:",
+        _trains("bar-of-its-own-that-skips"),
+    ),
+    Mutation(
+        1,
+        "own words: a zip of the script's own",
+        "torch2lit/recover/loops.py",
+        "unpacked = unpacked and is_meant(base.func, scope, roles)",
+        "unpacked = bool(unpacked)",
+        _trains("zip-of-its-own"),
+    ),
+    Mutation(
+        1,
+        "own words: a bar that gives what it gets is none",
+        "torch2lit/recover/own_words.py",
+        "return isinstance(body, ast.Name) and [body.id] == first",
+        "return False and bool(first)",
+        _text("bar-that-may-not-be-installed"),
+    ),
+)
+
+OF_DELETED_NAMES = (
+    Mutation(
+        4,
+        "deleted names: those that the script no longer has",
+        "torch2lit/plan/deleted_after.py",
+        "known = _still_bound(draft, scope) |",
+        "known = {t.id for d in found for t in d.targets if isinstance(t, ast.Name)} |",
+        _text("names-deleted-behind-the-loop"),
+    ),
+    Mutation(
+        1,
+        "deleted names: those that are written back",
+        "torch2lit/plan/deleted_after.py",
+        "{*state.after, *(name for name, _ in state.written_back)}",
+        "{*state.after}",
+        _text("names-deleted-that-stay"),
     ),
 )
 
 MUTATIONS = (
     *OF_PHASES, *OF_DEFINITIONS, *OF_GENERATORS,
+    *OF_EXCEPTIONS, *OF_OWN_WORDS, *OF_DELETED_NAMES,
+    *OF_GENERATORS,
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,

@@ -12,6 +12,7 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
 from .bound_elsewhere import check_bound_elsewhere
+from .deleted_after import leave_out_lost_names
 from .differs import tell_of_differences
 from .draft import Draft
 from .fully_sharded import configure_model
@@ -80,6 +81,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     tell_of_differences(draft)
     tell_of_precision(draft)
     tell_of_shards(draft)
+    leave_out_lost_names(draft, state)
     _look_for_troubles(draft)
     return draft, configured, state
 
