@@ -3143,7 +3143,57 @@ OF_CHANGES = (
     ),
 )
 
+CARRIED = "torch2lit/made_inside/carried_on.py"
+
 OF_MAKING = (
+    Mutation(
+        1,
+        "a later loop makes an optimizer of which the script keeps a group",
+        CARRIED,
+        "(n.lineno >= last or self._only_steps(n))",
+        "n.lineno",
+        _trains("optimizer-of-a-warm-up-with-a-group-kept", "optimizer-of-a-warm-up-with-a-schedule"),
+    ),
+    Mutation(
+        1,
+        "a later loop makes an optimizer of other layers",
+        CARRIED,
+        "return all(same.after(part, used - {self.name}) for part in passed)",
+        "return bool(same) or bool(used) or bool(passed)",
+        _trains("optimizer-of-a-warm-up-and-a-new-layer"),
+    ),
+    Mutation(
+        1,
+        "a later loop makes an optimizer of a model in another precision",
+        CARRIED,
+        "if any(self._changes_kind(call, last) for call in self.source.calls):",
+        "if not self._changes_kind:",
+        _trains("optimizer-of-a-warm-up-in-another-precision"),
+    ),
+    Mutation(
+        1,
+        "a state is carried on that is not of the kind of the parameters",
+        CARRIED,
+        '"SGD", "Adam", ',
+        '"SGD", "NAdam", "Adam", ',
+        _trains("optimizer-of-a-warm-up-with-a-product"),
+    ),
+    Mutation(
+        1,
+        "a later loop makes an optimizer without the hooks of the first",
+        CARRIED,
+        ' and "_hook(" not in self.source.text',
+        "",
+        _trains("optimizer-of-a-warm-up-with-a-hook"),
+    ),
+    Mutation(
+        1,
+        "a network that takes another layer when it is called keeps its own",
+        "torch2lit/recover/quiet_models.py",
+        "return ast.unparse(value) == ast.unparse(target)",
+        "return bool(value) and bool(target)",
+        _text("network-that-takes-its-layer-of-another"),
+    ),
     Mutation(
         1,
         "an optimizer is made inside a function that a comprehension calls again",
@@ -3657,6 +3707,54 @@ OF_MAKING = (
 )
 
 OF_NAMES = (
+    Mutation(
+        1,
+        "a class in a function is handed what a function beside it sets",
+        "torch2lit/plan/homes/outer.py",
+        "if self.state.inside and not holds and self.draft.roles.rebound_unseen((variable.scope, variable.name)):",
+        "if self.state.inside and not holds and not variable:",
+        _trains("values-beside-a-function-that-sets-them"),
+    ),
+    Mutation(
+        1,
+        "the module is handed a variable of the script that the loop sets",
+        "torch2lit/plan/homes/set_before.py",
+        "if any(node in declaring for node in runs_in_loop(draft)):",
+        "if not draft:",
+        _trains("number-set-by-the-training"),
+    ),
+    Mutation(
+        1,
+        "the module is handed a variable of the script that a kept function sets",
+        "torch2lit/plan/homes/set_before.py",
+        "return all(_is_only_called(draft, function) for function in setting)",
+        "return bool(setting)",
+        _trains("number-set-by-a-hook-of-the-network"),
+    ),
+    Mutation(
+        1,
+        "a variable of the script is taken for a parameter that is given something else",
+        "torch2lit/plan/given_globals.py",
+        "keys.pop() != (key := (source.tree, parameter)):",
+        "(key := (source.tree, parameter)) in keys:",
+        _trains("arguments-read-by-name-beside-others"),
+    ),
+    Mutation(
+        1,
+        "a variable of the script is taken for a parameter that the function binds anew",
+        "torch2lit/plan/given_globals.py",
+        " or parameter in bound_names(entry.scope.body)",
+        "",
+        _trains("arguments-replaced-in-the-training"),
+    ),
+    Mutation(
+        1,
+        "a variable of the script is taken for a parameter though a function sets it",
+        "torch2lit/plan/given_globals.py",
+        "if roles.rebound_unseen(key) or parameter",
+        "if parameter",
+        _trains("arguments-of-the-script-replaced-while-it-trains"),
+    ),
     Mutation(
         1,
         "imports: what a branch of the loop imports, other statements of its hook read",

@@ -16,6 +16,7 @@ from .deleted_after import leave_out_lost_names
 from .differs import tell_of_differences
 from .draft import Draft
 from .fully_sharded import configure_model
+from .given_globals import unite_given_globals
 from .going_on import check_going_on
 from .gradients_afterwards import gradients_used_after
 from .gradients_before import touches_gradients_before
@@ -49,6 +50,7 @@ from .validation_modes import say_modes
 def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     """The draft with the first mechanism that holds, and all that follows from it. Raises Refused when none does."""
     draft = first_mechanism(draft)
+    unite_given_globals(draft)
     start_loaders_early(draft)
     configured = configure(draft)
     _keep_carried_gradients(draft)

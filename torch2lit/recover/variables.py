@@ -110,6 +110,10 @@ class Variables:
                 self._by_frame[entry] = Variable(owner, *key)
         return self.find(self._by_frame[entry])
 
+    def of_script(self, key: Key) -> Variable:
+        """The variable of a scope that is no part of the nest."""
+        return self.find(self._by_key.setdefault(key, Variable(None, *key)))
+
     def is_static(self, key: Key) -> bool:
         """Whether a name only ever stands for an import, a function or a class."""
         if key in self._handed:

@@ -13,6 +13,7 @@ from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import Draft
 from .bound_by_entry import made_by_entry, settled_by_entry
+from .set_before import set_before_training
 from .unbound import argument_of, bound_before_call, bound_on_the_way
 
 _CHANGES = {
@@ -28,8 +29,10 @@ def may_be_handed_in(draft: Draft, variable: Variable) -> bool:
     entry = draft.nest.entry.scope
     if made_by_entry(draft, variable) is not None or settled_by_entry(draft, variable):
         return True
-    if draft.roles.key(entry, variable.name) != key or draft.roles.rebound_unseen(key):
+    if draft.roles.key(entry, variable.name) != key:
         return False
+    if draft.roles.rebound_unseen(key):
+        return set_before_training(draft, variable) and variable.name in bound_before_call(draft)
     if is_constant(draft, variable) or _is_named_logger(draft, variable):
         return False
     if isinstance(entry, ast.Module):
