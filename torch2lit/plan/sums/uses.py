@@ -48,6 +48,7 @@ class Uses:
                         Use(ast.Name(bound, ast.Store()), item.frame, item, hook, place)
                     )
         self.gone = gone
+        self.all = [u for found in self._of.values() for u in found]
 
     def of(self, variable: Variable) -> list[Use]:
         """Its uses, in the order of the hooks."""
