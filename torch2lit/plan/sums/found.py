@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from ...feature import KeptSum, Sum
 from ...program import Mechanism
 from ...recover.items import Item
+from ...recover.state_names import is_attribute
 from ..draft import (
     BATCH_END,
     BATCH_START,
@@ -59,7 +60,7 @@ class _Started:
 
 def find_sums(draft: Draft) -> tuple[list[Sum], list[KeptSum]]:
     """The sums that Lightning may keep, and those that it may not."""
-    if draft.mechanism not in (Mechanism.AUTOMATIC, Mechanism.MANUAL) or draft.source.view is not None:
+    if draft.mechanism not in (Mechanism.AUTOMATIC, Mechanism.MANUAL) or draft.module_that_trains:
         return [], []
     if draft.nest.epochs is None or draft.nest.batches is None or "torch" not in draft.roles.origins.values():
         return [], []
@@ -102,7 +103,7 @@ class _Search:
                 for name, value in pairs(item.node):
                     meter = meter_of(self.draft.roles, value)
                     variable = self.draft.variables.of(item.frame, name.id)
-                    if variable is None or (meter is None and not is_zero(value)):
+                    if variable is None or is_attribute(name.id) or (meter is None and not is_zero(value)):
                         continue
                     uses = [u for u in self.uses.of(variable) if u.item is not item]
                     if uses and (meter or any(adds_to(self.draft.source.statement_of(u.name), u.name) for u in uses)):
