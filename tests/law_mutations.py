@@ -45,6 +45,7 @@ EFFECTS = "torch2lit/recover/effects.py"
 AVERAGES = "torch2lit/averages/found.py"
 AVERAGE_USES = "torch2lit/averages/uses.py"
 SUMS = "torch2lit/plan/sums/found.py"
+RUNNING_SUMS = "torch2lit/plan/sums/running.py"
 RATES_FOUND = "torch2lit/schedules/found.py"
 STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
@@ -4839,6 +4840,46 @@ OF_SUMS = (
         "if total and weights and _is_quotient(what, total, weights):",
         "if total and weights:",
         _text("meter-that-forgets"),
+    ),
+    Mutation(
+        1,
+        "sums: a whole number that a metric object tells as a float",
+        RUNNING_SUMS,
+        "if whole and not all_whole:",
+        "if False:",
+        _text("whole-number-or-not-told-while-batches-run"),
+    ),
+    Mutation(
+        1,
+        "sums: a tensor that later batches go on adding to",
+        RUNNING_SUMS,
+        "if any(u.hook in _STEPS or ",
+        "if any(",
+        _text("count-of-tensors-told-while-batches-run"),
+    ),
+    Mutation(
+        1,
+        "sums: more of a meter than its mean",
+        RUNNING_SUMS,
+        " or parent.attr != meter.mean",
+        "",
+        _text("meter-whose-last-value-is-told"),
+    ),
+    Mutation(
+        1,
+        "sums: a meter that is told before it has been given anything",
+        RUNNING_SUMS,
+        "if not fed or use.place < fed[0].place:",
+        "if not self.uses:",
+        _text("meter-told-before-its-first-batch"),
+    ),
+    Mutation(
+        1,
+        "sums: a sum that a batch multiplies",
+        RUNNING_SUMS,
+        "case ast.AugAssign(target=target, op=ast.Add(), value=value) if target is name:",
+        "case ast.AugAssign(target=target, op=ast.Add() | ast.Mult(), value=value) if target is name:",
+        _text("sum-that-a-batch-halves"),
     ),
     Mutation(
         1,

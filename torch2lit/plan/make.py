@@ -40,6 +40,7 @@ from .sharded import check_sharded, tell_of_shards
 from .state import State
 from .steps import optimizer_names, reads_gradients, reads_gradients_at
 from .stop_iterations import place_errors
+from .sums.metric_objects import keep_in_metrics
 from .surviving_gradients import gradients_may_survive
 from .touched_gradients import touches
 from .train_mode import leave_train_mode_to_lightning
@@ -69,6 +70,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     if not all(can_be_asked(draft, state, second) for second in draft.seconds):
         draft.seconds = []
         state = settle(draft, configured)
+    keep_in_metrics(draft, state)
     say_modes(draft, state)
     check_going_on(draft, configured, state)
     check_bound_elsewhere(draft, state, configured.optimizers)

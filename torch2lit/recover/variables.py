@@ -62,6 +62,7 @@ class Variables:
         self._by_frame: dict[tuple[int, str], Variable] = {}
         self._by_key: dict[Key, Variable] = {}
         self._same: dict[Variable, Variable] = {}
+        self._joined: list[tuple[Variable, ast.Name, Frame]] = []
         self.gone: Container[ast.AST] = ()
         """Statements that leave the program: what they read and write does not count."""
         self.anew: Container[ast.AST] = ()
@@ -85,10 +86,15 @@ class Variables:
         if one is not other:
             self._same[one] = other
 
+    def joined(self, variable: Variable) -> list[tuple[ast.Name, Frame]]:
+        """Where a call hands a variable over as a result, and nothing but its name is left of the statement: both names, each with its frame."""
+        return [(name, frame) for one, name, frame in self._joined if self.find(one) is variable]
+
     def fork(self) -> Variables:
         """The same variables, of which others may be united from now on."""
         other = copy.copy(self)
         other._same, other._rebound, other._sequences = dict(self._same), {}, {}
+        other._joined = [*self._joined]
         return other
 
     def of(self, frame: Frame, name: str) -> Variable | None:
@@ -190,6 +196,9 @@ class Variables:
             pairs.append((value, target))
         for value, target in pairs:
             self.unite(value, target)
+        for part, frame in ((node.targets[0], item.frame), (item.value, item.callee)):
+            names = [n for n in ast.walk(part) if isinstance(n, ast.Name)] if part is not None else []
+            self._joined += [(v, n, frame) for n in names if (v := self.of(frame, n.id)) is not None]
         return True
 
     def _only_reads(self, node: ast.AST, scope: Scope) -> bool:
