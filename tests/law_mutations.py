@@ -4514,11 +4514,19 @@ OF_LIMITED = (
     ),
     Mutation(
         1,
-        "a draw of the epoch behind its switch to eval mode goes to the batches, and the switch with it",
+        "what an epoch draws in eval mode goes to the batches, and leaves the switch where it is",
         "torch2lit/plan/drawn_before.py",
-        "if any(mode_calls(draft, item) for item in leading):",
+        "if _pass_switches(draft, early[first:], switches):",
+        "if True:",
+        _trains("evaluation-in-the-epoch-that-draws-by-the-mode"),
+    ),
+    Mutation(
+        1,
+        "what an epoch draws in eval mode goes to the batches, and the switch with it",
+        "torch2lit/plan/drawn_before.py",
+        "if any(item in found.leading for item in switches):",
         "if False:",
-        _trains("evaluation-in-the-epoch-with-a-draw-in-eval-mode-before"),
+        _text("evaluation-in-the-epoch-that-draws-by-the-mode"),
     ),
     Mutation(
         1,
@@ -4556,8 +4564,8 @@ OF_LIMITED = (
         1,
         "a draw behind the switch to eval mode goes to the batches, and the switch with it",
         "torch2lit/plan/drawn_before.py",
-        "any(mode_calls(draft, item) for item in early if item in found.before)",
-        "False",
+        "    if not switches:\n",
+        "    if True:\n",
         _text("evaluation-with-a-draw-in-eval-mode-before"),
     ),
     Mutation(
