@@ -17,6 +17,7 @@ from ..recover.phases import Validation
 from .draft import Draft
 from .mode_in_loop import items_path
 from .modes import mode_calls, only_mode_call
+from .steps import controls
 from .train_data import is_still_loader
 from .validation_epochs import runs_last_batch
 
@@ -52,6 +53,16 @@ def _pass_switches(draft: Draft, items: list[Item], switches: list[Item]) -> boo
     models = [model for item in switches for model, _ in mode_calls(draft, item)]
     paths = [items_path(draft, moved, model) for model in models]
     return not any(path.shows or path.switches for path in paths)
+
+
+def told_before(draft: Draft, found: Validation) -> list[Item]:
+    """What stands between the last batch and the evaluation, where all of it may run behind that batch: it tells what it has found."""
+    for item in found.leading:
+        effects = draft.effects_of(item)
+        acts = effects.model or effects.mode or effects.gradients or effects.optimizer or effects.rng
+        if acts or (item.kind == "statement" and controls(item.node)):
+            return []
+    return [*found.leading] if runs_last_batch(draft) else []
 
 
 def is_its_bar(found: Validation, item: Item) -> bool:
