@@ -5248,6 +5248,9 @@ OF_DEFINITIONS = (
         "if variable is not None and variable in written:",
         "if variable is None and name in written:",
         _trains("function-of-main-that-reads-what-an-epoch-sets"),
+    ),
+)
+
 OF_EXCEPTIONS = (
     Mutation(
         1,
