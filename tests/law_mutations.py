@@ -3144,49 +3144,8 @@ OF_CHANGES = (
     ),
 )
 
-CARRIED = "torch2lit/made_inside/carried_on.py"
 
 OF_MAKING = (
-    Mutation(
-        1,
-        "a later loop makes an optimizer of which the script keeps a group",
-        CARRIED,
-        "(n.lineno >= last or self._only_steps(n))",
-        "n.lineno",
-        _trains("optimizer-of-a-warm-up-with-a-group-kept", "optimizer-of-a-warm-up-with-a-schedule"),
-    ),
-    Mutation(
-        1,
-        "a later loop makes an optimizer of other layers",
-        CARRIED,
-        "return all(same.after(part, used - {self.name}) for part in passed)",
-        "return bool(same) or bool(used) or bool(passed)",
-        _trains("optimizer-of-a-warm-up-and-a-new-layer"),
-    ),
-    Mutation(
-        1,
-        "a later loop makes an optimizer of a model in another precision",
-        CARRIED,
-        "if any(self._changes_kind(call, last) for call in self.source.calls):",
-        "if not self._changes_kind:",
-        _trains("optimizer-of-a-warm-up-in-another-precision"),
-    ),
-    Mutation(
-        1,
-        "a state is carried on that is not of the kind of the parameters",
-        CARRIED,
-        '"SGD", "Adam", ',
-        '"SGD", "NAdam", "Adam", ',
-        _trains("optimizer-of-a-warm-up-with-a-product"),
-    ),
-    Mutation(
-        1,
-        "a later loop makes an optimizer without the hooks of the first",
-        CARRIED,
-        ' and "_hook(" not in self.source.text',
-        "",
-        _trains("optimizer-of-a-warm-up-with-a-hook"),
-    ),
     Mutation(
         1,
         "a network that takes another layer when it is called keeps its own",

@@ -12,7 +12,6 @@ from .program import Conversion, Mechanism, Outcome
 from .views.averaged import AveragedView
 from .views.batch_list import BatchListView
 from .views.batch_source import BatchSourceView
-from .views.carried_on import CarriedOnView
 from .views.counted import CountedView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
@@ -40,7 +39,6 @@ VIEWS: tuple[View, ...] = (
     AveragedView(),
     HandedOverView(),
     MadeInsideView(),
-    CarriedOnView(),
     ScheduledView(),
     MadeOnCallView(),
     MethodsView(),
