@@ -4785,6 +4785,25 @@ OF_SUMS = (
     ),
 )
 
+OF_KEPT_STOPPING = (
+    Mutation(
+        2,
+        "stopping: a reason for an equal value is told of a strict test",
+        "torch2lit/stopping_kept.py",
+        "if strict != (reset.statement in better.body):",
+        "if strict == (reset.statement in better.body):",
+        _text("patience-that-an-equal-value-starts-again"),
+    ),
+    Mutation(
+        2,
+        "stopping: what stands behind the break is not told",
+        "torch2lit/stopping_kept.py",
+        "if not stop.last:",
+        "if not stop.within:",
+        _text("patience-with-work-behind-that-is-told"),
+    ),
+)
+
 OF_PLATEAUS = (
     Mutation(
         1,
