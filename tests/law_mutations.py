@@ -4906,6 +4906,25 @@ OF_SUMS = (
     ),
 )
 
+OF_KEPT_STOPPING = (
+    Mutation(
+        2,
+        "stopping: a reason for an equal value is told of a strict test",
+        "torch2lit/stopping_kept.py",
+        "if strict != (reset.statement in better.body):",
+        "if strict == (reset.statement in better.body):",
+        _text("patience-that-an-equal-value-starts-again"),
+    ),
+    Mutation(
+        2,
+        "stopping: what stands behind the break is not told",
+        "torch2lit/stopping_kept.py",
+        "if not stop.last:",
+        "if not stop.within:",
+        _text("patience-with-work-behind-that-is-told"),
+    ),
+)
+
 OF_PLATEAUS = (
     Mutation(
         1,
@@ -5313,5 +5332,5 @@ MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_PLATEAUS, *OF_COUNTERS,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS,
 )  # fmt: skip

@@ -25,7 +25,7 @@ STOREYS = (
         "installed",
         "lightning_values",
     ),
-    ("best_value", "open_runs", "plain_options"),
+    ("best_value", "open_runs", "plain_options", "stopping_kept"),
     ("files", "codemods"),
     ("deep_stack",),
     ("recover",),
