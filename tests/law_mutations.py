@@ -4580,6 +4580,22 @@ OF_LIMITED = (
     ),
     Mutation(
         1,
+        "what decides about an evaluation is set by a function that a function of the loop calls",
+        "torch2lit/plan/homes/same_test.py",
+        "c is not None and _runs_outside(draft, c, (*callers, function)) for c in calls",
+        "c is not None for c in calls",
+        _trains("evaluation-by-a-rank-that-the-loop-hands-over"),
+    ),
+    Mutation(
+        1,
+        "what decides about an evaluation is set by a function that is handed to a hook",
+        "torch2lit/plan/homes/same_test.py",
+        "isinstance(c, ast.Call) and c.func is n for n, c",
+        "bool(n and c) for n, c",
+        _text("evaluation-by-a-rank-that-a-hook-sets"),
+    ),
+    Mutation(
+        1,
         "two functions of one name are one, though the second does otherwise",
         "torch2lit/recover/syntax.py",
         "len({ast.dump(f) for f in functions}) == 1",
