@@ -21,6 +21,7 @@ from .views.made_inside import MadeInsideView
 from .views.made_on_call import MadeOnCallView
 from .views.methods import MethodsView
 from .views.modern import ModernView
+from .views.nested_tests import NestedTestsView
 from .views.precision_arms import PrecisionArmsView
 from .views.resumed import ResumedView
 from .views.scheduled import ScheduledView
@@ -43,6 +44,7 @@ VIEWS: tuple[View, ...] = (
     WrapperView(),
     CountedView(),
     BatchListView(),
+    NestedTestsView(),
     FullBatchView(),
     BatchSourceView(),
 )
