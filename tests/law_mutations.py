@@ -925,7 +925,7 @@ SAME_TRAINING = (
         "torch2lit/plan/validation_epochs.py",
         "    if found.leading and not runs_last_batch(draft):",
         "    if False:",
-        _text("validation-every-k-epochs-after-a-print-and-a-skipped-batch"),
+        _text("validation-every-k-epochs-after-a-print-and-a-last-step"),
     ),
     Mutation(
         1,
@@ -4688,7 +4688,7 @@ OF_LIMITED = (
         "torch2lit/plan/drawn_before.py",
         "or not runs_last_batch(draft) ",
         "",
-        _text("loader-counted-by-a-list-after-batches-left-out"),
+        _text("loader-counted-by-a-list-after-a-last-step"),
     ),
     Mutation(
         1,

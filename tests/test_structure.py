@@ -40,6 +40,7 @@ STOREYS = (
         "full_batch",
         "command_line",
         "batch_list",
+        "nested_tests",
         "batch_source",
         "generator_loops",
         "phase_loops",
