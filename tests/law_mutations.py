@@ -3180,6 +3180,14 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "what gets an item in a network's forward pass is taken for a graph",
+        "torch2lit/recover/quiet_models.py",
+        ' and "dgl" in roles.origins.values()',
+        "",
+        _trains("network-that-keeps-a-layer-in-its-data"),
+    ),
+    Mutation(
+        1,
         "a network that takes another layer when it is called keeps its own",
         "torch2lit/recover/quiet_models.py",
         "return ast.unparse(value) == ast.unparse(target)",
