@@ -3172,14 +3172,6 @@ OF_MAKING = (
     ),
     Mutation(
         1,
-        "a later loop makes an optimizer without the hooks of the first",
-        CARRIED,
-        ' and "_hook(" not in self.source.text',
-        "",
-        _trains("optimizer-of-a-warm-up-with-a-hook"),
-    ),
-    Mutation(
-        1,
         "what gets an item in a network's forward pass is taken for a graph",
         "torch2lit/recover/quiet_models.py",
         ' and "dgl" in roles.origins.values()',

@@ -96,7 +96,7 @@ class _Search:
             return False
         if not isinstance(value, ast.Call) or self.roles.full_name(value.func) not in _KNOWN:
             return False
-        return makes_no_more(self.roles, value) and "_hook(" not in self.source.text
+        return makes_no_more(self.roles, value)
 
     def _is_on_the_way(self, loop: Loop) -> bool:
         """Whether a loop stands behind the making, in its block or in what stands there and repeats nothing."""
