@@ -5310,7 +5310,7 @@ OF_OWN_WORDS = (
         "own words: a zip of the script's own",
         "torch2lit/recover/loops.py",
         "taken = taken and is_meant(base.func, scope, roles)",
-        "unpacked = bool(unpacked)",
+        "taken = bool(taken)",
         _trains("zip-of-its-own"),
     ),
     Mutation(
