@@ -5178,6 +5178,22 @@ OF_GENERATORS = (
 OF_PHASES = (
     Mutation(
         1,
+        "phases: a loader that is made anew stands for a name of the loop",
+        "torch2lit/phase_loops/turns.py",
+        "return len(stores) == 1 and not any(roles.source.scope_of(a) is key[0] for a in around)",
+        "return bool(stores) or bool(around)",
+        _trains("phases-whose-loader-is-made-anew"),
+    ),
+    Mutation(
+        1,
+        "phases: a dictionary that something changes is what it was made as",
+        "torch2lit/phase_loops/turns.py",
+        "return bindings[0].value if all(_only_looks(roles, node) for node in roles.mentions(key)) else None",
+        "return bindings[0].value if bindings else None",
+        _trains("phases-of-a-dictionary-that-grows"),
+    ),
+    Mutation(
+        1,
         "phases: gradients that something else looks at",
         "torch2lit/phase_loops/found.py",
         "if touched <= {id(node) for node in walk(batches)} and",
@@ -5196,7 +5212,7 @@ OF_PHASES = (
         1,
         "phases: a function that asks for the phase later",
         "torch2lit/phase_loops/found.py",
-        "if id(node) not in inside and not _is_in_other_loop(roles, node, found):",
+        "if id(node) not in inside and not _is_in_other_loop(roles, node, loop):",
         "if not inside:",
         _trains("phase-that-a-function-asks-for"),
     ),
@@ -5204,8 +5220,8 @@ OF_PHASES = (
         1,
         "phases: what a test on the phase decides",
         "torch2lit/phase_loops/found.py",
-        "return {self.name: Known(phase)}",
-        "return {self.name: Known(self.phases[0])}",
+        "return self.phases.turns[self.index]",
+        "return self.phases.turns[0]",
         _text("phases-of-an-epoch"),
     ),
 )

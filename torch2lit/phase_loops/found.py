@@ -18,6 +18,7 @@ from ..recover.known import Known, known
 from ..recover.roles import Role, Roles
 from ..recover.switches import Switches
 from ..recover.syntax import dotted, walk, walk_scope
+from .turns import Names, stays, turns_of
 
 _INNER = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 _ASKS_FOR_NAMES = frozenset({"locals", "vars", "eval", "exec", "globals"})
@@ -25,30 +26,26 @@ _ASKS_FOR_NAMES = frozenset({"locals", "vars", "eval", "exec", "globals"})
 
 @dataclass(frozen=True)
 class PhaseLoop:
-    """A loop, the name of the phase, and the phases in their order."""
+    """A loop, and what its names stand for in each of its turns."""
 
     loop: ast.For
-    name: str
-    phases: tuple[str | bool | int, ...]
-    written: tuple[str, ...]
-    """The phases as the script writes them."""
+    turns: tuple[Names, ...]
     switches: Switches
 
-    def facts(self, phase: str | bool | int) -> dict[str, Known]:
-        """What is known in the turn for a phase."""
-        return {self.name: Known(phase)}
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that the loop binds."""
+        return frozenset(self.turns[0])
 
 
 def find_phase_loop(roles: Roles, others: Callable[[], str]) -> PhaseLoop | None:
     """The first loop over phases of which one trains; None when there is none."""
     switches = Switches(roles.source, roles, others)
     for loop in roles.source.all(ast.For):
-        phases = _phases(roles, loop)
-        if phases and isinstance(loop.target, ast.Name):
-            written = tuple(roles.source.segment(one) for one in phases)
-            found = PhaseLoop(loop, loop.target.id, tuple(phases.values()), written, switches)
+        if turns := turns_of(roles, loop):
+            found = PhaseLoop(loop, turns, switches)
             left = loop.orelse or any(isinstance(one, ast.Break) for one in own_leaves(loop.body))
-            if not left and _says_alone(roles, found) and _is_an_epoch(found):
+            if not left and all(_says_alone(roles, loop, name) for name in found.names) and _is_an_epoch(found):
                 return found
     return None
 
@@ -58,15 +55,30 @@ class Turn:
     """What is known of one turn of a loop over phases, for the text of its statements."""
 
     phases: PhaseLoop
-    phase: str | bool | int
+    index: int
     trains: bool
     dropped: frozenset[int]
     """The lines of statements that do nothing in this turn."""
 
     @property
+    def meant(self) -> Names:
+        """What the names of the loop stand for."""
+        return self.phases.turns[self.index]
+
+    @property
     def facts(self) -> Mapping[str, Known]:
-        """What stands for the phase."""
-        return self.phases.facts(self.phase)
+        """The names that stand for a constant."""
+        return {name: one.known for name, one in self.meant.items() if one.known is not None}
+
+    def is_alias(self, name: str, value: str) -> bool:
+        """Whether a name is one that only the loop asks for, and the variable that it gets stays what it is."""
+        roles, loop = self.phases.switches.roles, self.phases.loop
+        scope = roles.source.scope_of(loop)
+        key, inside = roles.key(scope, name), set(walk(loop))
+        if key is None or key[0] is not scope or roles.rebound_unseen(key) or name in self.phases.names:
+            return False
+        own = all(node in inside for node in roles.mentions(key))
+        return own and stays(roles, ast.Name(value, ast.Load()), scope)
 
     @functools.cached_property
     def needless(self) -> frozenset[int]:
@@ -136,70 +148,45 @@ def _other_files_may_look(found: PhaseLoop, others: Callable[[], str]) -> bool:
     return scope.name in text and ("backward" in text or ".grad" in text)
 
 
-def _phases(roles: Roles, loop: ast.For) -> dict[ast.expr, str | bool | int]:
-    looped = loop.iter
-    if isinstance(looped, ast.Name):
-        key = roles.key(roles.source.scope_of(loop), looped.id)
-        bindings = roles.bindings(key) if key is not None else []
-        if key is None or len(bindings) != 1 or bindings[0].index is not None or roles.rebound_unseen(key):
-            return {}
-        if any(not _only_looks(roles, node) for node in roles.mentions(key)):
-            return {}
-        looped = bindings[0].value
-    if not isinstance(looped, ast.List | ast.Tuple) or len(looped.elts) < 2:
-        return {}
-    plain: dict[ast.expr, str | bool | int] = {}
-    for one in looped.elts:
-        if isinstance(one, ast.Constant) and isinstance(one.value, str | bool | int):
-            plain[one] = one.value
-    return plain if len(set(plain.values())) == len(looped.elts) else {}
-
-
-def _only_looks(roles: Roles, node: ast.Name) -> bool:
-    """Whether a mention of a list leaves it as it is: it binds it, runs over it or asks for a part or its length."""
-    match roles.source.parents.get(node):
-        case ast.Assign(targets=[target]) if target is node:
-            return True
-        case ast.For(iter=looped) | ast.comprehension(iter=looped) if looped is node:
-            return True
-        case ast.Call(func=ast.Name(id="len")):
-            return True
-        case ast.Compare():
-            return True
-    return False
-
-
-def _says_alone(roles: Roles, found: PhaseLoop) -> bool:
+def _says_alone(roles: Roles, loop: ast.For, name: str) -> bool:
     """Whether the name stands for the phase in the loop and is asked for nowhere else."""
-    source, loop = roles.source, found.loop
+    source = roles.source
     scope = source.scope_of(loop)
     if any(dotted(call.func) in _ASKS_FOR_NAMES for call in source.calls):
         return False
-    inside = {id(node) for node in walk_scope(loop.body)}
+    inside, targets = {id(node) for node in walk_scope(loop.body)}, set(walk(loop.target))
     for node in source.all(ast.Name):
-        if node.id != found.name or node is loop.target:
+        if node.id != name or node in targets:
             continue
         key = roles.key(source.scope_of(node), node.id)
         if key is None or key[0] is not scope:
             continue
         if isinstance(node.ctx, ast.Load):
-            if id(node) not in inside and not _is_in_other_loop(roles, node, found):
+            if id(node) not in inside and not _is_in_other_loop(roles, node, loop):
                 return False
-        elif id(node) in inside or not isinstance(source.parents.get(node), ast.For | ast.comprehension):
+        elif id(node) in inside or not _is_target(roles, node):
             return False
-    declared = {name for d in source.all(ast.Global) for name in d.names}
-    return found.name not in declared | {name for d in source.all(ast.Nonlocal) for name in d.names}
+    declared = {one for d in source.all(ast.Global) for one in d.names}
+    return name not in declared | {one for d in source.all(ast.Nonlocal) for one in d.names}
 
 
-def _is_in_other_loop(roles: Roles, node: ast.Name, found: PhaseLoop) -> bool:
+def _is_target(roles: Roles, node: ast.Name) -> bool:
+    """Whether a loop or a comprehension binds the name here."""
+    above = roles.source.parents.get(node)
+    return isinstance(
+        roles.source.parents.get(above) if isinstance(above, ast.Tuple) else above, ast.For | ast.comprehension
+    )
+
+
+def _is_in_other_loop(roles: Roles, node: ast.Name, loop: ast.For) -> bool:
     """Whether the name is read in another loop or comprehension, which binds it itself."""
     for above in roles.source.ancestors(node):
-        if isinstance(above, ast.For) and above is not found.loop and found.name in _targets(above.target):
+        if isinstance(above, ast.For) and above is not loop and node.id in _targets(above.target):
             return not any(n is node for n in walk(above.iter)) and all(
                 n is not node for s in above.orelse for n in walk(s)
             )
         if isinstance(above, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-            if any(found.name in _targets(part.target) for part in above.generators):
+            if any(node.id in _targets(part.target) for part in above.generators):
                 return True
     return False
 
@@ -229,7 +216,7 @@ def _is_an_epoch(found: PhaseLoop) -> bool:
     scope = source.scope_of(loop)
     if not any(isinstance(a, ast.For | ast.While) and source.scope_of(a) is scope for a in source.ancestors(loop)):
         return False
-    asks = any(isinstance(n, ast.Name) and n.id == found.name for n in walk_scope(loop.body))
+    asks = any(isinstance(n, ast.Name) and n.id in found.names for n in walk_scope(loop.body))
     return asks and (
         trains(loop) or any(_is_told(found, call) for call in source.calls if loop in source.ancestors(call))
     )
@@ -244,5 +231,7 @@ def _is_told(found: PhaseLoop, call: ast.Call) -> bool:
     given = [*call.args, *(k.value for k in call.keywords)]
     function = found.switches.by_name.get(dotted(call.func).rpartition(".")[2])
     return (
-        function is not None and any(isinstance(g, ast.Name) and g.id == found.name for g in given) and trains(function)
+        function is not None
+        and any(isinstance(g, ast.Name) and g.id in found.names for g in given)
+        and trains(function)
     )

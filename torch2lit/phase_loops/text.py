@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import libcst as cst
 
@@ -13,8 +13,11 @@ from ..recover.effects import touches_gradients
 from ..recover.roles import Roles
 from ..recover.syntax import Source, source_of, walk
 from ..switches.fold import Folder, Reads, expression
+from ..switches.special import Writer
 from .found import PhaseLoop, Turn, clearings, own_leaves, switched_to, trains
+from .turns import Meant
 
+_NOTHING = cst.Module([])
 _FIELD = re.compile(r"\{\{|\}\}|\{[^{}]*\}")
 """A field of `str.format`, or a brace that is written twice."""
 
@@ -25,16 +28,16 @@ def apart(roles: Roles, found: PhaseLoop, others: Callable[[], str]) -> tuple[st
     Lines are counted from 1; of a new statement the first line is told.
     """
     source = roles.source
-    copies = [_copy(source, Turn(found, phase, True, frozenset())) for phase in found.phases]
+    copies = [_copy(source, Turn(found, index, True, frozenset())) for index in range(len(found.turns))]
     training = [trains(_tree(text)) for text, _lines in copies]
     if training.count(True) > 1 or (trains(found.loop) and True not in training):
         return None
     quiet = clearings(found, others) if True in training else frozenset()
-    for index, phase in enumerate(found.phases):
+    for index in range(len(found.turns)):
         if not training[index]:
-            cleared = _copy(source, Turn(found, phase, False, quiet))
+            cleared = _copy(source, Turn(found, index, False, quiet))
             looks = any(touches_gradients(node) for node in walk(_tree(cleared[0])))
-            copies[index] = _copy(source, Turn(found, phase, False, frozenset())) if looks else cleared
+            copies[index] = _copy(source, Turn(found, index, False, frozenset())) if looks else cleared
     left = [index for index, (text, _lines) in enumerate(copies) if own_leaves(_tree(text).body)]
     if left and (left != [len(copies) - 1] or not _ends_a_turn(source, found.loop)):
         return None
@@ -84,10 +87,10 @@ def _copy(source: Source, turn: Turn) -> tuple[str, dict[int, int]]:
     folder = _TurnFolder(turn, {id(t.node): statement.lineno for statement, t in source.twins.items()})
     body = node.body.visit(folder)
     assert isinstance(body, cst.IndentedBlock)
-    first = turn.phase == turn.phases.phases[0]
+    first = turn.index == 0
     header = [cst.EmptyLine(comment=comment)] if first and (comment := _comment(node.body)) is not None else []
     above = [*(node.leading_lines if first else []), *header]
-    statements = [s for s in body.body if isinstance(s, cst.BaseStatement)]
+    statements = _without_aliases(turn, folder, [s for s in body.body if isinstance(s, cst.BaseStatement)])
     statements[0] = folder.with_lines_above(statements[0], above)
     tail = [line for line in body.footer if line.comment]
     module = source.module.visit(_Replacer(node, statements))
@@ -109,6 +112,30 @@ def _copy(source: Source, turn: Turn) -> tuple[str, dict[int, int]]:
     return (text if text.endswith("\n") else text + "\n") + comments, origins
 
 
+def _without_aliases(turn: Turn, folder: _TurnFolder, statements: list[cst.BaseStatement]) -> list[cst.BaseStatement]:
+    """The statements without names for what stays, such as ``loader = train_loader``, which only the turn asks for."""
+    found: dict[str, cst.BaseExpression] = {}
+    kept: list[cst.BaseStatement] = []
+    for statement in statements:
+        match statement:
+            case cst.SimpleStatementLine(
+                body=[cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=name))], value=cst.Name() as value)]
+            ) if turn.is_alias(name, value.value) and not found.get(name):
+                found[name] = value
+                continue
+        kept.append(statement)
+    if not found or not kept or any(_binds(kept, name) for name in found):
+        return statements
+    writer = Writer(folder, found)
+    written = [statement.visit(writer) for statement in kept]
+    return [statement for statement in written if isinstance(statement, cst.BaseStatement)]
+
+
+def _binds(statements: list[cst.BaseStatement], name: str) -> bool:
+    tree = ast.parse("".join(_NOTHING.code_for_node(one) for one in statements))
+    return any(isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load) for n in walk(tree))
+
+
 def _comment(block: cst.BaseSuite) -> cst.Comment | None:
     return block.header.comment if isinstance(block, cst.IndentedBlock) else None
 
@@ -119,8 +146,7 @@ class _TurnFolder(Folder):
     def __init__(self, turn: Turn, lines: dict[int, int]) -> None:
         super().__init__(turn, lines)
         self.turn = turn
-        self.name = turn.phases.name
-        self.written = turn.phases.written[turn.phases.phases.index(turn.phase)]
+        self.written = {name: meant.text for name, meant in turn.meant.items()}
 
     def _decided(
         self, old: cst.CSTNode, new: cst.BaseStatement
@@ -139,7 +165,8 @@ class _TurnFolder(Folder):
         return updated_node
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
-        return cst.parse_expression(self.written) if original_node.value == self.name else updated_node
+        written = self.written.get(original_node.value)
+        return updated_node if written is None else cst.parse_expression(written)
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         """``"{} loss {:.4f}".format(phase, loss)``: a phase becomes part of the text."""
@@ -150,45 +177,51 @@ class _TurnFolder(Folder):
 
     def _formatted(self, old: cst.Call, new: cst.Call, text: cst.SimpleString) -> cst.Call:
         plain = all(arg.keyword is None and not arg.star for arg in old.args)
-        places = [
-            n for n, arg in enumerate(old.args) if isinstance(arg.value, cst.Name) and arg.value.value == self.name
-        ]
+        places = [n for n, arg in enumerate(old.args) if self._word(arg.value)]
         fields = [m for m in _FIELD.finditer(text.value) if m.group() not in ("{{", "}}")]
         if not plain or not places or len(places) == len(old.args) or len(fields) != len(old.args):
             return new
-        if any(m.group()[1:2] not in ("}", ":", "!") for m in fields) or not isinstance(self.turn.phase, str):
-            return new
-        if not self.turn.phase.isidentifier() or any(fields[n].group() != "{}" for n in places):
+        if any(m.group()[1:2] not in ("}", ":", "!") for m in fields) or any(fields[n].group() != "{}" for n in places):
             return new
         value = text.value
         for n in reversed(places):
-            value = value[: fields[n].start()] + self.turn.phase + value[fields[n].end() :]
+            value = value[: fields[n].start()] + self._word(old.args[n].value) + value[fields[n].end() :]
         assert isinstance(new.func, cst.Attribute)
         args = [arg for n, arg in enumerate(new.args) if n not in places]
         args[-1] = args[-1].with_changes(comma=new.args[-1].comma)
         return new.with_changes(func=new.func.with_changes(value=text.with_changes(value=value)), args=args)
+
+    def _word(self, node: cst.BaseExpression) -> str:
+        """The word that a name stands for, "" for anything else."""
+        known = self.turn.facts.get(node.value) if isinstance(node, cst.Name) else None
+        return known.value if known is not None and isinstance(known.value, str) and known.value.isidentifier() else ""
 
     def leave_FormattedString(
         self, original_node: cst.FormattedString, updated_node: cst.FormattedString
     ) -> cst.FormattedString:
         """A phase becomes part of the text; where more is asked of it, it stands there in other quotes than the text's."""
         shown = super().leave_FormattedString(original_node, updated_node)
-        written = repr(self.turn.phase) if '"' in shown.start else f'"{self.turn.phase}"'
-        if not isinstance(self.turn.phase, str) or len(shown.quote) == 3:
-            written = self.written
-        parts = [p.visit(_Named(self.name, written)) for p in shown.parts]
-        return shown.with_changes(parts=parts)
+        written = {n: _in_quotes(meant, shown.quote) for n, meant in self.turn.meant.items()}
+        return shown.with_changes(parts=[p.visit(_Named(written)) for p in shown.parts])
+
+
+def _in_quotes(meant: Meant, quote: str) -> str:
+    """The text of a value in an f-string, which may not hold the f-string's own quotes."""
+    if len(quote) == 3:
+        return meant.text
+    return meant.text.replace(quote, "'" if quote == '"' else '"')
 
 
 class _Named(Reads):
-    """Writes an expression for a name."""
+    """Writes expressions for names."""
 
-    def __init__(self, name: str, written: str) -> None:
+    def __init__(self, written: Mapping[str, str]) -> None:
         super().__init__()
-        self.name, self.written = name, written
+        self.written = written
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
-        return cst.parse_expression(self.written) if original_node.value == self.name else updated_node
+        written = self.written.get(original_node.value)
+        return updated_node if written is None else cst.parse_expression(written)
 
 
 class _Replacer(cst.CSTTransformer):

@@ -132,7 +132,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             items = items.elts[1]
             base = base.args[0]
         elif last in _BARS and (base.args or any(k.arg == "iterable" for k in base.keywords)):
-            bar = True
+            bar = bar or _is_shown(base)
             asks_twice = asks_for_itself(base, roles)
             if last == "trange":
                 call = ast.Call(ast.Name("range", ast.Load()), base.args[:3], [])
@@ -144,6 +144,12 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
     kind = Iterable.LOADER if _zips_loaders(base, items, scope, roles) else _kind(base, scope, roles)
     asks_twice = asks_twice and not once and dotted_call(base) not in _ITERATORS
     return Loop(node, kind, base, items, index, first, bar, bar_name, asks_twice)
+
+
+def _is_shown(bar: ast.Call) -> bool:
+    """Whether a bar is not switched off for good, as by ``tqdm(loader, disable=True)``."""
+    off = (k.value for k in bar.keywords if k.arg == "disable")
+    return not any(isinstance(value, ast.Constant) and value.value is True for value in off)
 
 
 _ITERATORS = ("zip", "iter", "map", "filter", "reversed")

@@ -66,7 +66,7 @@ class _FunctionFolder(Folder):
         result = node.visit(self)
         assert isinstance(result, cst.FunctionDef)
         result = result.with_changes(name=cst.Name(self.special.name), leading_lines=[])
-        writer = _Writer(self, self._stand_ins(result))
+        writer = Writer(self, self._stand_ins(result))
         if writer.values:
             result = writer.rewritten(result)
         read = _reads(result)
@@ -114,7 +114,7 @@ class _FunctionFolder(Folder):
         return block.with_changes(body=statements, footer=[*waiting, *block.footer])
 
 
-class _Writer(Reads):
+class Writer(Reads):
     """Writes what a name stands for where it is read; what ``folder`` tells of a statement holds for the new one."""
 
     def __init__(self, folder: Folder, values: dict[str, cst.BaseExpression]) -> None:
