@@ -5178,11 +5178,11 @@ OF_GENERATORS = (
 OF_PHASES = (
     Mutation(
         1,
-        "phases: a loader that is made anew stands for a name of the loop",
+        "phases: a variable that changes stands for a name of the loop",
         "torch2lit/phase_loops/turns.py",
         "return len(stores) == 1 and not any(roles.source.scope_of(a) is key[0] for a in around)",
         "return bool(stores) or bool(around)",
-        _trains("phases-whose-loader-is-made-anew"),
+        _trains("phases-with-a-factor-that-changes"),
     ),
     Mutation(
         1,
