@@ -338,7 +338,7 @@ def values_behind(draft: Draft, state: State, second: Second) -> dict[str, str] 
     """
     if second.kept is not None:
         home = state.homes.get(second.kept, "")
-        return {"": home} if home.startswith("self.") and home[5:].isidentifier() else None
+        return {"": state.reading(second.kept)} if home.startswith("self.") and home[5:].isidentifier() else None
     found: dict[str, str] = {}
     arguments = dict(second.arguments)
     for node in walk(second.value) if second.value is not None else []:
@@ -353,5 +353,7 @@ def values_behind(draft: Draft, state: State, second: Second) -> dict[str, str] 
         home = state.homes.get(variable, "")
         if not home.startswith("self.") or not home[5:].isidentifier():
             return None
-        found[node.id] = f"{home}[0]" if variable in state.per_loader else home  # its loader is the only one there
+        found[node.id] = (
+            f"{home}[0]" if variable in state.per_loader else state.reading(variable)
+        )  # its loader is the only one there
     return found
