@@ -4613,10 +4613,18 @@ OF_LIMITED = (
     Mutation(
         1,
         "an evaluation between two trainings of one network clears its gradients",
-        "torch2lit/plan/made_anew.py",
-        "if any(n in draft.other_loops for n in walk(statement)):",
-        "if False:",
+        SECOND,
+        "(statements_after(draft) if apart is None else apart)",
+        "(statements_after(draft) if apart is None else [])",
         _text("two-trainings-of-one-network-evaluated-between"),
+    ),
+    Mutation(
+        1,
+        "the gradients of a network that a function hands out once more are cleared",
+        "torch2lit/plan/made_anew.py",
+        "_reads(value, waiting) or not _makes(draft, value)",
+        "_reads(value, waiting)",
+        _text("two-trainings-of-a-network-that-a-function-hands-out"),
     ),
     Mutation(
         1,

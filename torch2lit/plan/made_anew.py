@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 
-from ..recover.syntax import dotted, walk, walk_scope
+from ..recover.syntax import dotted, walk_scope
 from .afterwards import statements_after
 from .draft import Draft
 from .held_models import held_models
@@ -23,18 +23,16 @@ _KEEPS = {"append", "appendleft", "add", "insert", "extend", "update", "setdefau
 
 def before_made_anew(draft: Draft) -> list[ast.stmt] | None:
     """The statements of the file between the loop and the place from which on nothing has its networks and optimizers any more, or all
-    that follow; None where another training may go on with them.
+    that follow, another training too; None where that cannot be said.
     """
     waiting = _names_of_training(draft)
     if waiting is None or draft.nest.outermost not in draft.source.tree.body:
         return None
     passed: list[ast.stmt] = []
     for statement in statements_after(draft):
-        if any(n in draft.other_loops for n in walk(statement)):
-            return None
         match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as value) if not _reads(value, waiting):
-                waiting = waiting - {name}
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as value):
+                waiting = waiting if _reads(value, waiting) or not _makes(draft, value) else waiting - {name}
         passed.append(statement)
         if not waiting:
             break
@@ -54,6 +52,24 @@ def _names_of_training(draft: Draft) -> frozenset[str] | None:
     kept = any(n.id in names and _is_kept(draft, n) for n in draft.source.all(ast.Name))
     reads_gradients = any(n.attr == "grad" for n in draft.source.all(ast.Attribute))
     return names if {name for _scope, name in held} <= names and not kept and not reads_gradients else None
+
+
+def _makes(draft: Draft, value: ast.expr) -> bool:
+    """Whether a call makes an object of its own: that of a class, or of a function of the file that does no more than that."""
+    if not isinstance(value, ast.Call):
+        return False
+    function = draft.source.function(dotted(value.func))
+    if function is None:
+        return dotted(value.func).rpartition(".")[2][:1].isupper()
+    inside = list(walk_scope(function.body))
+    given = [n.value for n in inside if isinstance(n, ast.Return)]
+    made = {t.id: n.value for n in inside if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
+    bound = [n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    if function.decorator_list or any(isinstance(n, ast.Global | ast.Nonlocal) for n in inside):
+        return False
+    values = [made.get(v.id) if isinstance(v, ast.Name) and bound.count(v.id) == 1 else v for v in given]
+    classes = [dotted(v.func).rpartition(".")[2] if isinstance(v, ast.Call) else "" for v in values]
+    return bool(classes) and all(name[:1].isupper() and draft.source.function(name) is None for name in classes)
 
 
 def _is_kept(draft: Draft, name: ast.Name) -> bool:
