@@ -43,6 +43,7 @@ STOREYS = (
         "nested_tests",
         "batch_source",
         "generator_loops",
+        "phase_loops",
         "made_inside",
         "resuming",
         "precision_arms",
