@@ -3973,7 +3973,7 @@ OF_BATCH_SOURCES = (
         1,
         "lists of batches: one that is handed on may be another list by then",
         "torch2lit/batch_list/found.py",
-        "if not all(_only_looks(n, roles) for n in roles.mentions(key) if isinstance(n.ctx, ast.Load)):",
+        "if not all(_only_looks(n, roles) for n in looks):",
         "if False:",
         _text("list-of-samples-that-is-shuffled"),
     ),
