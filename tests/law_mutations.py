@@ -5353,14 +5353,6 @@ OF_LATER_LOOPS = (
     ),
     Mutation(
         1,
-        "test function: its parameter is taken for what it was given, though it holds something else by then",
-        "torch2lit/plan/behind.py",
-        "if changed or given is None or not plain",
-        "if given is None or not plain",
-        _trains("test-function-that-makes-its-own-network"),
-    ),
-    Mutation(
-        1,
         "one module for two trainings: what their texts say is not compared",
         "torch2lit/rewrite/same_modules.py",
         "if a.string != b.string and a.type not in _NO_TEXT:",
@@ -5381,7 +5373,7 @@ OF_LATER_LOOPS = (
         "torch2lit/recover/loops.py",
         "(isinstance(items, ast.Name) and _is_only_indexed(items, scope, roles))",
         "isinstance(items, ast.Name)",
-        _trains("two-loaders-side-by-side-as-a-pair-that-is-seen"),
+        _text("two-loaders-side-by-side-as-a-pair-that-is-seen"),
     ),
 )
 
