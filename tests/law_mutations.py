@@ -3973,7 +3973,7 @@ OF_BATCH_SOURCES = (
         1,
         "lists of batches: one that is handed on may be another list by then",
         "torch2lit/batch_list/found.py",
-        "if not all(_only_looks(n, roles) for n in roles.mentions(key) if isinstance(n.ctx, ast.Load)):",
+        "if not all(_only_looks(n, roles) for n in looks):",
         "if False:",
         _text("list-of-samples-that-is-shuffled"),
     ),
@@ -5366,7 +5366,43 @@ OF_DELETED_NAMES = (
     ),
 )
 
+OF_LATER_LOOPS = (
+    Mutation(
+        1,
+        "batches of an iterator: a list of the script's own is taken for a loader",
+        "torch2lit/batch_source/from_loaders.py",
+        "or not _is_made_as_loader(over, key[0], roles)",
+        "",
+        _trains("batches-of-a-list-that-a-turn-changes"),
+    ),
+    Mutation(
+        1,
+        "one module for two trainings: what their texts say is not compared",
+        "torch2lit/rewrite/same_modules.py",
+        "if a.string != b.string and a.type not in _NO_TEXT:",
+        "if False:",
+        _trains("two-models-whose-epochs-tell-other-things"),
+    ),
+    Mutation(
+        1,
+        "filled list: what a function adds to it while the training runs is not seen",
+        "torch2lit/recover/plain_lists.py",
+        "return found if found and all(id(n) in inside for n in found) else None",
+        "return found or None",
+        _trains("list-of-samples-that-a-function-adds-to"),
+    ),
+    Mutation(
+        1,
+        "zipped loaders: somebody sees that their batches come as a tuple",
+        "torch2lit/recover/loops.py",
+        "(isinstance(items, ast.Name) and _is_only_indexed(items, scope, roles))",
+        "isinstance(items, ast.Name)",
+        _text("two-loaders-side-by-side-as-a-pair-that-is-seen"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_LATER_LOOPS,
     *OF_PHASES, *OF_DEFINITIONS, *OF_GENERATORS,
     *OF_EXCEPTIONS, *OF_OWN_WORDS, *OF_DELETED_NAMES,
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,

@@ -17,6 +17,7 @@ from ..recover.loops import Iterable
 from ..recover.nest import Nest
 from ..recover.plain_lists import is_plain_list
 from ..recover.roles import Roles
+from .filled import filling_of
 from .kept import keeps_elements
 
 
@@ -44,9 +45,13 @@ def _batch_list(nest: Nest, roles: Roles) -> BatchList | None:
     if not isinstance(loop.base, ast.Name) or not isinstance(loop.node, ast.For) or loop.bar_name is not None:
         return None
     key = roles.key(nest.entry.scope, loop.base.id)
-    if key is None or not is_plain_list(key, roles) or roles.rebound_unseen(key):
+    if key is None or roles.rebound_unseen(key):
         return None
-    if not all(_only_looks(n, roles) for n in roles.mentions(key) if isinstance(n.ctx, ast.Load)):
+    filling = filling_of(key, nest, roles)
+    if filling is None and not is_plain_list(key, roles):
+        return None
+    looks = [n for n in roles.mentions(key) if isinstance(n.ctx, ast.Load) and n not in (filling or ())]
+    if not all(_only_looks(n, roles) for n in looks):
         return None
     if not keeps_elements(loop.node, roles):
         return None

@@ -44,7 +44,7 @@ def _is_over_loader(iterator: str, scope: Scope, roles: Roles) -> bool:
     for binding in bindings:
         match binding.value:
             case ast.Call(func=ast.Name(id="iter"), args=[over], keywords=[]) if binding.index is None:
-                if not _is_made_as_loader(over, key[0], roles):
+                if roles.key(key[0], "iter") is not None or not _is_made_as_loader(over, key[0], roles):
                     return False
             case _:
                 return False

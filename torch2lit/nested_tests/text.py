@@ -80,7 +80,13 @@ def _parts(source: Source, lines: list[str], one: Nested) -> list[tuple[str, int
             _comments_above(lines, block[0], inner) if not number or block[0].lineno > inner.lineno else block[0].lineno
         )
         end = block[-1].end_lineno or block[-1].lineno
-        result += [(_moved(lines[n - 1], inside, indent), n) for n in range(start, end + 1)]
+        chained = lines[block[0].lineno - 1].lstrip().startswith("elif")
+        if chained:
+            line = lines[block[0].lineno - 1]
+            result.append((line.replace("elif", "if", 1), block[0].lineno))
+            result += [(lines[n - 1], n) for n in range(block[0].lineno + 1, end + 1)]
+        else:
+            result += [(_moved(lines[n - 1], inside, indent), n) for n in range(start, end + 1)]
     while rest and first and not rest[0][0].strip():
         rest = rest[1:]
     if rest:

@@ -6,14 +6,20 @@ import ast
 
 from ..recover.items import Item
 from ..recover.role import Role
+from ..recover.syntax import Scope
 from .draft import Draft
 from .same_parameters import SAME_OBJECT
 
 
 def keeps_its_model(draft: Draft, item: Item, name: str) -> bool:
-    """Whether a statement does no more than to give the name the module that it holds, by methods of torch's that give back their own."""
-    match item.node:
-        case ast.Assign(targets=[ast.Name(id=target)], value=value) if item.kind == "statement" and target == name:
+    """Whether an item does no more than to give the name the module that it holds."""
+    return item.kind == "statement" and gives_itself(draft, item.node, item.frame.scope, name)
+
+
+def gives_itself(draft: Draft, statement: ast.AST, scope: Scope, name: str) -> bool:
+    """Whether a statement of a scope does no more than that, by methods of torch's that give back their own."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
             pass
         case _:
             return False
@@ -21,6 +27,5 @@ def keeps_its_model(draft: Draft, item: Item, name: str) -> bool:
         if any(f.name == value.func.attr for f in draft.source.functions):
             return False
         value = value.func.value
-    scope = item.frame.scope
     held = isinstance(value, ast.Name) and value.id == name and draft.roles.of(value, scope) is Role.MODEL
     return held and not draft.roles.is_bare_object(value, scope)

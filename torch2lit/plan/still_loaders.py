@@ -6,7 +6,7 @@ import ast
 
 from ..recover.loops import DATA_LOADERS
 from ..recover.makings import Making
-from ..recover.plain_lists import is_plain_list
+from ..recover.plain_lists import filled_before, is_plain_list
 
 _KNOWN = {"batch_size", "generator"}
 
@@ -30,7 +30,10 @@ def _is_list(data: ast.expr, loader: Making) -> bool:
     if not isinstance(data, ast.Name):
         return isinstance(data, ast.List)
     key = loader.roles.key(loader.scope, data.id)
-    return key is not None and is_plain_list(key, loader.roles)
+    if key is None:
+        return False
+    made = loader.roles.source.statement_of(loader.call)
+    return is_plain_list(key, loader.roles) or filled_before(key, loader.roles, made) is not None
 
 
 def _hands_on(function: ast.expr | None) -> bool:

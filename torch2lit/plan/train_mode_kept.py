@@ -26,6 +26,7 @@ from .making import makers
 from .may_run import may_run
 from .modes import mode_calls, only_mode_call
 from .runs_again import runs_again
+from .same_model import gives_itself
 from .statements_between import statements_between
 from .train_mode import made_in_train, may_switch_by
 
@@ -157,7 +158,9 @@ class _Place:
             argument = bound_argument(function, call, name)
             if isinstance(argument, ast.Name) and self.draft.roles.key(self.scope, argument.id) in self.models:
                 models.add((function, name))
-        rebound = {n.id for n in walk(function) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+        stored = (n for n in walk(function) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load))
+        parents, draft = self.draft.source.parents, self.draft
+        rebound = {n.id for n in stored if not gives_itself(draft, parents[n], function, n.id)}
         if any(name in rebound for scope, name in models if scope is function):
             return False
         return replace(self, scope=function, models=frozenset(models), depth=self.depth + 1).all(function.body)
