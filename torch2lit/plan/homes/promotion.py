@@ -40,7 +40,9 @@ class Promotion(Facts):
             return True
         if is_attribute(variable.name):  # whoever has the object may look at it
             return True
-        if self.read_out_of_sight(variable) or self.read_by_closure(variable) is not None:
+        if self.read_out_of_sight(variable):
+            return True
+        if self.read_by_closure(variable) is not None:
             return True
         counters = self.counter_variables()
         if variable in counters:
