@@ -85,6 +85,10 @@ class Promotion(Facts):
             )
         if variable.frame is self.entry and (closure := self.read_by_closure(variable)) is not None:
             message = f"`{variable.name}` is changed in the loop, and what stands here reads it at every call"
+            if isinstance(closure, ast.FunctionDef | ast.AsyncFunctionDef):
+                message = (
+                    f"`{closure.name}` reads `{variable.name}`, which the loop changes, from the function around it"
+                )
             raise self.draft.refuse("closure-over-loop-state", closure, message)
         if (binder := self.bound_by_name(variable)) is not None:
             message = f"`{variable.name}` has to live on the module, and what binds it here takes plain names only"
