@@ -42,7 +42,7 @@ class ClipGradients:
         if not site.optimizes_all(model):
             return None
         value = site.at_entry(bound)
-        if not value:
+        if not value or site.may_be_array(bound):
             return None
         trainer = TrainerSpec().set("gradient_clip_val", value)
         if kind == "clip_grad_value_":

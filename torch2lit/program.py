@@ -288,6 +288,9 @@ class Site(Protocol):
     def is_number(self, node: ast.expr) -> bool:
         """Whether the expression is provably a plain number."""
 
+    def may_be_array(self, node: ast.expr) -> bool:
+        """Whether torch or NumPy makes the value, which the Trainer does not take for a number."""
+
     def is_loss(self, node: ast.expr) -> bool:
         """Whether the name is the loss that training runs backward from, which is a tensor of one element."""
 

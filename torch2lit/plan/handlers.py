@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 
 from ..recover.names import flow
+from ..recover.raised import Takers, raised_by
 from ..recover.stops import caught
-from ..recover.syntax import dotted, walk
+from ..recover.syntax import blocks, dotted, walk
 from .draft import Draft
 
 INTERRUPT, EXIT = "KeyboardInterrupt", "SystemExit"
@@ -15,10 +16,10 @@ INTERRUPT, EXIT = "KeyboardInterrupt", "SystemExit"
 
 def handlers_around(draft: Draft) -> list[ast.ExceptHandler]:
     """The handlers of the entry scope that an exception of the loop may reach, innermost first."""
-    return [handler for block in _tries_around(draft) for handler in block.handlers]
+    return [handler for block in tries_around(draft) for handler in block.handlers]
 
 
-def _tries_around(draft: Draft) -> Iterator[ast.Try]:
+def tries_around(draft: Draft) -> Iterator[ast.Try]:
     """The `try` statements of the entry scope whose body holds the loop, innermost first."""
     node: ast.AST = draft.nest.outermost
     for ancestor in draft.source.ancestors(node):
@@ -27,6 +28,23 @@ def _tries_around(draft: Draft) -> Iterator[ast.Try]:
         if isinstance(ancestor, ast.Try) and node in ancestor.body:
             yield ancestor
         node = ancestor
+
+
+def raises_before(draft: Draft, block: ast.AST) -> ast.stmt | None:
+    """The statement between the head of a `try` and the loop that raises what the `try` sees."""
+    assert isinstance(block, ast.Try)
+    takers = Takers(bool(block.finalbody), [caught(handler) for handler in block.handlers])
+    node: ast.AST = draft.nest.outermost
+    while node is not block:
+        parent = draft.source.parents[node]
+        for part in blocks(parent):
+            if node in part:
+                before = part[: part.index(node)]
+                early = next((s for s in before if takers.take(raised_by(draft.source, [s]))), None)
+                if early is not None:
+                    return early
+        node = parent
+    return None
 
 
 def read_in_handlers(draft: Draft) -> set[str]:
@@ -50,7 +68,7 @@ def goes_on(handler: ast.ExceptHandler) -> bool:
 def interrupt_handlers(draft: Draft) -> list[ast.ExceptHandler]:
     """The handlers of ^C for which `Trainer.fit` has turned it into an exit; those that take any exception are none."""
     found: list[ast.ExceptHandler] = []
-    for block in _tries_around(draft):
+    for block in tries_around(draft):
         for handler in block.handlers:
             names = caught(handler)
             if not names or {"BaseException", EXIT} & names:

@@ -7,6 +7,7 @@ import ast
 from ..installed import idioms
 from ..recover.items import Item
 from ..recover.loops import loop_names
+from ..recover.makings import Value, sources
 from ..recover.names import target_names
 from ..recover.nest import Frame
 from ..recover.roles import Role
@@ -179,6 +180,11 @@ class StatementSite:
 
     def is_number(self, node: ast.expr) -> bool:
         return Numbers(self._draft).number(node, self._frame)
+
+    def may_be_array(self, node: ast.expr) -> bool:
+        made = sources(Value(node, self._frame.scope, self._draft.roles))
+        calls = [one.roles.full_name(one.node.func) for one in made if isinstance(one.node, ast.Call)]
+        return any(full.startswith(("torch.", "numpy.")) for full in calls)
 
     def is_loss(self, node: ast.expr) -> bool:
         if not isinstance(node, ast.Name):

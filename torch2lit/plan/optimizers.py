@@ -35,6 +35,7 @@ from .made_with import clears, holds_no_optimizer, is_unread, settings_of
 from .making import Making, makers
 from .moved import moved_functions
 from .plateau import WORD, claim_plateau
+from .schedule_reads import asks_what_changes
 from .steps import controls, is_scheduler_step, optimizer_names
 from .turns import while_condition
 
@@ -227,7 +228,7 @@ def _claimable_step(draft: Draft, optimizers: list[Variable]) -> tuple[Variable,
             and step not in [*batch_end, *draft.hooks.get(EPOCH_END, [])]
         ):
             return None
-        if not _nothing_sees_rate(draft, step):
+        if not _nothing_sees_rate(draft, step) or _asks_too_early(draft, variable, step):
             return None
         return variable, step, "epoch"
     return None
@@ -262,6 +263,17 @@ def _nothing_sees_rate(draft: Draft, step: Item) -> bool:
 
     Lightning steps a scheduler of interval "epoch" right after the last batch, before validation, and not at all in an epoch that ends before it.
     """
+    for item in _until(draft, step):
+        effects = draft.effects_of(item)
+        if effects.optimizer or effects.learning_rate:
+            return False
+        if item.kind == "statement" and any(isinstance(c, ast.Continue) for c in controls(item.node)):
+            return False
+    return True
+
+
+def _until(draft: Draft, step: Item) -> list[Item]:
+    """What runs between the last batch's own step and the script's call that steps the schedule."""
     order = [
         *draft.hooks.get(BATCH_END, []),
         *draft.hooks.get(VALIDATION_START, []),
@@ -269,15 +281,14 @@ def _nothing_sees_rate(draft: Draft, step: Item) -> bool:
         *draft.hooks.get(VALIDATION_END, []),
         *draft.hooks.get(EPOCH_END, []),
     ]
-    for item in order:
-        if item is step:
-            return True
-        effects = draft.effects_of(item)
-        if effects.optimizer or effects.learning_rate:
-            return False
-        if item.kind == "statement" and any(isinstance(c, ast.Continue) for c in controls(item.node)):
-            return False
-    return True
+    return order[: order.index(step)] if step in order else order
+
+
+def _asks_too_early(draft: Draft, scheduler: Variable, step: Item) -> bool:
+    """Whether the schedule asks the script for what changes before the script's own call, and so after Lightning's."""
+    statement = _construction(draft, scheduler)
+    assert statement is not None
+    return asks_what_changes(draft, statement.value, (scheduler.scope, scheduler.name), _until(draft, step))
 
 
 def _plain_scheduler(draft: Draft, variable: Variable, optimizers: list[Variable]) -> bool:

@@ -12,8 +12,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..recover.names import bound_names
-from ..recover.syntax import dotted, source_of, walk
+from ..recover.names import bound_names, parameter_names
+from ..recover.syntax import Source, dotted, source_of, walk
 from .draft import Draft
 from .may_run import may_run, runs_in_loop
 
@@ -26,10 +26,45 @@ def is_set_in_loop(draft: Draft, node: ast.expr) -> bool:
     if is_bound_by_functions(draft, names):
         return True
     attributes = {n.attr for n in walk(node) if isinstance(n, ast.Attribute)}
-    places = [n for n in walk(node) if isinstance(n, ast.Subscript)]
-    if places and any(_sets_place(one, place) for one in _running(draft) for place in places):
+    places = [(n, _aliases(draft.source, n)) for n in walk(node) if isinstance(n, ast.Subscript)]
+    if places and any(_sets_place(one, place, known) for one in _running(draft) for place, known in places):
         return True
-    return bool(attributes) and sets_attributes(draft, attributes)
+    return bool(attributes) and (_is_worked_out(draft, attributes) or sets_attributes(draft, attributes))
+
+
+def _is_worked_out(draft: Draft, attributes: set[str]) -> bool:
+    """Whether an attribute of one of these names may be a property, which may give something else each time."""
+    source = draft.source
+    named = {f.name for f in source.functions if f.decorator_list and source.in_class(f)}
+    for full in draft.roles.origins.values():
+        found = draft.roles.defined_beside(full)
+        if found is not None and isinstance(found.node, ast.ClassDef):
+            named |= {s.name for s in found.node.body if isinstance(s, ast.FunctionDef) and s.decorator_list}
+    return bool(attributes & named)
+
+
+def _aliases(source: Source, place: ast.Subscript) -> set[str]:
+    """The names under which the container of a place may be known: its own, and those that it is given to."""
+    known = {dotted(place.value).rpartition(".")[2]}
+    size = 0
+    while size != len(known):
+        size = len(known)
+        for one in source.all(ast.Assign):
+            if isinstance(one.value, ast.Name | ast.Attribute) and dotted(one.value).rpartition(".")[2] in known:
+                known |= {dotted(target).rpartition(".")[2] for target in one.targets}
+        for call in source.calls:
+            given = [*enumerate(call.args), *((k.arg, k.value) for k in call.keywords)]
+            for slot, value in given:
+                if isinstance(value, ast.Name | ast.Attribute) and dotted(value).rpartition(".")[2] in known:
+                    name = dotted(call.func).rpartition(".")[2]
+                    known |= {p for f in source.functions if f.name == name for p in _parameters(f, slot)}
+    return known - {""}
+
+
+def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef, slot: int | str | None) -> list[str]:
+    """The parameters that an argument may be: the one of its name or place, or one further where an object comes first."""
+    names = parameter_names(function)
+    return [slot] if isinstance(slot, str) else names[slot : slot + 2] if slot is not None else names
 
 
 def is_bound_by_functions(draft: Draft, names: set[str]) -> bool:
@@ -88,18 +123,18 @@ def _is_inside_of_object(node: ast.expr) -> bool:
     return False
 
 
-def _sets_place(node: ast.AST, place: ast.Subscript) -> bool:
+def _sets_place(node: ast.AST, place: ast.Subscript, known: set[str]) -> bool:
     match node:
         case ast.Subscript(ctx=ast.Store() | ast.Del()):
-            return _may_be_same(node, place)
+            return _may_be_same(node, place, known)
         case ast.Call(func=ast.Attribute(value=owner, attr=how)) if how in _CHANGES:
-            return dotted(owner).rpartition(".")[2] == dotted(place.value).rpartition(".")[2]
+            return dotted(owner).rpartition(".")[2] in known
     return False
 
 
-def _may_be_same(one: ast.Subscript, other: ast.Subscript) -> bool:
+def _may_be_same(one: ast.Subscript, other: ast.Subscript, known: set[str]) -> bool:
     """Whether two places may be one: unless both are written out and differ."""
     written_out = isinstance(one.slice, ast.Constant) and isinstance(other.slice, ast.Constant)
     if written_out:
         return ast.dump(one.slice) == ast.dump(other.slice)
-    return dotted(one.value).rpartition(".")[2] == dotted(other.value).rpartition(".")[2]
+    return dotted(one.value).rpartition(".")[2] in known

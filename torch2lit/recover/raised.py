@@ -20,6 +20,9 @@ class Takers:
     everything: bool = False
     handlers: list[set[str]] = field(default_factory=list)
 
+    def __bool__(self) -> bool:
+        return self.everything or bool(self.handlers)
+
     def take(self, raised: set[str]) -> bool:
         """Whether one of the exceptions is seen."""
         if self.everything:
@@ -29,9 +32,17 @@ class Takers:
 
 def takers_around(source: Source, loop: ast.AST) -> Takers:
     """What sees the exceptions of a loop, in the functions that call it as well."""
+    return _takers(source, [loop])
+
+
+def takers_of_calls(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Takers:
+    """What sees the exceptions of a function that leave it."""
+    return _takers(source, _calls_of(source, function.name))
+
+
+def _takers(source: Source, waiting: list[ast.AST]) -> Takers:
     found = Takers()
     found.everything = any(dotted(call.func) in ("atexit.register", "register") for call in source.calls)
-    waiting: list[ast.AST] = [loop]
     seen: set[str] = set()
     while waiting:
         node = waiting.pop()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import libcst as cst
 
 from ..plan.afterwards import statements_after
 from ..plan.draft import Draft, TrainData
 from ..plan.entry_names import entry_text, is_made_up
-from ..plan.handlers import EXIT, INTERRUPT, goes_on, handlers_around
+from ..plan.handlers import EXIT, INTERRUPT, goes_on, handlers_around, raises_before, tries_around
 from ..plan.moved_back import moved_back
 from ..plan.optimizers import Configured
 from ..plan.outer_bar import bar_around
@@ -313,6 +313,8 @@ class EntryEditor:
                 for name, attribute in self.state.written_back
                 if name in used
             )
+            if text and (early := raises_before(self.draft, self.source.parents[handler])) is not None:
+                raise self.draft.refuse("step-not-reached", early, "an exception from here finds no module behind it")
             if caught:
                 test = f"isinstance({caught}, {EXIT}) and not isinstance({caught}.__context__, {INTERRUPT})"
                 text = f"{indent}if {test}:\n{indent}    raise  # the Trainer makes an exit of ^C; this is another one\n{text}"
@@ -320,7 +322,23 @@ class EntryEditor:
                 raise self.draft.refuse("step-not-reached", handler, "the handler's work stands in its first line")
             if text:
                 result.append(Edit(first.lineno - 1, first.lineno - 1, text))
-        return result
+        return [*result, *self._at_last()]
+
+    def _at_last(self) -> Iterator[Edit]:
+        """What runs in any case behind the loop (`finally`) reads what the loop has reached, however it was left."""
+        for block in tries_around(self.draft):
+            used = flow(block.finalbody).exposed
+            back = [(name, attribute) for name, attribute in self.state.written_back if name in used]
+            if back and (early := raises_before(self.draft, block)) is not None:
+                raise self.draft.refuse("step-not-reached", early, "an exception from here finds no module behind it")
+            if not back:
+                continue
+            first = block.finalbody[0]
+            indent = self.source.lines[first.lineno - 1][: first.col_offset]
+            if indent.strip():
+                raise self.draft.refuse("step-not-reached", first, "the work of `finally` stands in its first line")
+            text = "".join(f"{indent}{name} = {self.names.instance}.{attribute}\n" for name, attribute in back)
+            yield Edit(first.lineno - 1, first.lineno - 1, text)
 
     def _free_name(self, name: str) -> str:
         while name in self.source.names or name in self.names.taken:

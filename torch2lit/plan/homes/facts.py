@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 
 from ...recover.loops import loop_names
 from ...recover.names import flow, free_names
@@ -49,6 +50,18 @@ LOOP_HOOKS = {
     VALIDATION_STEP: (VALIDATION_STEP,),
 }
 """The hooks that run between two batches of a step."""
+
+
+def _validated(draft: Draft) -> list[Frame]:
+    return draft.validation.frames if draft.validation is not None else []
+
+
+def _asked_later(closure: ast.AST) -> Collection[str]:
+    """The names that a function reads, or a generator whenever it is asked for its next value."""
+    if isinstance(closure, ast.GeneratorExp):
+        return {n.id for n in walk(closure) if isinstance(n, ast.Name)}
+    assert isinstance(closure, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef)
+    return free_names(closure)
 
 
 class Facts:
@@ -240,15 +253,33 @@ class Facts:
             any(variable.name in free_names(f) for f in functions) or self.read_by_closure(variable) is not None
         )
 
-    def read_by_closure(self, variable: Variable) -> ast.Lambda | None:
-        """The lambda made before the loop that reads a name of the entry scope at every call, and may be called in the loop."""
-        source = self.draft.source
-        for closure in source.all(ast.Lambda):
-            if closure.lineno < self.draft.nest.outermost.lineno and variable.name in free_names(closure):
-                key = self.draft.roles.key(source.scope_of(closure), variable.name)
-                if key == (variable.scope, variable.name) and not called_at_once(self.draft, closure):
+    def read_by_closure(self, variable: Variable) -> ast.AST | None:
+        """What is made before the loop, reads a name of the entry scope whenever it is asked, and may be asked in the loop."""
+        for closure in self._closures():
+            if variable.name in _asked_later(closure):
+                key = self.draft.roles.key(self.draft.source.scope_of(closure), variable.name)
+                if key == (variable.scope, variable.name):
                     return closure
         return None
+
+    def _closures(self) -> list[ast.AST]:
+        """Lambdas and generators before the loop that are kept, and functions of the entry scope whose code stays where it is."""
+        if not hasattr(self, "_kept_closures"):
+            draft, line = self.draft, self.draft.nest.outermost.lineno
+            kept: list[ast.AST] = [
+                n for n in draft.source.all(ast.Lambda) if n.lineno < line and not called_at_once(draft, n)
+            ]
+            kept += [
+                n
+                for n in draft.source.all(ast.GeneratorExp)
+                if n.lineno < line and isinstance(draft.source.parents[n], ast.Assign)
+            ]
+            if not isinstance(self.entry.scope, ast.Module):
+                entered = {id(frame.scope) for frame in (*draft.nest.entered, *_validated(draft))}
+                inside = [f for f in self.remaining_functions() if self.entry.scope in draft.source.ancestors(f)]
+                kept += [f for f in inside if f.lineno < line and id(f) not in entered]
+            self._kept_closures = kept
+        return self._kept_closures
 
     def free_attribute(self, name: str) -> str:
         if name in RESERVED:

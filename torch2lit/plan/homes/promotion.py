@@ -6,6 +6,7 @@ import ast
 
 from ...recover.items import parts
 from ...recover.names import flow, free_names, parameter_names, target_names
+from ...recover.raised import takers_of_calls
 from ...recover.state_names import is_attribute, plain
 from ...recover.syntax import blocks, dotted, walk, walk_scope, walk_statements
 from ...recover.variables import Variable
@@ -40,6 +41,8 @@ class Promotion(Facts):
         if is_attribute(variable.name):  # whoever has the object may look at it
             return True
         if self.read_out_of_sight(variable):
+            return True
+        if self.read_by_closure(variable) is not None:
             return True
         counters = self.counter_variables()
         if variable in counters:
@@ -82,6 +85,10 @@ class Promotion(Facts):
             )
         if variable.frame is self.entry and (closure := self.read_by_closure(variable)) is not None:
             message = f"`{variable.name}` is changed in the loop, and what stands here reads it at every call"
+            if isinstance(closure, ast.FunctionDef | ast.AsyncFunctionDef):
+                message = (
+                    f"`{closure.name}` reads `{variable.name}`, which the loop changes, from the function around it"
+                )
             raise self.draft.refuse("closure-over-loop-state", closure, message)
         if (binder := self.bound_by_name(variable)) is not None:
             message = f"`{variable.name}` has to live on the module, and what binds it here takes plain names only"
@@ -97,6 +104,12 @@ class Promotion(Facts):
         if not only_training_changes(self.draft, variable) or self.read_by_closure(variable) is not None:
             return False
         back = is_asked_for_behind(self.draft, variable)
+        if (
+            back
+            and isinstance(self.entry.scope, ast.FunctionDef)
+            and takers_of_calls(self.draft.source, self.entry.scope)
+        ):
+            return False  # who takes an exception of the training asks before anything is given back
         if (back and not declares(self.draft, variable)) or self.bound_by_name(variable) is not None:
             return False
         attribute = self.attribute_of(variable)
