@@ -21,6 +21,8 @@ from .views.made_inside import MadeInsideView
 from .views.made_on_call import MadeOnCallView
 from .views.methods import MethodsView
 from .views.modern import ModernView
+from .views.nested_tests import NestedTestsView
+from .views.phase_loops import PhaseLoopsView
 from .views.precision_arms import PrecisionArmsView
 from .views.resumed import ResumedView
 from .views.scheduled import ScheduledView
@@ -29,6 +31,7 @@ from .views.switches import SwitchesView
 from .views.way import MODERN, UNFOLDABLE, Blocked, Program, View, Way
 
 VIEWS: tuple[View, ...] = (
+    PhaseLoopsView(),
     SwitchesView(),
     ModernView(),
     GeneratorLoopsView(),
@@ -43,6 +46,7 @@ VIEWS: tuple[View, ...] = (
     WrapperView(),
     CountedView(),
     BatchListView(),
+    NestedTestsView(),
     FullBatchView(),
     BatchSourceView(),
 )

@@ -12,9 +12,11 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
 from .bound_elsewhere import check_bound_elsewhere
+from .deleted_after import leave_out_lost_names
 from .differs import tell_of_differences
 from .draft import Draft
 from .fully_sharded import configure_model
+from .given_globals import unite_given_globals
 from .going_on import check_going_on
 from .gradients_afterwards import gradients_used_after
 from .gradients_before import touches_gradients_before
@@ -49,6 +51,7 @@ from .validation_modes import say_modes
 def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     """The draft with the first mechanism that holds, and all that follows from it. Raises Refused when none does."""
     draft = first_mechanism(draft)
+    unite_given_globals(draft)
     start_loaders_early(draft)
     configured = configure(draft)
     _keep_carried_gradients(draft)
@@ -82,6 +85,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     tell_of_differences(draft)
     tell_of_precision(draft)
     tell_of_shards(draft)
+    leave_out_lost_names(draft, state)
     _look_for_troubles(draft)
     return draft, configured, state
 

@@ -17,10 +17,12 @@ from ..recover.roles import Role, bound_argument
 from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
-from .behind import as_called, behind, changed_on_the_way, is_same_global
+from .behind import as_called, as_given, behind, changed_on_the_way, is_same_global
 from .draft import Behind, Draft, Second
 from .looks import Looks
+from .made_anew import before_made_anew
 from .modes import mode_calls, only_mode_call
+from .moved_back import uses_models_behind
 from .own_loaders import own_loader
 from .returned_values import found_at_the_end
 from .samplers import sampler_with_epoch
@@ -58,11 +60,17 @@ def _inner(item: Item, found: Validation) -> bool:
 
 
 def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
-    """The calls after the loop that `trainer.validate` can make in the function's stead: all others that there are, or none."""
+    """The calls after the loop that `trainer.validate` can make in the function's stead: all others that there are, or none.
+
+    Where other trainings follow, of other networks, their calls are theirs.
+    """
     function, call = found.frame.scope, found.call
     if call is None or not isinstance(function, ast.FunctionDef) or found.frame.caller is not draft.nest.entry:
         return []
-    if draft.other_loops or draft.source.view is not None or (found.every is not None and found.others):
+    apart = before_made_anew(draft) if draft.other_loops else None
+    if draft.other_loops and apart is None:
+        return []
+    if draft.source.view is not None or (found.every is not None and found.others):
         return []
     if draft.group is not None or draft.options.several_processes or function.name in draft.wanted_elsewhere:
         return []
@@ -81,7 +89,7 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
     if found.arms and _asks_loaders(draft, found):
         return []
     own = _Own(function, base.id, own_items(found))
-    if not _only_counts(draft, found, own) or _looks_at_gradients(draft):
+    if not _only_counts(draft, found, own) or _looks_at_gradients(draft, apart):
         return []
     trailing = [i for i in found.trailing if i.kind != "result" and _inner(i, found)]
     if not found.others and any(not _may_end_validation(draft, item) for item in trailing):
@@ -89,7 +97,7 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
     if _is_read_behind(draft, found):
         return []
     seconds = [_second(draft, found, own, other) for other in others]
-    return [s for s in seconds if s is not None] if all(seconds) else []
+    return [s for s in seconds if s is not None] if all(seconds) or apart is not None else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +155,7 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
     statement = draft.source.statement_of(call)
     result = next((i for i in found.trailing if i.kind == "result"), None)
     place = behind(draft, statement)
-    if not isinstance(statement, ast.Expr | ast.Assign) or place is None:
+    if place is None or not isinstance(statement, ast.Expr | ast.Assign | ast.Return):
         return None
     last = last_statement(own.function.body)
     value = last.value if isinstance(last, ast.Return) else None
@@ -159,7 +167,7 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
     if len(calls) != 1 or breaks_text(statement, call, value):
         return None
     try:
-        check_call_first(statement, call)
+        check_call_first(_as_expression(statement), call)
     except NotStraight:
         return None
     if any(isinstance(n, ast.Call | ast.Await) for part in parts_before(statement, call) for n in walk_scope(part)):
@@ -170,8 +178,8 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
         if first is None or second is None or any(isinstance(n, ast.Call | ast.NamedExpr) for n in walk(second)):
             return None
         if name != own.loader:
-            same = as_called(draft, first, place)
-            if same is None or ast.dump(same) != ast.dump(second):
+            same, given_there = as_called(draft, first, place), as_given(draft, second, place)
+            if same is None or given_there is None or ast.dump(same) != ast.dump(given_there):
                 return None
         arguments.append((name, second))
     given = dict(arguments)
@@ -179,8 +187,17 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
         return None
     if place.call is not None and not _is_known_there(draft, found, own, value, place):
         return None
+    if place.inner is not None and uses_models_behind(draft, place, statement):
+        return None
     kept = _kept_in(draft, found, result)
     return Second(call, statement, given[own.loader], value, tuple(arguments), kept, found.frame, place)
+
+
+def _as_expression(statement: ast.stmt) -> ast.stmt:
+    """A `return` as the statement that its value would be."""
+    if not isinstance(statement, ast.Return) or statement.value is None:
+        return statement
+    return ast.copy_location(ast.Expr(statement.value), statement)
 
 
 def _is_another(draft: Draft, own: _Own, place: Behind, given: dict[str, ast.expr]) -> bool:
@@ -188,6 +205,7 @@ def _is_another(draft: Draft, own: _Own, place: Behind, given: dict[str, ast.exp
     read = {v.name for v in draft.variables.sequence(own.items).exposed if _is_of_script(draft, v)}
     loop = {v.name for v in _rebound(draft) if _is_of_script(draft, v)}
     values = [value for name, value in given.items() if name != own.loader]
+    values += [v for value in values if (v := as_given(draft, value, place)) is not None]
     values += [ast.Name(name, ast.Load()) for name in read]
     names = {n.id for value in values for n in walk(value) if isinstance(n, ast.Name)}
     if changed_on_the_way(draft, place, values) or names & loop:
@@ -270,10 +288,10 @@ def _only_counts(draft: Draft, found: Validation, own: _Own) -> bool:
     return True
 
 
-def _looks_at_gradients(draft: Draft) -> bool:
+def _looks_at_gradients(draft: Draft, apart: list[ast.stmt] | None) -> bool:
     """Whether code behind the loop reads the gradients that training leaves, which `trainer.validate` clears."""
     entry = draft.nest.entry.scope
-    if any(draft.effects.of(s, entry).gradients for s in statements_after(draft)):
+    if any(draft.effects.of(s, entry).gradients for s in (statements_after(draft) if apart is None else apart)):
         return True
     inside = {id(n) for n in walk(draft.nest.outermost)}
     for frame in draft.nest.entered:

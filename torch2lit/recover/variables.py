@@ -69,6 +69,7 @@ class Variables:
         """Statements ``x /= n`` that give a variable a value in which its old one has no part."""
         self._rebound: dict[Scope, set[str]] = {}
         self._static: dict[Key, bool] = {}
+        self._handed: frozenset[Key] = frozenset()
         self._defined: dict[Scope, set[str]] = {}
         self._sequences: dict[tuple[int, ...], tuple[object, Use]] = {}
         """What was said of several items; each answer holds what its key stands for."""
@@ -115,14 +116,25 @@ class Variables:
                 self._by_frame[entry] = Variable(owner, *key)
         return self.find(self._by_frame[entry])
 
+    def of_script(self, key: Key) -> Variable:
+        """The variable of a scope that is no part of the nest."""
+        return self.find(self._by_key.setdefault(key, Variable(None, *key)))
+
     def is_static(self, key: Key) -> bool:
         """Whether a name only ever stands for an import, a function or a class."""
+        if key in self._handed:
+            return False
         if key not in self._static:
             scope, name = key
             if scope not in self._defined:
                 self._defined[scope] = {n for s in _definitions(scope) for n in _defined(s)}
             self._static[key] = name in self._defined[scope] and not self.roles.bindings(key)
         return self._static[key]
+
+    def hand(self, keys: Iterable[Key]) -> None:
+        """From now on these functions are values as any other: the module is handed them."""
+        self._handed |= frozenset(keys)
+        self._sequences.clear()
 
     def names(self, frame: Frame, names: frozenset[str]) -> frozenset[Variable]:
         """The variables of several names."""
