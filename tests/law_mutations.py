@@ -4882,6 +4882,14 @@ OF_SUMS = (
     ),
     Mutation(
         1,
+        "sums: one that a function hands back, and that is read behind the epochs",
+        "torch2lit/plan/sums/uses.py",
+        "keys |= {draft.roles.key(frame.scope, n.id) for n, frame in joined}",
+        "keys |= set()",
+        _text("mean-handed-back-and-read-behind-the-epochs"),
+    ),
+    Mutation(
+        1,
         "sums: a whole number that a metric object tells as a float",
         RUNNING_SUMS,
         "if whole and not all_whole:",

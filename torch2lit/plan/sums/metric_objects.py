@@ -30,6 +30,8 @@ def keep_in_metrics(draft: Draft, state: State) -> None:
     for kept in draft.kept_sums:
         try:
             one = running(draft, uses, kept.name, _start(draft, uses, kept), _others(draft, uses, kept))
+            if one.variable in state.per_loader:
+                raise Stays("more than one evaluation of an epoch adds to it")
             if not _is_attribute_alone(state, one):
                 raise Stays(_NO_ATTRIBUTE)
         except Stays as why:
@@ -74,7 +76,6 @@ def _is_attribute_alone(state: State, one: Running) -> bool:
         home != attribute
         and attribute.isidentifier()
         and attribute not in handed
-        and one.variable not in state.per_loader
         and not any(v is one.variable for _hook, v in state.in_hook)
         and not any(home in text for text in texts)
     )

@@ -134,7 +134,7 @@ class _Search:
     def _tells_no_whole_number(self, fed: list[tuple[Use, ast.expr]], resets: list[Use]) -> None:
         """What starts as a whole number may still be one where nothing, or only whole numbers, were added."""
         loads = [u for u in self.uses if isinstance(u.name.ctx, ast.Load)]
-        floats = [u for u, a in fed if _is_float(a)]
+        floats = [u for u, a in fed if _is_float(a, Values(self.draft, u.item, u.hook))]
         plain = [u for u in loads if not is_divided(self.draft, u.name)]
         if plain and (len(floats) != len(fed) or resets or any(u.place <= fed[0][0].place for u in plain)):
             raise Stays("it may be a whole number where it is told")
@@ -177,7 +177,7 @@ class _Search:
         made.fed[statement] = f"{{}}.update({values.source(value)}{weighed})"
 
 
-def _is_float(node: ast.expr) -> bool:
+def _is_float(node: ast.expr, values: Values) -> bool:
     """Whether a number that is added surely has decimals: the loss of a batch, a quotient."""
     match node:
         case ast.Constant(value=value):
@@ -185,7 +185,9 @@ def _is_float(node: ast.expr) -> bool:
         case ast.BinOp(op=ast.Div()):
             return True
         case ast.BinOp(op=ast.Mult() | ast.Add() | ast.Sub(), left=left, right=right):
-            return _is_float(left) or _is_float(right)
+            return _is_float(left, values) or _is_float(right, values)
+        case ast.Call(func=ast.Attribute(value=inner, attr="item"), args=[], keywords=[]):
+            return values.is_loss(inner)
         case ast.Call(func=ast.Name(id="float")):
             return True
     return False

@@ -99,6 +99,12 @@ class Values:
             return full.endswith(_ONE_TENSOR)
         return self.draft.roles.of(call.func, self.scope) is Role.CRITERION and self._is_torch_loss(call.func)
 
+    def is_loss(self, node: ast.expr) -> bool:
+        """Whether it surely is a loss that gradients flow from, or that a loss of torch's gives: a tensor of decimals."""
+        if isinstance(node, ast.Name):
+            return self.site.is_loss(node) and not self._leaves_torch(node.id)
+        return isinstance(node, ast.Call) and self._is_loss(node)
+
     def _leaves_torch(self, name: str) -> bool:
         """Whether some value of the name is taken out of a tensor."""
         key = self.draft.roles.key(self.scope, name)
