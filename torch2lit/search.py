@@ -21,6 +21,7 @@ from .views.made_inside import MadeInsideView
 from .views.made_on_call import MadeOnCallView
 from .views.methods import MethodsView
 from .views.modern import ModernView
+from .views.phase_loops import PhaseLoopsView
 from .views.precision_arms import PrecisionArmsView
 from .views.resumed import ResumedView
 from .views.scheduled import ScheduledView
@@ -29,6 +30,7 @@ from .views.switches import SwitchesView
 from .views.way import MODERN, UNFOLDABLE, Blocked, Program, View, Way
 
 VIEWS: tuple[View, ...] = (
+    PhaseLoopsView(),
     SwitchesView(),
     ModernView(),
     GeneratorLoopsView(),

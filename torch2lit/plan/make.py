@@ -12,9 +12,11 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
 from .bound_elsewhere import check_bound_elsewhere
+from .deleted_after import leave_out_lost_names
 from .differs import tell_of_differences
 from .draft import Draft
 from .fully_sharded import configure_model
+from .given_globals import unite_given_globals
 from .going_on import check_going_on
 from .gradients_afterwards import gradients_used_after
 from .gradients_before import touches_gradients_before
@@ -38,6 +40,7 @@ from .sharded import check_sharded, tell_of_shards
 from .state import State
 from .steps import optimizer_names, reads_gradients, reads_gradients_at
 from .stop_iterations import place_errors
+from .sums.metric_objects import keep_in_metrics
 from .surviving_gradients import gradients_may_survive
 from .touched_gradients import touches
 from .train_mode import leave_train_mode_to_lightning
@@ -48,6 +51,7 @@ from .validation_modes import say_modes
 def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     """The draft with the first mechanism that holds, and all that follows from it. Raises Refused when none does."""
     draft = first_mechanism(draft)
+    unite_given_globals(draft)
     start_loaders_early(draft)
     configured = configure(draft)
     _keep_carried_gradients(draft)
@@ -66,6 +70,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     if not all(can_be_asked(draft, state, second) for second in draft.seconds):
         draft.seconds = []
         state = settle(draft, configured)
+    keep_in_metrics(draft, state)
     say_modes(draft, state)
     check_going_on(draft, configured, state)
     check_bound_elsewhere(draft, state, configured.optimizers)
@@ -80,6 +85,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     tell_of_differences(draft)
     tell_of_precision(draft)
     tell_of_shards(draft)
+    leave_out_lost_names(draft, state)
     _look_for_troubles(draft)
     return draft, configured, state
 

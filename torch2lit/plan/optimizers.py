@@ -432,7 +432,8 @@ def _is_reached_by_the_loop_alone(
         return False
     if variable.name in flow(statements_after(draft)).exposed and not _always_fits(draft, statements[0]):
         return False
-    start, outermost = statements[0].lineno, draft.nest.outermost
+    binding = (s.lineno for s in statements if variable.name in flow([s]).written)
+    start, outermost = next(binding, statements[0].lineno), draft.nest.outermost
     inside = {id(n) for n in walk(outermost)} - {id(n) for s in outermost.orelse for n in walk(s)}
     moved: list[ast.AST] = [
         *statements,

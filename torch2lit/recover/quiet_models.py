@@ -110,7 +110,8 @@ def _is_quiet_method(method: ast.FunctionDef, roles: Names) -> bool:
     for node in walk(method):
         match node:
             case ast.Attribute(ctx=ast.Store() | ast.Del()):
-                return False
+                if not _only_moves(node, parents.get(node)):
+                    return False
             case ast.Subscript(value=ast.Attribute(), ctx=ast.Store() | ast.Del()):
                 return False
             case ast.Name(id=name) if name == itself and not isinstance(parents.get(node), ast.Attribute):
@@ -121,6 +122,14 @@ def _is_quiet_method(method: ast.FunctionDef, roles: Names) -> bool:
                 if makes or not isinstance(owner, ast.Name) or owner.id == itself:
                     return False
     return True
+
+
+def _only_moves(target: ast.Attribute, statement: ast.AST | None) -> bool:
+    """Whether an attribute gets itself on another device: a layer gives itself, and a module takes no plain tensor for a parameter."""
+    match statement:
+        case ast.Assign(targets=[_], value=ast.Call(func=ast.Attribute(value=value, attr="to" | "cuda" | "cpu"))):
+            return ast.unparse(value) == ast.unparse(target)
+    return False
 
 
 def _is_of_own(call: ast.Call, roles: Names, called: ast.AST, depth: int) -> bool:

@@ -118,7 +118,7 @@ class Construction(Counters):
         held = role in (Role.MODEL, Role.CRITERION)
         if variable.is_global and not held and not may_be_handed_in(self.draft, variable):
             return
-        if self.state.inside and role is not Role.MODEL:
+        if self.state.inside and role is not Role.MODEL and self.draft.roles.rebound_unseen((variable.scope, name)):
             return
         if (
             role is Role.CONFIG

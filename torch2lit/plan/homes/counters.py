@@ -146,7 +146,8 @@ class Counters(Outer):
         for node in walk(expression):
             if isinstance(node, ast.Name) and (v := self.variables.of(self.entry, node.id)):
                 elsewhere = v.is_global and not may_be_handed_in(self.draft, v)
-                if v not in self.state.homes and not elsewhere and not self.state.inside:
+                bound_later = self.state.inside and self.draft.roles.rebound_unseen((v.scope, v.name))
+                if v not in self.state.homes and not elsewhere and not bound_later:
                     attribute = self.attribute_of(v)
                     self.state.homes[v] = f"self.{attribute}"
                     self.add_parameter(v.name, attribute, v.name)

@@ -49,7 +49,7 @@ class Outer(Promotion):
         hidden = variable.name in _HOOK_PARAMETERS or self.is_hidden(variable)
         if variable.is_global and not hidden and not self.is_handed_in(variable):
             return
-        if self.state.inside and not holds:
+        if self.state.inside and not holds and self.draft.roles.rebound_unseen((variable.scope, variable.name)):
             return
         if role is Role.LOADER and (text := self.loader_of_trainer(variable)):
             self.state.homes[variable] = text
