@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ..recover.makings import Value, sources
+from ..recover.makings import Value, one_back
 from ..recover.names import parameter_names
 from ..recover.reached_files import reached_files
 from ..recover.roles import Roles, bound_argument
@@ -53,6 +53,8 @@ class _Proof:
             return _OTHER
         self.asked.add(mark)
         match node:
+            case ast.Constant(value="cuda"):
+                return self._of_current(depth)
             case ast.Constant(value=content):
                 return _NEUTRAL if content in (None, 0, -1, "0", "cpu") and content is not False else _OTHER
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)):
@@ -89,7 +91,7 @@ class _Proof:
         if full in ("os.environ.get", "os.getenv") and call.args:
             key = call.args[0]
             return _OWN if isinstance(key, ast.Constant) and key.value in _NUMBERS else _OTHER
-        if full == "torch.cuda.current_device" or (full == "torch.device" and _is_plain_cuda(call)):
+        if full == "torch.cuda.current_device":
             return self._of_current(depth)
         if full in _AS_IT_IS and len(call.args) == 1 and not call.keywords:
             return self.of(Value(call.args[0], value.scope, value.roles), depth + 1)
@@ -104,8 +106,7 @@ class _Proof:
         return self._all(values, depth)
 
     def _of_sources(self, value: Value, depth: int) -> str:
-        parts = [part for part in sources(value) if part.node is not value.node]
-        parts += _given_to_constructor(value)
+        parts = [*one_back(value), *_given_to_constructor(value)]
         if isinstance(value.node, ast.Name) and _is_number_of_spawned(value, value.node):
             return _OTHER if parts and self._all(parts, depth) == _OTHER else _OWN
         return self._all(parts, depth)
@@ -166,10 +167,6 @@ def _given_to_constructor(value: Value) -> list[Value]:
 
 def _is_environment(value: Value, owner: ast.expr) -> bool:
     return value.roles.full_name(owner) == "os.environ"
-
-
-def _is_plain_cuda(call: ast.Call) -> bool:
-    return len(call.args) == 1 and isinstance(call.args[0], ast.Constant) and call.args[0].value == "cuda"
 
 
 def _is_flag(source: Source) -> bool:
