@@ -18,6 +18,7 @@ _LIBRARIES = ("torch.nn.", "torchvision.models.", "dgl.nn.")
 """Packages whose layers register all that they have when they are made; DGL's explainers, which do not, hold a model and are none."""
 _HARMLESS = ("torch.", "torchvision.", "math.", "numpy.", "dgl.nn.", "dgl.dataloading.")
 _GIVE_THEMSELVES = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half"}
+_OF_GRAPHS = ("ndata", "edata", "srcdata", "dstdata")
 _DEEPEST = 6
 
 
@@ -112,8 +113,9 @@ def _is_quiet_method(method: ast.FunctionDef, roles: Names) -> bool:
             case ast.Attribute(ctx=ast.Store() | ast.Del()):
                 if not _only_moves(node, parents.get(node)):
                     return False
-            case ast.Subscript(value=ast.Attribute(), ctx=ast.Store() | ast.Del()):
-                return False
+            case ast.Subscript(value=ast.Attribute() as holder, ctx=ast.Store() | ast.Del()):
+                if not _is_of_graph(holder, itself, roles):
+                    return False
             case ast.Name(id=name) if name == itself and not isinstance(parents.get(node), ast.Attribute):
                 return False
             case ast.Call(func=function, args=args) if dotted(function).rpartition(".")[2] in _SETTERS:
@@ -122,6 +124,12 @@ def _is_quiet_method(method: ast.FunctionDef, roles: Names) -> bool:
                 if makes or not isinstance(owner, ast.Name) or owner.id == itself:
                     return False
     return True
+
+
+def _is_of_graph(holder: ast.Attribute, itself: str, roles: Names) -> bool:
+    """Whether what gets an item is what one of DGL's graphs holds of its nodes and edges: ``graph.ndata["h"] = h``."""
+    named = isinstance(holder.value, ast.Name) and holder.value.id != itself
+    return named and holder.attr in _OF_GRAPHS and "dgl" in roles.origins.values()
 
 
 def _only_moves(target: ast.Attribute, statement: ast.AST | None) -> bool:

@@ -8,6 +8,7 @@ import re
 from ...recover.holders import Holder
 from ...recover.nest import enclosing_loops
 from ...recover.syntax import Scope, blocks, walk, walk_scope
+from .compiled import compiled_with
 from .ground import SELF_RETURNING, Ground
 from .modules import Modules
 from .optimizers import Optimizer
@@ -138,7 +139,8 @@ class ModelSetup:
         odd = ground.uses.odd("model", model)
         drives = [n for n in self.holders.reads(model) if n not in odd and not self._is_housekeeping(n)]
         if not drives:
-            return "nothing but the script's own calls of other functions runs it"
+            compiled = compiled_with(self.source, ground.roles, self.holders, model)
+            return compiled or "nothing but the script's own calls of other functions runs it"
         for node in odd:
             state = self._state(node)
             if state == "unknown" or (state == "wrapped" and isinstance(self.source.parents[node], ast.Delete)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ...recover.holders import Holder
 from ...recover.roles import Role
 from ...recover.syntax import Scope, dotted, walk, walk_scope
+from .compiled import compiled_with
 from .ground import Ground
 
 
@@ -90,6 +91,8 @@ class Optimizers:
         if one.holder.is_attribute and (copied := self._copy_of_self()) is not None:
             return f"line {copied.lineno} copies the object that holds `{name}`"
         odd = self.ground.uses.odd("optimizer", one.holder)
+        if odd and (compiled := compiled_with(self.source, self.roles, self.holders, one.holder)):
+            return compiled
         if odd:
             return f"`{self.ground.shown(odd[0])}` in line {odd[0].lineno} needs the bare optimizer"
         return ""
