@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from .files.lines import split_lines
 from .findings import Finding
+from .memory import once
 from .program import Conversion, Edit, Fate, LedgerEntry, Mechanism, NestSummary, Outcome
 
 _ORDER = list(Mechanism)
@@ -107,7 +108,8 @@ class Origin:
         if not self.has(one.line):
             return None
         if self.raw is not None:
-            lines = split_lines(self.raw)
+            raw = self.raw
+            lines = once(("lines of a raw text", raw), lambda: split_lines(raw))
             if line > len(lines):
                 return None
             source = lines[line - 1][:_LONGEST].strip()

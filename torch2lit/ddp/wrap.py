@@ -15,6 +15,7 @@ from .arms import in_one_test, meets, raises
 from .callers import wraps_before
 from .compiled import compiled_with_wrapper
 from .hindrances import Hindrance, Hindrances, unfoldable
+from .own_device import is_own_device
 
 WRAPPERS = {
     "torch.nn.parallel.DistributedDataParallel",
@@ -23,7 +24,6 @@ WRAPPERS = {
 _DEVICE = {"device_ids", "output_device"}
 _PASSED_ON = {"broadcast_buffers", "bucket_cap_mb", "gradient_as_bucket_view", "static_graph", "find_unused_parameters"}
 _OWN_DEVICE = "let each process take the GPU of its number on the machine, and choose GPUs by CUDA_VISIBLE_DEVICES"
-_LOCAL = ("LOCAL_RANK", "local_rank", "get_rank", "gpu", "rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +132,9 @@ def _twin(source: Source, first: ast.Assign, calls: list[ast.Call]) -> tuple[ast
 def _check_devices(source: Source, roles: Roles) -> None:
     """A process may train on no other device than that of its number, which is Lightning's."""
     for call in source.calls:
-        if (
-            roles.full_name(call.func) == "torch.cuda.set_device"
-            and call.args
-            and _is_chosen(source, roles, call.args[0])
-        ):
-            raise unfoldable(call.lineno, f"`{ast.unparse(call)}` chooses a GPU from a list", _OWN_DEVICE)
-
-
-def _is_chosen(source: Source, roles: Roles, node: ast.expr) -> bool:
-    """Whether a device is one of a list, such as that of an option."""
-    if isinstance(node, ast.Subscript):
-        return roles.full_name(node.value) != "os.environ"
-    if not isinstance(node, ast.Name):
-        return False
-    key = roles.key(source.scope_of(node), node.id)
-    bindings = roles.bindings(key) if key is not None else []
-    return any(isinstance(b.value, ast.Subscript) and _is_chosen(source, roles, b.value) for b in bindings)
+        if roles.full_name(call.func) == "torch.cuda.set_device" and call.args:
+            if not is_own_device(source, roles, call.args[0]):
+                raise unfoldable(call.lineno, f"`{ast.unparse(call)}` may choose another GPU", _OWN_DEVICE)
 
 
 def _moved(node: ast.expr) -> str:
@@ -262,7 +248,7 @@ def _strategy(source: Source, roles: Roles, call: ast.Call, joined: bool) -> str
     passed: list[str] = []
     for keyword in call.keywords:
         if keyword.arg in _DEVICE:
-            if not joined and not _is_own_device(source, roles, keyword.value):
+            if not joined and not is_own_device(source, roles, keyword.value):
                 raise unfoldable(
                     call.lineno,
                     f"`{keyword.arg}` may name another device than Lightning's",
@@ -282,21 +268,3 @@ def _strategy(source: Source, roles: Roles, call: ast.Call, joined: bool) -> str
     if passed == ["find_unused_parameters=True"]:
         return '"ddp_find_unused_parameters_true"'
     return f"{{lightning}}.pytorch.strategies.DDPStrategy({', '.join(passed)})"
-
-
-def _is_own_device(source: Source, roles: Roles, node: ast.expr) -> bool:
-    """Whether a value of ``device_ids`` means the device of the process's number on its machine, or none."""
-    match node:
-        case ast.Constant(value=None):
-            return True
-        case ast.List(elts=[one]) | ast.Tuple(elts=[one]):
-            return _is_own_device(source, roles, one)
-        case ast.IfExp(body=body, orelse=orelse):
-            return all(_is_own_device(source, roles, one) for one in (body, orelse))
-        case ast.Name() if _is_chosen(source, roles, node):
-            return False
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name in ("device", "device_id", "gpu_id") or any(part in name for part in _LOCAL)
-        case ast.Call():
-            return any(part in ast.unparse(node) for part in _LOCAL)
-    return False

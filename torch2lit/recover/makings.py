@@ -71,6 +71,11 @@ def sources(value: Value) -> list[Value]:
     return list(_Search().reduced(value, 0))
 
 
+def one_back(value: Value) -> list[Value]:
+    """What the expression stands for, one name, branch, call or container further back; nothing where that is not known."""
+    return [found for found in _Search().one_step(value, 0) if found is not value]
+
+
 def elements_at(container: Value, place: ast.expr | None) -> Iterator[Value]:
     """The elements of a list, tuple or dictionary at a place; all of them when the place is not a constant."""
     return _Search().elements(container, place, 0)
