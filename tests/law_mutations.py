@@ -3148,6 +3148,14 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "a later loop makes an optimizer whose rate is a tensor",
+        CARRIED,
+        " and not any(map(self._may_be_tensor, settings))",
+        "",
+        _trains("optimizer-of-a-warm-up-with-a-rate-in-a-tensor"),
+    ),
+    Mutation(
+        1,
         "a later loop makes an optimizer of other layers",
         CARRIED,
         "return all(same.after(part, used - {self.name}) for part in passed)",

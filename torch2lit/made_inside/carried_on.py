@@ -96,7 +96,14 @@ class _Search:
             return False
         if not isinstance(value, ast.Call) or self.roles.full_name(value.func) not in _KNOWN:
             return False
-        return makes_no_more(self.roles, value)
+        settings = [n for a in (*value.args[1:], *value.keywords) for n in walk(a) if isinstance(n, ast.Name)]
+        return makes_no_more(self.roles, value) and not any(map(self._may_be_tensor, settings))
+
+    def _may_be_tensor(self, setting: ast.Name) -> bool:
+        """Whether a setting is what torch computes: the script may go on changing it in place, and a state holds a copy."""
+        key = self.roles.key(self.scope, setting.id)
+        values = [b.value for b in self.roles.bindings(key)] if key is not None else []
+        return any(isinstance(v, ast.Call) and self.roles.full_name(v.func).startswith("torch.") for v in values)
 
     def _is_on_the_way(self, loop: Loop) -> bool:
         """Whether a loop stands behind the making, in its block or in what stands there and repeats nothing."""
@@ -140,8 +147,7 @@ class _Search:
         above = self.source.parents[groups]
         match above:
             case ast.Subscript():
-                outer = self.source.parents[above]
-                return isinstance(outer, ast.Subscript) and outer.value is above
+                return self._is_item(above)
             case ast.For(target=ast.Name(id=name), iter=iterated) if iterated is groups:
                 scope = self.source.scope_of(above)
                 key, inside = self.roles.key(scope, name), {id(n) for n in walk(above)}
@@ -150,9 +156,12 @@ class _Search:
                 return all(id(n) in inside and (n is above.target or self._is_item(n)) for n in named)
         return False
 
-    def _is_item(self, node: ast.Name) -> bool:
-        above = self.source.parents[node]
-        return isinstance(above, ast.Subscript) and above.value is node
+    def _is_item(self, group: ast.expr) -> bool:
+        """Whether a group is asked for, or given, a setting by its name: its parameters are none."""
+        match self.source.parents[group]:
+            case ast.Subscript(value=value, slice=ast.Constant(value=str(setting))) if value is group:
+                return setting != "params"
+        return False
 
     def _is_given(self, node: ast.Name, call: ast.Call, depth: int) -> bool:
         """Whether a function of the file is given the optimizer, and does no more with it."""
