@@ -7,7 +7,8 @@
     val_loss = losses.avg                                →   val_loss = self.trainer.callback_metrics["val_loss"].item()
 
 In double Lightning adds the same numbers in the same order, and divides by the same weights: what is told, and all that is decided by it, stays as it was. A sum of which no mean is
-told is logged with ``reduce_fx="sum"``. (`torch2lit/plan/sums` reads the script and has the conditions.)
+told is logged with ``reduce_fx="sum"``. What is told while the batches run is kept by a metric object of torchmetrics, which tells it at any time. (`torch2lit/plan/sums` reads
+the script and has the conditions.)
 Source: https://lightning.ai/docs/pytorch/stable/extensions/logging.html
 """
 
@@ -17,7 +18,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..feature import Note, Proposal, Sum, Training
+from ..feature import KeptSum, Note, Proposal, Sum, Training
 
 _OPTION, _NOW, _KEPT = "metrics", "sum-by-lightning", "sum-kept"
 
@@ -37,8 +38,8 @@ class EpochMetrics:
         "weight_averaging",
     )
 
-    def proposals(self, training: Training) -> Iterable[Proposal | Note]:
-        """One proposal for each of the two, and a note on each sum that stays."""
+    def proposals(self, training: Training) -> Iterable[Proposal | KeptSum]:
+        """One proposal for each of the two, and each sum that is left for a metric object."""
         if training.asked(_OPTION) != "native" or training.spread or _is_on_mps(training):
             return
         sums, kept = training.sums()
@@ -46,8 +47,14 @@ class EpochMetrics:
             mine = [s for s in sums if s.of_validation is of_validation]
             if not all(s.counts for s in mine):  # a count alone is the script's as well as Lightning's
                 yield _proposal(training, mine)
-        for statement, why in kept:
-            yield Note(_KEPT, statement, f"the script goes on adding up {why}")
+            elif kept:
+                yield from (KeptSum(s.start, s.names[0]) for s in mine if not _only_counts(s))
+        yield from kept
+
+
+def _only_counts(one: Sum) -> bool:
+    """Whether each batch adds the same number, so that a metric object would say less than a counter does."""
+    return isinstance(one.fed, ast.AugAssign) and isinstance(one.fed.value, ast.Constant)
 
 
 def _is_on_mps(training: Training) -> bool:

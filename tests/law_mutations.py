@@ -45,6 +45,7 @@ EFFECTS = "torch2lit/recover/effects.py"
 AVERAGES = "torch2lit/averages/found.py"
 AVERAGE_USES = "torch2lit/averages/uses.py"
 SUMS = "torch2lit/plan/sums/found.py"
+RUNNING_SUMS = "torch2lit/plan/sums/running.py"
 RATES_FOUND = "torch2lit/schedules/found.py"
 STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
@@ -1379,7 +1380,7 @@ SAME_TRAINING = (
         1,
         "the gradients live on through a second evaluation",
         SECOND,
-        "or _looks_at_gradients(draft):",
+        "or _looks_at_gradients(draft, apart):",
         "or False:",
         _trains("tested-by-it-with-gradients-read-afterwards"),
     ),
@@ -3087,6 +3088,14 @@ OF_TRUTH = (
 OF_CHANGES = (
     Mutation(
         1,
+        "settings: a name that a function binds anew while the loop runs",
+        "torch2lit/plan/set_in_loop.py",
+        "if told & bound_names(draft.source.scope_of(node).body):",
+        "if not told:",
+        _trains("clip-bound-changed-by-a-function", "validation-interval-changed-by-a-nested-function"),
+    ),
+    Mutation(
+        1,
         "data that grow in the loop are asked for their length once",
         "torch2lit/plan/lengths.py",
         "return next((node for node in found if node is not None), None)",
@@ -3135,49 +3144,8 @@ OF_CHANGES = (
     ),
 )
 
-CARRIED = "torch2lit/made_inside/carried_on.py"
 
 OF_MAKING = (
-    Mutation(
-        1,
-        "a later loop makes an optimizer of which the script keeps a group",
-        CARRIED,
-        "(n.lineno >= last or self._only_steps(n))",
-        "n.lineno",
-        _trains("optimizer-of-a-warm-up-with-a-group-kept", "optimizer-of-a-warm-up-with-a-schedule"),
-    ),
-    Mutation(
-        1,
-        "a later loop makes an optimizer whose rate is a tensor",
-        CARRIED,
-        " and not any(map(self._may_be_tensor, settings))",
-        "",
-        _trains("optimizer-of-a-warm-up-with-a-rate-in-a-tensor"),
-    ),
-    Mutation(
-        1,
-        "a later loop makes an optimizer of other layers",
-        CARRIED,
-        "return all(same.after(part, used - {self.name}) for part in passed)",
-        "return bool(same) or bool(used) or bool(passed)",
-        _trains("optimizer-of-a-warm-up-and-a-new-layer"),
-    ),
-    Mutation(
-        1,
-        "a later loop makes an optimizer of a model in another precision",
-        CARRIED,
-        "if any(self._changes_kind(call, last) for call in self.source.calls):",
-        "if not self._changes_kind:",
-        _trains("optimizer-of-a-warm-up-in-another-precision"),
-    ),
-    Mutation(
-        1,
-        "a state is carried on that is not of the kind of the parameters",
-        CARRIED,
-        '"SGD", "Adam", ',
-        '"SGD", "NAdam", "Adam", ',
-        _trains("optimizer-of-a-warm-up-with-a-product"),
-    ),
     Mutation(
         1,
         "what gets an item in a network's forward pass is taken for a graph",
@@ -3767,8 +3735,8 @@ OF_NAMES = (
         1,
         "a variable of the script is taken for a parameter though a function sets it",
         "torch2lit/plan/given_globals.py",
-        "if roles.rebound_unseen(key) or parameter",
-        "if parameter",
+        "roles.rebound_unseen(key)\n            or ",
+        "",
         _trains("arguments-of-the-script-replaced-while-it-trains"),
     ),
     Mutation(
@@ -3810,16 +3778,16 @@ OF_THE_SCRIPT = (
         1,
         "names: what a function binds anew is handed to the module as it was",
         "torch2lit/plan/homes/script_names.py",
-        " or draft.roles.rebound_unseen(key)",
-        "",
+        "    if draft.roles.rebound_unseen(key):",
+        "    if not key:",
         _text("value-bound-anew-by-a-forward-hook"),
     ),
     Mutation(
         1,
         "names: another variable of the name is handed to the module",
         "torch2lit/plan/homes/script_names.py",
-        "draft.roles.key(entry, variable.name) != key or ",
-        "",
+        "if draft.roles.key(entry, variable.name) != key:",
+        "if not entry:",
         _text("value-that-another-name-hides"),
     ),
     Mutation(
@@ -4098,8 +4066,8 @@ OF_MODES = (
         1,
         "names: a variable that two functions declare global is handed to the module",
         "torch2lit/plan/homes/bound_by_entry.py",
-        " or any(draft.source.scope_of(d) is not entry for d in declaring)",
-        "",
+        "bool(declaring) and all(draft.source.scope_of(d) is entry for d in declaring)",
+        "bool(declaring)",
         _text("arguments-declared-global-and-replaced-by-another-function"),
     ),
     Mutation(
@@ -4636,11 +4604,67 @@ OF_LIMITED = (
     ),
     Mutation(
         1,
-        "a draw of the epoch behind its switch to eval mode goes to the batches, and the switch with it",
-        "torch2lit/plan/drawn_before.py",
-        "if any(mode_calls(draft, item) for item in leading):",
+        "two functions of one name are one, though the second does otherwise",
+        "torch2lit/recover/syntax.py",
+        "len({ast.dump(f) for f in functions}) == 1",
+        "bool(functions)",
+        _trains("two-trainings-with-the-evaluation-written-otherwise"),
+    ),
+    Mutation(
+        1,
+        "the defaults of a function that is written twice are made once",
+        "torch2lit/recover/syntax.py",
+        "return same and all(d is None or isinstance(d, ast.Constant) for d in defaults)",
+        "return same",
+        _text("two-trainings-with-the-evaluation-of-a-default"),
+    ),
+    Mutation(
+        1,
+        "an evaluation between two trainings of one network clears its gradients",
+        "torch2lit/plan/made_anew.py",
+        "if any(n in draft.other_loops for n in walk(statement)):",
         "if False:",
-        _trains("evaluation-in-the-epoch-with-a-draw-in-eval-mode-before"),
+        _text("two-trainings-of-one-network-evaluated-between"),
+    ),
+    Mutation(
+        1,
+        "the gradients of a network that something keeps are cleared behind its training",
+        "torch2lit/plan/made_anew.py",
+        "and not kept and not reads_gradients",
+        "",
+        _text("two-trainings-of-networks-that-are-kept"),
+    ),
+    Mutation(
+        1,
+        "what an epoch prints before its evaluation waits for a last batch that may be left",
+        "torch2lit/plan/drawn_before.py",
+        "return [*found.leading] if runs_last_batch(draft) else []",
+        "return [*found.leading]",
+        _text("evaluation-behind-a-print-with-batches-left-out"),
+    ),
+    Mutation(
+        1,
+        "what an epoch does to its network before the evaluation is done without it behind the loop",
+        "torch2lit/plan/drawn_before.py",
+        "        if acts or (item.kind",
+        "        if (item.kind",
+        _text("evaluation-behind-a-frozen-network-called-again"),
+    ),
+    Mutation(
+        1,
+        "what an epoch draws in eval mode goes to the batches, and leaves the switch where it is",
+        "torch2lit/plan/drawn_before.py",
+        "if _pass_switches(draft, early[first:], switches):",
+        "if True:",
+        _trains("evaluation-in-the-epoch-that-draws-by-the-mode"),
+    ),
+    Mutation(
+        1,
+        "what an epoch draws in eval mode goes to the batches, and the switch with it",
+        "torch2lit/plan/drawn_before.py",
+        "if any(item in found.leading for item in switches):",
+        "if False:",
+        _text("evaluation-in-the-epoch-that-draws-by-the-mode"),
     ),
     Mutation(
         1,
@@ -4678,8 +4702,8 @@ OF_LIMITED = (
         1,
         "a draw behind the switch to eval mode goes to the batches, and the switch with it",
         "torch2lit/plan/drawn_before.py",
-        "any(mode_calls(draft, item) for item in early if item in found.before)",
-        "False",
+        "    if not switches:\n",
+        "    if True:\n",
         _text("evaluation-with-a-draw-in-eval-mode-before"),
     ),
     Mutation(
@@ -4855,6 +4879,46 @@ OF_SUMS = (
         "if total and weights and _is_quotient(what, total, weights):",
         "if total and weights:",
         _text("meter-that-forgets"),
+    ),
+    Mutation(
+        1,
+        "sums: a whole number that a metric object tells as a float",
+        RUNNING_SUMS,
+        "if whole and not all_whole:",
+        "if False:",
+        _text("whole-number-or-not-told-while-batches-run"),
+    ),
+    Mutation(
+        1,
+        "sums: a tensor that later batches go on adding to",
+        RUNNING_SUMS,
+        "if any(u.hook in _STEPS or ",
+        "if any(",
+        _text("count-of-tensors-told-while-batches-run"),
+    ),
+    Mutation(
+        1,
+        "sums: more of a meter than its mean",
+        RUNNING_SUMS,
+        " or parent.attr != meter.mean",
+        "",
+        _text("meter-whose-last-value-is-told"),
+    ),
+    Mutation(
+        1,
+        "sums: a meter that is told before it has been given anything",
+        RUNNING_SUMS,
+        "if not fed or use.place < fed[0].place:",
+        "if not self.uses:",
+        _text("meter-told-before-its-first-batch"),
+    ),
+    Mutation(
+        1,
+        "sums: a sum that a batch multiplies",
+        RUNNING_SUMS,
+        "case ast.AugAssign(target=target, op=ast.Add(), value=value) if target is name:",
+        "case ast.AugAssign(target=target, op=ast.Add() | ast.Mult(), value=value) if target is name:",
+        _text("sum-that-a-batch-halves"),
     ),
     Mutation(
         1,
@@ -5100,8 +5164,176 @@ OF_GENERATORS = (
     ),
 )
 
+OF_PHASES = (
+    Mutation(
+        1,
+        "phases: gradients that something else looks at",
+        "torch2lit/phase_loops/found.py",
+        "if touched <= {id(node) for node in walk(batches)} and",
+        "if touched and",
+        _trains("phases-before-a-training-that-adds-to-gradients"),
+    ),
+    Mutation(
+        1,
+        "phases: gradients that an evaluation looks at",
+        "torch2lit/phase_loops/text.py",
+        "looks = any(",
+        "looks = False and any(",
+        _trains("phases-whose-gradients-are-read"),
+    ),
+    Mutation(
+        1,
+        "phases: a function that asks for the phase later",
+        "torch2lit/phase_loops/found.py",
+        "if id(node) not in inside and not _is_in_other_loop(roles, node, found):",
+        "if not inside:",
+        _trains("phase-that-a-function-asks-for"),
+    ),
+    Mutation(
+        1,
+        "phases: what a test on the phase decides",
+        "torch2lit/phase_loops/found.py",
+        "return {self.name: Known(phase)}",
+        "return {self.name: Known(self.phases[0])}",
+        _text("phases-of-an-epoch"),
+    ),
+)
+
+OF_DEFINITIONS = (
+    Mutation(
+        1,
+        "definitions: a global that another function sets as well",
+        "torch2lit/plan/homes/bound_by_entry.py",
+        "return bool(declaring) and all(draft.source.scope_of(d) is entry for d in declaring)",
+        "return bool(declaring)",
+        _trains("global-that-main-and-a-helper-set"),
+    ),
+    Mutation(
+        1,
+        "definitions: a global that may have no value before the loop",
+        "torch2lit/plan/homes/bound_by_entry.py",
+        "return name in flow(before_loop(draft)).definite",
+        "return name in flow(before_loop(draft)).written",
+        _trains("global-that-main-may-not-have-settled"),
+    ),
+    Mutation(
+        1,
+        "definitions: a function that counts by nonlocal is handed as it is",
+        "torch2lit/plan/homes/definitions.py",
+        "return not any(declared(f.body, ast.Nonlocal) for f in functions)",
+        "return bool(functions)",
+        _text("function-that-counts-for-main"),
+    ),
+    Mutation(
+        1,
+        "definitions: what a function of main reads may change in the loop",
+        "torch2lit/plan/homes/definitions.py",
+        "if variable is not None and variable in written:",
+        "if variable is None and name in written:",
+        _trains("function-of-main-that-reads-what-an-epoch-sets"),
+    ),
+)
+
+OF_EXCEPTIONS = (
+    Mutation(
+        1,
+        "exceptions: one that is raised behind the step and caught around the loop",
+        STEPS,
+        "if takers.take(raised_by(draft.source, (part for part, _frame in parts(item)))):",
+        "if not takers:",
+        _trains("exception-behind-step-that-is-caught", "exit-behind-step-with-finally"),
+    ),
+    Mutation(
+        1,
+        "exceptions: one that a function raises which the statement calls",
+        "torch2lit/recover/raised.py",
+        "more = [f for f in source.functions if f.name in named and id(f) not in seen]",
+        "more = [f for f in source.functions if not named]",
+        _trains("exception-behind-step-that-is-caught"),
+    ),
+    Mutation(
+        1,
+        "exceptions: a handler around the call of the function that trains",
+        "torch2lit/recover/raised.py",
+        "waiting += _calls_of(source, above.name)",
+        "waiting += []",
+        _trains("exception-behind-step-that-is-caught"),
+    ),
+    Mutation(
+        1,
+        "exceptions: what runs in any case behind the loop",
+        "torch2lit/recover/raised.py",
+        "found.everything = found.everything or bool(above.finalbody)",
+        "found.everything = found.everything or False",
+        _trains("exit-behind-step-with-finally"),
+    ),
+    Mutation(
+        1,
+        "exceptions: a handler that takes another one",
+        "torch2lit/recover/raised.py",
+        "return bool(names - {_INTERRUPT, _EXIT})  # one of them may be a base of it",
+        "return True",
+        _text("exception-behind-step-that-ends-all"),
+    ),
+)
+
+OF_OWN_WORDS = (
+    Mutation(
+        1,
+        "own words: a range of the script's own",
+        "torch2lit/recover/loops.py",
+        "return not any(isinstance(bound, ast.Starred) for bound in bounds) and is_meant(made, scope, roles)",
+        "return not any(isinstance(bound, ast.Starred) for bound in bounds)",
+        _trains("range-of-its-own"),
+    ),
+    Mutation(
+        1,
+        "own words: a bar of the script's own",
+        "torch2lit/recover/loops.py",
+        "if not is_meant(base.func, scope, roles):",
+        "if not scope:",
+        _trains("bar-of-its-own-that-skips"),
+    ),
+    Mutation(
+        1,
+        "own words: a zip of the script's own",
+        "torch2lit/recover/loops.py",
+        "unpacked = unpacked and is_meant(base.func, scope, roles)",
+        "unpacked = bool(unpacked)",
+        _trains("zip-of-its-own"),
+    ),
+    Mutation(
+        1,
+        "own words: a bar that gives what it gets is none",
+        "torch2lit/recover/own_words.py",
+        "return isinstance(body, ast.Name) and [body.id] == first",
+        "return False and bool(first)",
+        _text("bar-that-may-not-be-installed"),
+    ),
+)
+
+OF_DELETED_NAMES = (
+    Mutation(
+        4,
+        "deleted names: those that the script no longer has",
+        "torch2lit/plan/deleted_after.py",
+        "known = _still_bound(draft, scope) |",
+        "known = {t.id for d in found for t in d.targets if isinstance(t, ast.Name)} |",
+        _text("names-deleted-behind-the-loop"),
+    ),
+    Mutation(
+        1,
+        "deleted names: those that are written back",
+        "torch2lit/plan/deleted_after.py",
+        "{*state.after, *(name for name, _ in state.written_back)}",
+        "{*state.after}",
+        _text("names-deleted-that-stay"),
+    ),
+)
+
 MUTATIONS = (
-    *OF_GENERATORS,
+    *OF_PHASES, *OF_DEFINITIONS, *OF_GENERATORS,
+    *OF_EXCEPTIONS, *OF_OWN_WORDS, *OF_DELETED_NAMES,
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,

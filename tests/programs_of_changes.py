@@ -96,6 +96,12 @@ class ChangeProgram:
     def at(self, name: str, *options: str) -> bool:
         return self.c[name] in options
 
+    def grows(self) -> bool:
+        """Whether no new optimizer holds what another group would give it, and no schedule has a rate for each group it knows."""
+        return not self.at("scheduler", "cosine_restarts") and not self.at(
+            "rebind", "optimizer", "optimizer_always", "lr_by_new", "model"
+        )
+
     def text(self) -> str:
         """The whole program."""
         program = Straight(
@@ -212,7 +218,7 @@ class ChangeProgram:
                 "@dataclass",
                 "class Kit:",
                 "    model: nn.Module",
-                "    optimizer: torch.optim.Optimizer",
+                "    stepper: torch.optim.Optimizer",
                 "",
                 "",
             ]
@@ -374,7 +380,7 @@ class ChangeProgram:
         elif made == "dictionary":
             lines += [f'kit = {{"model": model, "optimizer": {optimizer}}}', 'optimizer = kit["optimizer"]']
         elif made == "dataclass":
-            lines += [f"kit = Kit(model, {optimizer})", "optimizer = kit.optimizer"]
+            lines += [f"kit = Kit(model, {optimizer})", "optimizer = kit.stepper"]
         elif made == "namespace":
             lines += ["conf = SimpleNamespace(lr=0.1)", f"optimizer = {self.optimizer('conf.lr')}"]
         elif made == "partial":
@@ -410,7 +416,9 @@ class ChangeProgram:
                 "model.second.register_forward_hook(lambda m, i, o: seen.append(float(o.detach().mean())))",
             ],
             "forward_pre": ["model.head.register_forward_pre_hook(lambda m, i: (i[0] * 1.5,))"],
-            "backward": ["model.head.register_full_backward_hook(lambda m, gi, go: (gi[0] * 0.5,))"],
+            "backward": [
+                "model.head.register_full_backward_hook(lambda m, gi, go: tuple(g if g is None else g * 0.5 for g in gi))"
+            ],
             "gradient": ["model.first.weight.register_hook(lambda g: g * 0.5)"],
             "removed": ["handle = model.second.register_forward_hook(lambda m, i, o: o * 0.5)"],
             "counted": ["model.register_forward_hook(lambda m, i, o: calls.append(len(o)))"],
@@ -445,9 +453,7 @@ class ChangeProgram:
             "subset_random": ["if epoch > 0:", "    sampler.indices = list(range(1, len(data), 2))"],
         }.get(self.c["sampler"] if not self.at("length", "num_samples", "batch_size") else "", [])
         group = 'optimizer.add_param_group({"params": model.first.parameters(), "lr": 0.05})'
-        if (self.at("grow_group", "epoch_start", "two") and not self.at("holds", "all", "chosen", "groups")) or (
-            self.at("grow_group", "epoch_start", "two") and self.at("holds", "all")
-        ):
+        if self.at("grow_group", "epoch_start", "two") and not self.at("holds", "chosen", "groups") and self.grows():
             lines += ["if epoch == 2:", f"    {group}"]
         lines += {
             "one_at_a_time": ["list(model.parameters())[-1 - epoch].requires_grad_(True)"],
@@ -612,7 +618,7 @@ class ChangeProgram:
         lines += [stepped, *indented(inner)] if stepped else inner
         if self.at("clock", "around_step"):
             lines += ["spent = time.perf_counter() - begun"]
-        if self.at("grow_group", "batch") and self.at("holds", "subset", "all"):
+        if self.at("grow_group", "batch") and self.at("holds", "subset", "all") and self.grows():
             lines += [
                 "if epoch == 2 and count == 1:",
                 '    optimizer.add_param_group({"params": model.first.parameters(), "lr": 0.05})',
@@ -660,7 +666,7 @@ class ChangeProgram:
             "guarded": ["if epoch > 1:", "    scheduler.step()"], "plateau": [f"scheduler.step({value})"],
             "dictionary": ["for one in schedulers.values():", "    one.step()"], "grown_list": ["for one in schedulers:", "    one.step()"],
         }.get(self.c["scheduler"], [])  # fmt: skip
-        if self.at("grow_group", "epoch_end") and self.at("holds", "subset", "all"):
+        if self.at("grow_group", "epoch_end") and self.at("holds", "subset", "all") and self.grows():
             lines += [
                 "if epoch == 1:",
                 '    optimizer.add_param_group({"params": model.first.parameters(), "lr": 0.05})',

@@ -27,13 +27,14 @@ _GRAMMAR = {
 _PRELUDE = """\
 import torch
 from torch import nn
+from torch.func import functional_call
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 torch.manual_seed(0)
 x, y = torch.randn(26, 4), torch.randint(0, 3, (26,))
 loader = DataLoader(TensorDataset(x, y), batch_size=6, shuffle=True)
-held_out = DataLoader(TensorDataset(x[:9], y[:9]), batch_size=4)
+held_out = DataLoader(TensorDataset(x[:10], y[:10]), batch_size=4)
 model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 3))
 """
 _OPTIMIZERS = {
@@ -51,6 +52,8 @@ _ZEROS = {
     "closure_less_other": ["optimizer.zero_grad()", "model.zero_grad()"],
     "none": [],
 }
+_THROUGH_COPIES = "output = functional_call(model, {n: p.clone() for n, p in model.named_parameters()}, (data,))"
+"""A forward pass whose backward pass may follow a step, which changes the parameters in place."""
 _READ = "print('norm', round(sum(p.grad.norm().item() for p in model.parameters() if p.grad is not None), 5))"
 
 
@@ -73,6 +76,8 @@ def assemble(c: Choices) -> str:
     if c["mode"] == "eval_behind_step":
         parts["step"].append("model.eval()")
     order = c["order"].split("_")
+    if order.index("forward") < order.index("step") < order.index("backward"):
+        parts["forward"][0] = _THROUGH_COPIES
     if c["again"] == "zero_before":
         parts["backward"] = [*_ZEROS["optimizer"], *parts["backward"]]
     batch: Lines = [line for name in order for line in parts[name]]

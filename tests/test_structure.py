@@ -42,6 +42,7 @@ STOREYS = (
         "batch_list",
         "batch_source",
         "generator_loops",
+        "phase_loops",
         "made_inside",
         "resuming",
         "precision_arms",

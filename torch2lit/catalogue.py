@@ -946,11 +946,13 @@ register(
         code="T2L392",
         slug="sum-by-lightning",
         severity="note",
-        why="`--metrics native` (or `--level native`) was asked for: `self.log` adds up what the script added up over the batches of an epoch.",
-        remedy="Nothing to do. `self.trainer.callback_metrics` has the number when the epoch, or its validation, is over.",
+        why="`--metrics native` (or `--level native`) was asked for: `self.log`, or a metric object, adds up what the script added up over the batches of an epoch.",
+        remedy="Nothing to do. `self.trainer.callback_metrics` has the number when the epoch, or its validation, is over; a metric object has it at any time.",
         text="""\
 The step logs a number of double precision with `on_epoch=True`. Lightning adds up the same numbers in the same order as the script did, and divides by the same weights: on a CPU the number is the same to the last bit,
 and so is all that is decided by it. On a GPU no batch waits for the number to come back any more. A number of which the script tells the sum is logged with `reduce_fx="sum"`.
+What is told while the batches run, or starts again in between, is kept by a `SumMetric` or `MeanMetric` of torchmetrics in double: `update` adds the same numbers in the same order, `reset` starts again, and `compute` tells the
+number as it is then. In a run of several processes such an object knows the number of all of them.
 """,
     )
 )
@@ -962,8 +964,8 @@ register(
         why="`--metrics native` (or `--level native`) was asked for, and Lightning would not have the same number where the script tells it.",
         remedy="Nothing has to be done: the script adds it up as it did. The message says what keeps it.",
         text="""\
-Lightning tells what it has added up when an epoch, or its validation, is over. So a sum that is told while the batches run, or before the validation of the same epoch, stays the script's own, as does one to which some
-batches add nothing, or more than one number.
+Lightning tells what it has added up when an epoch, or its validation, is over, and a metric object tells it at any time. What stays the script's own is what may be more than a number of Python's, is named outside of the epoch, or is
+handled by a statement that does more than to start it, to add to it and to read it.
 """,
     )
 )

@@ -13,11 +13,11 @@ from .trees import all_of
 
 
 def unbound_names(text: str) -> set[str]:
-    """The names that some scope reads and that neither the module nor Python binds.
+    """The names that some scope reads, or deletes, and that neither the module nor Python binds.
 
     Raises SyntaxError when the text is not Python.
     """
-    return once(("unbound names", text), lambda: _unbound(text))
+    return once(("unbound names", text), lambda: _unbound(text) | _only_deleted(text))
 
 
 def _unbound(text: str) -> set[str]:
@@ -27,6 +27,31 @@ def _unbound(text: str) -> set[str]:
     used: set[str] = set()
     _collect(top, bound, used, is_module=True)
     return used - bound - set(dir(builtins)) - _MODULE_NAMES
+
+
+def _only_deleted(text: str) -> set[str]:
+    """The names that a scope deletes, and does nothing else about: to Python they are bound there."""
+    tree = tree_of(text)
+    if not (deletions := all_of(tree, ast.Delete)):
+        return set()
+    from .recover.names import bound_otherwise, declared, parameter_names
+    from .recover.syntax import Scope, walk_scope
+
+    found: set[str] = set()
+    scopes: list[Scope] = [tree, *all_of(tree, ast.FunctionDef), *all_of(tree, ast.AsyncFunctionDef)]
+    for scope in scopes:
+        nodes = walk_scope(scope.body)
+        deleted = {t.id for n in nodes if n in deletions for t in ast.walk(n) if isinstance(t, ast.Name)}
+        if not deleted:
+            continue
+        bound = set() if isinstance(scope, ast.Module) else set(parameter_names(scope))
+        bound |= declared(scope.body, ast.Global) | declared(scope.body, ast.Nonlocal)
+        for node in nodes:
+            bound.update(bound_otherwise(node))
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Del):
+                bound.add(node.id)
+        found |= deleted - bound
+    return found
 
 
 _MODULE_NAMES = {

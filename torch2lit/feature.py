@@ -115,6 +115,14 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptSum:
+    """A number that the script adds up over the batches, and tells where Lightning would not know it: the statement that starts it, and its name there. A metric object may keep it."""
+
+    statement: ast.stmt
+    name: ast.Name
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A finding, by the slug of its rule, about a statement: what is another one now, or why something stays as it is."""
 
@@ -202,8 +210,8 @@ class Training(Protocol):
     def own_points(self) -> bool:
         """Whether the logger gets the script's own points alone."""
 
-    def sums(self) -> tuple[Sequence[Sum], Sequence[tuple[ast.stmt, str]]]:
-        """What the script adds up over the batches of an epoch where Lightning would keep the same, and the starts of other sums with what keeps them."""
+    def sums(self) -> tuple[Sequence[Sum], Sequence[KeptSum]]:
+        """What the script adds up over the batches of an epoch where Lightning would keep the same, and its other sums."""
 
     def in_training(self, node: ast.AST) -> bool:
         """Whether a node stands in the loop, or in a function of which nothing but the hooks is left."""
@@ -295,5 +303,5 @@ class Feature(Protocol):
     def after(self) -> Sequence[str]:
         """The features that are asked before this one, by name."""
 
-    def proposals(self, training: Training) -> Iterable[Proposal | Note]:
+    def proposals(self, training: Training) -> Iterable[Proposal | Note | KeptSum]:
         """What it would make of the training, and notes on what stays. It sees what accepted proposals before left of it."""

@@ -12,7 +12,6 @@ from .program import Conversion, Mechanism, Outcome
 from .views.averaged import AveragedView
 from .views.batch_list import BatchListView
 from .views.batch_source import BatchSourceView
-from .views.carried_on import CarriedOnView
 from .views.counted import CountedView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
@@ -22,6 +21,7 @@ from .views.made_inside import MadeInsideView
 from .views.made_on_call import MadeOnCallView
 from .views.methods import MethodsView
 from .views.modern import ModernView
+from .views.phase_loops import PhaseLoopsView
 from .views.precision_arms import PrecisionArmsView
 from .views.resumed import ResumedView
 from .views.scheduled import ScheduledView
@@ -30,6 +30,7 @@ from .views.switches import SwitchesView
 from .views.way import MODERN, UNFOLDABLE, Blocked, Program, View, Way
 
 VIEWS: tuple[View, ...] = (
+    PhaseLoopsView(),
     SwitchesView(),
     ModernView(),
     GeneratorLoopsView(),
@@ -38,7 +39,6 @@ VIEWS: tuple[View, ...] = (
     AveragedView(),
     HandedOverView(),
     MadeInsideView(),
-    CarriedOnView(),
     ScheduledView(),
     MadeOnCallView(),
     MethodsView(),

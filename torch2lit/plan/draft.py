@@ -7,7 +7,7 @@ import copy
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from ..feature import Conflict, Proposal, Sum, Watch
+from ..feature import Conflict, KeptSum, Proposal, Sum, Watch
 from ..findings import Finding, finding
 from ..options import Options
 from ..program import Claim, Mechanism, TrainerSpec
@@ -280,6 +280,8 @@ class Draft:
     """The same for items that are no statements."""
     sums: list[tuple[str, Sum]] = field(default_factory=list)
     """What Lightning adds up from now on, and what texts call the name under which it is logged."""
+    kept_sums: list[KeptSum] = field(default_factory=list)
+    """Sums over the batches that Lightning does not keep."""
     exchanged: dict[ast.AST, str] = field(default_factory=dict)
     """Expressions of hooks that read otherwise."""
     rewritten: dict[ast.stmt, str] = field(default_factory=dict)

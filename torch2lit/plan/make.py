@@ -12,6 +12,7 @@ from ..recover.state_names import is_attribute
 from ..recover.syntax import dotted, walk_scope
 from ..recover.variables import Variable
 from .bound_elsewhere import check_bound_elsewhere
+from .deleted_after import leave_out_lost_names
 from .differs import tell_of_differences
 from .draft import Draft
 from .fully_sharded import configure_model
@@ -39,6 +40,7 @@ from .sharded import check_sharded, tell_of_shards
 from .state import State
 from .steps import optimizer_names, reads_gradients, reads_gradients_at
 from .stop_iterations import place_errors
+from .sums.metric_objects import keep_in_metrics
 from .surviving_gradients import gradients_may_survive
 from .touched_gradients import touches
 from .train_mode import leave_train_mode_to_lightning
@@ -68,6 +70,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     if not all(can_be_asked(draft, state, second) for second in draft.seconds):
         draft.seconds = []
         state = settle(draft, configured)
+    keep_in_metrics(draft, state)
     say_modes(draft, state)
     check_going_on(draft, configured, state)
     check_bound_elsewhere(draft, state, configured.optimizers)
@@ -82,6 +85,7 @@ def make_plan(draft: Draft) -> tuple[Draft, Configured, State]:
     tell_of_differences(draft)
     tell_of_precision(draft)
     tell_of_shards(draft)
+    leave_out_lost_names(draft, state)
     _look_for_troubles(draft)
     return draft, configured, state
 

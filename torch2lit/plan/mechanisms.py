@@ -213,11 +213,9 @@ def _check_loops(draft: Draft) -> None:
     if nest.epochs is not None and nest.batches is None:
         known = known or runs_over_values(draft, nest.epochs)
     if nest.epochs is not None and not known and sequence_of(draft, nest.epochs) is None:
-        raise draft.refuse(
-            "unknown-epochs",
-            nest.epochs.node,
-            f"the epoch loop runs over `{ast.unparse(nest.epochs.base)[:60]}`, not over a range",
-        )
+        text = ast.unparse(nest.epochs.base)[:60]
+        told = "not over a range" if not text.startswith("range(") else "of which it is not known how long it is"
+        raise draft.refuse("unknown-epochs", nest.epochs.node, f"the epoch loop runs over `{text}`, {told}")
     if nest.outermost.orelse and any(isinstance(n, ast.Break) for n in walk_scope(nest.outermost.body)):
         raise draft.refuse("loop-else", nest.outermost, "the loop has an `else` block")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import libcst as cst
 
-from ..feature import AROUND, Conflict, Feature, Note, Proposal
+from ..feature import AROUND, Conflict, Feature, KeptSum, Note, Proposal
 from ..installed import features, is_own
 from ..program import Claim, TrainerSpec
 from ..recover.items import Item
@@ -30,6 +30,9 @@ def propose(draft: Draft) -> Draft:
         for proposal in _proposals(draft, feature):
             if isinstance(proposal, Note):
                 draft.note(proposal.slug, proposal.statement, proposal.message)
+                continue
+            if isinstance(proposal, KeptSum):
+                draft.kept_sums.append(proposal)
                 continue
             planned = accept(draft, proposal, feature.name)
             if isinstance(planned, Conflict):
@@ -59,7 +62,7 @@ _WHY = {
 """The laws in a user's words, by what they are broken."""
 
 
-def _proposals(draft: Draft, feature: Feature) -> list[Proposal | Note]:
+def _proposals(draft: Draft, feature: Feature) -> list[Proposal | Note | KeptSum]:
     """What a feature proposes. One of another package that fails is named, and the conversion goes on without it."""
     try:
         return list(feature.proposals(DraftTraining(draft)))

@@ -191,7 +191,8 @@ class _Reporter:
             names.add(name)
             self.homes.add(home)
             decides = variables[home] in self.deciding
-            self.draft.validation_numbers.append(self._in_double(name, home) if decides else Logged(name, home))
+            value = self.state.reading(variables[home])
+            self.draft.validation_numbers.append(self._in_double(name, value) if decides else Logged(name, value))
 
     def _watch(self) -> None:
         """What the Trainer's callbacks watch is logged in double where the script decides by it, unless that is done when a validation ends."""
@@ -215,7 +216,7 @@ class _Reporter:
             return self.sums[variable]
         if variable is None or variable in self.draft.variables.sequence(self.draft.hooks.get(EPOCH_END, [])).written:
             return ""
-        home = self.state.homes.get(variable, "")
+        home = self.state.reading(variable)
         return next((n.name for n in self.draft.validation_numbers if n.value == home), "")
 
     def _free_name(self, place: _Place) -> str:

@@ -20,6 +20,7 @@ from .afterwards import statements_after
 from .behind import as_called, behind, changed_on_the_way, is_same_global
 from .draft import Behind, Draft, Second
 from .looks import Looks
+from .made_anew import before_made_anew
 from .modes import mode_calls, only_mode_call
 from .own_loaders import own_loader
 from .returned_values import found_at_the_end
@@ -58,11 +59,17 @@ def _inner(item: Item, found: Validation) -> bool:
 
 
 def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
-    """The calls after the loop that `trainer.validate` can make in the function's stead: all others that there are, or none."""
+    """The calls after the loop that `trainer.validate` can make in the function's stead: all others that there are, or none.
+
+    Where other trainings follow, of other networks, their calls are theirs.
+    """
     function, call = found.frame.scope, found.call
     if call is None or not isinstance(function, ast.FunctionDef) or found.frame.caller is not draft.nest.entry:
         return []
-    if draft.other_loops or draft.source.view is not None or (found.every is not None and found.others):
+    apart = before_made_anew(draft) if draft.other_loops else None
+    if draft.other_loops and apart is None:
+        return []
+    if draft.source.view is not None or (found.every is not None and found.others):
         return []
     if draft.group is not None or draft.options.several_processes or function.name in draft.wanted_elsewhere:
         return []
@@ -81,7 +88,7 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
     if found.arms and _asks_loaders(draft, found):
         return []
     own = _Own(function, base.id, own_items(found))
-    if not _only_counts(draft, found, own) or _looks_at_gradients(draft):
+    if not _only_counts(draft, found, own) or _looks_at_gradients(draft, apart):
         return []
     trailing = [i for i in found.trailing if i.kind != "result" and _inner(i, found)]
     if not found.others and any(not _may_end_validation(draft, item) for item in trailing):
@@ -89,7 +96,7 @@ def second_evaluations(draft: Draft, found: Validation) -> list[Second]:
     if _is_read_behind(draft, found):
         return []
     seconds = [_second(draft, found, own, other) for other in others]
-    return [s for s in seconds if s is not None] if all(seconds) else []
+    return [s for s in seconds if s is not None] if all(seconds) or apart is not None else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,10 +277,10 @@ def _only_counts(draft: Draft, found: Validation, own: _Own) -> bool:
     return True
 
 
-def _looks_at_gradients(draft: Draft) -> bool:
+def _looks_at_gradients(draft: Draft, apart: list[ast.stmt] | None) -> bool:
     """Whether code behind the loop reads the gradients that training leaves, which `trainer.validate` clears."""
     entry = draft.nest.entry.scope
-    if any(draft.effects.of(s, entry).gradients for s in statements_after(draft)):
+    if any(draft.effects.of(s, entry).gradients for s in (statements_after(draft) if apart is None else apart)):
         return True
     inside = {id(n) for n in walk(draft.nest.outermost)}
     for frame in draft.nest.entered:
@@ -331,7 +338,7 @@ def values_behind(draft: Draft, state: State, second: Second) -> dict[str, str] 
     """
     if second.kept is not None:
         home = state.homes.get(second.kept, "")
-        return {"": home} if home.startswith("self.") and home[5:].isidentifier() else None
+        return {"": state.reading(second.kept)} if home.startswith("self.") and home[5:].isidentifier() else None
     found: dict[str, str] = {}
     arguments = dict(second.arguments)
     for node in walk(second.value) if second.value is not None else []:
@@ -346,5 +353,7 @@ def values_behind(draft: Draft, state: State, second: Second) -> dict[str, str] 
         home = state.homes.get(variable, "")
         if not home.startswith("self.") or not home[5:].isidentifier():
             return None
-        found[node.id] = f"{home}[0]" if variable in state.per_loader else home  # its loader is the only one there
+        found[node.id] = (
+            f"{home}[0]" if variable in state.per_loader else state.reading(variable)
+        )  # its loader is the only one there
     return found

@@ -1,6 +1,7 @@
 """Whether a setting may get another value while the training runs, by whatever name its object is known there.
 
 args.clip *= 0.9        config["clip"] = 0.1        setattr(options, "clip", 0.1)        vars(args).update(clip=0.1)
+def tighten(): global clip; clip *= 0.9
 
 What the Trainer and the hyper-parameters are told is read once, when the training begins.
 """
@@ -11,6 +12,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..recover.names import bound_names
 from ..recover.syntax import dotted, source_of, walk
 from .draft import Draft
 from .may_run import may_run, runs_in_loop
@@ -19,12 +21,24 @@ _CHANGES = {"update", "setdefault", "pop", "popitem", "clear", "__setitem__", "_
 
 
 def is_set_in_loop(draft: Draft, node: ast.expr) -> bool:
-    """Whether an attribute or a place of a container that the expression asks may be set while the loop runs."""
+    """Whether what the expression asks may be set while the loop runs: a name by a function, an attribute, a place of a container."""
+    names = {n.id for n in walk(node) if isinstance(n, ast.Name)}
+    if is_bound_by_functions(draft, names):
+        return True
     attributes = {n.attr for n in walk(node) if isinstance(n, ast.Attribute)}
     places = [n for n in walk(node) if isinstance(n, ast.Subscript)]
     if places and any(_sets_place(one, place) for one in _running(draft) for place in places):
         return True
     return bool(attributes) and sets_attributes(draft, attributes)
+
+
+def is_bound_by_functions(draft: Draft, names: set[str]) -> bool:
+    """Whether a function that may run while the loop runs gives one of these names another value, as a global or as its caller's."""
+    for node in runs_in_loop(draft):
+        if isinstance(node, ast.Global | ast.Nonlocal) and (told := names.intersection(node.names)):
+            if told & bound_names(draft.source.scope_of(node).body):
+                return True
+    return False
 
 
 def sets_attributes(draft: Draft, attributes: set[str], *, of_objects: bool = True) -> bool:

@@ -22,6 +22,7 @@ _DEPTH = 12
 _MAKE_NUMBERS = {"len", "float", "int"}
 _KEEP_NUMBERS = {"min", "max", "round", "abs", "sum"}
 _OF_ARRAYS = {"numpy.mean", "numpy.average", "numpy.median"}
+_CLOCKS = {"time.time", "time.perf_counter", "time.monotonic", "time.process_time"}
 _OF_NUMBERS = {"math.exp", "math.sqrt", "math.log", "math.log10", "math.log2", "math.pow", "math.fabs"}
 
 
@@ -47,10 +48,26 @@ class SettledNumbers:
                 return self.surely(body, scope, depth + 1) and self.surely(other, scope, depth + 1)
             case ast.Name(id=name):
                 return self._name(name, scope, depth)
+            case ast.Subscript(
+                value=sizes, slice=ast.Constant(value=int()) | ast.UnaryOp(operand=ast.Constant(value=int()))
+            ):
+                return self.tells_sizes(sizes)
             case ast.Attribute(value=holder, attr=attr):
                 return self._is_own(holder, scope) and self._attribute(attr, depth)
             case ast.Call():
                 return self._call(node, scope, depth)
+        return False
+
+    def tells_sizes(self, node: ast.expr) -> bool:
+        """Whether it is the shape of a tensor or an array."""
+        match node:
+            case ast.Attribute(attr="shape", ctx=ast.Load()):
+                stored = any(
+                    n.attr == "shape" and not isinstance(n.ctx, ast.Load) for n in self.source.all(ast.Attribute)
+                )
+                return not stored and not any(f.name == "shape" for f in self.source.functions)
+            case ast.Call(func=ast.Attribute(attr="size"), args=[], keywords=[]):
+                return not any(f.name == "size" for f in self.source.functions)
         return False
 
     def _call(self, call: ast.Call, scope: Scope, depth: int) -> bool:
@@ -69,6 +86,8 @@ class SettledNumbers:
         full = self.roles.full_name(function)
         if full.partition(".")[0] not in self.roles.origins.values() or call.keywords:
             return False
+        if full in _CLOCKS:
+            return True
         if full in _OF_ARRAYS:
             return len(call.args) == 1 and self._list(call.args[0], scope, depth + 1)
         return full in _OF_NUMBERS

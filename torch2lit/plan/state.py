@@ -20,6 +20,10 @@ class State:
     in_hook: dict[tuple[str, Variable], str] = field(default_factory=dict)
     per_loader: set[Variable] = field(default_factory=set)
     """Variables whose home is a list: the validation runs over several loaders, each with a value of its own."""
+    read_as: dict[Variable, str] = field(default_factory=dict)
+    """What stands for a reading of a variable whose home holds an object that tells it."""
+    metrics: dict[str, str] = field(default_factory=dict)
+    """Attributes that hold such objects, as the constructor makes them."""
     prologue: dict[str, list[str]] = field(default_factory=dict)
     epilogue: dict[str, list[str]] = field(default_factory=dict)
     """Per hook, assignments at its end."""
@@ -51,3 +55,7 @@ class State:
     aside: dict[str, str] = field(default_factory=dict)
     """Parameters of hooks that make way for a name of the script, under their new names: Lightning passes by position."""
     unpacked: dict[str, str] = field(default_factory=dict)
+
+    def reading(self, variable: Variable) -> str:
+        """The text that stands for a variable where it is read, "" for one that is what it was."""
+        return self.read_as.get(variable) or self.homes.get(variable, "")

@@ -12,6 +12,7 @@ from ..recover.closure_steps import begins_with_closure
 from ..recover.effects import KNOWN_PACKAGES, NO_TORCH_RNG
 from ..recover.items import Item, names_in, parts
 from ..recover.phases import has_backward
+from ..recover.raised import Takers, raised_by, takers_around
 from ..recover.roles import Key, Role
 from ..recover.state_names import is_attribute
 from ..recover.stepping import is_held, stepped_optimizer
@@ -306,8 +307,9 @@ def place_automatic(draft: Draft, step: Step) -> Obstacle | None:
     training = [*step.before, step.backward]
     before_step: list[Item] = []
     graph = _graph_keys(draft, step.before)
+    takers = takers_around(draft.source, draft.nest.outermost)
     for item in step.between:
-        if not _movable(draft, item, graph) or depends(draft, item, before_step):
+        if not _movable(draft, item, graph, takers) or depends(draft, item, before_step):
             before_step.append(item)
         else:
             training.append(item)
@@ -321,7 +323,7 @@ def place_automatic(draft: Draft, step: Step) -> Obstacle | None:
         effects = draft.effects_of(item)
         late = any(not _is_scheduler_step(draft, i) for i in tail) or (stepped and effects.learning_rate)
         late = late or depends(draft, item, [*before_step, *tail])
-        if late or not _movable(draft, item, graph):
+        if late or not _movable(draft, item, graph, takers):
             tail.append(item)
         else:
             training.append(item)
@@ -464,7 +466,7 @@ def _graph_keys(draft: Draft, before: list[Item]) -> set[Key]:
     return found
 
 
-def _movable(draft: Draft, item: Item, graph: set[Key]) -> bool:
+def _movable(draft: Draft, item: Item, graph: set[Key], takers: Takers) -> bool:
     """Whether an item that stands after backward may run before it: it must not read what backward and step change."""
     effects = draft.effects_of(item)
     if effects.model or effects.mode or effects.gradients or effects.optimizer or _hands_on_unknown(draft, item):
@@ -473,6 +475,8 @@ def _movable(draft: Draft, item: Item, graph: set[Key]) -> bool:
         return False
     if any(draft.effects.meets_hooks(part, frame.scope) for part, frame in parts(item)):
         return False
+    if takers.take(raised_by(draft.source, (part for part, _frame in parts(item)))):
+        return False  # whoever takes it would miss the step
     if effects.mutates & graph:
         return False
     if item.kind == "statement":

@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Iterator, Sequence
 
-from ..feature import AFTER, BEFORE, ELSEWHERE, Node, Part, Start, Sum, Value
+from ..feature import AFTER, BEFORE, ELSEWHERE, KeptSum, Node, Part, Start, Sum, Value
 from ..program import Mechanism
 from ..recover.items import Item
 from ..recover.names import bound_otherwise, parameter_names
@@ -236,7 +236,7 @@ class DraftTraining:
     def own_points(self) -> bool:
         return self._draft.own_points
 
-    def sums(self) -> tuple[Sequence[Sum], Sequence[tuple[ast.stmt, str]]]:
+    def sums(self) -> tuple[Sequence[Sum], Sequence[KeptSum]]:
         return find_sums(self._draft)
 
     def in_training(self, node: ast.AST) -> bool:

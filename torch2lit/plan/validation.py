@@ -12,8 +12,8 @@ from ..recover.state_names import is_whole
 from ..recover.syntax import walk, walk_scope
 from .breaks import remove_break, validation_break
 from .changes import changed_names
-from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
-from .drawn_before import drawing_before, is_its_bar
+from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Second
+from .drawn_before import drawing_before, is_its_bar, told_before
 from .entry_names import entry_text, written_in_loop
 from .kept_in_eval_mode import keep_where_mode_shows
 from .lengths import first_change
@@ -21,7 +21,7 @@ from .limited_validation import limit_obstacle, tell_limit
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
-from .second_evaluation import divide_at_function, second_evaluations
+from .second_evaluation import Divided, divide_at_function, second_evaluations
 from .several_evaluations import unite_in_step, with_other_functions
 from .several_loaders import join_following, unite
 from .steps import controls, open_controls
@@ -227,27 +227,38 @@ def _place(draft: Draft, found: Validation) -> None:
     own = [*found.before, *found.body, *found.trailing, *found.rest]
     found.before = draft.without_unread_constants(found.before, own)
     early = found.leading if found.every is not None else drawing_before(draft, found)
-    if early:
-        guard = Guard()
-        draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), *(replace(i, guard=guard) for i in early)]
     again = not any(item in early for item in found.before)
     found.leading = [i for i in found.leading if i not in early]
     found.before = [i for i in found.before if i not in early]
+    once = limited or found.limit or found.otherwise or not again
+    evaluated = None if once else _evaluated_again(draft, found)
+    if not once and evaluated is None and (before := told_before(draft, found)):
+        leading, found.leading = found.leading, []
+        evaluated = _evaluated_again(draft, found)
+        early, found.leading = ([*early, *before], []) if evaluated else (early, leading)
+    if early:
+        guard = Guard()
+        draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), *(replace(i, guard=guard) for i in early)]
     start = [*found.leading, *found.before]
     draft.hooks[VALIDATION_STEP] = list(found.body)
     trailing, rest = keep_where_mode_shows(draft, found, *_divide_rest(draft, found))
-    once = limited or found.limit or found.otherwise or not again
-    if seconds := [] if once else second_evaluations(draft, found):
-        divided = divide_at_function(draft, found, seconds)
-        if modes_allow(draft, found, seconds, divided):
-            draft.seconds = seconds
-            start, trailing, rest = divided.start, divided.end, divided.epoch_end
+    if evaluated is not None:
+        draft.seconds, divided = evaluated
+        start, trailing, rest = divided.start, divided.end, divided.epoch_end
     draft.hooks[VALIDATION_START] = start
     draft.hooks[VALIDATION_END] = trailing
     draft.hooks[EPOCH_END] = rest
     if (told := tell_epochs(draft, found)) is not None:
         draft.hooks[EPOCH_START] = [*draft.hooks.get(EPOCH_START, []), told]
     mirror_modes(draft, found, rest)
+
+
+def _evaluated_again(draft: Draft, found: Validation) -> tuple[list[Second], Divided] | None:
+    """The calls behind the loop that the Trainer makes, with the hooks as they run again for them; None where the function is called."""
+    if not (seconds := second_evaluations(draft, found)):
+        return None
+    divided = divide_at_function(draft, found, seconds)
+    return (seconds, divided) if modes_allow(draft, found, seconds, divided) else None
 
 
 def _divide_rest(draft: Draft, found: Validation) -> tuple[list[Item], list[Item]]:

@@ -9,6 +9,7 @@ from enum import Enum
 from .batch_sources import source_makings
 from .makings import Value, sources, yields
 from .names import bound_names, target_names
+from .own_words import is_meant
 from .roles import Role, Roles, is_loader_name
 from .syntax import Scope, dotted
 
@@ -112,6 +113,8 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             continue
         if not isinstance(base, ast.Call):
             break
+        if not is_meant(base.func, scope, roles):
+            break
         last = dotted(base.func).rpartition(".")[2]
         if (
             last == "enumerate"
@@ -158,6 +161,7 @@ def _zips_loaders(base: ast.expr, items: ast.expr, scope: Scope, roles: Roles) -
     match base:
         case ast.Call(func=ast.Name(id="zip"), args=[_, _, *_] as loaders, keywords=[]):
             unpacked = isinstance(items, ast.Tuple) and len(items.elts) == len(loaders)
+            unpacked = unpacked and is_meant(base.func, scope, roles)
             return unpacked and all(_kind(loader, scope, roles) is Iterable.LOADER for loader in loaders)
     return False
 
@@ -303,11 +307,11 @@ def _same_below(node: ast.IfExp) -> ast.expr | None:
 
 def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
     if isinstance(base, ast.Call) and dotted(base.func) in ("range", "np.arange"):
-        return Iterable.RANGE if _is_range(base) else Iterable.UNKNOWN
+        return Iterable.RANGE if _is_range(base, scope, roles) else Iterable.UNKNOWN
     if isinstance(base, ast.Name):
         key = roles.key(scope, base.id)
         bindings = roles.bindings(key) if key else []
-        if len(bindings) == 1 and bindings[0].index is None and _is_range(bindings[0].value):
+        if len(bindings) == 1 and bindings[0].index is None and _is_range(bindings[0].value, scope, roles):
             return Iterable.RANGE
     if isinstance(base, ast.Name) and is_loader_name(base.id) and roles.key(scope, base.id) is None:
         unknown = any(_is_no_loader(p) for p in sources(Value(base, scope, roles)))
@@ -324,11 +328,11 @@ def _kind(base: ast.expr, scope: Scope, roles: Roles) -> Iterable:
     return Iterable.LOADER if made else Iterable.UNKNOWN
 
 
-def _is_range(node: ast.AST | None) -> bool:
+def _is_range(node: ast.AST | None, scope: Scope, roles: Roles) -> bool:
     """Whether a range is made whose bounds stand there one by one; ``range(*bounds)`` does not tell which is which."""
     match node:
-        case ast.Call(func=ast.Name(id="range"), args=[_] | [_, _] | [_, _, _] as bounds, keywords=[]):
-            return not any(isinstance(bound, ast.Starred) for bound in bounds)
+        case ast.Call(func=ast.Name(id="range") as made, args=[_] | [_, _] | [_, _, _] as bounds, keywords=[]):
+            return not any(isinstance(bound, ast.Starred) for bound in bounds) and is_meant(made, scope, roles)
     return False
 
 

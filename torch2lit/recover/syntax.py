@@ -226,7 +226,7 @@ class Source:
         return next((a for a in self.ancestors(node) if isinstance(a, ast.ClassDef)), None)
 
     def function(self, name: str) -> ast.FunctionDef | None:
-        """The one plain function of this name outside of classes; None when there is none or several."""
+        """The one plain function of this name outside of classes, which may be written several times; None when there is none or several."""
         return self._plain_functions.get(name)
 
     @functools.cached_property
@@ -236,8 +236,26 @@ class Source:
             if not self.in_class(function):
                 found.setdefault(function.name, []).append(function)
         return {
-            name: same[0] for name, same in found.items() if len(same) == 1 and isinstance(same[0], ast.FunctionDef)
+            name: same[0] for name, same in found.items() if isinstance(same[0], ast.FunctionDef) and self._is_one(same)
         }
+
+    def again(self, function: ast.FunctionDef) -> list[ast.FunctionDef]:
+        """A plain function, wherever the file's own statements write it."""
+        if self.function(function.name) is not function:
+            return [function]
+        return [
+            f
+            for f in self.functions
+            if isinstance(f, ast.FunctionDef) and f.name == function.name and not self.in_class(f)
+        ]
+
+    def _is_one(self, functions: Sequence[ast.FunctionDef | ast.AsyncFunctionDef]) -> bool:
+        """Whether it is one function, or the same one written again in the file's own statements, as notebooks do."""
+        if len(functions) == 1:
+            return True
+        defaults = [d for f in functions for d in (*f.args.defaults, *f.args.kw_defaults)]
+        same = len({ast.dump(f) for f in functions}) == 1 and all(f in self.tree.body for f in functions)
+        return same and all(d is None or isinstance(d, ast.Constant) for d in defaults)
 
     @functools.cached_property
     def module(self) -> cst.Module:

@@ -62,12 +62,14 @@ class Variables:
         self._by_frame: dict[tuple[int, str], Variable] = {}
         self._by_key: dict[Key, Variable] = {}
         self._same: dict[Variable, Variable] = {}
+        self._joined: list[tuple[Variable, ast.Name, Frame]] = []
         self.gone: Container[ast.AST] = ()
         """Statements that leave the program: what they read and write does not count."""
         self.anew: Container[ast.AST] = ()
         """Statements ``x /= n`` that give a variable a value in which its old one has no part."""
         self._rebound: dict[Scope, set[str]] = {}
         self._static: dict[Key, bool] = {}
+        self._handed: frozenset[Key] = frozenset()
         self._defined: dict[Scope, set[str]] = {}
         self._sequences: dict[tuple[int, ...], tuple[object, Use]] = {}
         """What was said of several items; each answer holds what its key stands for."""
@@ -84,10 +86,15 @@ class Variables:
         if one is not other:
             self._same[one] = other
 
+    def joined(self, variable: Variable) -> list[tuple[ast.Name, Frame]]:
+        """Where a call hands a variable over as a result, and nothing but its name is left of the statement: both names, each with its frame."""
+        return [(name, frame) for one, name, frame in self._joined if self.find(one) is variable]
+
     def fork(self) -> Variables:
         """The same variables, of which others may be united from now on."""
         other = copy.copy(self)
         other._same, other._rebound, other._sequences = dict(self._same), {}, {}
+        other._joined = [*self._joined]
         return other
 
     def of(self, frame: Frame, name: str) -> Variable | None:
@@ -115,12 +122,19 @@ class Variables:
 
     def is_static(self, key: Key) -> bool:
         """Whether a name only ever stands for an import, a function or a class."""
+        if key in self._handed:
+            return False
         if key not in self._static:
             scope, name = key
             if scope not in self._defined:
                 self._defined[scope] = {n for s in _definitions(scope) for n in _defined(s)}
             self._static[key] = name in self._defined[scope] and not self.roles.bindings(key)
         return self._static[key]
+
+    def hand(self, keys: Iterable[Key]) -> None:
+        """From now on these functions are values as any other: the module is handed them."""
+        self._handed |= frozenset(keys)
+        self._sequences.clear()
 
     def names(self, frame: Frame, names: frozenset[str]) -> frozenset[Variable]:
         """The variables of several names."""
@@ -182,6 +196,9 @@ class Variables:
             pairs.append((value, target))
         for value, target in pairs:
             self.unite(value, target)
+        for part, frame in ((node.targets[0], item.frame), (item.value, item.callee)):
+            names = [n for n in ast.walk(part) if isinstance(n, ast.Name)] if part is not None else []
+            self._joined += [(v, n, frame) for n in names if (v := self.of(frame, n.id)) is not None]
         return True
 
     def _only_reads(self, node: ast.AST, scope: Scope) -> bool:

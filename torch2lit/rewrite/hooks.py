@@ -60,7 +60,7 @@ class HookWriter:
             variable = self.draft.variables.of(frame, name)
             if variable is None:
                 continue
-            text = self.state.in_hook.get((hook, variable)) or self.state.homes.get(variable)
+            text = self.state.in_hook.get((hook, variable)) or self.state.reading(variable) or None
             if text is None and variable.name != name:
                 text = variable.name
             if text is not None and text != name:

@@ -15,8 +15,9 @@ def left_functions(drafts: list[Draft], edits: list[Edit]) -> list[Edit]:
     source = drafts[0].source
     candidates = [f for f in _entered(drafts) if source.parents[f] is source.tree]
     inside = {id(n) for draft in drafts for n in walk(draft.nest.outermost)}
+    inside |= {id(second.call.func) for draft in drafts for second in draft.seconds}
     result = []
-    for function in candidates:
+    for function in [again for one in candidates for again in source.again(one)]:
         own = {id(n) for n in walk(function)}
         used = any(
             isinstance(n, ast.Name) and n.id == function.name and id(n) not in inside | own for n in walk(source.tree)

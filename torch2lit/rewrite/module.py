@@ -191,7 +191,7 @@ def in_snake_case(name: str) -> str:
 def module_source(draft: Draft, configured: Configured, state: State, names: Names) -> str:
     """The class definition, not yet formatted."""
     writer = HookWriter(draft, state)
-    methods: list[str] = [_constructor(draft, state, writer)]
+    methods: list[str] = [_constructor(draft, state, writer, names)]
     for hook in HOOKS:
         items = draft.hooks.get(hook, [])
         added = hook in state.prologue or hook in state.epilogue
@@ -279,7 +279,7 @@ def _indent(text: str) -> str:
     return moved.partition("\n")[2]
 
 
-def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
+def _constructor(draft: Draft, state: State, writer: HookWriter, names: Names) -> str:
     parameters = [p for p, _attribute, _argument in state.parameters]
     if state.hyperparameters:
         parameters.append(state.hyperparameters)
@@ -298,6 +298,10 @@ def _constructor(draft: Draft, state: State, writer: HookWriter) -> str:
         line = line.with_changes(leading_lines=[c for c in line.leading_lines if c.comment])
         code = cst.Module([line]).code.replace("\r\n", "\n")
         text += "".join(f"    {part}\n" for part in code.splitlines())
+    for attribute, made in state.metrics.items():
+        for key, meant in names.words.items():
+            made = made.replace(key, meant)
+        text += f"    self.{attribute} = {made}\n"
     return text
 
 

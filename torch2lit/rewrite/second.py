@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 import libcst as cst
@@ -73,7 +74,7 @@ def _all_batches(draft: Draft, names: Names) -> list[str]:
 def _value(draft: Draft, state: State, names: Names, second: Second) -> cst.BaseExpression:
     found = values_behind(draft, state, second)
     assert found is not None
-    texts = {name: names.instance + home[4:] if home.startswith("self.") else home for name, home in found.items()}
+    texts = {name: _behind(names, home) for name, home in found.items()}
     if second.kept is not None:
         return cst.parse_expression(texts[""])
     if second.value is None:
@@ -81,6 +82,11 @@ def _value(draft: Draft, state: State, names: Names, second: Second) -> cst.Base
     parsed = rename(cst.parse_expression(f"({draft.source.segment(second.value)})"), texts)
     single = isinstance(parsed, cst.Name | cst.Attribute | cst.Call | cst.Subscript | cst.Tuple)
     return parsed.with_changes(lpar=[], rpar=[]) if single and not isinstance(parsed, cst.Tuple) else parsed
+
+
+def _behind(names: Names, home: str) -> str:
+    """How what the module holds is called behind the loop."""
+    return re.sub(r"^(int\()?self\.", rf"\g<1>{names.instance}.", home)
 
 
 def _without_parentheses(value: cst.BaseExpression) -> cst.BaseExpression:

@@ -15,7 +15,7 @@ from ..program import Edit
 from ..recover.roles import Roles, roles_of
 from ..recover.switches import Switched, Switches
 from ..recover.syntax import Source, source_of
-from .fold import folded
+from .special import folded
 
 _ROUNDS = 4
 _PAIRS = (("training", "evaluation"), ("train_pass", "eval_pass"), ("train_part", "eval_part"))

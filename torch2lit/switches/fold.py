@@ -1,19 +1,14 @@
-"""A function as it runs when some facts hold: what they decide is gone, the rest stands as it stood."""
+"""Statements as they run when some facts hold: what the facts decide is gone, the rest stands as it stood."""
 
 from __future__ import annotations
 
 import ast
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import libcst as cst
 
-from ..files.lines import split_lines
-from ..memory import tree_of
 from ..recover.known import Known, known, truth, without_known
-from ..recover.switches import Special, bindings
-from ..recover.syntax import Source, source_of
-from .returns import returns, without_early_returns
 
 _ENDS = (cst.Return, cst.Raise, cst.Continue, cst.Break)
 _TIGHT = (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.SimpleString, cst.Integer, cst.List, cst.Dict)
@@ -22,41 +17,25 @@ _Block = list[cst.BaseStatement]
 _Lines = list[cst.EmptyLine]
 
 
-def folded(source: Source, special: Special) -> tuple[str, dict[int, int]]:
-    """The text of the special function, as far to the right as the function stands, and its lines' raw ones.
+class Decided(Protocol):
+    """What is known of the statements that are folded."""
 
-    A line of the new text is counted from 0, one of the raw text from 1; only first lines of statements are told.
-    """
-    twin = source.twins[special.function].node
-    assert isinstance(twin, cst.FunctionDef)
-    folder = _Folder(special, {id(t.node): statement.lineno for statement, t in source.twins.items()})
-    result = folder.function(twin)
-    module = source.module.visit(_Replacer(twin, result))
-    assert isinstance(module, cst.Module)
-    new = source_of(module.code)
-    new.__dict__["module"] = module
-    found = next(f for f in new.functions if f.name == special.name)
-    first, last = found.lineno - 1, found.end_lineno or found.lineno
-    origins = {0: special.function.lineno}
-    for statement, pair in new.twins.items():
-        if first < statement.lineno <= last and id(pair.node) in folder.origins:
-            origins[statement.lineno - 1 - first] = folder.origins[id(pair.node)]
-    return "".join(split_lines(module.code)[first:last]), origins
+    @property
+    def facts(self) -> Mapping[str, Known]:
+        """What names surely stand for."""
+
+    @property
+    def needless(self) -> frozenset[int]:
+        """The lines of `with` blocks that switch gradients on where they are on."""
+
+    def switches_on(self, item: ast.withitem) -> bool:
+        """Whether a part of a `with` does nothing but to switch gradients on."""
+
+    def is_model(self, node: ast.expr) -> bool:
+        """Whether an expression gives a module."""
 
 
-class _Replacer(cst.CSTTransformer):
-    def __init__(self, old: cst.FunctionDef, new: cst.FunctionDef) -> None:
-        super().__init__()
-        self.old, self.new = old, new
-
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
-        return node is not self.old
-
-    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
-        return self.new if original_node is self.old else updated_node
-
-
-class _Reads(cst.CSTTransformer):
+class Reads(cst.CSTTransformer):
     """Replaces names where they are read, and nothing else that looks like one."""
 
     def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.BaseExpression:
@@ -79,56 +58,20 @@ class _Reads(cst.CSTTransformer):
         return False
 
 
-class _Folder(_Reads):
-    """Folds one function; ``origins`` tells for each new statement the raw line of the old one."""
+class Folder(Reads):
+    """Folds statements; ``origins`` tells for each new one the raw line of the old one."""
 
-    def __init__(self, special: Special, lines: dict[int, int]) -> None:
+    def __init__(self, decided: Decided, lines: dict[int, int]) -> None:
         super().__init__()
-        self.special = special
-        self.facts = special.facts
-        self.needless = special.needless
+        self.decided = decided
+        self.facts = decided.facts
+        self.needless = decided.needless
         self.lines = lines
         self.origins: dict[int, int] = {}
         self.chosen: set[str] = set()
         """The names that are bound to what the switch chose."""
         self.alive: list[cst.CSTNode] = []
         """What ``origins`` names by its identity, so that it is not given to another node."""
-
-    def function(self, node: cst.FunctionDef) -> cst.FunctionDef:
-        """The function under its own name."""
-        result = node.visit(self)
-        assert isinstance(result, cst.FunctionDef)
-        result = result.with_changes(name=cst.Name(self.special.name), leading_lines=[])
-        writer = _Writer(self, self._stand_ins(result))
-        if writer.values:
-            result = writer.rewritten(result)
-        read = _reads(result)
-        names = {n for n in self.facts if n not in self.special.parameters} | set(writer.values)
-        droppable = {n for n in names if not read[n]}
-        block = result.body
-        if droppable and isinstance(block, cst.IndentedBlock):
-            result = result.with_changes(body=self._without_assignments(block, droppable))
-        if self.special.trains and not _ends_once(result):
-            return without_early_returns(result, self.special.result, self._same) or result
-        return result
-
-    def _same(self, new: cst.BaseStatement, old: cst.BaseStatement) -> None:
-        if id(old) in self.origins:
-            self.note(new, self.origins[id(old)])
-
-    def _stand_ins(self, function: cst.FunctionDef) -> dict[str, cst.BaseExpression]:
-        """The names for which the switch chose one of two lasting things, and what it chose."""
-        bound = bindings(tree_of(_NOTHING.code_for_node(function)))
-        found: dict[str, cst.BaseExpression] = {}
-        body = function.body.body if isinstance(function.body, cst.IndentedBlock) else ()
-        for statement in body:
-            match statement:
-                case cst.SimpleStatementLine(
-                    body=[cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=name))], value=value)]
-                ):
-                    if name in self.chosen and bound[name] == 1 and self.special.lasts(_expression(value)):
-                        found[name] = value
-        return found
 
     # ---- statements
 
@@ -144,7 +87,7 @@ class _Folder(_Reads):
         self.origins[id(node)] = line
         self.alive.append(node)
 
-    def _changed(self, node: cst.BaseStatement, leading: Sequence[cst.EmptyLine]) -> cst.BaseStatement:
+    def with_lines_above(self, node: cst.BaseStatement, leading: Sequence[cst.EmptyLine]) -> cst.BaseStatement:
         """The statement with more lines above it."""
         if not leading:
             return node
@@ -165,7 +108,7 @@ class _Folder(_Reads):
             parts, after, same = self._decided(old, new)
             changed = changed or not same
             for position, part in enumerate(parts):
-                statements.append(self._changed(part, waiting if position == 0 else ()))
+                statements.append(self.with_lines_above(part, waiting if position == 0 else ()))
                 waiting = [] if position == 0 else waiting
             waiting += after
             if statements and changed and _ends(statements[-1]):
@@ -201,7 +144,7 @@ class _Folder(_Reads):
         if isinstance(below, cst.Else):
             return (*self._spread(below.body, [*_comments(new.leading_lines), *below.leading_lines]), False)
         assert isinstance(old_below, cst.If)
-        parts, after, _same = self._decided(old_below, self._changed(below, _comments(new.leading_lines)))
+        parts, after, _same = self._decided(old_below, self.with_lines_above(below, _comments(new.leading_lines)))
         return parts, after, False
 
     def _spread(self, body: cst.BaseSuite, above: Sequence[cst.EmptyLine]) -> tuple[_Block, _Lines]:
@@ -210,18 +153,18 @@ class _Folder(_Reads):
             line = cst.SimpleStatementLine(body.body, trailing_whitespace=body.trailing_whitespace)
             if id(body) in self.origins:
                 self.note(line, self.origins[id(body)])
-            return [self._changed(line, above)], []
+            return [self.with_lines_above(line, above)], []
         assert isinstance(body, cst.IndentedBlock)
         statements = [s for s in body.body if isinstance(s, cst.BaseStatement)]
-        self.chosen |= {_assigned(s) for s in statements if isinstance(s, cst.SimpleStatementLine)}
+        self.chosen |= {assigned(s) for s in statements if isinstance(s, cst.SimpleStatementLine)}
         header = [cst.EmptyLine(comment=body.header.comment)] if body.header.comment else []
         if _is_only_pass(statements):
             return [], [line for line in (*above, *header, *body.footer) if line.comment]
-        first = self._changed(statements[0], [*above, *header])
+        first = self.with_lines_above(statements[0], [*above, *header])
         return [first, *statements[1:]], [line for line in body.footer if line.comment]
 
     def _switches_on(self, item: cst.WithItem) -> bool:
-        return item.asname is None and self.special.switches_on(ast.withitem(_expression(item.item), None))
+        return item.asname is None and self.decided.switches_on(ast.withitem(expression(item.item), None))
 
     def leave_If(self, original_node: cst.If, updated_node: cst.If) -> cst.If:
         below, old_below = updated_node.orelse, original_node.orelse
@@ -239,22 +182,6 @@ class _Folder(_Reads):
                 if self._truth(test) is not None:
                     self.chosen.add(name)
         return updated_node
-
-    def _without_assignments(self, block: cst.IndentedBlock, names: set[str]) -> cst.IndentedBlock:
-        statements: _Block = []
-        waiting: _Lines = []
-        for statement in block.body:
-            assert isinstance(statement, cst.BaseStatement)
-            if isinstance(statement, cst.SimpleStatementLine) and _assigned(statement) in names:
-                waiting += statement.leading_lines
-                comment = statement.trailing_whitespace.comment
-                waiting += [cst.EmptyLine(comment=comment)] if comment else []
-                continue
-            statements.append(self._changed(statement, waiting))
-            waiting = []
-        if not statements:
-            statements = [cst.SimpleStatementLine([cst.Pass()])]
-        return block.with_changes(body=statements, footer=[*waiting, *block.footer])
 
     # ---- expressions
 
@@ -282,8 +209,8 @@ class _Folder(_Reads):
         return self._constant(original_node) or self._without_known(original_node, updated_node, False)
 
     def _constant(self, node: cst.BaseExpression) -> cst.BaseExpression | None:
-        value = known(_expression(node), self.facts)
-        if value is None or value.an_object or not any(n in self.facts for n in _names(node)):
+        value = known(expression(node), self.facts)
+        if value is None or value.an_object or not any(n in self.facts for n in names_of(node)):
             return None
         return _literal(value)
 
@@ -291,7 +218,7 @@ class _Folder(_Reads):
         """A chain of `and` or `or` without the operands that say nothing any more."""
         if not isinstance(old, cst.BooleanOperation) or not isinstance(new, cst.BooleanOperation):
             return new
-        operands = [_expression(old.left), _expression(old.right)]
+        operands = [expression(old.left), expression(old.right)]
         kept = without_known(operands, isinstance(old.operator, cst.Or), self.facts, in_test)
         if len(kept) == 2:
             return new
@@ -308,8 +235,8 @@ class _Folder(_Reads):
         """``model.train(True)`` and ``model.train(False)`` as everybody writes them."""
         match original_node:
             case cst.Call(func=cst.Attribute(value=model, attr=cst.Name(value="train")), args=[cst.Arg(value=mode)]):
-                held = known(_expression(mode), self.facts)
-                if held is not None and isinstance(held.value, bool) and self.special.is_model(_expression(model)):
+                held = known(expression(mode), self.facts)
+                if held is not None and isinstance(held.value, bool) and self.decided.is_model(expression(model)):
                     assert isinstance(updated_node.func, cst.Attribute)
                     name = cst.Name("train" if held.value else "eval")
                     return updated_node.with_changes(func=updated_node.func.with_changes(attr=name), args=[])
@@ -322,48 +249,10 @@ class _Folder(_Reads):
         self, original_node: cst.FormattedString, updated_node: cst.FormattedString
     ) -> cst.FormattedString:
         """Known texts become part of the string; other parts keep their names."""
-        return with_texts(updated_node, lambda part: known(_expression(part.expression), self.facts))
+        return with_texts(updated_node, lambda part: known(expression(part.expression), self.facts))
 
     def _truth(self, test: cst.BaseExpression) -> bool | None:
-        return truth(_expression(test), self.facts)
-
-
-class _Writer(_Reads):
-    """Writes what a name stands for where it is read; what ``folder`` tells of a statement holds for the new one."""
-
-    def __init__(self, folder: _Folder, values: dict[str, cst.BaseExpression]) -> None:
-        super().__init__()
-        self.folder = folder
-        self.values = values
-
-    def rewritten(self, function: cst.FunctionDef) -> cst.FunctionDef:
-        """The function with the values."""
-        result = function.visit(self)
-        assert isinstance(result, cst.FunctionDef)
-        return result
-
-    def on_leave(self, original_node: cst.CSTNode, updated_node: cst.CSTNode) -> cst.CSTNode:  # type: ignore[override]
-        result = super().on_leave(original_node, updated_node)
-        assert isinstance(result, cst.CSTNode)
-        if id(original_node) in self.folder.origins:
-            self.folder.note(result, self.folder.origins[id(original_node)])
-        return result
-
-    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
-        return self.values.get(original_node.value, updated_node)
-
-    def leave_FormattedString(
-        self, original_node: cst.FormattedString, updated_node: cst.FormattedString
-    ) -> cst.FormattedString:
-        return with_texts(updated_node, lambda part: self._shown(part.expression))
-
-    def visit_FormattedStringExpression(self, node: cst.FormattedStringExpression) -> bool:
-        """A text has quotes of its own, which old Pythons do not read there."""
-        return not any(isinstance(v, cst.SimpleString) and n in _names(node.expression) for n, v in self.values.items())
-
-    def _shown(self, node: cst.BaseExpression) -> Known | None:
-        value = self.values.get(node.value) if isinstance(node, cst.Name) else None
-        return None if value is None else known(_expression(value), {})
+        return truth(expression(test), self.facts)
 
 
 def with_texts(
@@ -394,12 +283,12 @@ def _shown(
     return text if text.replace(" ", "").replace("_", "").replace("-", "").isalnum() else None
 
 
-def _expression(node: cst.BaseExpression) -> ast.expr:
+def expression(node: cst.BaseExpression) -> ast.expr:
     return ast.parse(f"({_NOTHING.code_for_node(node)}\n)", mode="eval").body
 
 
-def _names(node: cst.CSTNode) -> set[str]:
-    return {n.id for n in ast.walk(_expression(node)) if isinstance(n, ast.Name)}  # type: ignore[arg-type]
+def names_of(node: cst.CSTNode) -> set[str]:
+    return {n.id for n in ast.walk(expression(node)) if isinstance(n, ast.Name)}  # type: ignore[arg-type]
 
 
 def _literal(value: Known) -> cst.BaseExpression:
@@ -417,12 +306,6 @@ def _ends(statement: cst.BaseStatement) -> bool:
     return isinstance(statement, cst.SimpleStatementLine) and isinstance(statement.body[-1], _ENDS)
 
 
-def _ends_once(function: cst.FunctionDef) -> bool:
-    """Whether no `return` stands anywhere but at the end."""
-    *before, _last = function.body.body
-    return not any(map(returns, before)) and not isinstance(_last, cst.If)
-
-
 def _is_only_pass(statements: _Block) -> bool:
     return all(
         isinstance(s, cst.SimpleStatementLine) and all(isinstance(small, cst.Pass) for small in s.body)
@@ -430,13 +313,8 @@ def _is_only_pass(statements: _Block) -> bool:
     )
 
 
-def _assigned(statement: cst.SimpleStatementLine) -> str:
+def assigned(statement: cst.SimpleStatementLine) -> str:
     match statement.body:
         case [cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=name))])]:
             return name
     return ""
-
-
-def _reads(function: cst.FunctionDef) -> Counter[str]:
-    tree = tree_of(_NOTHING.code_for_node(function))
-    return Counter(n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))

@@ -41,7 +41,7 @@ class TensorFact:
 class Step:
     """One optimizer step that had at least one gradient.
 
-    ``optimizer`` is the class and the ordinal of first use (``Adam#0``; one that is given a state goes on for an earlier one that held the same), ``parameters`` the sha1 of all its
+    ``optimizer`` is the class and the ordinal of first use (``Adam#0``), ``parameters`` the sha1 of all its
     parameters after the step, ``loss_count`` the number of losses recorded before it. ``gradient_norm``
     is the 2-norm over all gradients as the optimizer saw them. ``training`` is (modules in training mode,
     modules) of the models that own the parameters. ``cleared`` counts the calls of `zero_grad` since the step before.

@@ -131,10 +131,6 @@ class _Recorder:
         self._process = os.getpid()
         self._undo: list[Callable[[], object]] = []
         self._optimizers: dict[int, tuple[weakref.ref[Any], str, Owners]] = {}
-        self._loaded: weakref.WeakSet[Any] = weakref.WeakSet()
-        """Optimizers that were given a state."""
-        self._held: dict[str, tuple[weakref.ref[Any], ...]] = {}
-        """The parameters of each optimizer."""
         self._used = 0
         self._cleared = 0
         self._left: float | None = None
@@ -158,7 +154,6 @@ class _Recorder:
         clearing = _Depth()
         self._wrap(torch.optim.Optimizer, "zero_grad", clearing, before=self._on_zero_grad)
         self._wrap(torch.nn.Module, "zero_grad", clearing, before=self._on_zero_grad)
-        self._wrap(torch.optim.Optimizer, "load_state_dict", _Depth(), before=self._on_load)
         self._wrap(torch, "manual_seed", _Depth(), before=self._set_up.seed)
         self._wrap_schedulers()
         self._wrap_loss_functions()
@@ -275,9 +270,6 @@ class _Recorder:
         metric = _number(given[0] if given else named.get("metrics")) if hasattr(scheduler, "patience") else None
         self.add(SchedulerStep(type(scheduler).__name__, len(self.trace.steps), metric))
 
-    def _on_load(self, optimizer: Any, *_: Any, **__: Any) -> None:
-        self._loaded.add(optimizer)
-
     def _on_zero_grad(self, *_: Any, **__: Any) -> None:
         self._cleared += 1
 
@@ -325,11 +317,8 @@ class _Recorder:
     def _known(self, optimizer: Any, parameters: list[Any]) -> tuple[str, Owners]:
         reference, label, owners = self._optimizers.get(id(optimizer), (None, "", None))
         if owners is None or reference is None or reference() is not optimizer:
-            label, owners = self._goes_on(optimizer, parameters), Owners(parameters)
-            if not label:
-                label = f"{type(optimizer).__name__}#{self._used}"
-                self._used += 1
-            self._held[label] = tuple(map(weakref.ref, parameters))
+            label, owners = f"{type(optimizer).__name__}#{self._used}", Owners(parameters)
+            self._used += 1
             self._optimizers[id(optimizer)] = (weakref.ref(optimizer), label, owners)
             self.trace.names[label] = owners.names
             self._tell("names", {label: owners.names})
@@ -337,16 +326,6 @@ class _Recorder:
             for model in owners.roots():
                 self._set_up.model(model)
         return label, owners
-
-    def _goes_on(self, optimizer: Any, parameters: list[Any]) -> str:
-        """The label of the optimizer of the same class and the same parameters that one goes on for, because it was given a state; "" for none."""
-        if optimizer not in self._loaded:
-            return ""
-        for label, held in self._held.items():
-            same = len(held) == len(parameters) and all(h() is p for h, p in zip(held, parameters, strict=True))
-            if same and label.partition("#")[0] == type(optimizer).__name__:
-                return label
-        return ""
 
     def _dump(self, parameters: list[Any]) -> None:
         import torch

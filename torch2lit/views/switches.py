@@ -14,15 +14,16 @@ from ..files.edits import edits_between
 from ..files.lines import split_lines
 from ..findings import Finding
 from ..memory import tree_of
-from ..origin import Origin, Words, sorted_ledger
-from ..program import Conversion, Fate, LedgerEntry, Mechanism, Outcome
+from ..origin import Origin, Words
+from ..program import Conversion, LedgerEntry, Mechanism, Outcome
 from ..recover.project_text import other_text
-from ..recover.syntax import Source, blocks, source_of, walk
+from ..recover.syntax import Source, source_of, walk
 from ..switches.apart import Apart, taken_apart
+from .copies import ledger_of_copies
 from .settled import rests
 from .way import SWITCHES, UNCONVERTED, WRAPPER, Blocked, Program, Way
 
-_CODEMOD = "switch_decided"
+_DECIDED = "what it decides is known where the function is called"
 
 
 class SwitchesView:
@@ -140,27 +141,5 @@ def _ledger(source: Source, apart: Apart, result: Conversion, after: str) -> tup
             if isinstance(node, ast.stmt):
                 inside.setdefault(node.lineno, node)
     origin = Origin(source.text, apart.origins, (_words(apart),))
-    copies: dict[int, list[int]] = {}
-    for new, raw in sorted(apart.origins.items()):
-        copies.setdefault(raw, []).append(new)
-    entries = sorted(result.ledger, key=lambda e: (e.line, e.end_line))
-    found = [entry for one in entries if (entry := origin.entry(one)) is not None and entry.line not in inside]
-    for line, statement in sorted(inside.items()):
-        entry = next((e for n in copies.get(line, ()) for e in entries if e.line <= n <= e.end_line), None)
-        text, end = source.lines[line - 1].strip()[:400], _header_end(statement)
-        if entry is not None:
-            said = replace(entry, target=origin.said(entry.target), reason=origin.said(entry.reason))
-            found.append(replace(said, line=line, end_line=end, source=text))
-        elif line not in copies:
-            reason = "what it decides is known where the function is called"
-            found.append(LedgerEntry(line, end, text, Fate.REPLACED, "", _CODEMOD, reason))
-        elif any(f.name in after for f in switched):
-            found.append(LedgerEntry(line, end, text, Fate.KEPT, "", "", "stays where it is"))
-    return sorted_ledger(found)
-
-
-def _header_end(statement: ast.stmt) -> int:
-    below = [block[0].lineno for block in blocks(statement)]
-    if not below:
-        return statement.end_lineno or statement.lineno
-    return max(statement.lineno, min(below) - 1)
+    left = any(f.name in after for f in switched)
+    return ledger_of_copies(source, origin, result, inside, _DECIDED, left)

@@ -25,7 +25,7 @@ MODERN, SWITCHES, METHODS, INHERITED, WRAPPER = "modern", "switches", "methods",
 FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE = "full-batch", "batch-source", "counted", "made-inside"
 RESUMED, HANDED_OVER, SCHEDULED, AVERAGED = "resumed", "handed-over", "scheduled", "averaged"
 MADE_ON_CALL, BATCH_LIST, GENERATOR = "made-on-call", "batch-list", "generator"
-PRECISION_ARMS, CARRIED_ON = "precision-arms", "carried-on"
+PRECISION_ARMS, PHASES = "precision-arms", "phases"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
 ALL = frozenset(
@@ -47,7 +47,7 @@ ALL = frozenset(
         BATCH_LIST,
         GENERATOR,
         PRECISION_ARMS,
-        CARRIED_ON,
+        PHASES,
     )
 )
 

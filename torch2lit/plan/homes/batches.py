@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import itertools
 
-from ...recover.items import Item, parts
-from ...recover.names import flow, free_names
+from ...recover.items import parts
+from ...recover.names import flow
 from ...recover.nest import Frame
 from ...recover.state_names import is_attribute, plain
-from ...recover.syntax import walk, walk_scope
+from ...recover.syntax import walk
 from ...recover.variables import Variable
-from ..closures import defined_names
 from ..draft import (
     BATCH_END,
     BATCH_START,
@@ -30,7 +29,7 @@ _OTHER_NAMES = {
 
 
 class Batches(Construction):
-    """Gives homes to the batch, to definitions of the entry function and to locals of one name."""
+    """Gives homes to the batch and to locals of one name."""
 
     def give_batches(self) -> None:
         nest = self.draft.nest
@@ -69,62 +68,6 @@ class Batches(Construction):
             self.state.unpacked[hook] = f"{self.text_of(items, frame, hook)} = {batch}"
         elif self.draft.hooks.get(hook):
             self.state.unpacked[hook] = ""
-
-    def place_class(self) -> None:
-        if isinstance(self.entry.scope, ast.Module):
-            return
-        moving = {d for s in walk(self.draft.nest.outermost) for d in _defined_by(s)} | self._imported_by_the_loop()
-        for item in self.draft.all_items():
-            scope = item.frame.scope
-            names = flow([item.node]).read
-            for name in names:
-                key = self.draft.roles.key(scope, name)
-                if name in moving and key and key[0] is self.entry.scope:
-                    continue
-                if key and not isinstance(key[0], ast.Module) and self.variables.is_static(key) and key[0] is not scope:
-                    self.state.inside = True
-                if key and key[0] is self.entry.scope and self.variables.is_static(key) and scope is self.entry.scope:
-                    self.state.inside = self.state.inside or not _bound_inside(item, name)
-        if self.draft.source.in_class(self.entry.scope) is not None:
-            self.state.inside = False
-
-    def _imported_by_the_loop(self) -> set[str]:
-        """The names that imports of the loop bind and none around it."""
-        outermost, source = self.draft.nest.outermost, self.draft.source
-        inside: set[str] = set()
-        around: set[str] = set()
-        for node in walk_scope(self.entry.scope.body):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                (inside if outermost in source.ancestors(node) else around).update(defined_names(node))
-        return inside - around
-
-    def give_static(self) -> None:
-        """Definitions of the entry function that the hooks call are closures over it: the class stands beside them."""
-        if not self.state.inside:
-            return
-        for function in self.draft.source.functions:
-            if self.draft.source.scope_of(function) is not self.entry.scope:
-                continue
-            if self.draft.nest.outermost in self.draft.source.ancestors(function):
-                continue
-            frames = {frame.scope for frame in self.draft.nest.entered}
-            if self.draft.validation is not None:
-                frames |= {frame.scope for frame in self.draft.validation.frames}
-            if function in frames:
-                continue
-            for name in free_names(function):
-                variable = self.variables.of(self.entry, name)
-                if (
-                    variable is not None
-                    and variable in self.state.homes
-                    and self.state.homes[variable].startswith("self.")
-                ):
-                    if variable in set().union(*self.written.values()):
-                        raise self.draft.refuse(
-                            "closure-over-loop-state",
-                            function,
-                            f"`{function.name}` reads `{name}`, which the loop changes, from the function around it",
-                        )
 
     def part_locals(self, assigned: set[Variable]) -> None:
         """Two different locals of one name in one hook get different names, and so does one that hides an outer name."""
@@ -194,11 +137,3 @@ class Batches(Construction):
                     if variable is None or variable.frame is None or (variable.is_global and variable not in assigned):
                         found.setdefault(name, variable)
         return list(found.items())
-
-
-def _bound_inside(item: Item, name: str) -> bool:
-    return name in flow([item.node]).definite
-
-
-def _defined_by(statement: ast.AST) -> list[str]:
-    return [statement.name] if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else []

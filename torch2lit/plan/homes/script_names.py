@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import ast
 
-from ...recover.names import flow
 from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import Draft
-from ..may_run import may_run
-from .bound_by_entry import made_by_entry
+from .bound_by_entry import made_by_entry, settled_by_entry
 from .set_before import set_before_training
-from .unbound import argument_of, bound_on_the_way
+from .unbound import argument_of, bound_before_call, bound_on_the_way
 
 _CHANGES = {
     "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "remove", "reverse", "setdefault",
@@ -29,7 +27,7 @@ def may_be_handed_in(draft: Draft, variable: Variable) -> bool:
     """Whether a variable of the script means the same value while the module lives, and has it when the module is made."""
     key = (variable.scope, variable.name)
     entry = draft.nest.entry.scope
-    if made_by_entry(draft, variable) is not None:
+    if made_by_entry(draft, variable) is not None or settled_by_entry(draft, variable):
         return True
     if draft.roles.key(entry, variable.name) != key:
         return False
@@ -77,27 +75,3 @@ def _is_named_logger(draft: Draft, variable: Variable) -> bool:
     return bool(bindings) and all(
         isinstance(b.value, ast.Call) and draft.roles.full_name(b.value.func) == "logging.getLogger" for b in bindings
     )
-
-
-def bound_before_call(draft: Draft) -> frozenset[str]:
-    """The names that the module surely binds before it comes to the function that trains."""
-    before: list[ast.stmt] = []
-    for statement in _statements(draft.source.tree.body):
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            continue
-        if any(node is draft.nest.entry.scope for node in may_run(draft.source, [statement])):
-            break
-        before.append(statement)
-    return flow(before).definite
-
-
-def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements of a script that runs as one: those under ``if __name__ == "__main__":`` are among them."""
-    found: list[ast.stmt] = []
-    for statement in body:
-        match statement:
-            case ast.If(test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()])):
-                found += statement.body
-            case _:
-                found.append(statement)
-    return found

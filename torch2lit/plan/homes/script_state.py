@@ -17,7 +17,8 @@ from ...recover.variables import Variable
 from ..draft import Draft
 from ..handlers import read_in_handlers, written_in_handlers
 from ..moved import moved_functions
-from .script_names import bound_before_call
+from .bound_by_entry import binds_before_loop
+from .unbound import bound_before_call
 
 _DEPTH = 3
 
@@ -29,7 +30,9 @@ def only_training_changes(draft: Draft, variable: Variable) -> bool:
         return False
     if draft.source.view is not None or draft.roles.runs_text or name in draft.wanted_elsewhere:
         return False
-    if name not in bound_before_call(draft) or name in read_in_handlers(draft) | written_in_handlers(draft):
+    if name not in bound_before_call(draft) and not binds_before_loop(draft, variable):
+        return False
+    if name in read_in_handlers(draft) | written_in_handlers(draft):
         return False
     known = [draft.source.tree, entry, *moved_functions(draft)]
     return all(draft.source.scope_of(node) in known for node in draft.roles.mentions((variable.scope, variable.name)))

@@ -22,13 +22,13 @@ def settle(draft: Draft, configured: Configured) -> State:
 class _Settler(Starts):
     def run(self) -> State:
         self.fixed = take_fixed_parameters(self.draft)
+        self.place_class()
         self.measure()
         check_definitions(self.draft, self.names_after())
         self.kept = kept_captures(self.draft)
         assigned = set().union(*self.written.values()) if self.written else set()
         mentioned = assigned.union(*self.read.values()) if self.read else assigned
         order = self.order(mentioned)
-        self.place_class()
         promoted = [v for v in order if v in assigned and self.must_live_on(v)]
         outer = [v for v in order if v not in assigned]
         self.name_attributes(promoted)
@@ -42,7 +42,7 @@ class _Settler(Starts):
         self.set_parameters_aside()
         self.give_counters(assigned)
         self.give_batches()
-        self.give_static()
+        self.check_static()
         self.part_locals(assigned)
         self.divide_among_loaders()
         for variable, (value, frame) in self.fixed.items():
@@ -50,6 +50,7 @@ class _Settler(Starts):
         self.take_start_values()
         self.name_network_first()
         if self.state.hyperparameters:
-            given = [(parameter, argument) for parameter, _attribute, argument in self.state.parameters]
+            values = [p for p in self.state.parameters if p[0] not in self.handed]
+            given = [(parameter, argument) for parameter, _attribute, argument in values]
             self.state.compared = compared_by_elements(self.draft.roles, self.entry.scope, given)
         return self.state

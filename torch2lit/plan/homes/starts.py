@@ -19,7 +19,7 @@ from ...recover.variables import Variable
 from ..draft import Removal
 from ..making import on_the_way
 from ..moved import moved_functions
-from .batches import Batches
+from .definitions import Definitions
 from .promotion import is_literal
 
 _MADE = {
@@ -31,7 +31,7 @@ _MADE = {
 """Containers that are made empty by a call, with the arguments that they may have by name."""
 
 
-class Starts(Batches):
+class Starts(Definitions):
     """Takes start values from the constructor's arguments."""
 
     def take_start_values(self) -> None:

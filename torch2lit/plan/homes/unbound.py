@@ -17,6 +17,7 @@ from ...recover.names import flow, parameter_names
 from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import Draft
+from ..may_run import may_run
 from ..surely_read import surely_read
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -83,6 +84,30 @@ def before_loop(draft: Draft) -> list[ast.AST]:
 def bound_on_the_way(draft: Draft) -> frozenset[str]:
     """The names of the entry scope that may have a value when its loop begins."""
     return flow(before_loop(draft)).written
+
+
+def bound_before_call(draft: Draft) -> frozenset[str]:
+    """The names that the module surely binds before it comes to the function that trains."""
+    before: list[ast.stmt] = []
+    for statement in _statements(draft.source.tree.body):
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        if any(node is draft.nest.entry.scope for node in may_run(draft.source, [statement])):
+            break
+        before.append(statement)
+    return flow(before).definite
+
+
+def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements of a script that runs as one: those under ``if __name__ == "__main__":`` are among them."""
+    found: list[ast.stmt] = []
+    for statement in body:
+        match statement:
+            case ast.If(test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()])):
+                found += statement.body
+            case _:
+                found.append(statement)
+    return found
 
 
 def _test_of_binding(before: list[ast.AST], name: str) -> ast.expr | None:

@@ -13,9 +13,10 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ...feature import Sum
+from ...feature import KeptSum, Sum
 from ...program import Mechanism
 from ...recover.items import Item
+from ...recover.state_names import is_attribute
 from ..draft import (
     BATCH_END,
     BATCH_START,
@@ -32,16 +33,13 @@ from .counted import counts_batches
 from .later import waiting
 from .meters import Meter, meter_of
 from .statements import adds_to, given, is_zero, pairs, targets_and_values, weighted
+from .stays import Stays
 from .told import NUMBER, Told, told_by
 from .uses import Use, Uses
 from .values import Values
 
 _TRAINING = ((EPOCH_START,), (TRAINING_STEP, BATCH_END), (VALIDATION_START, VALIDATION_END, EPOCH_END))
 _VALIDATION = ((VALIDATION_START, EPOCH_START), (VALIDATION_STEP,), (VALIDATION_END, EPOCH_END))
-
-
-class Stays(Exception):
-    """Why a sum stays the script's own."""
 
 
 @dataclass(eq=False)
@@ -60,9 +58,9 @@ class _Started:
     of_validation: bool = False
 
 
-def find_sums(draft: Draft) -> tuple[list[Sum], list[tuple[ast.stmt, str]]]:
-    """The sums that Lightning may keep, and the starts of those that stay with the reason."""
-    if draft.mechanism not in (Mechanism.AUTOMATIC, Mechanism.MANUAL) or draft.source.view is not None:
+def find_sums(draft: Draft) -> tuple[list[Sum], list[KeptSum]]:
+    """The sums that Lightning may keep, and those that it may not."""
+    if draft.mechanism not in (Mechanism.AUTOMATIC, Mechanism.MANUAL) or draft.module_that_trains:
         return [], []
     if draft.nest.epochs is None or draft.nest.batches is None or "torch" not in draft.roles.origins.values():
         return [], []
@@ -72,20 +70,20 @@ def find_sums(draft: Draft) -> tuple[list[Sum], list[tuple[ast.stmt, str]]]:
 class _Search:
     def __init__(self, draft: Draft) -> None:
         self.draft, self.uses = draft, Uses(draft)
-        self.kept: list[tuple[ast.stmt, str]] = []
+        self.kept: list[KeptSum] = []
 
-    def run(self) -> tuple[list[Sum], list[tuple[ast.stmt, str]]]:
+    def run(self) -> tuple[list[Sum], list[KeptSum]]:
         started = []
         for one in self._started():
             try:
                 self._look(one)
-            except Stays as why:
-                self.kept.append((one.item.node, f"`{one.name.id}`: {why}"))
+            except Stays:
+                self.kept.append(KeptSum(one.item.node, one.name))
             else:
                 started.append(one)
         found: list[Sum] = []
         told = {o: self._told(o, started) for o in started}
-        self.kept += [(o.item.node, f"`{o.name.id}`: {why}") for o, why in told.items() if isinstance(why, str)]
+        self.kept += [KeptSum(o.item.node, o.name) for o, why in told.items() if isinstance(why, str)]
         good = [o for o, answer in told.items() if isinstance(answer, Told)]
         covered = {id(n) for o in good if isinstance(t := told[o], Told) for n in t.names}
         for one in good:
@@ -105,7 +103,7 @@ class _Search:
                 for name, value in pairs(item.node):
                     meter = meter_of(self.draft.roles, value)
                     variable = self.draft.variables.of(item.frame, name.id)
-                    if variable is None or (meter is None and not is_zero(value)):
+                    if variable is None or is_attribute(name.id) or (meter is None and not is_zero(value)):
                         continue
                     uses = [u for u in self.uses.of(variable) if u.item is not item]
                     if uses and (meter or any(adds_to(self.draft.source.statement_of(u.name), u.name) for u in uses)):

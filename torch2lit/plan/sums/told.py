@@ -61,7 +61,7 @@ def told_by(
             found.plain += [] if isinstance(statement.op, ast.Div) else [statement]
         else:
             found.texts[use.name] = NUMBER
-            found.plain += [] if _is_divided(draft, use.name) else [use.name]
+            found.plain += [] if is_divided(draft, use.name) else [use.name]
     return found
 
 
@@ -124,7 +124,7 @@ def _mean(draft: Draft, use: Use, divides: Callable[[ast.expr], bool]) -> tuple[
     return None
 
 
-def _is_divided(draft: Draft, name: ast.Name) -> bool:
+def is_divided(draft: Draft, name: ast.Name) -> bool:
     """Whether a quotient, or a text with decimals, is all that is made of it: a whole number and its double give the same."""
     node: ast.AST = name
     while True:

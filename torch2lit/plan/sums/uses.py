@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from ...recover.items import Item, names_in
 from ...recover.nest import Frame
+from ...recover.roles import Key
 from ...recover.syntax import walk
 from ...recover.variables import Variable
 from ..draft import HOOKS, Draft
 
-_REACHES_ALL = {"exec", "eval", "locals", "globals", "vars"}
+_SEES_LOCALS = {"exec", "eval", "locals", "vars"}
+_SEES_GLOBALS = {"exec", "eval", "locals", "globals", "vars"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +48,7 @@ class Uses:
                         Use(ast.Name(bound, ast.Store()), item.frame, item, hook, place)
                     )
         self.gone = gone
-        self.hidden = any(isinstance(c.func, ast.Name) and c.func.id in _REACHES_ALL for c in draft.source.calls)
+        self.all = [u for found in self._of.values() for u in found]
 
     def of(self, variable: Variable) -> list[Use]:
         """Its uses, in the order of the hooks."""
@@ -55,13 +57,31 @@ class Uses:
     def only_in_hooks(self, variable: Variable) -> bool:
         """Whether nothing but the hooks names it, in whatever way."""
         uses, draft = self.of(variable), self.draft
-        known = {id(u.name) for u in uses}
+        joined = draft.variables.joined(variable)
+        known = {id(u.name) for u in uses} | {id(n) for n, _frame in joined}
         keys = {draft.roles.key(u.frame.scope, u.name.id) for u in uses}
+        keys |= {draft.roles.key(frame.scope, n.id) for n, frame in joined}
         for key in keys:
-            if key is None or draft.roles.rebound_unseen(key) or self.hidden:
+            if key is None or draft.roles.rebound_unseen(key) or self._is_hidden(key):
                 return False
             if isinstance(key[0], ast.Module) and key[1] in draft.wanted_elsewhere:
                 return False
             if any(id(n) not in known and id(n) not in self.gone for n in draft.roles.mentions(key)):
                 return False
         return True
+
+    def _is_hidden(self, key: Key) -> bool:
+        """Whether code that is not there to read may name it: what sees the variables of a function runs in that function."""
+        source, (scope, _name) = self.draft.source, key
+        if isinstance(scope, ast.Module):
+            return any(self._sees(call, _SEES_GLOBALS) for call in source.calls)
+        inside = {id(n) for n in walk(scope)}
+        return any(id(call) in inside and self._sees(call, _SEES_LOCALS) for call in source.calls)
+
+    def _sees(self, call: ast.Call, functions: set[str]) -> bool:
+        """Whether it calls one of Python's functions that see all variables. With an object `vars` tells its attributes alone."""
+        if not isinstance(call.func, ast.Name) or call.func.id not in functions:
+            return False
+        if call.func.id == "vars" and len(call.args) == 1 and isinstance(call.args[0], ast.Name):
+            return call.args[0].id in self.draft.roles.origins  # a module's are the variables of its file
+        return self.draft.source.function(call.func.id) is None

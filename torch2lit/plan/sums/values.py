@@ -40,6 +40,13 @@ class Values:
         torch = next((n for n, origin in self.draft.roles.origins.items() if origin == "torch"), "")
         return f"{torch}.tensor({self.text(node)}, dtype={torch}.float64)" if torch else ""
 
+    def source(self, node: ast.expr) -> str:
+        """A number as a metric object takes it: the tensor itself where it surely is one."""
+        match node:
+            case ast.Call(func=ast.Attribute(value=inner, attr="item"), args=[], keywords=[]) if self.is_tensor(inner):
+                return self.text(inner)
+        return self.text(node)
+
     def is_tensor(self, node: ast.expr, depth: int = 0) -> bool:
         """Whether it surely is a tensor: the loss that runs backward, what a loss of torch's gives, and what tensors' methods make of it."""
         if depth > _DEPTH:
@@ -113,6 +120,8 @@ class Values:
                 return self.draft.roles.key(self.scope, "len") is None
             case ast.Call(func=ast.Attribute(attr="size"), args=[_]):
                 return self.is_number(node)
+            case ast.Subscript(value=sizes):
+                return self.numbers.tells_sizes(sizes) and self.is_number(node)
             case ast.Call(
                 func=ast.Attribute(value=ast.Call(func=ast.Attribute(value=inner, attr="sum"), args=[]), attr="item"),
                 args=[],
@@ -120,6 +129,31 @@ class Values:
                 return isinstance(inner, ast.Compare) or (
                     isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr == "eq"
                 )
+        return False
+
+    def is_count(self, node: ast.expr) -> bool:
+        """Whether it surely is how often two tensors agree, or do not, as a tensor of one whole number."""
+        match node:
+            case ast.Call(func=ast.Attribute(value=inner, attr="cpu" | "detach"), args=[], keywords=[]):
+                return self.is_count(inner)
+            case ast.Attribute(value=inner, attr="data"):
+                return self.is_count(inner)
+            case ast.Call(func=ast.Attribute(value=inner, attr="sum"), args=[], keywords=[]):
+                return self._compares(inner)
+            case ast.Call(func=function, args=[inner], keywords=[]):
+                return self.draft.roles.full_name(function) == "torch.sum" and self._compares(inner)
+        return False
+
+    def _compares(self, node: ast.expr) -> bool:
+        match node:
+            case ast.Call(func=ast.Attribute(value=inner, attr="cpu" | "detach"), args=[], keywords=[]):
+                return self._compares(inner)
+            case ast.Attribute(value=inner, attr="data"):
+                return self._compares(inner)
+            case ast.Compare(ops=[ast.Eq() | ast.NotEq()]):
+                return self.is_tensor(node)
+            case ast.Call(func=ast.Attribute(value=inner, attr="eq" | "ne"), args=[_], keywords=[]):
+                return self.is_tensor(inner)
         return False
 
     def text(self, node: ast.expr) -> str:

@@ -76,8 +76,11 @@ class LitGlyphNet(L.LightningModule):
             self.log_dict({"loss": float(self.train_losses.val), "acc": self.train_top1.avg})
         return loss
 
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        if self.trainer.is_last_batch:
+            self.train_loss, self.train_acc = self.train_losses.avg, self.train_top1.avg
+
     def on_validation_epoch_start(self):
-        self.train_loss, self.train_acc = self.train_losses.avg, self.train_top1.avg
         self.validate_losses, self.validate_top1 = AverageMeter(), AverageMeter()
 
     def validation_step(self, batch, batch_idx):
@@ -86,18 +89,16 @@ class LitGlyphNet(L.LightningModule):
         self.validate_losses.update(self.criterion(output, target).item(), images.size(0))
         self.validate_top1.update(accuracy(output, target).item(), images.size(0))
 
-    def on_validation_epoch_end(self):
-        self.val_loss, self.val_acc = self.validate_losses.avg, self.validate_top1.avg
-
     def on_train_epoch_end(self):
+        val_loss, val_acc = self.validate_losses.avg, self.validate_top1.avg
         print(
-            f"Epoch {self.current_epoch}: train {self.train_loss:.4f} / {self.train_acc:.2f}, val {self.val_loss:.4f} / {self.val_acc:.2f}"
+            f"Epoch {self.current_epoch}: train {self.train_loss:.4f} / {self.train_acc:.2f}, val {val_loss:.4f} / {val_acc:.2f}"
         )
-        self.log_dict({"train_loss": self.train_loss, "train_acc": self.train_acc, "val_acc": self.val_acc})
-        self.log("val_loss", torch.tensor(self.val_loss, dtype=torch.float64))
+        self.log_dict({"train_loss": self.train_loss, "train_acc": self.train_acc, "val_acc": val_acc})
+        self.log("val_loss", torch.tensor(val_loss, dtype=torch.float64))
 
-        if self.val_loss < self.best_loss:
-            self.best_loss = self.val_loss
+        if val_loss < self.best_loss:
+            self.best_loss = val_loss
             torch.save(
                 {"epoch": self.current_epoch + 1, "state_dict": self.model.state_dict(), "best_loss": self.best_loss},
                 self.hparams.checkpoint,
@@ -107,18 +108,6 @@ class LitGlyphNet(L.LightningModule):
         optimizer = torch.optim.SGD(self.model.parameters(), lr=self.hparams.lr, momentum=self.hparams.momentum)
         scheduler = StepLR(optimizer, step_size=self.hparams.step_size, gamma=0.5)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}
-
-
-def validate(loader, model, criterion, device):
-    losses, top1 = AverageMeter(), AverageMeter()
-    model.eval()
-    with torch.no_grad():
-        for images, target in loader:
-            images, target = images.to(device), target.to(device)
-            output = model(images)
-            losses.update(criterion(output, target).item(), images.size(0))
-            top1.update(accuracy(output, target).item(), images.size(0))
-    return losses.avg, top1.avg
 
 
 def main():
@@ -161,11 +150,11 @@ def main():
     trainer.fit(lit_glyph_net, train_loader, val_loader)
     if trainer.should_stop:
         print(f"No better loss in {args.patience} epochs, stopping")
-    model.to(device)
 
     checkpoint = torch.load(args.checkpoint)
     model.load_state_dict(checkpoint["state_dict"])
-    test_loss, test_acc = validate(test_loader, model, criterion, device)
+    trainer.validate(lit_glyph_net, test_loader, verbose=False)
+    test_loss, test_acc = lit_glyph_net.validate_losses.avg, lit_glyph_net.validate_top1.avg
     print(f"Best epoch {checkpoint['epoch']}: test {test_loss:.4f} / {test_acc:.2f}")
 
 
