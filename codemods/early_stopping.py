@@ -23,8 +23,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..best_value import assigned_name, compared, left_of, number, pairs, rebinds
-from ..feature import Part, Proposal, Training, Value, Watch
+from ..feature import Note, Part, Proposal, Training, Value, Watch
 from ..program import TrainerSpec
+from ..stopping_kept import why_kept
 
 _CLASS = "lightning.pytorch.callbacks.EarlyStopping"
 
@@ -36,13 +37,16 @@ class EarlyStopping:
     name: str = "early_stopping"
     after: Sequence[str] = ()
 
-    def proposals(self, training: Training) -> Iterable[Proposal]:
-        """One proposal for each counter whose test ends the training and whose every use is understood."""
+    def proposals(self, training: Training) -> Iterable[Proposal | Note]:
+        """One proposal for each counter whose test ends the training and whose every use is understood; with `--callbacks`, a note on each other one."""
         if training.processes or training.told("check_val_every_n_epoch"):
             return
         for stop in training.stops():
-            if (counter := _counter(training, stop)) is not None:
-                yield from _proposal(training, counter)
+            counter = _counter(training, stop)
+            proposed = list(_proposal(training, counter)) if counter is not None else []
+            yield from proposed
+            if not proposed and training.asked("callbacks") == "lightning" and (why := why_kept(training, stop)):
+                yield Note("stopping-kept", stop.statement, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,7 @@ def _proposal(training: Training, counter: _Counter) -> Iterator[Proposal]:
         trainer=TrainerSpec(callbacks=(made,)),
         after_fit=lines,
         imports=(_CLASS,),
+        declined=_declined(training, counter),
     )
     if first != open_end or counter.waited:
         proposal = _starting_at(proposal, made, first if first != open_end else None, counter.waited)
@@ -146,6 +151,11 @@ def _proposal(training: Training, counter: _Counter) -> Iterator[Proposal]:
         removed=tuple(s for s, text in changes.items() if text is None),
         replaced={s: text for s, text in changes.items() if text is not None},
     )
+
+
+def _declined(training: Training, counter: _Counter) -> Note | None:
+    told = f"`{counter.value.name}` stays the script's own: {{why}}"
+    return Note("stopping-kept", counter.test, told) if training.asked("callbacks") == "lightning" else None
 
 
 def _starting_at(proposal: Proposal, made: str, first: float | None, waited: int) -> Proposal:

@@ -578,6 +578,11 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
         ),
         _t("work behind the `break`", "stops behind the epoch", "patience-with-work-behind"),
         _t("set back elsewhere, shown", "keeps its count", "patience-set-back-elsewhere", "patience-that-is-shown"),
+        _t(
+            "an equal value starts the count again",
+            "takes no equal value for a better one",
+            "patience-that-an-equal-value-starts-again",
+        ),
     ),
     "Sums and meters (`--metrics native`)": (
         _t(

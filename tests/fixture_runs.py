@@ -114,6 +114,17 @@ def run_of(name: str, text: str) -> Run:
     return run_script(case(name), text)
 
 
+def run_by(case: Case) -> tuple[object, ...]:
+    """All that a run of a case follows from, but for the script: with two scripts it is what comparing them follows from."""
+    files = sorted(path for path in case.folder.rglob("*") if path.is_file() and path.name not in OWN_FILES)
+    held = [
+        (path.relative_to(case.folder).as_posix(), path.read_bytes())
+        for path in files
+        if "__pycache__" not in path.parts
+    ]
+    return (case.runnable, case.arguments, case.legacy, case.options.asked("logger"), held)
+
+
 def plain_lines(printed: str) -> list[str]:
     """What was printed, without progress bars, times and addresses."""
     parts = re.split(r"[\r\n]", printed)

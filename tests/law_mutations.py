@@ -151,7 +151,7 @@ OF_METHODS = (
         1,
         "gradients: an earlier optimizer of the same name holds a part of the model only",
         "torch2lit/plan/gradients_before.py",
-        "return key is not None and len(draft.roles.bindings(key)) == 1",
+        "return len(made) == 1 or (bool(made) and _made_alike(draft, optimizer.scope, made))",
         "return True",
         _trains("second-loop-after-an-optimizer-made-anew"),
     ),
@@ -925,7 +925,7 @@ SAME_TRAINING = (
         "torch2lit/plan/validation_epochs.py",
         "    if found.leading and not runs_last_batch(draft):",
         "    if False:",
-        _text("validation-every-k-epochs-after-a-print-and-a-skipped-batch"),
+        _text("validation-every-k-epochs-after-a-print-and-a-last-step"),
     ),
     Mutation(
         1,
@@ -1259,7 +1259,7 @@ SAME_TRAINING = (
         1,
         "a second evaluation takes the validation's arguments",
         SECOND,
-        "if same is None or ast.dump(same) != ast.dump(second):",
+        "if same is None or given_there is None or ast.dump(same) != ast.dump(given_there):",
         "if False:",
         _trains("tested-by-it-with-another-criterion"),
     ),
@@ -3148,14 +3148,6 @@ OF_CHANGES = (
 OF_MAKING = (
     Mutation(
         1,
-        "what gets an item in a network's forward pass is taken for a graph",
-        "torch2lit/recover/quiet_models.py",
-        ' and "dgl" in roles.origins.values()',
-        "",
-        _trains("network-that-keeps-a-layer-in-its-data"),
-    ),
-    Mutation(
-        1,
         "a network that takes another layer when it is called keeps its own",
         "torch2lit/recover/quiet_models.py",
         "return ast.unparse(value) == ast.unparse(target)",
@@ -4604,6 +4596,22 @@ OF_LIMITED = (
     ),
     Mutation(
         1,
+        "what decides about an evaluation is set by a function that a function of the loop calls",
+        "torch2lit/plan/homes/same_test.py",
+        "c is not None and _runs_outside(draft, c, (*callers, function)) for c in calls",
+        "c is not None for c in calls",
+        _trains("evaluation-by-a-rank-that-the-loop-hands-over"),
+    ),
+    Mutation(
+        1,
+        "what decides about an evaluation is set by a function that is handed to a hook",
+        "torch2lit/plan/homes/same_test.py",
+        "isinstance(c, ast.Call) and c.func is n for n, c",
+        "bool(n and c) for n, c",
+        _text("evaluation-by-a-rank-that-a-hook-sets"),
+    ),
+    Mutation(
+        1,
         "two functions of one name are one, though the second does otherwise",
         "torch2lit/recover/syntax.py",
         "len({ast.dump(f) for f in functions}) == 1",
@@ -4696,7 +4704,7 @@ OF_LIMITED = (
         "torch2lit/plan/drawn_before.py",
         "or not runs_last_batch(draft) ",
         "",
-        _text("loader-counted-by-a-list-after-batches-left-out"),
+        _text("loader-counted-by-a-list-after-a-last-step"),
     ),
     Mutation(
         1,
@@ -4801,8 +4809,8 @@ OF_LIMITED = (
         1,
         "a function that stays calls another one, which has left the text",
         "torch2lit/plan/moved.py",
-        "    while (left := _unused_beside(draft, leaving)) != leaving:",
-        "    if (left := _unused_beside(draft, leaving)) != leaving:",
+        "    while (left := _unused_beside(draft, leaving, others)) != leaving:",
+        "    if (left := _unused_beside(draft, leaving, others)) != leaving:",
         _text("evaluation-by-a-function-of-a-function-that-is-called-again"),
     ),
 )
@@ -4927,6 +4935,25 @@ OF_SUMS = (
         'n.value.startswith("mps")',
         'n.value.startswith("mps!")',
         _text("sum-on-a-device-without-doubles"),
+    ),
+)
+
+OF_KEPT_STOPPING = (
+    Mutation(
+        2,
+        "stopping: a reason for an equal value is told of a strict test",
+        "torch2lit/stopping_kept.py",
+        "if strict != (reset.statement in better.body):",
+        "if strict == (reset.statement in better.body):",
+        _text("patience-that-an-equal-value-starts-again"),
+    ),
+    Mutation(
+        2,
+        "stopping: what stands behind the break is not told",
+        "torch2lit/stopping_kept.py",
+        "if not stop.last:",
+        "if not stop.within:",
+        _text("patience-with-work-behind-that-is-told"),
     ),
 )
 
@@ -5298,8 +5325,8 @@ OF_OWN_WORDS = (
         1,
         "own words: a zip of the script's own",
         "torch2lit/recover/loops.py",
-        "unpacked = unpacked and is_meant(base.func, scope, roles)",
-        "unpacked = bool(unpacked)",
+        "taken = taken and is_meant(base.func, scope, roles)",
+        "taken = bool(taken)",
         _trains("zip-of-its-own"),
     ),
     Mutation(
@@ -5337,5 +5364,5 @@ MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_PLATEAUS, *OF_COUNTERS,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS,
 )  # fmt: skip

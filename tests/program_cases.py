@@ -50,6 +50,12 @@ def texts(folder: Path) -> dict[str, str]:
     return {p.relative_to(folder).as_posix(): p.read_text("utf-8") for p in sorted(folder.rglob("*.py"))}
 
 
+def contents(folder: Path) -> list[tuple[str, bytes]]:
+    """What every file below a folder holds."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    return [(path.relative_to(folder).as_posix(), path.read_bytes()) for path in files]
+
+
 def expected(name: str) -> tuple[dict[str, str], str]:
     """The changed files and the text of findings.txt that a program is to have."""
     folder = FIXTURES / name

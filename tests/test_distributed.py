@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import warm_starts
 from fixture_cases import case, names
+from fixture_runs import run_by
+from proven import unless_proven
 
 from torch2lit.verify.compare import Comparison, compare
 from torch2lit.verify.run import Request, Run, run_script
@@ -47,6 +49,11 @@ def trained(name: str, text: str, processes: int | None = None) -> Run:
     return run
 
 
+def run_in(name: str) -> tuple[object, ...]:
+    """All that the runs of a case follow from, but for the other script."""
+    return (*run_by(case(name)), case(name).processes, case(name).options.num_nodes)
+
+
 @functools.cache
 def raw_run(name: str) -> Run:
     """The run of a raw script, once for all tests."""
@@ -62,16 +69,25 @@ def compared(name: str, text: str) -> list[Comparison]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DISTRIBUTED)
 def test_every_process_trains_the_same(name: str) -> None:
-    for comparison in compared(name, case(name).converted_file.read_text(encoding="utf-8")):
-        assert comparison.identical, comparison.first
-        assert comparison.decimals_identical, "other numbers were printed"
+    text = case(name).converted_file.read_text(encoding="utf-8")
+
+    def compare_ranks() -> None:
+        for comparison in compared(name, text):
+            assert comparison.identical, comparison.first
+            assert comparison.decimals_identical, "other numbers were printed"
+
+    unless_proven(name, ("every process", *run_in(name), text), compare_ranks, processes=True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "old", "new"), MISTAKES, ids=[m[0] for m in MISTAKES])
 def test_a_mistake_would_be_seen(name: str, old: str, new: str) -> None:
     assert case(name).raw.count(old) == 1
-    assert any(not comparison.identical for comparison in compared(name, case(name).raw.replace(old, new)))
+
+    def compare_ranks() -> None:
+        assert any(not comparison.identical for comparison in compared(name, case(name).raw.replace(old, new)))
+
+    unless_proven(name, ("a mistake in every process", *run_in(name), old, new), compare_ranks, processes=True)
 
 
 SPAWNS = """\

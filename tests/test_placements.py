@@ -42,13 +42,13 @@ def test_claims_know_where_they_stand(first: int, grammar: Grammar, empty: Path)
     failed = []
     for seed in range(first, min(first + PER_TEST, FIRST + PROGRAMS)):
         choices = grammar.draw(seed)
-        if told := _faults(grammar.write(choices), empty):
+        if told := _faults(grammar.write(choices), empty, f"{grammar.name} {seed}"):
             failed.append(f"seed {seed}: {grammar.described(choices)}: {'; '.join(told)}")
     assert not failed, "\n".join(failed)
 
 
-def _faults(text: str, place: Path) -> list[str]:
-    return [*complaints(text, place), *_empty_blocks(convert_text(text, "raw.py", Options()).after)]
+def _faults(text: str, place: Path, name: str) -> list[str]:
+    return [*complaints(text, place, name), *_empty_blocks(convert_text(text, "raw.py", Options()).after)]
 
 
 def _empty_blocks(text: str) -> list[str]:

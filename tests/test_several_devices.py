@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import warm_starts
 from fixture_cases import case, names
-from test_distributed import trained
+from proven import unless_proven
+from test_distributed import run_in, trained
 
 from torch2lit.options import Options
 from torch2lit.verify.events import Trace
@@ -37,14 +38,19 @@ def told(trace: Trace) -> list[tuple[object, ...]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SEVERAL)
 def test_processes_are_one_training(name: str) -> None:
-    run = trained(name, case(name).converted_file.read_text(encoding="utf-8"), processes=2)
+    text = case(name).converted_file.read_text(encoding="utf-8")
+    unless_proven(name, ("one training", *run_in(name), text), lambda: _are_one_training(name, text), processes=True)
+
+
+def _are_one_training(name: str, text: str) -> None:
+    run = trained(name, text, processes=2)
     first, other = run.ranks
     assert told(first.trace) == told(other.trace)
     assert first.trace.steps
     if "fabric" in name:
         return  # prints and files are the script's own affair, and T2L230 says so
     assert not _EPOCH.findall(other.stdout), "printed by every process"
-    if "is_global_zero" in case(name).converted_file.read_text(encoding="utf-8"):
+    if "is_global_zero" in text:
         assert not other.trace.saves, "written by every process"
     again = _AGAIN.findall(first.stdout)
     assert not again or again == _EPOCH.findall(first.stdout)[-1:], "the evaluation is not that of one process"

@@ -81,6 +81,13 @@ class TestPreCommit:
         assert "LightningModule" in (repository / "train.py").read_text()
 
 
+_READY = """#!/usr/bin/env bash
+test "$1 $2" = "-m venv" && mkdir -p "$3/bin" && ln -s {folder}/torch2lit "$3/bin/torch2lit"
+printf '#!/bin/sh\\ntest "$1" = install' >"$3/bin/pip" && chmod +x "$3/bin/pip"
+"""
+"""A Python that makes environments with the torch2lit of the tests, in which there is nothing to install."""
+
+
 @pytest.mark.usefixtures("packages")
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 class TestAction:
@@ -106,8 +113,11 @@ class TestAction:
         assert (repository / "output").read_text() == "exit-code=1\n"
         assert (repository / "train.py").read_bytes() == EXAMPLE.read_bytes()
 
-    def test_without_check_it_only_tells(self, repository: Path, released: Path) -> None:
-        done = self.run(repository, released, check="false", report="")
+    def test_without_check_it_only_tells(self, repository: Path, released: Path, tmp_path: Path) -> None:
+        python = tmp_path / "python"  # the other test installs the package; here an environment is made that has it
+        python.write_text(_READY.format(folder=Path(sys.executable).parent))
+        python.chmod(0o755)
+        done = self.run(repository, released, check="false", report="", python=str(python))
 
         assert done.returncode == 0, done.stderr
         assert "would be converted" in done.stdout

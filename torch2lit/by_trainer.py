@@ -16,6 +16,7 @@ from .files.lines import split_lines
 from .findings import Finding, finding
 from .options import Options
 from .plan.draft import Draft, Refused
+from .plan.held_models import held_models
 from .plan.ledger import ledger_of
 from .plan.make import make_plan, role_summary
 from .plan.moved import moved_functions
@@ -26,9 +27,11 @@ from .recover.roles import Roles, roles_of
 from .recover.syntax import Source, source_of
 from .recover.variables import Variables
 from .rewrite.assemble import import_edit, module_import_edit, nest_edits, overlap, unused_import_edits
+from .rewrite.blank_lines import without_surplus
 from .rewrite.left_functions import left_functions
 from .rewrite.module import Names
 from .rewrite.proposed import named_import_edit
+from .rewrite.same_modules import Written, united
 
 _OVERLAP = "nests-overlap"
 _RANK = {
@@ -70,8 +73,23 @@ class _Planned:
 
     findings: list[Finding]
     drafts: list[Draft] = field(default_factory=list)
-    edits: list[Edit] = field(default_factory=list)
-    summaries: list[NestSummary] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
+
+    @property
+    def edits(self) -> list[Edit]:
+        """The edits of all nests."""
+        return [edit for one in self.written for edit in one.edits]
+
+    def add(self, source: Source, draft: Draft, new: Written, taken: set[str]) -> None:
+        """One nest more, whose module may be one that is there already."""
+        for number, earlier in enumerate(self.written):
+            if (both := united(earlier, new, taken)) is not None:
+                self.written[number] = replace(earlier, edits=both[0])
+                new = replace(new, edits=without_surplus(source.lines, both[1]))
+                break
+        self.written.append(new)
+        self.drafts.append(draft)
+        self.findings += draft.findings
 
 
 class Converter:
@@ -112,10 +130,13 @@ class Converter:
         all_findings = [self._softer(f) for f in planned.findings]
         all_findings += lost_notes(self.raw.text, after)
         mechanism = max((draft.mechanism for draft in planned.drafts), key=_RANK.__getitem__)
+        summaries = tuple(
+            self._summary(d, w.names.module) for d, w in zip(planned.drafts, planned.written, strict=True)
+        )
         ledger = ledger_of(self.source, planned.drafts, [(e.start, e.end) for e in edits])
         return Conversion(
             self.path, Outcome.CONVERTED, self.raw.text, after, mechanism, ordered(all_findings), ledger,
-            tuple(planned.summaries), edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
+            summaries, edits=tuple(sorted(edits, key=lambda e: (e.start, e.end))),
         )  # fmt: skip
 
     def _plans(self, nests: list[Nest], findings: list[Finding], lightning: str) -> _Planned:
@@ -134,10 +155,7 @@ class Converter:
                 message = "this loop shares code with another training loop of the file"
                 found.findings.append(draft.refuse(_OVERLAP, nest.outermost, message).finding)
                 continue
-            found.edits += new
-            found.drafts.append(draft)
-            found.findings += draft.findings
-            found.summaries.append(self._summary(draft, names.module))
+            found.add(self.source, draft, Written(names, new, frozenset(v.name for v in held_models(draft))), taken)
         return found
 
     def _edits_around(self, planned: _Planned, lightning: str) -> list[Edit]:

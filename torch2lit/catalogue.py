@@ -1048,3 +1048,16 @@ A loader moves when it is a DataLoader that is made once, above the training, th
 """,
     )
 )
+register(
+    Rule(
+        code="T2L394",
+        slug="stopping-kept",
+        severity="note",
+        why="`--callbacks lightning` (or `--level native`) was asked for, and `EarlyStopping` would not surely stop the training after the same epoch.",
+        remedy="Nothing has to be done: the script counts as it did, and the Trainer stops when it says so. The message says what keeps it.",
+        text="""\
+`EarlyStopping` counts the epochs, or validations, without a strictly better value of one number, and stops behind the epoch. A counter that starts again for an equal value, that something else sets, or behind which the epoch goes on,
+is left to the script, which sets `trainer.should_stop`.
+""",
+    )
+)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import io
+import re
+import sys
 import tokenize
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -15,16 +17,42 @@ if TYPE_CHECKING:
     from .findings import Finding
 
 _SHOWN = 80
+_STRING_OR_COMMENT = re.compile(
+    r"""
+    '''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''  | \"\"\"[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*\"\"\"
+    | '[^'\\\n]*(?:\\.[^'\\\n]*)*'              | "[^"\\\n]*(?:\\.[^"\\\n]*)*"
+    | (?P<comment>\#[^\n]*)
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_NESTED = re.compile(r"""\b(?:[fFtT][rR]?|[rR][fFtT])["']""") if sys.version_info >= (3, 12) else None
+"""What may hold the quotes that are around it: since Python 3.12 a string in such a string is any other."""
 _SKIP = "# torch2lit: skip"
 
 
 def comments(text: str) -> list[tuple[int, str]]:
     """Every comment with its line, counted from 1."""
+    if "#" not in text:
+        return []
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if _parses(text) and (_NESTED is None or _NESTED.search(text) is None):
+        return _between_strings(text)
     try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n")).readline))
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (tokenize.TokenError, SyntaxError):
         return []
     return [(t.start[0], t.string.rstrip()) for t in tokens if t.type == tokenize.COMMENT]
+
+
+def _between_strings(text: str) -> list[tuple[int, str]]:
+    """The comments of Python that parses, a tenth of the time that its tokens take."""
+    found: list[tuple[int, str]] = []
+    line, place = 1, 0
+    for match in _STRING_OR_COMMENT.finditer(text):
+        if comment := match["comment"]:
+            line, place = line + text.count("\n", place, match.start()), match.start()
+            found.append((line, comment.rstrip()))
+    return found
 
 
 def lost_comments(before: str, after: str) -> list[tuple[int, str]]:
@@ -56,11 +84,18 @@ def lost_docstrings(before: str, after: str) -> list[tuple[int, str, str]]:
     return lost
 
 
-def _docstrings(text: str) -> list[tuple[int, str, str]]:
+def _parses(text: str) -> bool:
     try:
-        tree = tree_of(text)
-    except (SyntaxError, ValueError, RecursionError):
+        tree_of(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _docstrings(text: str) -> list[tuple[int, str, str]]:
+    if not _parses(text):
         return []
+    tree = tree_of(text)
     owners: list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef] = []
     owners += [*all_of(tree, ast.FunctionDef), *all_of(tree, ast.AsyncFunctionDef), *all_of(tree, ast.ClassDef)]
     found = [(n.body[0].lineno, n.name, " ".join(d.split())) for n in owners if (d := ast.get_docstring(n))]

@@ -21,6 +21,7 @@ from .views.made_inside import MadeInsideView
 from .views.made_on_call import MadeOnCallView
 from .views.methods import MethodsView
 from .views.modern import ModernView
+from .views.nested_tests import NestedTestsView
 from .views.phase_loops import PhaseLoopsView
 from .views.precision_arms import PrecisionArmsView
 from .views.resumed import ResumedView
@@ -45,6 +46,7 @@ VIEWS: tuple[View, ...] = (
     WrapperView(),
     CountedView(),
     BatchListView(),
+    NestedTestsView(),
     FullBatchView(),
     BatchSourceView(),
 )

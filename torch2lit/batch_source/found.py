@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..recover.effects import EffectAnalysis, effects_of
 from ..recover.loops import Iterable, Loop, describe
@@ -14,9 +14,11 @@ from ..recover.roles import Key, Roles
 from ..recover.stops import taker_of_stops
 from ..recover.syntax import Scope, blocks, dotted, walk
 from ..recover.torch_calls import mode_of
+from .from_loaders import from_loaders
 from .kept import Kept
 from .restarted import restart_of
 from .start_values import is_steady, makes_start_value
+from .turn_bars import bar_of_turns
 
 _STRAIGHT = (ast.Assign, ast.AnnAssign)
 _LEAVES = (
@@ -47,6 +49,8 @@ class BatchSource:
     """The reads of ``given`` in the statements."""
     counter: str
     counted: bool
+    bar: str = ""
+    """What the bar is called that shows the turns, where the loop's head is one over numbers."""
     argument: ast.expr | None = None
     """What makes the batch where a function is called with it, when no statement of its own does."""
 
@@ -63,7 +67,7 @@ def find_batch_sources(nests: list[Nest], roles: Roles, path: str) -> list[Batch
     """The loops of a program whose batches a source may hand over."""
     effects = effects_of(roles, path)
     found = [_Finder(nest, roles, effects).found() for nest in nests]
-    return [one for one in found if one is not None]
+    return [replace(one, bar=bar_of_turns(one.loop, one.described, roles) or "") for one in found if one is not None]
 
 
 class _Finder:
@@ -138,7 +142,7 @@ class _Finder:
         counted = self._is_read(counter, scope, taken)
         if not Kept(self.roles, self.effects, loop, [], scope).stay(given):
             return None
-        one = BatchSource(loop, described, (), (), (_BATCH,), given, tuple(inside), counter, counted, made)
+        one = BatchSource(loop, described, (), (), (_BATCH,), given, tuple(inside), counter, counted, argument=made)
         return one if one.counts_on or not counted else None
 
     def _is_plain(self, loop: ast.For, described: Loop) -> bool:
@@ -146,12 +150,9 @@ class _Finder:
         base = described.base
         if loop.orelse or loop.lineno != loop.iter.end_lineno or loop.body[0].lineno == loop.lineno:
             return False
-        if (
-            not isinstance(base, ast.Call)
-            or base not in walk(loop.iter)
-            or base.keywords
-            or not hasattr(base, "lineno")
-        ):
+        if not isinstance(base, ast.Call) or base.keywords or not hasattr(base, "lineno"):
+            return False
+        if base not in walk(loop.iter) and bar_of_turns(loop, described, self.roles) is None:
             return False
         return all(self._is_number(argument) for argument in base.args)
 
@@ -332,7 +333,8 @@ class _Finder:
         if "self" in {*given, *own, counter} or "steps" in {*given}:
             return None
         kept = Kept(self.roles, self.effects, loop, made, scope)
-        if not kept.all(batch) or not kept.stay(given):
+        handed = [name for name in batch if name not in from_loaders(made, scope, self.roles)]
+        if not kept.all(handed) or not kept.stay(given):
             return None
         return BatchSource(
             loop,

@@ -34,15 +34,15 @@ def restart_of(statement: ast.stmt) -> Restart | None:
             handlers=[ast.ExceptHandler(type=kind, name=None, body=[started, ast.Assign() as again])],
             orelse=[],
             finalbody=[],
-        ) if (kind is None or dotted(kind) in _ENDS) and (name := _asked(asked)):
-            same = [ast.dump(t) for t in again.targets] == [ast.dump(target)] and _asked(again.value) == name
+        ) if (kind is None or dotted(kind) in _ENDS) and (name := asked_iterator(asked)):
+            same = [ast.dump(t) for t in again.targets] == [ast.dump(target)] and asked_iterator(again.value) == name
             return Restart(name, tuple(target_names(target))) if same and _started(started) == name else None
         case ast.If(body=[started], orelse=[]) if name := _started(started):
             return Restart(name)
     return None
 
 
-def _asked(value: ast.expr) -> str:
+def asked_iterator(value: ast.expr) -> str:
     """The name of the iterator that is asked for its next value."""
     match value:
         case (

@@ -203,8 +203,16 @@ class _Writer:
         line = one.loop.lineno
         text = self.source.lines[line - 1].encode()
         iterated = text[one.loop.iter.col_offset : one.loop.iter.end_col_offset].decode()
-        inner = text[base.col_offset : base.end_col_offset].decode()
-        iterated = iterated.replace(inner, made, 1)
+        if one.bar:
+            further = (
+                "".join(f", {ast.unparse(k)}" for k in one.loop.iter.keywords)
+                if isinstance(one.loop.iter, ast.Call)
+                else ""
+            )
+            iterated = f"{one.bar}({made}{further})"
+        else:
+            inner = text[base.col_offset : base.end_col_offset].decode()
+            iterated = iterated.replace(inner, made, 1)
         group = f"({targets})" if len(handed) > 1 else targets
         if described.index is not None:
             targets = f"{described.index}, {group}"

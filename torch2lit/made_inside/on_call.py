@@ -68,7 +68,6 @@ class _Search:
         self.attributes = self.source.all(ast.Attribute)
         self.trained = trained_where_made(roles, owner, path)
         """Where all objects are made, when nobody gets one but its own methods and who makes it."""
-        self.wanted = owner.name in WantedNames(path)
         self.path = path
 
     def found(self) -> OnCall | None:
@@ -115,7 +114,9 @@ class _Search:
     def _trained_by(self) -> ast.FunctionDef | None:
         """The method that is called once, on the one object, right where that is made."""
         made = self.source.calls_to(self.owner.name)
-        if self.wanted or len(made) != 1 or sum(n.id == self.owner.name for n in self.source.all(ast.Name)) != 1:
+        if len(made) != 1 or sum(n.id == self.owner.name for n in self.source.all(ast.Name)) != 1:
+            return None
+        if self.owner.name in WantedNames(self.path):
             return None
         statement = self.source.parents[made[0]]
         match statement:

@@ -35,14 +35,16 @@ def find_readers(nests: list[Nest], roles: Roles, wanted: Container[str]) -> lis
     bound = flow(source.tree.body).definite
     found: list[Reader] = []
     for function in source.functions:
-        if function in entered or not isinstance(function, ast.FunctionDef) or function.name in wanted:
+        if function in entered or not isinstance(function, ast.FunctionDef):
             continue
         names = tuple(name for name in sorted(free_names(function)) if _is_optimizer(roles, function, name))
-        if not names or not only_called(roles, function) or any(n in wanted or n not in bound for n in names):
+        if not names or not only_called(roles, function) or not bound.issuperset(names):
             continue
         calls = tuple(source.calls_to(function.name))
         scopes = {source.scope_of(call) for call in calls}
         if not scopes <= entered or any(roles.key(s, n) != (source.tree, n) for s in scopes for n in names):
+            continue
+        if any(name in wanted for name in (function.name, *names)):  # the one question that other files answer
             continue
         found.append(Reader(function, names, calls))
     return found

@@ -44,8 +44,8 @@ class Returned:
 def find_returned(roles: Roles, wanted: Container[str]) -> Returned | None:
     """The first that all callers may make; ``wanted`` are the names that other files take."""
     for function in roles.source.tree.body:
-        if isinstance(function, ast.FunctionDef) and _hands_back(function) and function.name not in wanted:
-            if only_called(roles, function) and (found := _found(roles, function)) is not None:
+        if isinstance(function, ast.FunctionDef) and _hands_back(function) and only_called(roles, function):
+            if (found := _found(roles, function)) is not None and function.name not in wanted:
                 return found
     return None
 

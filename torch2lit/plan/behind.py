@@ -1,9 +1,10 @@
-"""What stands behind the loop, where that surely runs once: in the loop's own block, or in that where the function around it is called.
+"""What stands behind the loop, where that surely runs once: in the loop's own block, in that where the function around it is called, or in
+a function that is called there.
 
-def train(model, loader): ...
-    for epoch in range(n): ...
-train(model, train_loader)
-print(evaluate(model, test_loader))
+def train(model, loader): ...           def test(model): ...
+    for epoch in range(n): ...              return evaluate(model, DataLoader(...))
+train(model, train_loader)              train(model, train_loader)
+print(evaluate(model, test_loader))     print(test(model))
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from ..recover.items import no_grad_with
 from ..recover.names import bound_names, parameter_names
 from ..recover.nest import Frame
 from ..recover.roles import bound_argument
-from ..recover.syntax import dotted, walk, walk_scope
+from ..recover.syntax import Scope, dotted, walk, walk_scope
 from .draft import Behind, Draft
 from .outer_bar import bar_around
+
+_PLAIN = (ast.Name, ast.Attribute, ast.Constant, ast.expr_context)
 
 
 def behind(draft: Draft, statement: ast.stmt) -> Behind | None:
@@ -28,26 +31,48 @@ def behind(draft: Draft, statement: ast.stmt) -> Behind | None:
     if scope is draft.nest.entry.scope:
         return Behind((*outermost.orelse, *passed), draft.nest.entry) if passed is not None else None
     call = called_once(draft)
-    if call is None or source.scope_of(call) is not scope:
+    if call is None:
         return None
-    passed = _follows(draft, source.statement_of(call), statement)
+    first, inner = source.statement_of(call), None
+    within: list[ast.stmt] = []
+    current = statement
+    if source.scope_of(call) is not scope:
+        inner = _one_call(draft, scope)
+        before = _before(draft, scope, statement)
+        if inner is None or before is None or source.scope_of(inner) is not source.scope_of(call):
+            return None
+        within, current = before, source.statement_of(inner)
+        if not isinstance(current, ast.Expr | ast.Assign):
+            return None
+    passed = _follows(draft, first, current)
     if passed is None:
         return None
     body = draft.nest.entry.scope.body
     loop = bar_around(draft) or outermost
-    return Behind((*outermost.orelse, *body[body.index(loop) + 1 :], *passed), Frame(scope), call)
+    way = (*outermost.orelse, *body[body.index(loop) + 1 :], *passed, *within)
+    return Behind(way, Frame(scope), call, inner)
 
 
 def called_once(draft: Draft) -> ast.Call | None:
     """The one call of the function around the loop, a statement of its own, of which nobody asks a result."""
     source, function = draft.source, draft.nest.entry.scope
-    if not isinstance(function, ast.FunctionDef) or function.decorator_list:
-        return None
-    if source.parents.get(function) is not source.tree or source.function(function.name) is not function:
+    call = _one_call(draft, function)
+    if call is None or isinstance(function, ast.Module):
         return None
     if (bar_around(draft) or draft.nest.outermost) not in function.body:
         return None
     if any(isinstance(n, ast.Return | ast.Yield | ast.YieldFrom) for n in walk_scope(function.body)):
+        return None
+    statement = source.statement_of(call)
+    return call if isinstance(statement, ast.Expr) and statement.value is call else None
+
+
+def _one_call(draft: Draft, function: Scope) -> ast.Call | None:
+    """The one call of a function of the file that nothing else names, with arguments of which each has its parameter."""
+    source = draft.source
+    if not isinstance(function, ast.FunctionDef) or function.decorator_list:
+        return None
+    if source.parents.get(function) is not source.tree or source.function(function.name) is not function:
         return None
     uses = [n for n in source.all(ast.Name) if n.id == function.name]
     if len(uses) != 1 or function.name in draft.wanted_elsewhere or "__all__" in source.text:
@@ -55,9 +80,20 @@ def called_once(draft: Draft) -> ast.Call | None:
     call = next(iter(source.calls_to(function.name)), None)
     if call is None or call.func is not uses[0] or any(isinstance(a, ast.Starred) for a in call.args):
         return None
-    statement = source.statement_of(call)
-    alone = isinstance(statement, ast.Expr) and statement.value is call
-    return call if alone and all(k.arg is not None for k in call.keywords) else None
+    return call if all(k.arg is not None for k in call.keywords) else None
+
+
+def _before(draft: Draft, function: Scope, statement: ast.stmt) -> list[ast.stmt] | None:
+    """What a function does before a statement; None where it may not come to it, or more than once."""
+    if isinstance(function, ast.Module) or any(
+        isinstance(n, ast.Yield | ast.YieldFrom) for n in walk_scope(function.body)
+    ):
+        return None
+    first = function.body[0]
+    found = [] if first is statement else _follows(draft, first, statement)
+    found = None if found is None else [*([first] if first is not statement else []), *found]
+    left = found is None or any(isinstance(n, ast.Return) for n in walk_scope(found))
+    return None if left else found
 
 
 def as_called(draft: Draft, value: ast.expr, place: Behind) -> ast.expr | None:
@@ -72,6 +108,10 @@ def as_called(draft: Draft, value: ast.expr, place: Behind) -> ast.expr | None:
                 return None
             known[node.id] = found
 
+    return _with_names(value, known)
+
+
+def _with_names(value: ast.expr, known: dict[str, ast.expr]) -> ast.expr:
     class _Called(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.expr:
             return known[node.id]
@@ -94,6 +134,33 @@ def _name_as_called(draft: Draft, name: ast.Name, place: Behind) -> ast.expr | N
     passed = [*place.call.args, *(k.value for k in place.call.keywords)]
     plain = given is not None and given in passed
     return given if plain and all(isinstance(n, ast.Name | ast.Attribute | ast.Load) for n in walk(given)) else None  # type: ignore[arg-type]
+
+
+def as_given(draft: Draft, value: ast.expr, place: Behind) -> ast.expr | None:
+    """What an expression of the function in which a place stands is where that function is called; None when that cannot be said."""
+    if place.inner is None or place.call is None:
+        return value
+    function, scope = place.frame.scope, draft.source.scope_of(place.inner)
+    assert isinstance(function, ast.FunctionDef)
+    known: dict[str, ast.expr] = {}
+    for node in walk(value):
+        if not isinstance(node, ast.Name) or node.id in known:
+            continue
+        if node.id in parameter_names(function):
+            given = bound_argument(function, place.inner, node.id)
+            changed = node.id in bound_names(function.body) or draft.roles.rebound_unseen((function, node.id))
+            passed = [*place.inner.args, *(k.value for k in place.inner.keywords)]
+            plain = given is not None and all(isinstance(n, _PLAIN) for n in walk(given))
+            if changed or given is None or not plain or given not in passed:
+                return None
+            known[node.id] = given
+            continue
+        if node.id in draft.roles.locals(function) or (
+            node.id in draft.roles.locals(scope) and scope is not draft.source.tree
+        ):
+            return None
+        known[node.id] = node
+    return _with_names(value, known)
 
 
 def is_same_global(draft: Draft, name: str, place: Behind) -> bool:

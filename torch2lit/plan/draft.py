@@ -194,12 +194,14 @@ class Behind:
     """The way from the loop to a statement behind it.
 
     ``passed`` are the statements that run between, in their order; ``frame`` is where it stands; ``call`` calls the function around the
-    loop there, None where the statement stands in the loop's own scope.
+    loop there, None where the statement stands in the loop's own scope. Where it stands in a function that is called behind that call,
+    ``inner`` is the call of that one.
     """
 
     passed: tuple[ast.stmt, ...]
     frame: Frame
     call: ast.Call | None = None
+    inner: ast.Call | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,11 @@ _READS_BY_TEXT = re.compile(r"\b(?:getattr|hasattr|attrgetter|methodcaller|__get
 """What may read an attribute whose name is a text."""
 
 
-def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
-    """The functions whose bodies stand in hooks now and that nothing else calls: they leave the text."""
+def moved_functions(draft: Draft, *, with_others: bool = False) -> list[ast.FunctionDef]:
+    """The functions whose bodies stand in hooks now and that nothing else calls: they leave the text.
+
+    ``with_others``: also those that only the file's other training loops still call.
+    """
     frames = draft.nest.entered
     if draft.validation is not None:
         frames += draft.validation.frames
@@ -23,14 +26,15 @@ def moved_functions(draft: Draft) -> list[ast.FunctionDef]:
         if frame.caller is not None and isinstance(frame.scope, ast.FunctionDef) and frame.scope not in functions:
             functions.append(frame.scope)
     leaving = functions
-    while (left := _unused_beside(draft, leaving)) != leaving:  # what stays in the text goes on calling others
+    others = {id(n) for loop in draft.other_loops for n in walk(loop)} if with_others else set()
+    while (left := _unused_beside(draft, leaving, others)) != leaving:  # what stays in the text goes on calling others
         leaving = left
     return leaving
 
 
-def _unused_beside(draft: Draft, functions: list[ast.FunctionDef]) -> list[ast.FunctionDef]:
-    """Those of the functions that nothing calls once all of them have left the text."""
-    inside = {id(n) for n in walk(draft.nest.outermost)}
+def _unused_beside(draft: Draft, functions: list[ast.FunctionDef], gone: set[int]) -> list[ast.FunctionDef]:
+    """Those of the functions that nothing calls once all of them have left the text; the nodes ``gone`` leave it as well."""
+    inside = gone | {id(n) for n in walk(draft.nest.outermost)}
     for function in functions:
         inside |= {id(n) for n in walk(function)}
     inside |= {id(second.call.func) for second in draft.seconds}

@@ -11,7 +11,7 @@ from ..recover.state_names import is_attribute, is_whole
 from ..recover.syntax import Scope, dotted, walk
 from ..recover.variables import Variable
 from .afterwards import statements_after
-from .draft import Draft, Placement, Second
+from .draft import Behind, Draft, Placement, Second
 from .held_models import held_models
 from .moved import moved_functions
 
@@ -35,7 +35,12 @@ def moved_back(draft: Draft, trainer: str, behind: ast.stmt | None = None) -> li
 def moved_back_in_caller(draft: Draft, trainer: str, second: Second) -> list[str]:
     """The same behind an evaluation where the function around the loop is called, by the names that models have there."""
     placement, function = draft.placement, draft.nest.entry.scope
-    if placement is None or placement.of_script == '"cpu"' or second.place.call is None:
+    if (
+        placement is None
+        or placement.of_script == '"cpu"'
+        or second.place.call is None
+        or second.place.inner is not None
+    ):
         return []
     assert isinstance(function, ast.FunctionDef)
     found: list[str] = []
@@ -48,6 +53,22 @@ def moved_back_in_caller(draft: Draft, trainer: str, second: Second) -> list[str
         if _used_behind(draft, second.place.frame.scope, given.id, second.statement) and given.id not in found:
             found.append(given.id)
     return [f"{name}.to({trainer}.strategy.root_device)" for name in found]
+
+
+def uses_models_behind(draft: Draft, place: Behind, statement: ast.stmt) -> bool:
+    """Whether a model may still be used behind an evaluation in a function that is called there: it would have to be moved back for that."""
+    if place.inner is None or place.call is None or isinstance(place.frame.scope, ast.Module):
+        return False
+    outer = draft.source.scope_of(place.inner)
+    below = [s for s in walk(place.frame.scope) if isinstance(s, ast.stmt) and s.lineno > statement.lineno]
+    names = {n.id for n in walk(place.call) if isinstance(n, ast.Name)}
+    roles = draft.roles
+    held = sorted(name for name in names if roles.of(ast.Name(name, ast.Load()), outer) is Role.MODEL)
+    return (
+        any(_used_behind(draft, outer, name, draft.source.statement_of(place.inner)) for name in held)
+        or any(isinstance(n, ast.Name) and roles.of(n, place.frame.scope) is Role.MODEL for s in below for n in walk(s))
+        or not held
+    )
 
 
 def _target(place: Placement, trainer: str) -> str:

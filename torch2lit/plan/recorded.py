@@ -9,6 +9,7 @@ from ..recover.loops import loop_names
 from ..recover.phases import Validation
 from ..recover.syntax import dotted, walk, walk_scope
 from .draft import Draft
+from .same_model import keeps_its_model
 
 _SHOWS_GRAPH = {"requires_grad", "grad_fn", "is_leaf"}
 
@@ -32,19 +33,21 @@ def goes_on_with(draft: Draft, found: Validation, items: list[Item]) -> str:
     batch = found.trained(draft.epoch.batch)
     exposed = draft.variables.sequence([*draft.epoch.before, *batch]).exposed
     given = set(loop_names(draft.nest.batches)) if draft.nest.batches is not None else set()
-    kept = sorted(v.name for v in written & exposed if v.name not in given and _gets_a_result(v.name, items))
+    kept = sorted(v.name for v in written & exposed if v.name not in given and _gets_a_result(draft, v.name, items))
     if kept:
         return f"it records gradients, and training goes on with its `{kept[0]}`"
     return ""
 
 
-def _gets_a_result(name: str, items: list[Item]) -> bool:
-    """Whether the name may get a tensor: more than a fresh list, a number or one more of something."""
+def _gets_a_result(draft: Draft, name: str, items: list[Item]) -> bool:
+    """Whether the name may get a tensor: more than a fresh list, a number, one more of something or the model that it holds."""
     for item in items:
         found = False
         for node in (n for part, _frame in parts(item) for n in walk_scope(part)):
             if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
                 found = True
+        if keeps_its_model(draft, item, name):
+            continue
         match item.node:
             case ast.Assign(value=value) | ast.AugAssign(value=value) if item.kind == "statement":
                 found = found and any(isinstance(n, ast.Name) for n in walk(value))

@@ -17,11 +17,12 @@ from ..recover.roles import Role, bound_argument
 from ..recover.syntax import dotted, walk, walk_scope
 from ..recover.variables import Variable
 from .afterwards import statements_after
-from .behind import as_called, behind, changed_on_the_way, is_same_global
+from .behind import as_called, as_given, behind, changed_on_the_way, is_same_global
 from .draft import Behind, Draft, Second
 from .looks import Looks
 from .made_anew import before_made_anew
 from .modes import mode_calls, only_mode_call
+from .moved_back import uses_models_behind
 from .own_loaders import own_loader
 from .returned_values import found_at_the_end
 from .samplers import sampler_with_epoch
@@ -154,7 +155,7 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
     statement = draft.source.statement_of(call)
     result = next((i for i in found.trailing if i.kind == "result"), None)
     place = behind(draft, statement)
-    if not isinstance(statement, ast.Expr | ast.Assign) or place is None:
+    if place is None or not isinstance(statement, ast.Expr | ast.Assign | ast.Return):
         return None
     last = last_statement(own.function.body)
     value = last.value if isinstance(last, ast.Return) else None
@@ -166,7 +167,7 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
     if len(calls) != 1 or breaks_text(statement, call, value):
         return None
     try:
-        check_call_first(statement, call)
+        check_call_first(_as_expression(statement), call)
     except NotStraight:
         return None
     if any(isinstance(n, ast.Call | ast.Await) for part in parts_before(statement, call) for n in walk_scope(part)):
@@ -177,8 +178,8 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
         if first is None or second is None or any(isinstance(n, ast.Call | ast.NamedExpr) for n in walk(second)):
             return None
         if name != own.loader:
-            same = as_called(draft, first, place)
-            if same is None or ast.dump(same) != ast.dump(second):
+            same, given_there = as_called(draft, first, place), as_given(draft, second, place)
+            if same is None or given_there is None or ast.dump(same) != ast.dump(given_there):
                 return None
         arguments.append((name, second))
     given = dict(arguments)
@@ -186,8 +187,17 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
         return None
     if place.call is not None and not _is_known_there(draft, found, own, value, place):
         return None
+    if place.inner is not None and uses_models_behind(draft, place, statement):
+        return None
     kept = _kept_in(draft, found, result)
     return Second(call, statement, given[own.loader], value, tuple(arguments), kept, found.frame, place)
+
+
+def _as_expression(statement: ast.stmt) -> ast.stmt:
+    """A `return` as the statement that its value would be."""
+    if not isinstance(statement, ast.Return) or statement.value is None:
+        return statement
+    return ast.copy_location(ast.Expr(statement.value), statement)
 
 
 def _is_another(draft: Draft, own: _Own, place: Behind, given: dict[str, ast.expr]) -> bool:
@@ -195,6 +205,7 @@ def _is_another(draft: Draft, own: _Own, place: Behind, given: dict[str, ast.exp
     read = {v.name for v in draft.variables.sequence(own.items).exposed if _is_of_script(draft, v)}
     loop = {v.name for v in _rebound(draft) if _is_of_script(draft, v)}
     values = [value for name, value in given.items() if name != own.loader]
+    values += [v for value in values if (v := as_given(draft, value, place)) is not None]
     values += [ast.Name(name, ast.Load()) for name in read]
     names = {n.id for value in values for n in walk(value) if isinstance(n, ast.Name)}
     if changed_on_the_way(draft, place, values) or names & loop:

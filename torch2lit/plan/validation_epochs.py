@@ -17,7 +17,7 @@ from ..recover.loops import loop_names
 from ..recover.phases import Validation
 from ..recover.syntax import walk
 from .breaks import limited_by_trainer
-from .draft import Draft
+from .draft import BATCH_END, Draft
 from .entry_names import at_entry, epoch_start, written_in_loop
 from .homes.same_test import is_steady
 from .homes.unbound import surely_bound
@@ -62,8 +62,15 @@ def _leaves(item: Item) -> bool:
 def runs_last_batch(draft: Draft) -> bool:
     """Whether every epoch runs to the end of its last batch's hooks; what limits the batches says which is the last."""
     told = limited_by_trainer(draft)
-    left = any(i.kind == "statement" and any(id(c) not in told for c in controls(i.node)) for i in draft.epoch.batch)
+    last = draft.hooks.get(BATCH_END, [])
+    left = any(_leaves_batch(item, told, item in last) for item in draft.epoch.batch)
     return not left and not draft.epoch.leaving
+
+
+def _leaves_batch(item: Item, told: set[int], in_last_hook: bool) -> bool:
+    """Whether an item leaves the batches, or the hook behind them: a batch that `continue` leaves in its step still comes to that hook."""
+    found = [c for c in controls(item.node) if id(c) not in told] if item.kind == "statement" else []
+    return any(in_last_hook or not isinstance(c, ast.Continue) for c in found)
 
 
 def every_n(draft: Draft, found: Validation) -> str:

@@ -22,6 +22,7 @@ from .mode_dependent import mode_dependent
 from .mode_in_loop import items_path
 from .modes import mode_calls, only_mode_call
 from .one_batch import has_one_batch
+from .same_model import keeps_its_model
 from .second_evaluation import Divided, own_items
 from .state import State
 from .steps import open_controls
@@ -233,7 +234,8 @@ def _in_train(draft: Draft, found: Validation, model: Variable, inside: list[Ite
     early = items if found.in_batch else draft.epoch.before
     switched = [n for n, i in enumerate(early) if (model, "train") in mode_calls(draft, i)]
     later = items[switched[-1] + 1 :] if switched else [*items, *rest]
-    if model in draft.variables.written_in_sight([*items, *inside, *(() if switched else rest)]):
+    seen = [*items, *inside, *(() if switched else rest)]
+    if model in draft.variables.written_in_sight([i for i in seen if not keeps_its_model(draft, i, model.name)]):
         return False
     if _is_handed_on(draft, [*later, *inside]) or not _is_straight(draft) or not keeps_train_mode(draft, later, model):
         return False

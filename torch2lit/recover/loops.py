@@ -157,13 +157,29 @@ def asks_for_itself(node: ast.expr, roles: Roles) -> bool:
 
 
 def _zips_loaders(base: ast.expr, items: ast.expr, scope: Scope, roles: Roles) -> bool:
-    """Whether the loop runs over several loaders side by side, each batch unpacked at once."""
+    """Whether the loop runs over several loaders side by side, each batch unpacked at once or taken by its number only."""
     match base:
         case ast.Call(func=ast.Name(id="zip"), args=[_, _, *_] as loaders, keywords=[]):
             unpacked = isinstance(items, ast.Tuple) and len(items.elts) == len(loaders)
-            unpacked = unpacked and is_meant(base.func, scope, roles)
-            return unpacked and all(_kind(loader, scope, roles) is Iterable.LOADER for loader in loaders)
+            taken = unpacked or (isinstance(items, ast.Name) and _is_only_indexed(items, scope, roles))
+            taken = taken and is_meant(base.func, scope, roles)
+            return taken and all(_kind(loader, scope, roles) is Iterable.LOADER for loader in loaders)
     return False
+
+
+def _is_only_indexed(target: ast.Name, scope: Scope, roles: Roles) -> bool:
+    """Whether nobody sees more of a name than single elements, so that it may hold a list as well as a tuple."""
+    key = roles.key(scope, target.id)
+    if key is None or roles.rebound_unseen(key):
+        return False
+    parents = roles.source.parents
+    for use in roles.mentions(key):
+        above = parents.get(use)
+        number = above.slice if isinstance(above, ast.Subscript) and above.value is use else None
+        counted = isinstance(number, ast.Constant) and isinstance(number.value, int)
+        if use is not target and not (counted and isinstance(above, ast.Subscript) and isinstance(above.ctx, ast.Load)):
+            return False
+    return True
 
 
 def _wrapper_behind(name: ast.Name, before: ast.stmt, scope: Scope, roles: Roles) -> tuple[ast.expr, ast.stmt] | None:

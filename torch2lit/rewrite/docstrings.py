@@ -11,7 +11,7 @@ from ..plan.moved import moved_functions
 
 def with_docstrings(draft: Draft, text: str) -> str:
     """The class's source with the docstrings of the functions that leave the text; those without a place are left out."""
-    removed = moved_functions(draft)
+    removed = moved_functions(draft, with_others=True)
     validating = draft.validation.frame.scope if draft.validation is not None else None
     around = [f.scope for f in draft.validation.frames] if draft.validation is not None else []
     trained = [f for f in removed if f not in around and _docstring(draft, f)]
@@ -48,5 +48,8 @@ def _below(text: str, head: str, docstring: str, indent: str) -> str:
     at = next((n for n, line in enumerate(lines) if line.startswith(head)), None)
     if at is None:
         return text
+    following = next((line for line in lines[at + 1 :] if line.strip()), "")
+    own = following[: len(following) - len(following.lstrip())]
+    indent = own if len(own) > len(lines[at]) - len(lines[at].lstrip()) else indent
     written = [indent + line if line.strip() else line for line in docstring.split("\n")]
     return "\n".join([*lines[: at + 1], *written, *lines[at + 1 :]])

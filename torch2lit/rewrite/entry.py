@@ -21,6 +21,7 @@ from ..program import Edit, Mechanism
 from ..recover.names import flow
 from ..recover.syntax import Source, walk
 from .formatting import format_code
+from .handed_on import handed_on
 from .module import Names
 from .proposed import around_fit, data_of, filled, fit_arguments
 from .rename import rename
@@ -266,6 +267,7 @@ class EntryEditor:
             line = f"{draft.source.lines[last.lineno - 1][: last.col_offset]}{given_back(draft, names)}\n"
             result.append(Edit(last.end_lineno or last.lineno, last.end_lineno or last.lineno, line))
         outside = {s.statement for s in draft.seconds if s.place.call is not None}
+        result += handed_on(draft, names)
         return [*result, *(self.rewritten(s, {}) for s in sorted(outside, key=lambda s: s.lineno))]
 
     def _is_of_first(self, statement: ast.stmt) -> bool:

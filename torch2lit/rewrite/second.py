@@ -52,7 +52,7 @@ def _by_trainer(draft: Draft, state: State, names: Names, second: Second) -> Any
         )
         lines = [cst.parse_statement(line) for line in [*_all_batches(draft, names), validate]]
         if not alone:
-            whole = isinstance(second.statement, ast.Assign) and second.statement.value is second.call
+            whole = isinstance(second.statement, ast.Assign | ast.Return) and second.statement.value is second.call
             result = _without_parentheses(value) if whole else value
             lines += as_lines(small.visit(_Result(second.call.func.id, result)))  # type: ignore[attr-defined]
         back = moved_back_in_caller(draft, names.trainer, second)

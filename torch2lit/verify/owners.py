@@ -56,23 +56,12 @@ def _submodules(module: Any) -> Iterator[Any]:
 
 
 def _modules() -> list[Any]:
-    """Every module of the process: there are some hundred classes of them, and a million objects to look through."""
+    """Every module of the process: there are some thousand classes of objects, and a million objects to look through."""
     import torch
 
-    kinds = {kind for kind in _with_subclasses(torch.nn.Module) if not _is_wrapper(kind)}
-    found = [candidate for candidate in gc.get_objects() if type(candidate) in kinds]
-    return [module for module in found if "_modules" in vars(module)]
-
-
-def _with_subclasses(kind: type) -> set[type]:
-    found, waiting = {kind}, [kind]
-    below: type
-    while waiting:
-        for below in type.__subclasses__(waiting.pop()):
-            if below not in found:
-                found.add(below)
-                waiting.append(below)
-    return found
+    objects = gc.get_objects()
+    kinds = {kind for kind in set(map(type, objects)) if torch.nn.Module in kind.__mro__ and not _is_wrapper(kind)}
+    return [found for found in objects if type(found) in kinds and "_modules" in vars(found)] if kinds else []
 
 
 _known_wrappers: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()

@@ -25,7 +25,7 @@ MODERN, SWITCHES, METHODS, INHERITED, WRAPPER = "modern", "switches", "methods",
 FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE = "full-batch", "batch-source", "counted", "made-inside"
 RESUMED, HANDED_OVER, SCHEDULED, AVERAGED = "resumed", "handed-over", "scheduled", "averaged"
 MADE_ON_CALL, BATCH_LIST, GENERATOR = "made-on-call", "batch-list", "generator"
-PRECISION_ARMS, PHASES = "precision-arms", "phases"
+PRECISION_ARMS, PHASES, NESTED_TESTS = "precision-arms", "phases", "nested-tests"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
 ALL = frozenset(
@@ -48,6 +48,7 @@ ALL = frozenset(
         GENERATOR,
         PRECISION_ARMS,
         PHASES,
+        NESTED_TESTS,
     )
 )
 

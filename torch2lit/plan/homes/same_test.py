@@ -148,8 +148,24 @@ def _is_handed_on(draft: Draft, tested: ast.expr) -> bool:
     return False
 
 
-def _runs_outside(draft: Draft, node: ast.AST) -> bool:
-    """Whether code stands in the entry scope or at module level, and not in the loop."""
+def _runs_outside(draft: Draft, node: ast.AST, callers: tuple[ast.AST, ...] = ()) -> bool:
+    """Whether code surely runs before or after the loop: in the entry scope, at module level, or in a function that only they call."""
+    if draft.nest.outermost in draft.source.ancestors(node):
+        return False
     scope = draft.source.scope_of(node)
-    inside = draft.nest.outermost in draft.source.ancestors(node)
-    return (isinstance(scope, ast.Module) or scope is draft.nest.entry.scope) and not inside
+    if isinstance(scope, ast.Module) or scope is draft.nest.entry.scope:
+        return True
+    return isinstance(scope, ast.FunctionDef) and scope not in callers and _is_called_outside(draft, scope, callers)
+
+
+def _is_called_outside(draft: Draft, function: ast.FunctionDef, callers: tuple[ast.AST, ...]) -> bool:
+    """Whether all mentions of one of the file's functions are calls of it that run outside of the loop."""
+    source = draft.source
+    known = source.function(function.name) is function and source.parents[function] is source.tree
+    if not known or function.decorator_list or function.name in draft.wanted_elsewhere:
+        return False
+    mentions = [n for n in source.all(ast.Name) if n.id == function.name]
+    calls = [source.parents.get(n) for n in mentions]
+    return all(isinstance(c, ast.Call) and c.func is n for n, c in zip(mentions, calls, strict=True)) and all(
+        c is not None and _runs_outside(draft, c, (*callers, function)) for c in calls
+    )
