@@ -3677,14 +3677,6 @@ OF_NAMES = (
     ),
     Mutation(
         1,
-        "a function is handed a count of the loop that another one raises",
-        "torch2lit/made_inside/set_readers.py",
-        " or roles.rebound_unseen(key)",
-        "",
-        _trains("count-of-the-loop-that-a-function-raises"),
-    ),
-    Mutation(
-        1,
         "a class in a function is handed what a function beside it sets",
         "torch2lit/plan/homes/outer.py",
         "if self.state.inside and not holds and self.draft.roles.rebound_unseen((variable.scope, variable.name)):",
