@@ -3693,6 +3693,14 @@ OF_MAKING = (
 OF_NAMES = (
     Mutation(
         1,
+        "a function that keeps what it reads is handed the count of the loop",
+        "torch2lit/made_inside/set_readers.py",
+        "any(isinstance(n, _LATER) for s in function.body for n in walk(s)) or",
+        "not function.body or",
+        _trains("count-of-the-loop-read-by-a-function-later"),
+    ),
+    Mutation(
+        1,
         "a class in a function is handed what a function beside it sets",
         "torch2lit/plan/homes/outer.py",
         "if self.state.inside and not holds and self.draft.roles.rebound_unseen((variable.scope, variable.name)):",
