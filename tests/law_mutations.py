@@ -4668,14 +4668,6 @@ OF_LIMITED = (
     ),
     Mutation(
         1,
-        "what an epoch prints before its evaluation waits for a last batch that may be left",
-        "torch2lit/plan/drawn_before.py",
-        "return [*found.leading] if runs_last_batch(draft) else []",
-        "return [*found.leading]",
-        _text("evaluation-behind-a-print-with-batches-left-out"),
-    ),
-    Mutation(
-        1,
         "what an epoch does to its network before the evaluation is done without it behind the loop",
         "torch2lit/plan/drawn_before.py",
         "        if acts or (item.kind",
