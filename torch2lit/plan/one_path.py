@@ -17,11 +17,24 @@ def several_told(source: Source, calls: Sequence[ast.AST], one: str, many: str) 
     count = on_one_path(source, calls)
     if not calls:
         return f"no {one} of its own in the batch"
+    loops = {_loop_around(source, call) for call in calls}
+    if None not in loops and len(loops) > 1:
+        return f"{len(calls)} {many}, not all in the same loop"
     if count == len(calls):
         return f"{count} {many} per batch"
     if count == 1:
         return f"{len(calls)} {many}, of which each batch runs one"
     return f"up to {count} of {len(calls)} {many} per batch"
+
+
+def _loop_around(source: Source, call: ast.AST) -> ast.AST | None:
+    """The loop around a call; None where its function may be called in a loop of another one."""
+    for above in source.ancestors(call):
+        if isinstance(above, ast.For | ast.While):
+            return above
+        if isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef):
+            return None
+    return None
 
 
 def on_one_path(source: Source, calls: Sequence[ast.AST]) -> int:

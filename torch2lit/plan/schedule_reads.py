@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from ..recover.items import Item, parts
-from ..recover.roles import Key
+from ..recover.roles import Key, Role
 from ..recover.syntax import root_name, walk
 from .draft import Draft
 from .may_run import may_run
@@ -40,9 +40,15 @@ def _with_others(draft: Draft, made: ast.expr, scope_key: Key | None, depth: int
         return
     for node in walk(made):
         if isinstance(node, ast.Name) and (key := draft.roles.key(scope_key[0], node.id)) is not None:
+            schedule = draft.roles.role_of(key) is Role.SCHEDULER
             for binding in draft.roles.bindings(key):
-                if isinstance(binding.value, ast.Call | ast.Lambda | ast.List | ast.Tuple | ast.Dict):
+                kept = isinstance(binding.value, ast.Lambda | ast.List | ast.Tuple | ast.Dict)
+                if kept or (schedule and isinstance(binding.value, ast.Call)) or _is_partial(draft, binding.value):
                     yield from _with_others(draft, binding.value, key, depth + 1)
+
+
+def _is_partial(draft: Draft, value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and draft.roles.full_name(value.func) == "functools.partial"
 
 
 def _functions(draft: Draft, made: ast.expr) -> Iterator[ast.AST]:
