@@ -151,7 +151,7 @@ OF_METHODS = (
         1,
         "gradients: an earlier optimizer of the same name holds a part of the model only",
         "torch2lit/plan/gradients_before.py",
-        "return len(made) == 1 or (bool(made) and _made_alike(draft, optimizer.scope, made))",
+        "return key is not None and len(draft.roles.bindings(key)) == 1",
         "return True",
         _trains("second-loop-after-an-optimizer-made-anew"),
     ),

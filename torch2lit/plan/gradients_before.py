@@ -12,12 +12,10 @@ from collections.abc import Iterator
 from ..recover.items import Item
 from ..recover.syntax import Scope, walk, walk_scope
 from ..recover.variables import Variable
-from ..recover.ways_on import ways_on
 from .before import statements_before
 from .draft import Draft
 from .held_parameters import holds_every
 from .making import on_the_way
-from .same_parameters import SameParameters
 from .touched_gradients import touches
 from .zeroing import only_zeroes, zeroed
 
@@ -104,20 +102,7 @@ def _holds_all(draft: Draft, receiver: ast.expr, item: Item, optimizer: Variable
     if draft.variable(receiver, item.frame) is not optimizer:
         return holds_every(draft, receiver, item)
     key = draft.roles.key(optimizer.scope, optimizer.name)
-    made = [b.statement for b in draft.roles.bindings(key)] if key is not None else []
-    return len(made) == 1 or (bool(made) and _made_alike(draft, optimizer.scope, made))
-
-
-def _made_alike(draft: Draft, scope: Scope, made: list[ast.stmt]) -> bool:
-    """Whether an optimizer that is made several times holds the same parameters each time."""
-    made = sorted(made, key=lambda s: s.lineno)
-    first, last = made[0], made[-1]
-    if len({ast.unparse(s) for s in made}) != 1 or not isinstance(first, ast.Assign):
-        return False
-    same = SameParameters(draft.roles, scope, [first])
-    used = same.used_by(first.value)
-    passed = [s for s in draft.source.block_of(first) if first.lineno < s.lineno < last.lineno]
-    return all(same.after(part, used) for s in passed for part in ways_on(s))
+    return key is not None and len(draft.roles.bindings(key)) == 1
 
 
 def _around(draft: Draft, clearing: ast.stmt, statement: ast.stmt) -> Iterator[ast.AST]:

@@ -32,8 +32,11 @@ def _is_list(data: ast.expr, loader: Making) -> bool:
     key = loader.roles.key(loader.scope, data.id)
     if key is None:
         return False
-    made = loader.roles.source.statement_of(loader.call)
-    return is_plain_list(key, loader.roles) or filled_before(key, loader.roles, made) is not None
+    if is_plain_list(key, loader.roles):
+        return True
+    source = loader.roles.source
+    written = loader.call in source.parents  # a call that stands for several others is in no text
+    return written and filled_before(key, loader.roles, source.statement_of(loader.call)) is not None
 
 
 def _hands_on(function: ast.expr | None) -> bool:
