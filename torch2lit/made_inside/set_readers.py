@@ -48,7 +48,8 @@ def _is_set(roles: Roles, name: str, loops: list[ast.For | ast.While], calls: tu
     key = (roles.source.tree, name)
     if roles.key(roles.source.tree, name) != key or not roles.bindings(key) or roles.rebound_unseen(key):
         return False
-    return all(any(_is_bound_before(roles, name, call, loop) for loop in loops) for call in calls)
+    around = [(call, loop) for call in calls for loop in loops if loop in roles.source.ancestors(call)]
+    return all(_is_bound_before(roles, name, call, loop) for call, loop in around)
 
 
 def _is_bound_before(roles: Roles, name: str, call: ast.Call, loop: ast.For | ast.While) -> bool:
