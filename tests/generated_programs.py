@@ -16,11 +16,12 @@ from programs_of_changes import CHANGES
 from programs_of_epochs import EPOCHS
 from programs_of_methods import METHODS
 from programs_of_orders import ORDERS
+from programs_of_phases import PHASES
 from programs_of_shapes import SHAPES
 
-ALL = {grammar.name: grammar for grammar in (SHAPES, EPOCHS, METHODS, CHANGES, ORDERS)}
+ALL = {grammar.name: grammar for grammar in (SHAPES, EPOCHS, METHODS, CHANGES, ORDERS, PHASES)}
 CHOSEN = os.environ.get("TORCH2LIT_FAMILY", "")
-"""The one family to draw from; "changes" and "orders" are drawn from only when they are asked for."""
+"""The one family to draw from; "changes", "orders" and "phases" are drawn from only when they are asked for."""
 FAMILIES = (ALL[CHOSEN],) if CHOSEN else (SHAPES, SHAPES, EPOCHS, METHODS)
 
 
