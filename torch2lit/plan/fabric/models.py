@@ -75,6 +75,8 @@ class ModelSetup:
                 return f"line {store.lineno} binds it together with others"
             if not self.modules.is_module(value, model):
                 return f"`{ast.unparse(value)[:60]}` is not known to be a plain module"
+            if method := self._own_method(value):
+                return f"its `{method}` is the script's own, and may give another network"
             if not self._preserves(value):
                 self.bindings.append(self.source.statement_of(store))
         if parameter and self.bindings:
@@ -91,6 +93,16 @@ class ModelSetup:
         ):
             value = value.func.value
         return self.holders.of(value) == self.model
+
+    def _own_method(self, value: ast.expr) -> str:
+        """The method of the model, of a name that stands for the model itself elsewhere, that a class of the file defines; "" for none."""
+        classes = [c for c in self.source.classes.values() if c.bases]
+        own = {s.name for c in classes for s in c.body if isinstance(s, ast.FunctionDef)}
+        while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+            if value.func.attr in SELF_RETURNING & own:
+                return value.func.attr
+            value = value.func.value
+        return ""
 
     def _scope(self, node: ast.AST) -> Scope:
         return self.source.scope_of(node)
