@@ -7,7 +7,7 @@ from program_grammar import Choices, Grammar, Lines, dimensions, indented
 _GRAMMAR = {
     "head": "list tuple name items keys pairs booleans three turned",
     "mode": "branches flag conditional none",
-    "loader": "subscript chosen called",
+    "loader": "direct subscript chosen called",
     "gradients": "block statement no_grad_branch recorded",
     "clear": "first before_backward after_step in_training twice",
     "step": "inner outer scaled clipped",
@@ -107,8 +107,17 @@ def _loader(c: Choices, trains: str) -> Lines:
         return [f"if {trains}:", "    loader = train_loader", "else:", "    loader = val_loader"]
     if c["loader"] == "called":
         return [f"loader = train_loader if {trains} else val_loader"]
+    return [] if c["loader"] == "direct" else [f"loader = {_looked_up(c)}"]
+
+
+def _looked_up(c: Choices) -> str:
     key = '"train" if is_train else "val"' if c["head"] == "booleans" else "phase"
-    return [f"loader = loaders[{key}]"]
+    return f"loaders[{key}]"
+
+
+def _loader_text(c: Choices) -> str:
+    """What the batch loop runs over."""
+    return _looked_up(c) if c["loader"] == "direct" and c["head"] not in ("items", "pairs") else "loader"
 
 
 def _start(c: Choices) -> Lines:
@@ -172,7 +181,10 @@ def _batches(c: Choices, trains: str) -> Lines:
         if c["read"] == "in_lambda"
         else []
     )
-    return ["for i, (inputs, labels) in enumerate(loader):", *indented([*noise, *first, *body, *add, *told, *asked])]
+    return [
+        f"for i, (inputs, labels) in enumerate({_loader_text(c)}):",
+        *indented([*noise, *first, *body, *add, *told, *asked]),
+    ]
 
 
 def _end(c: Choices, trains: str, name: str) -> Lines:
@@ -187,7 +199,7 @@ def _end(c: Choices, trains: str, name: str) -> Lines:
         lines += [f"if {trains}:", "    scheduler.step()"]
     lines += {
         "format": [f'print("{{}} {{}} {{:.6f}}".format(epoch, {name}, mean))'],
-        "fstring": [f'print(f"{{{name}}} {{mean:.6f}} {{len(loader)}}")'],
+        "fstring": [f"print(f'{{{name}}} {{mean:.6f}}', len({_loader_text(c)}))"],
         "percent": [f'print("%s %.6f" % ({name}, mean))'],
         "spec": [f'print(f"{{{name}!s:>7}} {{str({name}).upper()}} {{mean:.6f}}")'],
     }.get(c["told"], [])
