@@ -233,6 +233,7 @@ def _end(c: Choices, trains: str, name: str) -> Lines:
 
 def _after(c: Choices) -> Lines:
     lines = ["if kept is not None:", "    model.load_state_dict(kept)"] if c["best"] == "copied" else []
+    lines += ["torch.set_grad_enabled(True)"] if c["gradients"] == "statement" else []
     lines += ["print(history, told, best)"] if c["history"] != "none" else []
     if c["after"] == "more_training":
         lines += [
