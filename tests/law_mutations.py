@@ -5218,6 +5218,14 @@ OF_GENERATORS = (
 OF_PHASES = (
     Mutation(
         1,
+        "phases: gradients are switched off around the block that switches them on",
+        "torch2lit/recover/switches.py",
+        "return frozenset(n.lineno for n in found if not _switches_gradients(source.ancestors(n)))",
+        "return frozenset(n.lineno for n in found)",
+        _trains("phases-under-no-grad"),
+    ),
+    Mutation(
+        1,
         "phases: a variable that changes stands for a name of the loop",
         "torch2lit/phase_loops/turns.py",
         "return len(stores) == 1 and not any(roles.source.scope_of(a) is key[0] for a in around)",

@@ -57,3 +57,12 @@ def once(question: Hashable, find: Callable[[], Answer]) -> Answer:
 def tree_of(text: str) -> ast.Module:
     """The tree of a text, which nobody changes. Raises SyntaxError when the text is not Python."""
     return once(("tree", text), lambda: ast.parse(text))
+
+
+def is_python(text: str) -> bool:
+    """Whether a text can be parsed."""
+    try:
+        tree_of(text)
+    except SyntaxError:
+        return False
+    return True

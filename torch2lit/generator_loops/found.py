@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 from ..recover.names import bound_names, free_names, target_names
 from ..recover.roles import Roles
-from ..recover.syntax import Scope, walk
+from ..recover.syntax import Scope, leaves, walk
 from ..rewrite.pull_in import OF_PLACE, CannotPullIn, brought_names
 from .called import Called, called_by
 from .given import Given, Naming, bound_arguments
-from .parts import Parts, leaves
+from .parts import Parts
 
 
 @dataclass(frozen=True, slots=True)

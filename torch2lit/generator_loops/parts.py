@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..recover.names import flow, local_names, parameter_names
-from ..recover.syntax import blocks, walk
+from ..recover.syntax import leaves, walk
 from ..rewrite.pull_in import OF_PLACE
 
 _NO_PLAIN_CODE = (
@@ -86,19 +86,6 @@ def parts_of(function: ast.FunctionDef) -> Parts | None:
                 parts = Parts(function, before, loop, ahead, given, behind, after)
                 return parts if _is_plain(parts) else None
     return None
-
-
-def leaves(body: Sequence[ast.stmt], kind: type[ast.Break] | type[ast.Continue]) -> bool:
-    """Whether a block of a loop's body has a `break` or a `continue` of that loop."""
-    for statement in body:
-        if isinstance(statement, kind):
-            return True
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            continue
-        inner = [statement.orelse] if isinstance(statement, ast.For | ast.AsyncFor | ast.While) else blocks(statement)
-        if any(leaves(block, kind) for block in inner):
-            return True
-    return False
 
 
 def _is_plain(parts: Parts) -> bool:

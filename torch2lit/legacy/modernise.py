@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ..comments import skip_lines
 from ..files.lines import split_lines
 from ..installed import modernizers, repairs
-from ..memory import tree_of
+from ..memory import is_python
 from ..program import Edit, Modernisation, Piece
 from ..recover.roles import Roles, roles_of
 from ..recover.syntax import Source, source_of
@@ -51,22 +51,14 @@ def repaired(text: str) -> Modernised | None:
         return None
     tokens = _tokens(text)
     result = performed(text, [(r.name, _in_bytes(one, text)) for r in asked for one in r.repair(tokens)])
-    return result if result.done and not _stops(result.after) else None
+    return result if result.done and is_python(result.after) else None
 
 
 def modern_text(text: str) -> str:
     """A Python file as it stands after its modernisation alone. Raises SyntaxError when it is not Python even so."""
-    repair = repaired(text) if _stops(text) else None
+    repair = None if is_python(text) else repaired(text)
     source = source_of(repair.after if repair is not None else text)
     return modernised(source, roles_of(source)).after
-
-
-def _stops(text: str) -> bool:
-    try:
-        tree_of(text)
-    except SyntaxError:
-        return True
-    return False
 
 
 def performed(text: str, found: Iterable[tuple[str, Modernisation]]) -> Modernised:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from ..files.lines import dominant_newline, split_lines
-from ..memory import tree_of
+from ..memory import is_python
 from ..recover.syntax import Source, walk
 from .on_call import OnCall
 from .reworded import reworded
@@ -41,16 +41,7 @@ def made_on_call(source: Source, found: OnCall) -> tuple[str, dict[int, int], tu
     for statement in found.named:
         gone |= {*range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)}
     made = _joined(lines, moved, gone, _place(lines, found.method), instead)
-    return made if _is_python(made[0]) else None
-
-
-def _is_python(text: str) -> bool:
-    """Whether a text can be read: a method that only made what is gone has no body any more."""
-    try:
-        tree_of(text)
-    except SyntaxError:
-        return False
-    return True
+    return made if is_python(made[0]) else None  # a method that only made what is gone has no body any more
 
 
 def _joined(

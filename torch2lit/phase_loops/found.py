@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..recover.effects import touches_gradients
-from ..recover.known import Known, known
+from ..recover.known import Known
+from ..recover.names import target_names
 from ..recover.roles import Role, Roles
-from ..recover.switches import Switches
-from ..recover.syntax import dotted, walk, walk_scope
+from ..recover.switches import Switches, needless_switches, switches_on
+from ..recover.syntax import dotted, leaves, walk, walk_scope
 from .turns import Names, stays, turns_of
 
-_INNER = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 _ASKS_FOR_NAMES = frozenset({"locals", "vars", "eval", "exec", "globals"})
 
 
@@ -40,11 +40,10 @@ class PhaseLoop:
 
 def find_phase_loop(roles: Roles, others: Callable[[], str]) -> PhaseLoop | None:
     """The first loop over phases of which one trains; None when there is none."""
-    switches = Switches(roles.source, roles, others)
     for loop in roles.source.all(ast.For):
         if turns := turns_of(roles, loop):
-            found = PhaseLoop(loop, turns, switches)
-            left = loop.orelse or any(isinstance(one, ast.Break) for one in own_leaves(loop.body))
+            found = PhaseLoop(loop, turns, Switches(roles.source, roles, others))
+            left = loop.orelse or leaves(loop.body, ast.Break)
             if not left and all(_says_alone(roles, loop, name) for name in found.names) and _is_an_epoch(found):
                 return found
     return None
@@ -85,15 +84,11 @@ class Turn:
         """The lines of the `with` blocks that switch gradients on where they are on."""
         if not self.trains or not self.phases.switches.records(self.phases.loop):
             return frozenset()
-        return frozenset(
-            node.lineno
-            for node in walk(self.phases.loop)
-            if isinstance(node, ast.With) and any(map(self.switches_on, node.items))
-        )
+        return needless_switches(self.phases.switches.source, self.phases.loop, self.facts)
 
     def switches_on(self, item: ast.withitem) -> bool:
         """Whether a part of a `with` does nothing but to switch gradients on."""
-        return item.optional_vars is None and switched_to(item.context_expr, self.facts) is True
+        return switches_on(item, self.facts)
 
     def is_model(self, node: ast.expr) -> bool:
         """Whether an expression of the loop gives a module."""
@@ -102,16 +97,6 @@ class Turn:
         if isinstance(scope, ast.FunctionDef):
             return self.phases.switches.is_model(node, scope)
         return roles.of(node, scope) is Role.MODEL
-
-
-def switched_to(node: ast.expr, facts: Mapping[str, Known]) -> bool | None:
-    """What ``torch.set_grad_enabled(...)`` switches gradients to, as far as that is known."""
-    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
-        return None
-    value = known(node.args[0], facts)
-    if dotted(node.func).rpartition(".")[2] != "set_grad_enabled" or value is None or value.an_object:
-        return None
-    return bool(value.value)
 
 
 def clearings(found: PhaseLoop, others: Callable[[], str]) -> frozenset[int]:
@@ -181,33 +166,14 @@ def _is_target(roles: Roles, node: ast.Name) -> bool:
 def _is_in_other_loop(roles: Roles, node: ast.Name, loop: ast.For) -> bool:
     """Whether the name is read in another loop or comprehension, which binds it itself."""
     for above in roles.source.ancestors(node):
-        if isinstance(above, ast.For) and above is not loop and node.id in _targets(above.target):
+        if isinstance(above, ast.For) and above is not loop and node.id in target_names(above.target):
             return not any(n is node for n in walk(above.iter)) and all(
                 n is not node for s in above.orelse for n in walk(s)
             )
         if isinstance(above, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-            if any(node.id in _targets(part.target) for part in above.generators):
+            if any(node.id in target_names(part.target) for part in above.generators):
                 return True
     return False
-
-
-def _targets(target: ast.expr) -> set[str]:
-    return {n.id for n in walk(target) if isinstance(n, ast.Name)}
-
-
-def own_leaves(body: list[ast.stmt]) -> list[ast.Break | ast.Continue]:
-    """Each `break` and `continue` of the loop whose body this is."""
-    found: list[ast.Break | ast.Continue] = []
-    waiting: list[ast.AST] = list(body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Break | ast.Continue):
-            found.append(node)
-        elif isinstance(node, ast.For | ast.While | ast.AsyncFor):
-            waiting += node.orelse
-        elif not isinstance(node, _INNER):
-            waiting += ast.iter_child_nodes(node)
-    return found
 
 
 def _is_an_epoch(found: PhaseLoop) -> bool:

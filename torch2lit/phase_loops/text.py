@@ -11,10 +11,11 @@ import libcst as cst
 from ..files.lines import split_lines
 from ..recover.effects import touches_gradients
 from ..recover.roles import Roles
-from ..recover.syntax import Source, source_of, walk
+from ..recover.switches import switched_to
+from ..recover.syntax import Source, leaves, source_of, walk
 from ..switches.fold import Folder, Reads, expression
 from ..switches.special import Writer
-from .found import PhaseLoop, Turn, clearings, own_leaves, switched_to, trains
+from .found import PhaseLoop, Turn, clearings, trains
 from .turns import Meant
 
 _NOTHING = cst.Module([])
@@ -38,7 +39,7 @@ def apart(roles: Roles, found: PhaseLoop, others: Callable[[], str]) -> tuple[st
             cleared = _copy(source, Turn(found, index, False, quiet))
             looks = any(touches_gradients(node) for node in walk(_tree(cleared[0])))
             copies[index] = _copy(source, Turn(found, index, False, frozenset())) if looks else cleared
-    left = [index for index, (text, _lines) in enumerate(copies) if own_leaves(_tree(text).body)]
+    left = [index for index, (text, _lines) in enumerate(copies) if leaves(_tree(text).body, ast.Continue)]
     if left and (left != [len(copies) - 1] or not _ends_a_turn(source, found.loop)):
         return None
     lines = split_lines(source.text)

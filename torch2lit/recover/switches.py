@@ -52,20 +52,34 @@ class Special:
     @property
     def needless(self) -> frozenset[int]:
         """The lines of the `with` blocks that switch gradients on where they are on."""
-        switches = self.switches
-        if not self.trains or not all(switches.records(call) for call in self.calls):
+        if not self.trains or not all(self.switches.records(call) for call in self.calls):
             return frozenset()
-        found = [n for n in walk(self.function) if isinstance(n, ast.With) and any(map(self.switches_on, n.items))]
-        return frozenset(n.lineno for n in found if not _switches_gradients(switches.source.ancestors(n)))
+        return needless_switches(self.switches.source, self.function, self.facts)
 
     def switches_on(self, item: ast.withitem) -> bool:
         """Whether a part of a `with` does nothing but to switch gradients on."""
-        call = item.context_expr
-        if item.optional_vars is not None or not isinstance(call, ast.Call) or len(call.args) != 1 or call.keywords:
-            return False
-        value = known(call.args[0], self.facts)
-        name = dotted(call.func).rpartition(".")[2]
-        return name == "set_grad_enabled" and value is not None and value.value is True
+        return switches_on(item, self.facts)
+
+
+def switched_to(node: ast.expr, facts: Facts) -> bool | None:
+    """What ``torch.set_grad_enabled(...)`` switches gradients to, as far as that is known."""
+    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
+        return None
+    if dotted(node.func).rpartition(".")[2] != "set_grad_enabled":
+        return None
+    value = known(node.args[0], facts)
+    return value.value if value is not None and isinstance(value.value, bool) else None
+
+
+def switches_on(item: ast.withitem, facts: Facts) -> bool:
+    """Whether a part of a `with` does nothing but to switch gradients on."""
+    return item.optional_vars is None and switched_to(item.context_expr, facts) is True
+
+
+def needless_switches(source: Source, inside: ast.AST, facts: Facts) -> frozenset[int]:
+    """The lines of the `with` blocks in a function or loop, around which gradients are recorded, that switch them on where they are on."""
+    found = [n for n in walk(inside) if isinstance(n, ast.With) and any(switches_on(i, facts) for i in n.items)]
+    return frozenset(n.lineno for n in found if not _switches_gradients(source.ancestors(n)))
 
 
 @dataclass

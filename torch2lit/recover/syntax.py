@@ -285,6 +285,19 @@ def blocks(statement: ast.AST) -> Iterator[list[ast.stmt]]:
             yield part
 
 
+def leaves(body: Sequence[ast.stmt], kind: type[ast.Break] | type[ast.Continue]) -> bool:
+    """Whether a block of a loop's body has a `break` or a `continue` of that loop."""
+    for statement in body:
+        if isinstance(statement, kind):
+            return True
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        inner = [statement.orelse] if isinstance(statement, ast.For | ast.AsyncFor | ast.While) else blocks(statement)
+        if any(leaves(block, kind) for block in inner):
+            return True
+    return False
+
+
 def walk_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Every statement of a block, outer ones first, in source order; nested functions and classes are not entered."""
     for statement in body:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from ..memory import tree_of
+from ..memory import is_python, tree_of
 from ..nested_tests.found import Nested, find_nested
 from ..nested_tests.text import apart
 from ..origin import Origin, sorted_ledger
@@ -27,21 +27,13 @@ class NestedTestsView:
             return
         found = find_nested(program.nests, program.roles, program.path)
         new = apart(program.source, found) if found else None
-        if new is not None and _is_python(new.text):
+        if new is not None and is_python(new.text):
             seen = program.moved(new.text, new.lines)
             yield Way(seen, Origin(program.text, new.lines), partial(_finished, program, found))
 
     def without(self, program: Program, blocked: list[Blocked]) -> Program:
         """The program as it is."""
         return program
-
-
-def _is_python(text: str) -> bool:
-    try:
-        tree_of(text)
-    except SyntaxError:
-        return False
-    return True
 
 
 def _finished(program: Program, found: list[Nested], told: Conversion, result: Conversion) -> Conversion | Blocked:
