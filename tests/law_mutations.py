@@ -5534,7 +5534,44 @@ OF_CLOSURES = (
     ),
 )
 
+STEP_OUTPUTS = "torch2lit/plan/homes/step_outputs.py"
+OF_STEP_OUTPUTS = (
+    Mutation(
+        1,
+        "handed on: the loss is looked at as an object",
+        STEP_OUTPUTS,
+        "return not _is_taken(facts) and all(_asks_for_number(facts, name) for name in _readings(facts, variable))",
+        "return not _is_taken(facts)",
+        _trains("loss-printed-with-its-graph"),
+    ),
+    Mutation(
+        1,
+        "handed on: a text shows the object",
+        STEP_OUTPUTS,
+        "return not _AS_OBJECT.search(text)\n    return False",
+        "return True\n    return False",
+        _trains("loss-filled-in-with-its-graph"),
+    ),
+    Mutation(
+        1,
+        "handed on: Lightning divides by the number of batches",
+        STEP_OUTPUTS,
+        "draft.window is not None",
+        "draft.window is draft",
+        _trains("loss-told-where-gradients-are-summed-up"),
+    ),
+    Mutation(
+        1,
+        "handed on: the script has a name for something else",
+        STEP_OUTPUTS,
+        "return not _is_taken(facts) and",
+        "return",
+        _text("outputs-of-the-script-behind-the-step"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_STEP_OUTPUTS,
     *OF_LATER_LOOPS,
     *OF_CLOSURES,
     *OF_PHASES, *OF_DEFINITIONS, *OF_GENERATORS,
