@@ -5570,7 +5570,43 @@ OF_STEP_OUTPUTS = (
     ),
 )
 
+OF_RATES_IN_NAMES = (
+    Mutation(
+        1,
+        "rates in names: scaled in place",
+        EFFECTS,
+        "case ast.AugAssign(target=ast.Name(id=name)) if name in names:\n                return False",
+        "case ast.AugAssign(target=ast.Name(id=name)) if name in names:\n                pass",
+        _trains("rate-in-a-name-that-is-changed-in-place"),
+    ),
+    Mutation(
+        1,
+        "rates in names: a method changes them",
+        EFFECTS,
+        "case ast.Attribute(value=ast.Name(id=name)) if name in names:\n                return False",
+        "case ast.Attribute(value=ast.Name(id=name)) if name in names:\n                pass",
+        _trains("rate-in-a-name-that-is-filled-anew"),
+    ),
+    Mutation(
+        1,
+        "a network's own name is called",
+        "torch2lit/recover/roles.py",
+        '"requires_grad_",\n    "apply",\n}\n_WRAPS_MODEL',
+        '"requires_grad_",\n    "apply",\n    "module",\n}\n_WRAPS_MODEL',
+        _text("network-in-a-wrapper-called-by-its-own-name"),
+    ),
+    Mutation(
+        1,
+        "what nobody takes is left behind",
+        "torch2lit/plan/several_loaders.py",
+        "if item.callee in scopes and (apart or isinstance(item.node, ast.Expr)):",
+        "if item.callee in scopes and apart:",
+        _text("evaluations-by-two-functions-whose-results-nobody-takes"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_RATES_IN_NAMES,
     *OF_STEP_OUTPUTS,
     *OF_LATER_LOOPS,
     *OF_CLOSURES,
