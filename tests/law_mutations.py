@@ -5605,7 +5605,44 @@ OF_RATES_IN_NAMES = (
     ),
 )
 
+WITHOUT_GRAPH = "torch2lit/plan/without_graph.py"
+OF_DATA = (
+    Mutation(
+        1,
+        "variables: a network made what a list holds",
+        WITHOUT_GRAPH,
+        "return loop.kind is Iterable.LOADER and not any(_hands_out_as_it_is(one) for one in calls)",
+        "return loop.kind is Iterable.LOADER and bool([*calls, loop])",
+        _trains("variable-around-what-a-list-holds", "variable-around-what-a-data-set-holds"),
+    ),
+    Mutation(
+        1,
+        "variables: a network made what a data set holds",
+        WITHOUT_GRAPH,
+        "made.roles.of(made.node.func, made.scope) is Role.MODEL",
+        "made.roles.of(made.node.func, made.scope) is Role.LOADER",
+        _trains("variable-around-what-a-data-set-holds"),
+    ),
+    Mutation(
+        1,
+        "variables: the other name gets gradients",
+        WITHOUT_GRAPH,
+        "if attribute in _OTHERWISE or not isinstance(node.ctx, ast.Load):\n                        return False",
+        "if attribute in _OTHERWISE or not isinstance(node.ctx, ast.Load):\n                        pass",
+        _trains("variable-that-gets-gradients"),
+    ),
+    Mutation(
+        1,
+        "variables: a network made the value",
+        WITHOUT_GRAPH,
+        "return self._stays_data(name) and all(self._binding(one) for one in bindings)",
+        "return self._stays_data(name)",
+        _trains("variable-around-features-of-a-network"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_DATA,
     *OF_RATES_IN_NAMES,
     *OF_STEP_OUTPUTS,
     *OF_LATER_LOOPS,
