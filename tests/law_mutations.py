@@ -5540,8 +5540,8 @@ OF_STEP_OUTPUTS = (
         1,
         "handed on: the loss is looked at as an object",
         STEP_OUTPUTS,
-        "return not _is_taken(facts) and all(_asks_for_number(facts, name) for name in _readings(facts, variable))",
-        "return not _is_taken(facts)",
+        "return all(_asks_for_number(facts, name) for name in _readings(facts, variable))",
+        "return bool(_readings(facts, variable))",
         _trains("loss-printed-with-its-graph"),
     ),
     Mutation(
@@ -5559,14 +5559,6 @@ OF_STEP_OUTPUTS = (
         "draft.window is not None",
         "draft.window is draft",
         _trains("loss-told-where-gradients-are-summed-up"),
-    ),
-    Mutation(
-        1,
-        "handed on: the script has a name for something else",
-        STEP_OUTPUTS,
-        "return not _is_taken(facts) and",
-        "return",
-        _text("outputs-of-the-script-behind-the-step"),
     ),
 )
 

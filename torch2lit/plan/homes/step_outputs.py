@@ -24,7 +24,6 @@ from ..draft import BATCH_END, TRAINING_STEP
 from ..steps import controls
 from .facts import Facts
 
-_OUTPUTS = "outputs"
 _NUMBERS = frozenset(["item", "tolist"])
 _WITHOUT_GRAPH = frozenset(["detach", "data"])
 _SAME_NUMBER = frozenset(["cpu", "float", "double", "clone", "mean", "sum", "squeeze"])
@@ -50,22 +49,7 @@ def is_handed_on(facts: Facts, variable: Variable) -> bool:
         return False
     if any(controls(item.node) for item in draft.hooks[TRAINING_STEP] if isinstance(item.node, ast.stmt)):
         return False
-    return not _is_taken(facts) and all(_asks_for_number(facts, name) for name in _readings(facts, variable))
-
-
-def _is_taken(facts: Facts) -> bool:
-    """Whether the end of the batch reads a name of the module that is Lightning's name for what it hands on."""
-    return any(variable is None or variable.is_global for variable in _named(facts, _OUTPUTS))
-
-
-def _named(facts: Facts, name: str) -> list[Variable | None]:
-    items = facts.draft.hooks.get(BATCH_END, [])
-    return [
-        facts.draft.variables.of(frame, name)
-        for item in items
-        for part, frame in parts(item)
-        if any(isinstance(n, ast.Name) and n.id == name for n in walk(part))
-    ]
+    return all(_asks_for_number(facts, name) for name in _readings(facts, variable))
 
 
 def _readings(facts: Facts, variable: Variable) -> list[ast.Name]:
