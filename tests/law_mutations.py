@@ -5537,6 +5537,22 @@ OF_CLOSURES = (
 OF_SHARED_LINES = (
     Mutation(
         1,
+        "rates: what the loop over the groups binds is read",
+        "torch2lit/schedules/found.py",
+        "        _ensure(self._binds_for_itself())\n",
+        "",
+        _trains("rate-by-hand-whose-group-is-told-behind"),
+    ),
+    Mutation(
+        2,
+        "rates: another loop binds the name anew",
+        "torch2lit/schedules/found.py",
+        "return any(name.id in target_names(t) for t in targets)",
+        "return False",
+        _text("rate-by-hand-and-another-loop-by-its-name"),
+    ),
+    Mutation(
+        1,
         "shared lines: one statement by line",
         "torch2lit/engine.py",
         "if (way := statements_apart(program)) is None:",
@@ -5571,8 +5587,8 @@ OF_SHARED_LINES = (
         1,
         "metrics: a sum that is started twice is one metric",
         "torch2lit/plan/sums/metric_objects.py",
-        "sums = list({one.variable: one for _kept, one in good}.values())",
-        "sums = [one for _kept, one in good]",
+        "{one.variable: one for _kept, one in good}.values()",
+        "[one for _kept, one in good]",
         _text("one-sum-in-training-and-validation"),
     ),
     Mutation(
