@@ -5633,10 +5633,78 @@ OF_DATA = (
     ),
 )
 
+OF_SHARED_LINES = (
+    Mutation(
+        1,
+        "rates: what the loop over the groups binds is read",
+        "torch2lit/schedules/found.py",
+        "        _ensure(self._binds_for_itself())\n",
+        "",
+        _trains("rate-by-hand-whose-group-is-told-behind"),
+    ),
+    Mutation(
+        2,
+        "rates: another loop binds the name anew",
+        "torch2lit/schedules/found.py",
+        "return any(name.id in target_names(t) for t in targets)",
+        "return False",
+        _text("rate-by-hand-and-another-loop-by-its-name"),
+    ),
+    Mutation(
+        1,
+        "shared lines: one statement by line",
+        "torch2lit/engine.py",
+        "if (way := statements_apart(program)) is None:",
+        "if statements_apart(program) is None or (way := None) is None:",
+        _trains("optimizer-before-a-layer-on-its-line"),
+    ),
+    Mutation(
+        4,
+        "shared lines: what a handler holds is found once",
+        "torch2lit/shared_lines.py",
+        "_PARTS = ast.ExceptHandler, ast.match_case",
+        "_PARTS = ()",
+        _text("handler-on-shared-lines"),
+    ),
+    Mutation(
+        3,
+        "shared lines: what stays stands on one line",
+        "torch2lit/shared_lines.py",
+        "    return replace(told, after=after, edits=edits)",
+        "    return replace(told, edits=edits_between(told.before, result.after))",
+        _text("statements-on-shared-lines"),
+    ),
+    Mutation(
+        1,
+        "shared lines: what becomes of a statement behind a head",
+        "torch2lit/rewrite/hooks.py",
+        "if inner is statement and alone is not None:",
+        "if False and alone is not None:",
+        _trains("sums-in-one-line-loops"),
+    ),
+    Mutation(
+        1,
+        "metrics: a sum that is started twice is one metric",
+        "torch2lit/plan/sums/metric_objects.py",
+        "{one.variable: one for _kept, one in good}.values()",
+        "[one for _kept, one in good]",
+        _text("one-sum-in-training-and-validation"),
+    ),
+    Mutation(
+        1,
+        "metrics: doubles where the Trainer has moved the metric",
+        "torch2lit/plan/sums/metric_objects.py",
+        '.float64)" if first else ""',
+        '.float64)" if first and False else ""',
+        _trains("one-sum-in-training-and-validation"),
+    ),
+)
+
 MUTATIONS = (
     *OF_DATA,
     *OF_RATES_IN_NAMES,
     *OF_STEP_OUTPUTS,
+    *OF_SHARED_LINES,
     *OF_LATER_LOOPS,
     *OF_CLOSURES,
     *OF_PHASES, *OF_DEFINITIONS, *OF_GENERATORS,
