@@ -3321,19 +3321,59 @@ OF_MAKING = (
     Mutation(
         1,
         "an object of another file gets an optimizer that knows what its network has got before it trains",
-        "torch2lit/made_inside/object_uses.py",
-        "            if not only_prints(roles, statement):\n                return None\n",
-        "",
+        "torch2lit/made_inside/on_call.py",
+        "                return None\n            alone = False\n",
+        "                return None\n",
         (
             "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-its-net-grows-before]",
         ),
     ),
     Mutation(
         1,
+        "an object that is made once and trains in every turn gets a new optimizer in each",
+        "torch2lit/made_inside/first_calls.py",
+        "if not isinstance(above, ast.If) or _turns(roles, above):",
+        "if not isinstance(above, ast.If):",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-trains-in-every-turn]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object that does not train misses the optimizer that it is asked for",
+        "torch2lit/made_inside/on_call.py",
+        "if facts.own & self.trained.asked or not all(",
+        "if not all(",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-is-asked-for-it-instead]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer has the numbers that a list holds later",
+        "torch2lit/made_inside/on_call.py",
+        "if facts.own & self.trained.asked or not all(map(has_numbers_only, made)):",
+        "if facts.own & self.trained.asked:",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-its-betas-change-before]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer knows a layer of a part that the network was made of and that has grown since",
+        "torch2lit/made_inside/plain_values.py",
+        "return all(self.is_plain(a, depth - 1) for a in (*args, *(k.value for k in keywords)))",
+        "return True",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-its-part-grows-before]",
+        ),
+    ),
+    Mutation(
+        1,
         "an object of another file trains again with a new optimizer",
         "torch2lit/made_inside/object_uses.py",
-        'return method if all(a in firsts for a in calls if isinstance(a, ast.Attribute) and a.attr == method) else ""',
-        "return method",
+        "return method not in self.again",
+        "return True",
         ("tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-trains-twice]",),
     ),
     Mutation(
