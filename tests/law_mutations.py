@@ -3370,6 +3370,22 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "an optimizer gets a layer that a method of the network's own puts in behind its making",
+        "torch2lit/recover/own_methods.py",
+        'if attribute not in ("requires_grad", "training") or',
+        "if",
+        ("tests/test_fixtures.py::test_fixture[optimizer-before-a-method-that-replaces-a-layer]",),
+    ),
+    Mutation(
+        1,
+        "an optimizer gets the parameters that a method of the network's own unfreezes behind its making",
+        "torch2lit/recover/own_methods.py",
+        ' or (trains_the_same and attribute == "requires_grad")',
+        "",
+        ("tests/test_fixtures.py::test_fixture[optimizer-before-a-method-that-unfreezes-layers]",),
+    ),
+    Mutation(
+        1,
         "an object of another file trains again with a new optimizer",
         "torch2lit/made_inside/object_uses.py",
         "return method not in self.again",

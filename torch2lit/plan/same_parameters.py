@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from ..recover.makings import yields
 from ..recover.names import flow, local_names, parameter_names, target_names
 from ..recover.own_classes import definition_of
+from ..recover.own_methods import method_keeps_layers
 from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
 from ..recover.state_names import is_state
@@ -205,7 +206,9 @@ class SameParameters:
                 return True
             if isinstance(node, ast.Attribute) and self._sets_values(node, parent, depth):
                 return self.by_identity
-            known = isinstance(name, ast.Name) and keeps_layers(self.roles, name, node)
+            known = isinstance(name, ast.Name) and (
+                keeps_layers(self.roles, name, node) or self._own_method_keeps(name, node)
+            )
             return self.by_identity and (known or (self.quiet and node is name))
         if isinstance(node, ast.Attribute) and node.attr in ("__class__", "__name__"):
             return True
@@ -242,6 +245,12 @@ class SameParameters:
         if method in _READING:
             return True
         return method in {"load_state_dict", *SAME_OBJECT} and self.by_identity and not self._is_own(method)
+
+    def _own_method_keeps(self, model: ast.Name, called: ast.AST) -> bool:
+        same = self.by_trainable
+        return isinstance(called, ast.Attribute) and method_keeps_layers(
+            self.roles, model, called, trains_the_same=same
+        )
 
     def _is_own(self, method: str) -> bool:
         return any(f.name == method and self.source.in_class(f) is not None for f in self.source.functions)
