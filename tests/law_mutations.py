@@ -3386,6 +3386,14 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "an optimizer gets the parameters that a function unfreezes behind its making",
+        "torch2lit/plan/same_parameters.py",
+        "if any(map(_freezes, may_run(self.source, [statement]))):",
+        "if any(map(_freezes, walk(statement))):",
+        ("tests/test_fixtures.py::test_fixture[optimizer-before-a-function-that-unfreezes]",),
+    ),
+    Mutation(
+        1,
         "an object of another file trains again with a new optimizer",
         "torch2lit/made_inside/object_uses.py",
         "return method not in self.again",

@@ -138,7 +138,7 @@ class SameParameters:
 
     def after(self, statement: ast.AST, used: Collection[str]) -> bool:
         """Whether the names that the making uses stand for the same after the statement."""
-        if self.by_trainable and _may_freeze(statement, used):
+        if self.by_trainable and self._may_freeze(statement, used):
             return False
         for node in walk(statement):
             if not isinstance(node, ast.Name) or node.id not in used:
@@ -150,6 +150,30 @@ class SameParameters:
             elif not self._stays(node):
                 return False
         return all(self._stays(node) for node in self._behind(statement, used))
+
+    def _may_freeze(self, statement: ast.AST, used: Collection[str]) -> bool:
+        """Whether a statement may change what parameters of the used models are trained: code says so that it runs, or gets the model."""
+        if any(map(_freezes, may_run(self.source, [statement]))):
+            return True
+        models = {name for name in used if not self._only_tells(name)}
+        for node in walk(statement):
+            if isinstance(node, ast.Call) and any(_names(a) & models for a in (*node.args, *node.keywords)):
+                if not (isinstance(node.func, ast.Name) and node.func.id in _LOOKS):
+                    return True
+        return False
+
+    def _only_tells(self, name: str) -> bool:
+        """Whether a name stands for parsed arguments, and nothing in the file gives such an object a model."""
+        if self.roles.role(self.scope, name) is not Role.CONFIG:
+            return False
+        for statement in self.source.all(ast.Assign):
+            if any(isinstance(t, ast.Attribute) and isinstance(t.value, ast.Name) for t in statement.targets):
+                scope = self.source.scope_of(statement)
+                held = [t.value for t in statement.targets if isinstance(t, ast.Attribute)]
+                tells = any(self.roles.of(h, scope) is Role.CONFIG for h in held)
+                if tells and self.roles.of(statement.value, scope) is Role.MODEL:
+                    return False
+        return True
 
     def _stays(self, name: ast.Name) -> bool:
         """Whether this mention of a name leaves its value as the making would find it."""
@@ -418,14 +442,13 @@ def _asks_what_trains(node: ast.AST) -> bool:
     )
 
 
-def _may_freeze(statement: ast.AST, used: Collection[str]) -> bool:
-    """Whether a statement may change what parameters of the used models are trained: it says so, or hands the model to a call."""
-    for node in walk(statement):
-        if isinstance(node, ast.Attribute) and node.attr in ("requires_grad", "requires_grad_"):
+def _freezes(node: ast.AST) -> bool:
+    """Whether a node gives a parameter another word on whether it is trained."""
+    match node:
+        case ast.Attribute(attr="requires_grad", ctx=context):
+            return not isinstance(context, ast.Load)
+        case ast.Attribute(attr="requires_grad_") | ast.Constant(value="requires_grad"):
             return True
-        if isinstance(node, ast.Call) and any(_names(a) & {*used} for a in (*node.args, *node.keywords)):
-            if not (isinstance(node.func, ast.Name) and node.func.id in _LOOKS):
-                return True
     return False
 
 
