@@ -420,6 +420,14 @@ OF_METHODS = (
         _text("fabric-methods-put-there-later", "fabric-methods-of-an-object-with-its-own"),
     ),
     Mutation(
+        4,
+        "a lone fabric.backward is a conversion",
+        "torch2lit/by_fabric.py",
+        'return any(f.slug == "fabric-backward-only" for f in result.findings)',
+        "return False",
+        _text("fabric-that-would-set-up-nothing"),
+    ),
+    Mutation(
         1,
         "methods that read a property read a value",
         ESCAPES,
