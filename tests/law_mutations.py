@@ -420,6 +420,22 @@ OF_METHODS = (
         _text("fabric-methods-put-there-later", "fabric-methods-of-an-object-with-its-own"),
     ),
     Mutation(
+        1,
+        "what else happens where a switch is off goes with the saving",
+        "codemods/model_checkpoint.py",
+        "if not guard.orelse else",
+        "if True else",
+        _text("checkpoint-under-a-switch-with-an-else"),
+    ),
+    Mutation(
+        1,
+        "a file's name is asked for where a switch is off",
+        "codemods/model_checkpoint.py",
+        "if switch and not all(isinstance(one, ast.Constant) for one in folders):",
+        "if False:",
+        _text("checkpoint-under-a-switch-in-a-folder-that-may-be-none"),
+    ),
+    Mutation(
         4,
         "a lone fabric.backward is a conversion",
         "torch2lit/by_fabric.py",
