@@ -13,7 +13,7 @@ import ast
 from ..recover.batch_sources import counted_places, source_makings
 from ..recover.circles import ends_in_a_circle
 from ..recover.items import Item, names_in, parts
-from ..recover.loops import DATA_LOADERS, Iterable, loop_names
+from ..recover.loops import DATA_LOADERS, Iterable, Loop, loop_names
 from ..recover.makings import Making, Value, is_none, makings, sources
 from ..recover.nest import Frame
 from ..recover.own_classes import lineage
@@ -60,6 +60,9 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
             text = ast.unparse(draft.source.statement_of(change)).splitlines()[0][:60]
             return Obstacle(change, f"`{text}` may change the loader's length, which Lightning asks for only once")
         asks_at_end |= len(texts) > 1 and not all(_draws_nothing(draft, b) for b in _side_by_side(loop.base))
+        if (behind := _draws_behind_start(draft, loop)) is not None:
+            text = ast.unparse(behind.node).splitlines()[0][:60]
+            return Obstacle(behind.node, f"`{text}` may draw random numbers when the loader has been started")
         drawing, changing = _draws_before(draft), _changes_started_loader(draft)
         told = _would_be_told(draft)
         lazy = drawing is not None or changing is not None or asks_at_end or told is not None or loop.asks_twice
@@ -382,6 +385,16 @@ def _draws_before(draft: Draft) -> Item | None:
     """The first item before the batch loop that may draw random numbers, which starting the loader does, too."""
     bars = loop_bars(draft)
     for item in draft.epoch.before:
+        if draft.effects_of(item).rng and not _feeds_bar(draft, item, bars):
+            return item
+    return None
+
+
+def _draws_behind_start(draft: Draft, loop: Loop) -> Item | None:
+    """The first item between a statement that starts the loader, in front of its loop, and the loop that may draw random numbers."""
+    places = [n for n, item in enumerate(draft.epoch.before) if loop.started is not None and item.node is loop.started]
+    bars = loop_bars(draft)
+    for item in draft.epoch.before[places[-1] + 1 :] if places else []:
         if draft.effects_of(item).rng and not _feeds_bar(draft, item, bars):
             return item
     return None
