@@ -4443,14 +4443,6 @@ OF_CHECKPOINTS = (
     ),
     Mutation(
         1,
-        "started loaders: one that has given a batch begins anew",
-        "torch2lit/recover/loops.py",
-        "if not is_bar_call(value) and _read_elsewhere(base.id, node, value, scope):",
-        "if False:",
-        _trains("zipped-loaders-asked-before-the-loop"),
-    ),
-    Mutation(
-        1,
         "started loaders: those that run out begin anew in every epoch",
         "torch2lit/recover/loops.py",
         "            if once and starts:\n                break",

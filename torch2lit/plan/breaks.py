@@ -26,6 +26,7 @@ from .draft import Draft, Removal
 from .entry_names import at_entry
 from .last_returns import leaves_only_loop
 from .steps import controls
+from .train_data import same_in_every_epoch
 from .turns import while_condition
 
 _LIMIT = "limit_train_batches"
@@ -313,7 +314,7 @@ def _count(draft: Draft, item: Item, test: ast.expr, index: str) -> str:
         more += 1
     elif not isinstance(operator, ast.GtE | ast.Eq):
         return ""
-    bound = at_entry(draft, right, item.frame)
+    bound = at_entry(draft, right, item.frame) or same_in_every_epoch(draft, right, item.frame)
     if not bound:
         return ""
     if isinstance(right, ast.Constant) and isinstance(right.value, int):

@@ -25,6 +25,7 @@ from .lengths import first_change
 from .loop_bars import loop_bars
 from .own_loaders import own_loader
 from .samplers import has_generator, sampler_with_epoch
+from .set_in_loop import is_set_in_loop
 from .steps import Obstacle
 from .still_loaders import is_still
 from .told_epoch import script_tells_epoch
@@ -149,6 +150,12 @@ def _made_once(draft: Draft, base: ast.expr) -> str:
     return ast.unparse(found)
 
 
+def same_in_every_epoch(draft: Draft, node: ast.expr, frame: Frame) -> str:
+    """An expression of the epoch in the entry point's names, through what the epoch gives its own; "" when it may change."""
+    found = _Hoister(draft).expression(node, frame)
+    return "" if found is None or is_set_in_loop(draft, found) else ast.unparse(found)
+
+
 def _is_dead(draft: Draft, item: Item, base: ast.expr) -> bool:
     """Whether nothing but the batch loop's own head reads what the statement makes."""
     match item.node:
@@ -205,6 +212,12 @@ class _Hoister:
             case ast.BinOp(left=left, op=operation, right=right):
                 first, second = self.expression(left, frame), self.expression(right, frame)
                 return ast.BinOp(first, operation, second) if first and second else None
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                asked, one, other = (self.expression(part, frame) for part in (test, body, orelse))
+                return ast.IfExp(asked, one, other) if asked and one and other else None
+            case ast.Compare(left=left, ops=[operator], comparators=[right]):
+                first, second = self._content(left, frame), self._content(right, frame)
+                return ast.Compare(first, [operator], [second]) if first and second else None
             case ast.Call():
                 return self._call(node, frame)
         return None

@@ -91,7 +91,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             continue
         if isinstance(base, ast.Name) and (found := _wrapper_behind(base, before, scope, roles)) is not None:
             value, before = found
-            if not is_bar_call(value) and _read_elsewhere(base.id, node, value, scope):
+            if not (bar or is_bar_call(value)) and _read_elsewhere(base.id, node, value, scope):
                 break
             starts = any(
                 isinstance(n, ast.Call) and dotted_call(n) in ("enumerate", *_ITERATORS) for n in ast.walk(value)
@@ -244,6 +244,8 @@ def _asked_itself(name: str, loop: ast.For, value: ast.expr, scope: Scope, roles
                 continue  # the text of a bar
             call = roles.source.parents.get(method) if isinstance(method, ast.Attribute) else None
             if not isinstance(call, ast.Call) or not isinstance(roles.source.parents.get(call), ast.Expr):
+                return True
+            if isinstance(method, ast.Attribute) and method.attr == "__next__":
                 return True
     return False
 
