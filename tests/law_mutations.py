@@ -4427,6 +4427,14 @@ OF_CHECKPOINTS = (
     ),
     Mutation(
         1,
+        "limits: one that a function changes is told to the Trainer",
+        "torch2lit/plan/train_data.py",
+        'return "" if found is None or is_set_in_loop(draft, found) else ast.unparse(found)',
+        'return "" if found is None else ast.unparse(found)',
+        _trains("limit-that-a-function-raises"),
+    ),
+    Mutation(
+        1,
         "started loaders: a number that is drawn behind the start of the loader is drawn before it",
         "torch2lit/plan/train_data.py",
         "loop.started is not None and item.node is loop.started",

@@ -150,16 +150,22 @@ def _made_once(draft: Draft, base: ast.expr) -> str:
     return ast.unparse(found)
 
 
-def same_in_every_epoch(draft: Draft, node: ast.expr, frame: Frame) -> str:
-    """An expression of the epoch in the entry point's names, through what the epoch gives its own; "" when it may change."""
-    found = _Hoister(draft).expression(node, frame)
-    return "" if found is None or is_set_in_loop(draft, found) else ast.unparse(found)
+def same_in_every_epoch(draft: Draft, node: ast.expr, frame: Frame) -> tuple[str, list[ast.stmt]]:
+    """An expression of the epoch in the entry point's names, through what the epoch gives its own; "" when it may change.
+
+    Also the statements of the epoch that say so, of which nothing but that is read.
+    """
+    hoister = _Hoister(draft)
+    found = hoister.expression(node, frame)
+    if found is None or is_set_in_loop(draft, found):
+        return "", []
+    return ast.unparse(found), [item.node for item in hoister.used if _is_dead(draft, item, node)]
 
 
 def _is_dead(draft: Draft, item: Item, base: ast.expr) -> bool:
     """Whether nothing but the batch loop's own head reads what the statement makes."""
     match item.node:
-        case ast.Assign(targets=[ast.Name() as target], value=ast.Call()):
+        case ast.Assign(targets=[ast.Name() as target], value=ast.Call() | ast.IfExp() | ast.BinOp()):
             variable = draft.variable(target, item.frame)
         case _:
             return False
