@@ -11,15 +11,10 @@ Lightning starts a loader before the validation's first hook, and tells its samp
 
 from __future__ import annotations
 
-import ast
-
-from ..recover.items import Item, parts
-from ..recover.nest import Frame
+from ..recover.items import Item
 from ..recover.phases import Validation
-from ..recover.syntax import walk
 from .draft import Draft
 from .drawn_before import drawing_before, is_its_bar
-from .recorded import goes_on_with
 from .samplers import sampler_with_epoch
 from .train_data import constructions, has_length, is_still_loader
 
@@ -47,31 +42,9 @@ def has_untold_sampler(draft: Draft, found: Validation) -> bool:
     return any(sampler_with_epoch(constructions(draft, one.loop.base, one.frame)) is not None for one in found.all)
 
 
-def drawn_late(draft: Draft, found: Validation, item: Item) -> bool:
-    """Whether what draws before an evaluation may run in its first hook: it neither uses the model nor makes what is trained with.
-
-    A tensor that is made in there is one of inference mode, which autograd does not take.
-    """
-    if draft.effects_of(item).model or goes_on_with(draft, found, [item]):
-        return False
-    nodes = [(n, frame) for part, frame in parts(item) for n in walk(part)]
-    if any(isinstance(n, ast.Attribute | ast.Subscript) and not isinstance(n.ctx, ast.Load) for n, _ in nodes):
-        return False
-    return all(_keeps_nothing(draft, n, frame) for n, frame in nodes if isinstance(n, ast.Call))
-
-
-def _keeps_nothing(draft: Draft, call: ast.Call, frame: Frame) -> bool:
-    """Whether nothing of the script's holds what the call makes but the name that it is given: a library's function is called, or a builtin."""
-    root: ast.AST = call.func
-    while isinstance(root, ast.Attribute | ast.Call):
-        root = root.func if isinstance(root, ast.Call) else root.value
-    if not isinstance(root, ast.Name) or any(isinstance(n, ast.NamedExpr) for n in walk(call)):
-        return False
-    if draft.roles.key(frame.scope, root.id) is None:
-        return root is call.func
-    known = draft.roles.full_name(root)
-    inside = draft.roles.neighbours is not None and draft.roles.neighbours.file(known.partition(".")[0]) is not None
-    return root.id in draft.roles.origins and not inside
+def drawn_late(draft: Draft, item: Item) -> bool:
+    """Whether what draws before an evaluation may run in its first hook, where no gradients are recorded: it does not use the model."""
+    return not draft.effects_of(item).model
 
 
 def _drawn(draft: Draft, found: Validation) -> list[Item]:

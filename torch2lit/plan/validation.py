@@ -138,7 +138,7 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
             effects.rng
             and not told
             and not is_still_loader(draft, found.loop.base, found.frame)
-            and not (late and drawn_late(draft, found, item))
+            and not (late and drawn_late(draft, item))
         ):
             return f"`{ast.unparse(item.node).splitlines()[0][:60]}` before it may draw random numbers or run the model"
         if effects.gradients:
