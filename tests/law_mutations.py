@@ -55,6 +55,7 @@ SECOND = "torch2lit/plan/second_evaluation.py"
 MODES = "torch2lit/plan/validation_modes.py"
 IN_BATCH = "torch2lit/plan/validation_in_batch.py"
 LIMITED = "torch2lit/plan/limited_validation.py"
+LATE = "torch2lit/plan/late_validation.py"
 LIMITED_LOOPS = "torch2lit/recover/limited_loops.py"
 STILL_DATA = "torch2lit/plan/still_data.py"
 KEPT = "torch2lit/plan/kept_in_eval_mode.py"
@@ -4817,6 +4818,30 @@ OF_LIMITED = (
         "if drawing and bars and bars[0] < drawing[-1]:",
         "if False:",
         _text("bar-around-enumerate-before-a-draw-in-validation"),
+    ),
+    Mutation(
+        1,
+        "what uses the model before an evaluation runs in Lightning's validation",
+        LATE,
+        "return not draft.effects_of(item).model",
+        "return True",
+        _text("evaluation-that-draws-by-the-mode"),
+    ),
+    Mutation(
+        1,
+        "a loader that a bar has started by then starts behind a draw",
+        LATE,
+        "if any(one.loop.bar_name is not None for one in found.all) and _drawn(draft, found):",
+        "if False:",
+        _trains("bar-around-enumerate-before-a-draw-in-validation"),
+    ),
+    Mutation(
+        1,
+        "a loader that starts late is left as it is",
+        "torch2lit/rewrite/entry.py",
+        "if draft.validation.late:",
+        "if False:",
+        _trains("draw-in-a-validation-every-second-epoch", "sampler-that-nobody-tells-the-epoch-in-validation"),
     ),
     Mutation(
         1,

@@ -517,19 +517,19 @@ def _would_be_told(draft: Draft) -> ast.expr | None:
 def _not_lazy(draft: Draft, base: ast.expr) -> str:
     """Why the loader cannot be started late; "" when it can."""
     for loader in _side_by_side(base):
-        if not _has_length(draft, loader):
+        if not has_length(draft, loader, draft.nest.inner):
             return f"the length of `{ast.unparse(loader)[:40]}` is not known"
     return ""
 
 
-def _has_length(draft: Draft, base: ast.expr) -> bool:
+def has_length(draft: Draft, base: ast.expr, frame: Frame) -> bool:
     """Whether ``len(loader)`` surely works: the script calls it, or makes a DataLoader itself."""
-    made = constructions(draft, base, draft.nest.inner)
+    made = constructions(draft, base, frame)
     if made and all(_is_data_loader(m) for m in made):
         return True
     text = f"len({ast.unparse(base)})"
     return any(
-        dotted(c.func) == "len" and ast.unparse(c) == text and draft.source.scope_of(c) is draft.nest.inner.scope
+        dotted(c.func) == "len" and ast.unparse(c) == text and draft.source.scope_of(c) is frame.scope
         for c in draft.source.calls
     )
 

@@ -73,7 +73,7 @@ def choose_names(draft: Draft, taken: set[str]) -> Names:
         for fresh in proposal.fresh:
             names.words[word(fresh, number)] = chosen = _free(fresh, seen | taken)
             taken.add(chosen)
-    if draft.train_data is not None and draft.train_data.lazy:
+    if draft.starts_late:
         names.lazy_loader = _free("LazyLoader", taken)
         taken.add(names.lazy_loader)
     if draft.several is not None and draft.several.whole is not None and draft.several.whole.call is None:
