@@ -1429,8 +1429,8 @@ SAME_TRAINING = (
         1,
         "random numbers before the validation do not matter",
         VALIDATION,
-        "if effects.rng and not told",
-        "if False and not told",
+        "effects.rng\n            and not told",
+        "False\n            and not told",
         _trains("evaluation-with-a-draw-in-eval-mode-before"),
     ),
     Mutation(
@@ -4518,8 +4518,8 @@ OF_CHECKPOINTS = (
         1,
         "limits: one that a function changes is told to the Trainer",
         "torch2lit/plan/train_data.py",
-        'return "" if found is None or is_set_in_loop(draft, found) else ast.unparse(found)',
-        'return "" if found is None else ast.unparse(found)',
+        "if found is None or is_set_in_loop(draft, found):",
+        "if found is None:",
         _trains("limit-that-a-function-raises"),
     ),
     Mutation(
