@@ -220,7 +220,8 @@ class _Hoister:
                 return ast.BinOp(first, operation, second) if first and second else None
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 asked, one, other = (self.expression(part, frame) for part in (test, body, orelse))
-                return ast.IfExp(asked, one, other) if asked and one and other else None
+                decided = isinstance(asked, ast.Constant)  # nobody writes `a if True else b`
+                return ast.IfExp(asked, one, other) if asked and not decided and one and other else None
             case ast.Compare(left=left, ops=[operator], comparators=[right]):
                 first, second = self._content(left, frame), self._content(right, frame)
                 return ast.Compare(first, [operator], [second]) if first and second else None
