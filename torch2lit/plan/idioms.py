@@ -23,7 +23,7 @@ from .no_arrays import NoArrays
 from .numbers import Numbers
 from .one_batch import runs_once
 from .ranks import Ranks
-from .without_graph import WithoutGraph
+from .without_graph import VARIABLE, WithoutGraph
 
 
 def claim_statements(draft: Draft) -> None:
@@ -148,8 +148,10 @@ class StatementSite:
         )
 
     def is_plain_variable(self, node: ast.expr) -> bool:
+        if not isinstance(node, ast.Call) or self._draft.roles.full_name(node.func) not in VARIABLE:
+            return False
         known = WithoutGraph(self._draft, self._frame)
-        return isinstance(node, ast.Call) and known.is_variable(node) and known.surely(node.args[0])
+        return known.is_variable(node) and known.surely(node.args[0])
 
     def _made_on_host(self, variable: Variable) -> bool:
         """Whether an earlier statement of the hook gives the name a new tensor in the host's memory, which nobody has moved."""
