@@ -5459,8 +5459,8 @@ OF_EXCEPTIONS = (
         1,
         "exceptions: one that is raised behind the step and caught around the loop",
         STEPS,
-        "if takers.take(raised_by(draft.source, (part for part, _frame in parts(item)))):",
-        "if not takers:",
+        "if takers.take(raised_by(draft.source, code)) or",
+        "if",
         _trains("exception-behind-step-that-is-caught", "exit-behind-step-with-finally"),
     ),
     Mutation(
