@@ -5682,6 +5682,14 @@ OF_CLOSURES = (
 OF_AWAITED = (
     Mutation(
         1,
+        "awaited: an average, where an exception ends the training",
+        "torch2lit/averages/found.py",
+        "if takers_around(self.source, self.nest.outermost):",
+        "if False:",
+        _trains("average-where-an-exception-is-taken"),
+    ),
+    Mutation(
+        1,
         "awaited: an index behind the step",
         "torch2lit/plan/steps.py",
         " or takers.await_from(draft.source, code):",
