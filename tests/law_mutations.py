@@ -5459,8 +5459,8 @@ OF_EXCEPTIONS = (
         1,
         "exceptions: one that is raised behind the step and caught around the loop",
         STEPS,
-        "if takers.take(raised_by(draft.source, (part for part, _frame in parts(item)))):",
-        "if not takers:",
+        "if takers.take(raised_by(draft.source, code)) or",
+        "if",
         _trains("exception-behind-step-that-is-caught", "exit-behind-step-with-finally"),
     ),
     Mutation(
@@ -5679,6 +5679,84 @@ OF_CLOSURES = (
     ),
 )
 
+OF_AWAITED = (
+    Mutation(
+        1,
+        "awaited: an average, where an exception ends the training",
+        "torch2lit/averages/found.py",
+        "if takers_around(self.source, self.nest.outermost):",
+        "if False:",
+        _trains("average-where-an-exception-is-taken"),
+    ),
+    Mutation(
+        1,
+        "awaited: an index behind the step",
+        "torch2lit/plan/steps.py",
+        " or takers.await_from(draft.source, code):",
+        ":",
+        _trains("handler-of-an-index-behind-the-step"),
+    ),
+    Mutation(
+        1,
+        "awaited: in a function that is called",
+        "torch2lit/recover/raised.py",
+        "any(_implies(node, awaited) for node in _with_functions(source, code))",
+        "any(_implies(node, awaited) for part in code for node in walk(part))",
+        _trains("handler-of-an-index-in-a-function"),
+    ),
+    Mutation(
+        2,
+        "awaited: nothing raises it",
+        "torch2lit/recover/raised.py",
+        "any(_implies(node, awaited) for node in _with_functions(source, code))",
+        "True",
+        _text("handler-of-an-index-that-nothing-asks-for"),
+    ),
+)
+
+OF_LOOP_TARGETS = (
+    Mutation(
+        1,
+        "loop targets: variables of the script that functions read",
+        "torch2lit/plan/homes/facts.py",
+        "if not outside or isinstance(self.entry.scope, ast.Module):",
+        "if not outside or isinstance(self.entry.scope, ast.Module) or not self.rewritten(variable):",
+        _trains("epoch-in-a-global-that-a-function-reads"),
+    ),
+    Mutation(
+        1,
+        "loop targets: variables of a function around",
+        "torch2lit/plan/homes/facts.py",
+        "outside = variable.is_global or variable.frame is None",
+        "outside = variable.is_global",
+        _trains("epoch-in-a-variable-of-the-function-around"),
+    ),
+    Mutation(
+        1,
+        "loop targets: the number of a batch",
+        "torch2lit/plan/homes/counters.py",
+        "return variable.is_global and variable.name in self.state.global_names.get(hook, ())",
+        "return False",
+        _trains("batch-index-in-a-global-that-a-function-reads"),
+    ),
+    Mutation(
+        1,
+        "loop targets: an attribute",
+        "torch2lit/plan/mechanisms.py",
+        "(n for n in ast.walk(target) if isinstance(n, ast.Attribute | ast.Subscript))",
+        "(n for n in ast.walk(target) if isinstance(n, ast.Subscript))",
+        _trains("epochs-counted-in-an-attribute"),
+    ),
+    Mutation(
+        1,
+        "loop targets: an element",
+        "torch2lit/plan/mechanisms.py",
+        "(n for n in ast.walk(target) if isinstance(n, ast.Attribute | ast.Subscript))",
+        "(n for n in ast.walk(target) if isinstance(n, ast.Attribute))",
+        _trains("epochs-counted-in-an-element"),
+    ),
+)
+
 STEP_OUTPUTS = "torch2lit/plan/homes/step_outputs.py"
 OF_STEP_OUTPUTS = (
     Mutation(
@@ -5846,6 +5924,7 @@ OF_SHARED_LINES = (
 )
 
 MUTATIONS = (
+    *OF_LOOP_TARGETS, *OF_AWAITED,
     *OF_DATA,
     *OF_RATES_IN_NAMES,
     *OF_STEP_OUTPUTS,

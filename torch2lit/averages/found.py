@@ -17,6 +17,7 @@ import ast
 from dataclasses import dataclass
 
 from ..recover.nest import Nest
+from ..recover.raised import takers_around
 from ..recover.roles import Key, Roles
 from ..recover.syntax import walk
 from ..schedules.counts import own_controls
@@ -50,6 +51,11 @@ class Search(Uses):
         """Every condition, one after the other. Raises Stays."""
         model, callback = self._made()
         update, place = self._update()
+        if takers_around(self.source, self.nest.outermost):
+            raise Stays(
+                self.made,
+                "an exception may end the training, which is taken around it: the model gets the average only where the training ends by itself",
+            )
         average = self._key(self.made.targets[0])
         dropped = self._dropped()
         gone = [update, *dropped]

@@ -40,9 +40,9 @@ def raises_before(draft: Draft, block: ast.AST) -> ast.stmt | None:
         for part in blocks(parent):
             if node in part:
                 before = part[: part.index(node)]
-                early = next((s for s in before if takers.take(raised_by(draft.source, [s]))), None)
-                if early is not None:
-                    return early
+                for early in before:
+                    if takers.take(raised_by(draft.source, [early])) or takers.await_from(draft.source, [early]):
+                        return early
         node = parent
     return None
 

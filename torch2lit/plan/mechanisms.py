@@ -216,8 +216,20 @@ def _check_loops(draft: Draft) -> None:
         text = ast.unparse(nest.epochs.base)[:60]
         told = "not over a range" if not text.startswith("range(") else "of which it is not known how long it is"
         raise draft.refuse("unknown-epochs", nest.epochs.node, f"the epoch loop runs over `{text}`, {told}")
+    if (
+        isinstance(nest.outermost, ast.For | ast.AsyncFor)
+        and (place := _no_variable(nest.outermost.target)) is not None
+    ):
+        told = f"the loop counts in `{ast.unparse(place)[:60]}`, which is no variable"
+        raise draft.refuse("unknown-epochs", nest.outermost, told)
     if nest.outermost.orelse and any(isinstance(n, ast.Break) for n in walk_scope(nest.outermost.body)):
         raise draft.refuse("loop-else", nest.outermost, "the loop has an `else` block")
+
+
+def _no_variable(target: ast.expr) -> ast.expr | None:
+    """The part of a loop's target that is an attribute or an element of something."""
+    parts = (n for n in ast.walk(target) if isinstance(n, ast.Attribute | ast.Subscript))
+    return next((n for n in parts if isinstance(n.ctx, ast.Store)), None)
 
 
 def _check_entry(draft: Draft) -> None:

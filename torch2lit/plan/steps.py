@@ -475,7 +475,8 @@ def _movable(draft: Draft, item: Item, graph: set[Key], takers: Takers) -> bool:
         return False
     if any(draft.effects.meets_hooks(part, frame.scope) for part, frame in parts(item)):
         return False
-    if takers.take(raised_by(draft.source, (part for part, _frame in parts(item)))):
+    code = [part for part, _frame in parts(item)]
+    if takers.take(raised_by(draft.source, code)) or takers.await_from(draft.source, code):
         return False  # whoever takes it would miss the step
     if effects.mutates & graph:
         return False

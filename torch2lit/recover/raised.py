@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .stops import caught
 from .syntax import Source, dotted, walk
 
 _EXITS = {"sys.exit", "exit", "quit"}
+_OF_FILES = {"OSError", "IOError", "EnvironmentError", "FileNotFoundError", "FileExistsError", "PermissionError"}
+_IMPLIED = {
+    "IndexError", "KeyError", "LookupError", "ZeroDivisionError", "ArithmeticError", "ValueError", "AttributeError", "NameError", "UnboundLocalError", "TypeError",
+    *_OF_FILES,
+}  # fmt: skip
+"""What a handler is written for when it names it: `except Exception` waits for nothing in particular."""
 _INTERRUPT, _EXIT, _ALL, _ANY = "KeyboardInterrupt", "SystemExit", "BaseException", "*"
 
 
@@ -28,6 +34,11 @@ class Takers:
         if self.everything:
             return bool(raised)
         return any(_takes(names, kind) for names in self.handlers for kind in raised)
+
+    def await_from(self, source: Source, code: Iterable[ast.AST]) -> bool:
+        """Whether a handler is written for an exception that Python itself raises in code like this, or in a function that it names."""
+        awaited = {name for names in self.handlers for name in names} & _IMPLIED
+        return bool(awaited) and any(_implies(node, awaited) for node in _with_functions(source, code))
 
 
 def takers_around(source: Source, loop: ast.AST) -> Takers:
@@ -64,25 +75,56 @@ def _takers(source: Source, waiting: list[ast.AST]) -> Takers:
 def raised_by(source: Source, code: Iterable[ast.AST]) -> set[str]:
     """The names of the exceptions that the code, and the file's functions that it names, raise by a statement; "*" for any."""
     found: set[str] = set()
+    for node in _with_functions(source, code):
+        match node:
+            case ast.Raise(exc=raised):
+                kind = raised.func if isinstance(raised, ast.Call) else raised
+                found.add(dotted(kind).rpartition(".")[2] or _ANY if kind is not None else _ANY)
+            case ast.Assert():
+                found.add("AssertionError")
+            case ast.Call(func=function) if dotted(function) in _EXITS:
+                found.add(_EXIT)
+    return found
+
+
+def _with_functions(source: Source, code: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """The nodes of the code and of the file's functions that it names."""
     waiting = list(code)
     named: set[str] = set()
     seen = {id(node) for node in waiting}
     while waiting:
         for node in walk(waiting.pop()):
-            match node:
-                case ast.Name(id=name) | ast.Attribute(attr=name):
-                    named.add(name)
-                case ast.Raise(exc=raised):
-                    kind = raised.func if isinstance(raised, ast.Call) else raised
-                    found.add(dotted(kind).rpartition(".")[2] or _ANY if kind is not None else _ANY)
-                case ast.Assert():
-                    found.add("AssertionError")
-                case ast.Call(func=function) if dotted(function) in _EXITS:
-                    found.add(_EXIT)
+            if isinstance(node, ast.Name | ast.Attribute):
+                named.add(node.id if isinstance(node, ast.Name) else node.attr)
+            yield node
         more = [f for f in source.functions if f.name in named and id(f) not in seen]
         seen |= {id(f) for f in more}
         waiting += more
-    return found
+
+
+def _implies(node: ast.AST, awaited: set[str]) -> bool:
+    """Whether Python may raise one of these where it runs the node."""
+    match node:
+        case ast.Subscript(ctx=ast.Load() | ast.Del()):
+            return bool(awaited & {"IndexError", "KeyError", "LookupError"})
+        case (
+            ast.BinOp(op=ast.Div() | ast.FloorDiv() | ast.Mod())
+            | ast.AugAssign(op=ast.Div() | ast.FloorDiv() | ast.Mod())
+        ):
+            return bool(awaited & {"ZeroDivisionError", "ArithmeticError"})
+        case ast.Tuple(ctx=ast.Store()) | ast.List(ctx=ast.Store()):
+            return "ValueError" in awaited
+        case ast.Attribute(attr=name):
+            taken = {"IndexError", "KeyError", "LookupError"} if name in ("pop", "popitem", "popleft") else set()
+            taken |= {"ValueError"} if name in ("index", "remove") else set()
+            return bool(awaited & {"AttributeError", *taken})
+        case ast.Name(id=name, ctx=ast.Load()):
+            return bool(awaited & {"NameError", "UnboundLocalError"}) or (
+                name in ("int", "float", "complex") and "ValueError" in awaited
+            )
+        case ast.Call():
+            return bool(awaited & {"TypeError", *_OF_FILES})
+    return False
 
 
 def _takes(names: set[str], kind: str) -> bool:

@@ -77,12 +77,16 @@ class Counters(Outer):
             self.prepend(home, f"{attribute}[{LOADER_INDEX}] = {text}")
         elif variable in self.state.homes:
             self.prepend(home, f"{self.state.homes[variable]} = {text}")
-        elif self.rewritten(variable) or is_attribute(variable.name):
+        elif self.rewritten(variable) or is_attribute(variable.name) or self._stays_global(variable, home):
             for hook in (home, BATCH_START):
-                if text != variable.name and (hook == home or variable in self.read.get(hook, ())):
+                read = variable in self.read.get(hook, ()) or self._stays_global(variable, hook)
+                if text != variable.name and (hook == home or (read and self.draft.hooks.get(hook))):
                     self.prepend(hook, f"{variable.name} = {text}")
         else:
             self.give_expression(variable, text, hooks)
+
+    def _stays_global(self, variable: Variable, hook: str) -> bool:
+        return variable.is_global and variable.name in self.state.global_names.get(hook, ())
 
     def first_index(self, first: ast.expr | None, frame: Frame, home: str) -> str:
         """What is added to Lightning's index of a batch: where it may change while the loop runs, as it was at its start."""

@@ -214,9 +214,10 @@ class Facts:
         return variable.scope is self.entry.scope and variable.name in self.names_after()
 
     def read_out_of_sight(self, variable: Variable) -> bool:
-        """Whether code outside of the loop reads a variable of the script that only the function around the loop binds."""
+        """Whether code outside of the loop reads a variable of the script, or of a function around, that the loop's function binds."""
         draft = self.draft
-        if not variable.is_global or isinstance(self.entry.scope, ast.Module) or not self.rewritten(variable):
+        outside = variable.is_global or variable.frame is None
+        if not outside or isinstance(self.entry.scope, ast.Module):
             return False
         if variable.name in draft.wanted_elsewhere:
             return True
