@@ -3382,7 +3382,7 @@ OF_MAKING = (
         "torch2lit/recover/own_methods.py",
         ' or (trains_the_same and attribute == "requires_grad")',
         "",
-        ("tests/test_fixtures.py::test_fixture[optimizer-before-a-method-that-unfreezes-layers]",),
+        ("tests/test_programs.py::test_program[several-files-method-that-unfreezes-behind-an-optimizer]",),
     ),
     Mutation(
         1,
