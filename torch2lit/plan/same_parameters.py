@@ -18,6 +18,7 @@ from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
 from ..recover.state_names import is_state
 from ..recover.syntax import Scope, Source, dotted, root_name, walk
+from .making_functions import attributes_read, is_error, nodes_of_making, plain_function
 from .may_run import may_run
 from .model_holders import binds_only_itself, constructor, is_held
 
@@ -49,6 +50,8 @@ _PLAIN = {
 _LAZY = {"parameters", "named_parameters", "filter", "map", "chain", "from_iterable", "iter", "zip", "values", "items"}
 _SIZE = re.compile(r"(num|n)_\w+|\w+_(size|dim)|(in|out)_(features|channels)")
 """What layers call how many or how large they are."""
+_OF_NOW = {"is_cuda", "device", "dtype", "training", "data", "grad"}
+"""What a parameter or model is asked for that moves, modes and training change."""
 _SETTERS = {"setattr", "delattr", "add_module", "register_module", "register_parameter", "append", "insert", "extend"}
 _DEPTH = 3
 Mention = ast.Name | ast.Attribute
@@ -62,8 +65,8 @@ class SameParameters:
         self.roles = roles
         self.source = roles.source
         self.scope = scope
-        self.read_of = _read_of(making)
-        self.by_trainable = any(_asks_what_trains(n) for s in making for n in walk(s))
+        self.read_of = _read_of(roles, scope, making)
+        self.by_trainable = any(_asks_what_trains(node) for node, _file in nodes_of_making(roles, making))
         self.by_identity = all(_holds_identities(roles, s) for s in making)
         self.listed = _only_listed(roles.source, making)
         self.quiet = False
@@ -415,16 +418,27 @@ def _only_listed(source: Source, making: list[ast.stmt]) -> set[str]:
     return listed - other
 
 
-def _read_of(making: list[ast.stmt]) -> dict[str, set[str]]:
-    """The attributes that a making reads of each name, of those names of which it reads nothing else."""
+def _read_of(roles: Roles, scope: Scope, making: list[ast.stmt]) -> dict[str, set[str]]:
+    """The attributes that a making, or a function that it calls, reads of each name, of those names of which it reads nothing else."""
     nodes = [n for s in making for n in walk(s)]
     found: dict[str, set[str]] = {}
     owners = set()
     for node in nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            found.setdefault(node.value.id, set()).add(node.attr)
-            owners.add(id(node.value))
+        match node:
+            case ast.Attribute(value=ast.Name(id=name) as owner, attr=attribute):
+                found.setdefault(name, set()).add(attribute)
+                owners.add(id(owner))
+            case ast.Call(args=args, keywords=keywords):
+                for given in (*args, *(k.value for k in keywords)):
+                    if isinstance(given, ast.Name) and (read := attributes_read(roles, node, given)) is not None:
+                        found.setdefault(given.id, set()).update(read)
+                        owners.add(id(given))
     whole = {n.id for n in nodes if isinstance(n, ast.Name) and id(n) not in owners}
+    own = {id(n) for n in nodes}
+    for node, file in nodes_of_making(roles, making):  # a function may also know the settings by their own name
+        if isinstance(node, ast.Name) and file is roles and node.id in found and id(node) not in own:
+            if roles.key(roles.source.scope_of(node), node.id) == roles.key(scope, node.id):
+                whole.add(node.id)
     return {name: attributes for name, attributes in found.items() if name not in whole}
 
 
@@ -465,7 +479,7 @@ def _stores(statement: ast.stmt, name: str) -> bool:
     return any(isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load) for n in walk(statement))
 
 
-def _holds_identities(roles: Roles, statement: ast.stmt) -> bool:
+def _holds_identities(roles: Roles, statement: ast.stmt, depth: int = _DEPTH) -> bool:
     """Whether what is made surely holds the parameters alone: an optimizer of unknown kind may copy their values, and Adagrad does."""
     calls = [n for n in walk(statement) if isinstance(n, ast.Call)]
     made = [roles.full_name(c.func) for c in calls]
@@ -473,5 +487,15 @@ def _holds_identities(roles: Roles, statement: ast.stmt) -> bool:
         (isinstance(c.func, ast.Attribute) and c.func.attr in _READING)
         or name.startswith(("torch.optim.", "transformers."))
         or (name in _PLAIN and roles.source.function(name) is None)
+        or (depth < _DEPTH and (is_error(c) or name == "print"))
+        or _makes_by_identity(roles, c, depth)
         for c, name in zip(calls, made, strict=True)
     )
+
+
+def _makes_by_identity(roles: Roles, call: ast.Call, depth: int) -> bool:
+    """Whether a function of the project makes it, and holds the parameters alone."""
+    found = plain_function(roles, call) if depth else None
+    if found is None or any(isinstance(n, ast.Attribute) and n.attr in _OF_NOW for n in walk(found[0])):
+        return False
+    return all(_holds_identities(found[1], s, depth - 1) for s in found[0].body)
