@@ -436,6 +436,14 @@ OF_METHODS = (
         _text("checkpoint-under-a-switch-in-a-folder-that-may-be-none"),
     ),
     Mutation(
+        1,
+        "a name that has become a number may be a tensor again",
+        "torch2lit/plan/sums/values.py",
+        "and self.numbers.surely(above.value, self.scope)",
+        "",
+        _text("sum-of-a-number-that-becomes-a-tensor-again", "sum-of-a-loss-that-becomes-a-number-now-and-then"),
+    ),
+    Mutation(
         4,
         "a lone fabric.backward is a conversion",
         "torch2lit/by_fabric.py",
