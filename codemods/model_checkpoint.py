@@ -351,8 +351,20 @@ def _when(training: Training, part: Part) -> _When:
 
 def _switch(training: Training, part: Part, guard: ast.If) -> str:
     """What a condition asks that is the same in the whole training, where the Trainer is made; "" for any other."""
-    text = training.at_entry(guard.test, part) if not guard.orelse else ""
+    text = training.at_entry(guard.test, part) if not guard.orelse and _is_settled(training, guard.test) else ""
     return f"({text})" if text and isinstance(guard.test, ast.IfExp) else text
+
+
+def _is_settled(training: Training, test: ast.expr) -> bool:
+    """Whether nothing in the file, be it a function that is only handed on, sets what a condition asks another time."""
+    names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
+    attributes = {n.attr for n in ast.walk(test) if isinstance(n, ast.Attribute)}
+    if any(isinstance(n, ast.Subscript) for n in ast.walk(test)):
+        return False
+    if any(a.attr in attributes and not isinstance(a.ctx, ast.Load) for a in training.all(ast.Attribute)):
+        return False
+    declared = [*training.all(ast.Global), *training.all(ast.Nonlocal)]
+    return not any(name in names for one in declared for name in one.names)
 
 
 def _periodic(training: Training, part: Part, test: ast.If) -> _When | None:
