@@ -320,12 +320,12 @@ def _told(training: Training, save: _Save, file: _File, when: _When) -> str:
 
 def _check_moment(training: Training, part: Part) -> None:
     """The callback acts at the end of an epoch, and only when the Trainer has counted a step."""
+    if part.place not in _AT_END:
+        raise _Stays("it is saved in the middle of an epoch")
     if not training.counts_steps:
         raise _Stays(
             "the Trainer does not count the script's own optimizer steps, and saves only when it has counted one"
         )
-    if part.place not in _AT_END:
-        raise _Stays("it is saved in the middle of an epoch")
     if training.spread:
         raise _Stays("several processes may train")
     if training.told("check_val_every_n_epoch"):
@@ -351,8 +351,20 @@ def _when(training: Training, part: Part) -> _When:
 
 def _switch(training: Training, part: Part, guard: ast.If) -> str:
     """What a condition asks that is the same in the whole training, where the Trainer is made; "" for any other."""
-    text = training.at_entry(guard.test, part) if not guard.orelse else ""
+    text = training.at_entry(guard.test, part) if not guard.orelse and _is_settled(training, guard.test) else ""
     return f"({text})" if text and isinstance(guard.test, ast.IfExp) else text
+
+
+def _is_settled(training: Training, test: ast.expr) -> bool:
+    """Whether nothing in the file, be it a function that is only handed on, sets what a condition asks another time."""
+    names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
+    attributes = {n.attr for n in ast.walk(test) if isinstance(n, ast.Attribute)}
+    if any(isinstance(n, ast.Subscript) for n in ast.walk(test)):
+        return False
+    if any(a.attr in attributes and not isinstance(a.ctx, ast.Load) for a in training.all(ast.Attribute)):
+        return False
+    declared = [*training.all(ast.Global), *training.all(ast.Nonlocal)]
+    return not any(name in names for one in declared for name in one.names)
 
 
 def _periodic(training: Training, part: Part, test: ast.If) -> _When | None:
@@ -366,8 +378,23 @@ def _periodic(training: Training, part: Part, test: ast.If) -> _When | None:
                     text = training.at_entry(every, part)
                     if training.counts_epochs(epoch, part) and text:
                         return _When((f"every_n_epochs={text}",), f"every {text}", test)
-            raise _Stays("the callback counts every k epochs from the first one's end, as `(epoch + 1) % k == 0` does")
+            raise _Stays(_OTHER_PERIOD)
+        case ast.BoolOp(op=ast.And(), values=values) if any(_is_period(training, part, one) for one in values):
+            raise _Stays(_OTHER_PERIOD)
     return None
+
+
+_OTHER_PERIOD = "the callback counts every k epochs from the first one's end, as `(epoch + 1) % k == 0` does"
+
+
+def _is_period(training: Training, part: Part, test: ast.expr) -> bool:
+    """``epoch % k == 0``."""
+    match test:
+        case ast.Compare(
+            left=ast.BinOp(left=counted, op=ast.Mod()), ops=[ast.Eq()], comparators=[ast.Constant(value=0)]
+        ):
+            return training.is_epoch(counted, part)
+    return False
 
 
 def _best(training: Training, part: Part, test: ast.If) -> _When:

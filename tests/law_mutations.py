@@ -424,8 +424,8 @@ OF_METHODS = (
         1,
         "what else happens where a switch is off goes with the saving",
         "codemods/model_checkpoint.py",
-        "if not guard.orelse else",
-        "if True else",
+        "if not guard.orelse and",
+        "if",
         _text("checkpoint-under-a-switch-with-an-else"),
     ),
     Mutation(
@@ -435,6 +435,22 @@ OF_METHODS = (
         "if switch and not all(isinstance(one, ast.Constant) for one in folders):",
         "if False:",
         _text("checkpoint-under-a-switch-in-a-folder-that-may-be-none"),
+    ),
+    Mutation(
+        1,
+        "a name that has become a number may be a tensor again",
+        "torch2lit/plan/sums/values.py",
+        "and self.numbers.surely(above.value, self.scope)",
+        "",
+        _text("sum-of-a-number-that-becomes-a-tensor-again", "sum-of-a-loss-that-becomes-a-number-now-and-then"),
+    ),
+    Mutation(
+        1,
+        "a switch that a handed-on function turns is asked once",
+        "codemods/model_checkpoint.py",
+        "if any(a.attr in attributes and not isinstance(a.ctx, ast.Load) for a in training.all(ast.Attribute)):",
+        "if False:",
+        _text("checkpoint-under-a-switch-that-a-hook-turns"),
     ),
     Mutation(
         4,

@@ -655,7 +655,7 @@ def _step_function(
     if not looped:
         line, uncalled = steps[0].lineno, "" if callers else frame.name
         called = f"`{uncalled}` takes one optimizer step, but nothing in this file calls it"
-        text = called if uncalled else "the optimizer step is not inside a loop"
+        text = called if uncalled.isidentifier() else "the optimizer step is not inside a loop"
         return finding("step-outside-loop", line, text, about=uncalled)
     nests: list[Nest] = []
     for call, loops in looped:

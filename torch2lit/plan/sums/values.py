@@ -7,6 +7,7 @@ import ast
 from ...recover.items import Item
 from ...recover.makings import Value, makings, sources
 from ...recover.role import Role
+from ...recover.syntax import walk
 from ..draft import Draft
 from ..idioms import StatementSite
 from ..settled_numbers import SettledNumbers
@@ -28,7 +29,28 @@ class Values:
 
     def is_number(self, node: ast.expr) -> bool:
         """Whether the expression surely gives a number of Python's."""
-        return self.numbers.surely(node, self.scope)
+        return self.numbers.surely(node, self.scope) or self._has_become_one(node)
+
+    def _has_become_one(self, node: ast.expr) -> bool:
+        """Whether the name has a number from a statement right above, whatever it had before: ``loss = loss.item()``."""
+        if not isinstance(node, ast.Name):
+            return False
+        roles, source = self.draft.roles, self.draft.source
+        key = roles.key(self.scope, node.id)
+        if key is None or key[0] is not self.scope or roles.rebound_unseen(key) or node not in source.parents:
+            return False
+        statement = source.statement_of(node)
+        block = source.block_of(statement)
+        for above in reversed(block[: block.index(statement)]):
+            if any(
+                isinstance(n, ast.Name) and n.id == node.id and not isinstance(n.ctx, ast.Load) for n in walk(above)
+            ):
+                return (
+                    isinstance(above, ast.Assign)
+                    and all(isinstance(t, ast.Name) for t in above.targets)
+                    and self.numbers.surely(above.value, self.scope)
+                )
+        return False
 
     def double(self, node: ast.expr) -> str:
         """A number as a tensor of double precision, in the script's own names; "" where torch has no name in the file."""
