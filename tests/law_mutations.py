@@ -4427,6 +4427,22 @@ OF_CHECKPOINTS = (
     ),
     Mutation(
         1,
+        "returns: a parameter that gets another value still decides",
+        "torch2lit/recover/reached_returns.py",
+        "kept = set(parameter_names(function)) - bound_names(function.body)",
+        "kept = set(parameter_names(function))",
+        _text("loader-of-a-function-that-changes-its-mind"),
+    ),
+    Mutation(
+        1,
+        "phases: all variables of the function are none of them",
+        "torch2lit/phase_loops/found.py",
+        'not (name == "vars" and (call.args or call.keywords))',
+        'name != "vars"',
+        _text("phases-asked-for-among-all-variables"),
+    ),
+    Mutation(
+        1,
         "limits: one that a function changes is told to the Trainer",
         "torch2lit/plan/train_data.py",
         'return "" if found is None or is_set_in_loop(draft, found) else ast.unparse(found)',
