@@ -4443,6 +4443,14 @@ OF_CHECKPOINTS = (
     ),
     Mutation(
         1,
+        "modes: a network that another one follows is the same",
+        MODES,
+        "binding = [i for i in everywhere if not leaves_its_model(draft, i, model.name)]",
+        "binding = list[Item]()",
+        _text("eval-mode-of-a-network-that-applies-otherwise"),
+    ),
+    Mutation(
+        1,
         "limits: one that a function changes is told to the Trainer",
         "torch2lit/plan/train_data.py",
         'return "" if found is None or is_set_in_loop(draft, found) else ast.unparse(found)',
