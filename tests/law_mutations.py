@@ -55,6 +55,7 @@ SECOND = "torch2lit/plan/second_evaluation.py"
 MODES = "torch2lit/plan/validation_modes.py"
 IN_BATCH = "torch2lit/plan/validation_in_batch.py"
 LIMITED = "torch2lit/plan/limited_validation.py"
+LATE = "torch2lit/plan/late_validation.py"
 LIMITED_LOOPS = "torch2lit/recover/limited_loops.py"
 STILL_DATA = "torch2lit/plan/still_data.py"
 KEPT = "torch2lit/plan/kept_in_eval_mode.py"
@@ -418,6 +419,30 @@ OF_METHODS = (
         "    if problem := _attributes(source, family) or _replaced(source, family, others):\n",
         "    if problem := _attributes(source, family):\n",
         _text("fabric-methods-put-there-later", "fabric-methods-of-an-object-with-its-own"),
+    ),
+    Mutation(
+        1,
+        "what else happens where a switch is off goes with the saving",
+        "codemods/model_checkpoint.py",
+        "if not guard.orelse else",
+        "if True else",
+        _text("checkpoint-under-a-switch-with-an-else"),
+    ),
+    Mutation(
+        1,
+        "a file's name is asked for where a switch is off",
+        "codemods/model_checkpoint.py",
+        "if switch and not all(isinstance(one, ast.Constant) for one in folders):",
+        "if False:",
+        _text("checkpoint-under-a-switch-in-a-folder-that-may-be-none"),
+    ),
+    Mutation(
+        4,
+        "a lone fabric.backward is a conversion",
+        "torch2lit/by_fabric.py",
+        'return any(f.slug == "fabric-backward-only" for f in result.findings)',
+        "return False",
+        _text("fabric-that-would-set-up-nothing"),
     ),
     Mutation(
         1,
@@ -1404,8 +1429,8 @@ SAME_TRAINING = (
         1,
         "random numbers before the validation do not matter",
         VALIDATION,
-        "if effects.rng and not told",
-        "if False and not told",
+        "effects.rng\n            and not told",
+        "False\n            and not told",
         _trains("evaluation-with-a-draw-in-eval-mode-before"),
     ),
     Mutation(
@@ -3321,19 +3346,83 @@ OF_MAKING = (
     Mutation(
         1,
         "an object of another file gets an optimizer that knows what its network has got before it trains",
-        "torch2lit/made_inside/object_uses.py",
-        "            if not only_prints(roles, statement):\n                return None\n",
-        "",
+        "torch2lit/made_inside/on_call.py",
+        "                return None\n            alone = False\n",
+        "                return None\n",
         (
             "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-its-net-grows-before]",
         ),
     ),
     Mutation(
         1,
+        "an object that is made once and trains in every turn gets a new optimizer in each",
+        "torch2lit/made_inside/first_calls.py",
+        "if not isinstance(above, ast.If) or _turns(roles, above):",
+        "if not isinstance(above, ast.If):",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-trains-in-every-turn]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object that does not train misses the optimizer that it is asked for",
+        "torch2lit/made_inside/on_call.py",
+        "if facts.own & self.trained.asked or not all(",
+        "if not all(",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-is-asked-for-it-instead]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer has the numbers that a list holds later",
+        "torch2lit/made_inside/on_call.py",
+        "if facts.own & self.trained.asked or not all(map(has_numbers_only, made)):",
+        "if facts.own & self.trained.asked:",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-its-betas-change-before]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an object's optimizer knows a layer of a part that the network was made of and that has grown since",
+        "torch2lit/made_inside/plain_values.py",
+        "return all(self.is_plain(a, depth - 1) for a in (*args, *(k.value for k in keywords)))",
+        "return True",
+        (
+            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-its-part-grows-before]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an optimizer gets a layer that a method of the network's own puts in behind its making",
+        "torch2lit/recover/own_methods.py",
+        'if attribute not in ("requires_grad", "training") or',
+        "if",
+        ("tests/test_fixtures.py::test_fixture[optimizer-before-a-method-that-replaces-a-layer]",),
+    ),
+    Mutation(
+        1,
+        "an optimizer gets the parameters that a method of the network's own unfreezes behind its making",
+        "torch2lit/recover/own_methods.py",
+        ' or (trains_the_same and attribute == "requires_grad")',
+        "",
+        ("tests/test_fixtures.py::test_fixture[optimizer-before-a-method-that-unfreezes-layers]",),
+    ),
+    Mutation(
+        1,
+        "an optimizer gets the parameters that a function unfreezes behind its making",
+        "torch2lit/plan/same_parameters.py",
+        "if any(map(_freezes, may_run(self.source, [statement]))):",
+        "if any(map(_freezes, walk(statement))):",
+        ("tests/test_fixtures.py::test_fixture[optimizer-before-a-function-that-unfreezes]",),
+    ),
+    Mutation(
+        1,
         "an object of another file trains again with a new optimizer",
         "torch2lit/made_inside/object_uses.py",
-        'return method if all(a in firsts for a in calls if isinstance(a, ast.Attribute) and a.attr == method) else ""',
-        "return method",
+        "return method not in self.again",
+        "return True",
         ("tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-trains-twice]",),
     ),
     Mutation(
@@ -4453,8 +4542,8 @@ OF_CHECKPOINTS = (
         1,
         "limits: one that a function changes is told to the Trainer",
         "torch2lit/plan/train_data.py",
-        'return "" if found is None or is_set_in_loop(draft, found) else ast.unparse(found)',
-        'return "" if found is None else ast.unparse(found)',
+        "if found is None or is_set_in_loop(draft, found):",
+        "if found is None:",
         _trains("limit-that-a-function-raises"),
     ),
     Mutation(
@@ -4753,6 +4842,30 @@ OF_LIMITED = (
         "if drawing and bars and bars[0] < drawing[-1]:",
         "if False:",
         _text("bar-around-enumerate-before-a-draw-in-validation"),
+    ),
+    Mutation(
+        1,
+        "what uses the model before an evaluation runs in Lightning's validation",
+        LATE,
+        "return not draft.effects_of(item).model",
+        "return True",
+        _text("evaluation-that-draws-by-the-mode"),
+    ),
+    Mutation(
+        1,
+        "a loader that a bar has started by then starts behind a draw",
+        LATE,
+        "if any(one.loop.bar_name is not None for one in found.all) and _drawn(draft, found):",
+        "if False:",
+        _trains("bar-around-enumerate-before-a-draw-in-validation"),
+    ),
+    Mutation(
+        1,
+        "a loader that starts late is left as it is",
+        "torch2lit/rewrite/entry.py",
+        "if draft.validation.late:",
+        "if False:",
+        _trains("draw-in-a-validation-every-second-epoch", "sampler-that-nobody-tells-the-epoch-in-validation"),
     ),
     Mutation(
         1,
@@ -5590,7 +5703,177 @@ OF_CLOSURES = (
     ),
 )
 
+STEP_OUTPUTS = "torch2lit/plan/homes/step_outputs.py"
+OF_STEP_OUTPUTS = (
+    Mutation(
+        1,
+        "handed on: the loss is looked at as an object",
+        STEP_OUTPUTS,
+        "return all(_asks_for_number(facts, name) for name in _readings(facts, variable))",
+        "return bool(_readings(facts, variable))",
+        _trains("loss-printed-with-its-graph"),
+    ),
+    Mutation(
+        1,
+        "handed on: a text shows the object",
+        STEP_OUTPUTS,
+        "return not _AS_OBJECT.search(text)\n    return False",
+        "return True\n    return False",
+        _trains("loss-filled-in-with-its-graph"),
+    ),
+    Mutation(
+        1,
+        "handed on: Lightning divides by the number of batches",
+        STEP_OUTPUTS,
+        "draft.window is not None",
+        "draft.window is draft",
+        _trains("loss-told-where-gradients-are-summed-up"),
+    ),
+)
+
+OF_RATES_IN_NAMES = (
+    Mutation(
+        1,
+        "rates in names: scaled in place",
+        EFFECTS,
+        "case ast.AugAssign(target=ast.Name(id=name)) if name in names:\n                return False",
+        "case ast.AugAssign(target=ast.Name(id=name)) if name in names:\n                pass",
+        _trains("rate-in-a-name-that-is-changed-in-place"),
+    ),
+    Mutation(
+        1,
+        "rates in names: a method changes them",
+        EFFECTS,
+        "case ast.Attribute(value=ast.Name(id=name)) if name in names:\n                return False",
+        "case ast.Attribute(value=ast.Name(id=name)) if name in names:\n                pass",
+        _trains("rate-in-a-name-that-is-filled-anew"),
+    ),
+    Mutation(
+        1,
+        "a network's own name is called",
+        "torch2lit/recover/roles.py",
+        '"requires_grad_",\n    "apply",\n}\n_WRAPS_MODEL',
+        '"requires_grad_",\n    "apply",\n    "module",\n}\n_WRAPS_MODEL',
+        _text("network-in-a-wrapper-called-by-its-own-name"),
+    ),
+    Mutation(
+        1,
+        "what nobody takes is left behind",
+        "torch2lit/plan/several_loaders.py",
+        "if item.callee in scopes and (apart or isinstance(item.node, ast.Expr)):",
+        "if item.callee in scopes and apart:",
+        _text("evaluations-by-two-functions-whose-results-nobody-takes"),
+    ),
+)
+
+WITHOUT_GRAPH = "torch2lit/plan/without_graph.py"
+OF_DATA = (
+    Mutation(
+        1,
+        "variables: a network made what a list holds",
+        WITHOUT_GRAPH,
+        "return loop.kind is Iterable.LOADER and not any(_hands_out_as_it_is(one) for one in calls)",
+        "return loop.kind is Iterable.LOADER and bool([*calls, loop])",
+        _trains("variable-around-what-a-list-holds", "variable-around-what-a-data-set-holds"),
+    ),
+    Mutation(
+        1,
+        "variables: a network made what a data set holds",
+        WITHOUT_GRAPH,
+        "made.roles.of(made.node.func, made.scope) is Role.MODEL",
+        "made.roles.of(made.node.func, made.scope) is Role.LOADER",
+        _trains("variable-around-what-a-data-set-holds"),
+    ),
+    Mutation(
+        1,
+        "variables: the other name gets gradients",
+        WITHOUT_GRAPH,
+        "if attribute in _OTHERWISE or not isinstance(node.ctx, ast.Load):\n                        return False",
+        "if attribute in _OTHERWISE or not isinstance(node.ctx, ast.Load):\n                        pass",
+        _trains("variable-that-gets-gradients"),
+    ),
+    Mutation(
+        1,
+        "variables: a network made the value",
+        WITHOUT_GRAPH,
+        "return self._stays_data(name) and all(self._binding(one) for one in bindings)",
+        "return self._stays_data(name)",
+        _trains("variable-around-features-of-a-network"),
+    ),
+)
+
+OF_SHARED_LINES = (
+    Mutation(
+        1,
+        "rates: what the loop over the groups binds is read",
+        "torch2lit/schedules/found.py",
+        "        _ensure(self._binds_for_itself())\n",
+        "",
+        _trains("rate-by-hand-whose-group-is-told-behind"),
+    ),
+    Mutation(
+        2,
+        "rates: another loop binds the name anew",
+        "torch2lit/schedules/found.py",
+        "return any(name.id in target_names(t) for t in targets)",
+        "return False",
+        _text("rate-by-hand-and-another-loop-by-its-name"),
+    ),
+    Mutation(
+        1,
+        "shared lines: one statement by line",
+        "torch2lit/engine.py",
+        "if (way := statements_apart(program)) is None:",
+        "if statements_apart(program) is None or (way := None) is None:",
+        _trains("optimizer-before-a-layer-on-its-line"),
+    ),
+    Mutation(
+        4,
+        "shared lines: what a handler holds is found once",
+        "torch2lit/shared_lines.py",
+        "_PARTS = ast.ExceptHandler, ast.match_case",
+        "_PARTS = ()",
+        _text("handler-on-shared-lines"),
+    ),
+    Mutation(
+        3,
+        "shared lines: what stays stands on one line",
+        "torch2lit/shared_lines.py",
+        "    return replace(told, after=after, edits=edits)",
+        "    return replace(told, edits=edits_between(told.before, result.after))",
+        _text("statements-on-shared-lines"),
+    ),
+    Mutation(
+        1,
+        "shared lines: what becomes of a statement behind a head",
+        "torch2lit/rewrite/hooks.py",
+        "if inner is statement and alone is not None:",
+        "if False and alone is not None:",
+        _trains("sums-in-one-line-loops"),
+    ),
+    Mutation(
+        1,
+        "metrics: a sum that is started twice is one metric",
+        "torch2lit/plan/sums/metric_objects.py",
+        "{one.variable: one for _kept, one in good}.values()",
+        "[one for _kept, one in good]",
+        _text("one-sum-in-training-and-validation"),
+    ),
+    Mutation(
+        1,
+        "metrics: doubles where the Trainer has moved the metric",
+        "torch2lit/plan/sums/metric_objects.py",
+        '.float64)" if first else ""',
+        '.float64)" if first and False else ""',
+        _trains("one-sum-in-training-and-validation"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_DATA,
+    *OF_RATES_IN_NAMES,
+    *OF_STEP_OUTPUTS,
+    *OF_SHARED_LINES,
     *OF_LATER_LOOPS,
     *OF_CLOSURES,
     *OF_PHASES, *OF_DEFINITIONS, *OF_GENERATORS,

@@ -336,6 +336,12 @@ class Draft:
         return WantedNames(self.path)
 
     @property
+    def starts_late(self) -> bool:
+        """Whether the Trainer gets a loader that starts at its first batch only."""
+        late = self.validation is not None and self.validation.late
+        return late or (self.train_data is not None and self.train_data.lazy)
+
+    @property
     def own_points(self) -> bool:
         """Whether the logger gets the script's own points alone."""
         return any(proposal.own_points for proposal in self.accepted)

@@ -220,7 +220,8 @@ class _Hoister:
                 return ast.BinOp(first, operation, second) if first and second else None
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 asked, one, other = (self.expression(part, frame) for part in (test, body, orelse))
-                return ast.IfExp(asked, one, other) if asked and one and other else None
+                decided = isinstance(asked, ast.Constant)  # nobody writes `a if True else b`
+                return ast.IfExp(asked, one, other) if asked and not decided and one and other else None
             case ast.Compare(left=left, ops=[operator], comparators=[right]):
                 first, second = self._content(left, frame), self._content(right, frame)
                 return ast.Compare(first, [operator], [second]) if first and second else None
@@ -517,19 +518,19 @@ def _would_be_told(draft: Draft) -> ast.expr | None:
 def _not_lazy(draft: Draft, base: ast.expr) -> str:
     """Why the loader cannot be started late; "" when it can."""
     for loader in _side_by_side(base):
-        if not _has_length(draft, loader):
+        if not has_length(draft, loader, draft.nest.inner):
             return f"the length of `{ast.unparse(loader)[:40]}` is not known"
     return ""
 
 
-def _has_length(draft: Draft, base: ast.expr) -> bool:
+def has_length(draft: Draft, base: ast.expr, frame: Frame) -> bool:
     """Whether ``len(loader)`` surely works: the script calls it, or makes a DataLoader itself."""
-    made = constructions(draft, base, draft.nest.inner)
+    made = constructions(draft, base, frame)
     if made and all(_is_data_loader(m) for m in made):
         return True
     text = f"len({ast.unparse(base)})"
     return any(
-        dotted(c.func) == "len" and ast.unparse(c) == text and draft.source.scope_of(c) is draft.nest.inner.scope
+        dotted(c.func) == "len" and ast.unparse(c) == text and draft.source.scope_of(c) is frame.scope
         for c in draft.source.calls
     )
 

@@ -224,7 +224,7 @@ class DraftTraining:
 
     def loaders(self) -> Sequence[str]:
         draft, data = self._draft, self._draft.train_data
-        if draft.nest.batches is None or data is None or data.lazy or draft.mechanism is Mechanism.EPOCHS:
+        if draft.nest.batches is None or data is None or draft.starts_late or draft.mechanism is Mechanism.EPOCHS:
             return ()
         found = list(data.texts)
         if draft.validation is not None:

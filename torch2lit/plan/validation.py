@@ -16,6 +16,7 @@ from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION
 from .drawn_before import drawing_before, is_its_bar, told_before
 from .entry_names import entry_text, written_in_loop
 from .kept_in_eval_mode import keep_where_mode_shows
+from .late_validation import drawn_late, may_start_late, starts_late
 from .lengths import first_change
 from .limited_validation import limit_obstacle, tell_limit
 from .own_loaders import own_loader
@@ -100,13 +101,14 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
         return "it does not run over a loader"
     if draft.epoch.leaving:
         return "a `break` at a batch's top ends the epoch, and Lightning does not validate then"
-    if any(one.loop.asks_twice for one in found.all):
+    late = may_start_late(draft, found)
+    if not late and any(one.loop.asks_twice for one in found.all):
         return "the progress bar of `tqdm.auto` starts the loader once more, which draws a random number"
     if draft.effects.asks_grad_mode():
         return "the script asks whether gradients are recorded, and in Lightning's validation they never are"
     if _other_evaluations(draft, found):
         return "its function is used in another place too"
-    if reason := next(filter(None, (_loader_obstacle(draft, found, one) for one in found.all)), ""):
+    if reason := next(filter(None, (_loader_obstacle(draft, found, one, late) for one in found.all)), ""):
         return reason
     if found.others and (draft.group is not None or draft.options.several_processes):
         return "its function runs over several loaders"
@@ -132,7 +134,12 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
             return "control flow stands before it"
         effects = draft.effects_of(item)
         told = item in early or is_its_bar(found, item)
-        if effects.rng and not told and not is_still_loader(draft, found.loop.base, found.frame):
+        if (
+            effects.rng
+            and not told
+            and not is_still_loader(draft, found.loop.base, found.frame)
+            and not (late and drawn_late(draft, item))
+        ):
             return f"`{ast.unparse(item.node).splitlines()[0][:60]}` before it may draw random numbers or run the model"
         if effects.gradients:
             return f"`{ast.unparse(item.node).splitlines()[0][:60]}` before it touches gradients"
@@ -141,8 +148,8 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
     return ""
 
 
-def _loader_obstacle(draft: Draft, found: Validation, one: Validation) -> str:
-    """Why Lightning cannot validate over the loader of one of several evaluations; "" when it can."""
+def _loader_obstacle(draft: Draft, found: Validation, one: Validation, late: bool) -> str:
+    """Why Lightning cannot validate over the loader of one of several evaluations, which may start ``late``; "" when it can."""
     base = draft.variable(one.loop.base, one.frame)
     if base is None and not _fixed(draft, one.loop.base, one):
         return "its loader is not a plain variable"
@@ -157,7 +164,7 @@ def _loader_obstacle(draft: Draft, found: Validation, one: Validation) -> str:
         return reason
     if first_change(draft, [one.loop.base], one.frame) is not None:
         return "the length of its loader may change, and Lightning asks for it only once"
-    if sampler_with_epoch(constructions(draft, one.loop.base, one.frame)) is not None:
+    if not late and sampler_with_epoch(constructions(draft, one.loop.base, one.frame)) is not None:
         return "Lightning would call `set_epoch` on its sampler"
     return ""
 
@@ -220,6 +227,7 @@ def _fixed(draft: Draft, base: ast.expr, found: Validation) -> bool:
 
 def _place(draft: Draft, found: Validation) -> None:
     draft.validation = found
+    found.late = starts_late(draft, found)
     if limited := validation_break(draft, found.body, found.loop):
         remove_break(draft, limited[0], "limit_val_batches")
         draft.trainer = draft.trainer.set("limit_val_batches", limited[1])
@@ -230,7 +238,7 @@ def _place(draft: Draft, found: Validation) -> None:
     again = not any(item in early for item in found.before)
     found.leading = [i for i in found.leading if i not in early]
     found.before = [i for i in found.before if i not in early]
-    once = limited or found.limit or found.otherwise or not again
+    once = limited or found.limit or found.otherwise or found.late or not again
     evaluated = None if once else _evaluated_again(draft, found)
     if not once and evaluated is None and (before := told_before(draft, found)):
         leading, found.leading = found.leading, []

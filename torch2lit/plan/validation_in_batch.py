@@ -18,6 +18,7 @@ from ..recover.items import Item
 from ..recover.phases import Validation, validation_at
 from .breaks import left_by_break, validation_break
 from .draft import BATCH_END, TRAINING_STEP, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
+from .late_validation import starts_late
 from .limited_validation import limit_of, tell_limit
 from .looks import Looks
 from .several_loaders import join_following, unite
@@ -83,6 +84,7 @@ def _acts(draft: Draft, item: Item) -> bool:
 def _place(draft: Draft, found: Validation, hook: str) -> None:
     assert found.block is not None and found.asked is not None and found.every is not None
     draft.validation = found
+    found.late = starts_late(draft, found)
     tell_limit(draft, found)
     own = [*found.before, *found.body, *found.trailing]
     found.before = draft.without_unread_constants(found.before, own)

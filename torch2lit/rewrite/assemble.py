@@ -94,12 +94,7 @@ def _definitions(draft: Draft, configured: Configured, state: State, names: Name
     if draft.several is not None and (whole := draft.several.whole) is not None and whole.call is None:
         module = f"{every_batch_source(names.every_batch, whole.attributes)}\n\n{module}"
     module = "\n\n".join([*definitions(draft, names), module])
-    data = draft.train_data
-    if data is None or not data.lazy:
-        return module
-    return (
-        f"{lazy_loader_source(names.lazy_loader, len(data.texts) > 1, data.asks_at_end, data.asks_twice)}\n\n{module}"
-    )
+    return f"{lazy_loader_source(draft, names.lazy_loader)}\n\n{module}" if draft.starts_late else module
 
 
 def _stands_above(draft: Draft, state: State, anchor: ast.stmt) -> bool:

@@ -108,6 +108,8 @@ def _loaders(draft: Draft, names: Names) -> list[str]:
         loaders = [entry_text(draft, one.loop.base, one.frame) for one in draft.validation.all]
         if whole is not None and whole.call is None:
             loaders = [f"{names.every_batch}({text})" if text else "" for text in loaders]
+        if draft.validation.late:
+            loaders = [f"{names.lazy_loader}({text})" if text else "" for text in loaders]
         texts.append(loaders[0] if len(loaders) == 1 else f"[{', '.join(loaders)}]" if all(loaders) else "")
     assert all(texts), "a loader of the plan has no name at the entry point"
     return texts

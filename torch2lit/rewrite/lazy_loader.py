@@ -1,6 +1,9 @@
-"""The loader that starts late: Lightning starts the first epoch's loader before ``on_train_epoch_start``, a plain loop after it."""
+"""The loader that starts late: Lightning starts a loader before the hook at an epoch's or a validation's start, a plain loop after it."""
 
 from __future__ import annotations
+
+from ..plan.draft import Draft
+from ..plan.late_validation import has_untold_sampler
 
 FINISH_LOADER = """\
 if self.trainer.is_last_batch:
@@ -8,22 +11,25 @@ if self.trainer.is_last_batch:
 """
 
 
-def lazy_loader_source(name: str, side_by_side: bool, asks_at_end: bool, asks_twice: bool = False) -> str:
+def lazy_loader_source(draft: Draft, name: str) -> str:
     """The class as source.
 
-    ``side_by_side``: it runs over several loaders at once. ``asks_at_end``: it can be told to ask for a batch too many, as a plain
-    loop does at its end, for which a loader may draw random numbers. ``asks_twice``: it starts its loader once in vain, as the bar
-    of ``tqdm.auto`` does.
+    It may run over several loaders at once, can be told to ask for a batch too many, as a plain loop does at its end, for which a
+    loader may draw random numbers, and may start its loader once in vain, as the bar of ``tqdm.auto`` does.
     """
+    data = draft.train_data if draft.train_data is not None and draft.train_data.lazy else None
+    late = draft.validation if draft.validation is not None and draft.validation.late else None
+    side_by_side, asks_at_end = data is not None and len(data.texts) > 1, data is not None and data.asks_at_end
+    asks_twice = data.asks_twice if data is not None else late is not None and late.loop.asks_twice
     loaders = "loaders" if side_by_side else "loader"
     length = "min(len(loader) for loader in self.loaders)" if side_by_side else "len(self.loader)"
     start = "zip(*self.loaders)" if side_by_side else "iter(self.loader)" if asks_at_end else "self.loader"
-    docs = "Starts its loader when the first batch is asked for: after `on_train_epoch_start`, as a plain loop does."
-    if asks_at_end:
-        docs = "Starts and ends as a plain loop does: at the first batch, and with a last request after the last batch."
+    said = _said(data is not None, late is not None, asks_at_end)
+    if late is not None and has_untold_sampler(draft, late):
+        said = f"{said}\n\n    Lightning does not see the sampler, which the script does not tell the epoch.\n    "
     lines = [
         f"class {name}:",
-        f'    """{docs}"""\n',
+        f'    """{said}"""\n',
         f"    def __init__(self, {'*' if side_by_side else ''}{loaders}):",
         f"        self.{loaders} = {loaders}\n",
         "    def __len__(self):",
@@ -42,3 +48,10 @@ def lazy_loader_source(name: str, side_by_side: bool, asks_at_end: bool, asks_tw
         "",
     ]
     return "\n".join(lines)
+
+
+def _said(trains: bool, validates: bool, asks_at_end: bool) -> str:
+    if asks_at_end:
+        return "Starts and ends as a plain loop does: at the first batch, and with a last request after the last batch."
+    hooks = ["`on_train_epoch_start`"] * trains + ["`on_validation_epoch_start`"] * validates
+    return f"Starts its loader when the first batch is asked for: after {' and '.join(hooks)}, as a plain loop does."

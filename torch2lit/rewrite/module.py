@@ -73,7 +73,7 @@ def choose_names(draft: Draft, taken: set[str]) -> Names:
         for fresh in proposal.fresh:
             names.words[word(fresh, number)] = chosen = _free(fresh, seen | taken)
             taken.add(chosen)
-    if draft.train_data is not None and draft.train_data.lazy:
+    if draft.starts_late:
         names.lazy_loader = _free("LazyLoader", taken)
         taken.add(names.lazy_loader)
     if draft.several is not None and draft.several.whole is not None and draft.several.whole.call is None:
@@ -246,13 +246,8 @@ def _aside(parameter: str, kept: set[str]) -> str:
 
 def _kept_names(draft: Draft, state: State, hook: str) -> set[str]:
     """The names of the script that a hook reads as they are."""
-    found: set[str] = set()
-    for item in draft.hooks.get(hook, []):
-        use = draft.variables.use(item)
-        found |= {
-            v.name for v in use.exposed if v.is_global and v not in state.homes and (hook, v) not in state.in_hook
-        }
-    return found
+    exposed = draft.variables.sequence(draft.hooks.get(hook, [])).exposed
+    return {v.name for v in exposed if v.is_global and v not in state.homes and (hook, v) not in state.in_hook}
 
 
 def _function(signature: str, body: list[Statement], writer: HookWriter) -> str:

@@ -144,8 +144,11 @@ class Outer(Promotion):
         validation = self.draft.validation
         for index, one in enumerate(validation.all if validation is not None else []):
             if self.draft.variable(one.loop.base, one.frame) is variable:
-                several = validation is not None and validation.others
-                return f"self.trainer.val_dataloaders[{index}]" if several else "self.trainer.val_dataloaders"
+                assert validation is not None
+                place = (
+                    f"self.trainer.val_dataloaders[{index}]" if validation.others else "self.trainer.val_dataloaders"
+                )
+                return place + (".loader" if validation.late else "")
         return ""
 
     def only_plain_attributes(self, variable: Variable) -> bool:
