@@ -60,7 +60,8 @@ def _follow(block: list[ast.stmt], facts: Facts, found: list[ast.Return]) -> boo
             case ast.If(test=test, body=body, orelse=orelse):
                 says = truth(test, facts)
                 arms = [arm for arm, where in ((body, True), (orelse, False)) if says in (None, where)]
-                if all([_follow(arm, facts, found) for arm in arms]):
+                ends = [_follow(arm, facts, found) for arm in arms]
+                if all(ends):
                     return True
             case _:
                 found += _returns([statement])
