@@ -137,7 +137,7 @@ def _says_alone(roles: Roles, loop: ast.For, name: str) -> bool:
     """Whether the name stands for the phase in the loop and is asked for nowhere else."""
     source = roles.source
     scope = source.scope_of(loop)
-    if any(dotted(call.func) in _ASKS_FOR_NAMES for call in source.calls):
+    if any(_asks_for_names(call) for call in source.calls):
         return False
     inside, targets = {id(node) for node in walk_scope(loop.body)}, set(walk(loop.target))
     for node in source.all(ast.Name):
@@ -153,6 +153,12 @@ def _says_alone(roles: Roles, loop: ast.For, name: str) -> bool:
             return False
     declared = {one for d in source.all(ast.Global) for one in d.names}
     return name not in declared | {one for d in source.all(ast.Nonlocal) for one in d.names}
+
+
+def _asks_for_names(call: ast.Call) -> bool:
+    """Whether a call may read variables by their names; ``vars(args)`` reads attributes of an object."""
+    name = dotted(call.func)
+    return name in _ASKS_FOR_NAMES and not (name == "vars" and (call.args or call.keywords))
 
 
 def _is_target(roles: Roles, node: ast.Name) -> bool:

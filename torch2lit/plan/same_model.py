@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Container
 
 from ..recover.items import Item
 from ..recover.role import Role
@@ -16,14 +17,22 @@ def keeps_its_model(draft: Draft, item: Item, name: str) -> bool:
     return item.kind == "statement" and gives_itself(draft, item.node, item.frame.scope, name)
 
 
-def gives_itself(draft: Draft, statement: ast.AST, scope: Scope, name: str) -> bool:
+def leaves_its_model(draft: Draft, item: Item, name: str) -> bool:
+    """Whether the name holds the same module behind an item, whatever was done to its parts: ``model = model.apply(adjust)``."""
+    methods = {*SAME_OBJECT, "apply"}
+    return item.kind == "statement" and gives_itself(draft, item.node, item.frame.scope, name, methods)
+
+
+def gives_itself(
+    draft: Draft, statement: ast.AST, scope: Scope, name: str, methods: Container[str] = SAME_OBJECT
+) -> bool:
     """Whether a statement of a scope does no more than that, by methods of torch's that give back their own."""
     match statement:
         case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
             pass
         case _:
             return False
-    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in SAME_OBJECT:
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in methods:
         if any(f.name == value.func.attr for f in draft.source.functions):
             return False
         value = value.func.value

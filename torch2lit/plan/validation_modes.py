@@ -22,7 +22,7 @@ from .mode_dependent import mode_dependent
 from .mode_in_loop import items_path
 from .modes import mode_calls, only_mode_call
 from .one_batch import has_one_batch
-from .same_model import keeps_its_model
+from .same_model import keeps_its_model, leaves_its_model
 from .second_evaluation import Divided, own_items
 from .state import State
 from .steps import open_controls
@@ -201,7 +201,8 @@ def _in_eval_behind(draft: Draft, found: Validation, model: Variable, inside: li
     asked = found.every is not None or found.block is not None
     counted = any(i.kind == "validates" or i.guard is not None for i in draft.all_items())
     everywhere = [*draft.epoch.before, *draft.epoch.batch, *inside, *rest]
-    if asked or counted or model in draft.variables.written_in_sight(everywhere) or not _is_straight(draft):
+    binding = [i for i in everywhere if not leaves_its_model(draft, i, model.name)]
+    if asked or counted or model in draft.variables.written_in_sight(binding) or not _is_straight(draft):
         return False
     start = [*found.leading, *found.before]
     run = inside if has_one_batch(draft, found) else start

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from .bindings import Names
 from .names import parameter_names
 from .own_classes import lineage, method_of
+from .reached_returns import reached_returns
 from .syntax import Scope, dotted, remembered, walk, walk_scope
 
 _DEEPEST = 40
@@ -161,7 +162,9 @@ class _Search:
         function = call.node.func
         full = call.roles.full_name(function)
         if full and (own := call.roles.function_named(full)) is not None:
-            return None if yields(own[0]) else _results(*own)
+            found, roles = own
+            called = reached_returns(found, call.node)
+            return None if yields(found) else [Value(n.value, found, roles) for n in called if n.value is not None]
         if isinstance(function, ast.Attribute):
             for definition, roles in self._classes_of(Value(function.value, call.scope, call.roles), depth):
                 if (method := method_of(definition, function.attr)) is not None:
