@@ -17,7 +17,7 @@ import ast
 import math
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
@@ -92,7 +92,10 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _When:
-    """When it is saved: what the callback is told of that, which condition it decides, and what of the script goes with it."""
+    """When it is saved: what the callback is told of that, which condition it decides, and what of the script goes with it.
+
+    ``switch`` is what ``guard`` asks, which says for the whole training whether anything is saved at all.
+    """
 
     arguments: tuple[str, ...] = ()
     key: str = "every"
@@ -101,6 +104,20 @@ class _When:
     start: str = ""
     best: Value | None = None
     numbers: tuple[str, ...] = ()
+    guard: ast.If | None = None
+    switch: str = ""
+
+    @property
+    def decided(self) -> tuple[ast.If, ...]:
+        """The conditions around the line that the callback decides."""
+        return tuple(one for one in (self.test, self.guard) if one is not None)
+
+    def kept(self, of_epoch: bool) -> list[str]:
+        """How many files are kept, where that is not the one that is the callback's own choice."""
+        count = "-1" if of_epoch else "1"
+        if self.switch:
+            return [f"save_top_k={count} if {self.switch} else 0"]
+        return [f"save_top_k={count}"] if of_epoch else []
 
 
 def _save(training: Training, part: Part) -> _Save | None:
@@ -157,22 +174,23 @@ def _proposal(training: Training, save: _Save) -> Proposal:
     _check_moment(training, part)
     when = _when(training, part)
     _check_content(training, part, save.saved, when)
-    file = _file(training, part, save.path)
-    loads = _loads(training, save)
+    file = _file(training, part, save.path, when.switch)
+    loads = _loads(training, save, when)
     if (loads or when.best) and file.of_epoch:
         raise _Stays("its file has another name in every epoch")
-    keep = ["save_top_k=-1"] if file.of_epoch else []
+    if loads and when.switch:
+        raise _Stays(f"its file is read behind the training, and `{when.switch}` may leave it out")
+    keep = when.kept(file.of_epoch)
     named = ["auto_insert_metric_name=False"] if file.of_epoch else []
     arguments = [file.folder, f"filename={file.name}", *named, *when.arguments, *keep, "enable_version_counter=False"]
     made = f"{{ModelCheckpoint}}({', '.join(arguments)})"
-    removed, replaced = _changes(training, save, when)
-    replaced |= loads
+    going = _changes(training, save, when)
     return Proposal(
         target="ModelCheckpoint",
         reason="the callback saves the same weights after the same epochs, in a file of Lightning's",
-        removed=removed,
-        replaced=replaced,
-        decided=(when.test,) if when.test is not None else (),
+        removed=going.removed,
+        replaced=going.replaced | loads,
+        decided=when.decided,
         trainer=TrainerSpec(callbacks=("{model_checkpoint}" if loads else made,), defaults=("enable_checkpointing",)),
         watched=when.watched,
         before_fit=(f"{{model_checkpoint}} = {made}",) if loads else (),
@@ -196,21 +214,22 @@ def _own_file(training: Training, save: _Save) -> Proposal:
     _check_moment(training, part)
     when = _when(training, part)
     _check_own_content(training, part, save.saved)
-    file = _file(training, part, save.path)
+    file = _file(training, part, save.path, when.switch)
     ending = _ending(save.path)
     _check_nothing_follows(training, save)
-    every = ["save_top_k=-1", "auto_insert_metric_name=False"] if file.of_epoch else []
-    arguments = [file.folder, f"filename={file.name}", *when.arguments, *every, "enable_version_counter=False"]
+    named = ["auto_insert_metric_name=False"] if file.of_epoch else []
+    every = [*when.arguments, *when.kept(file.of_epoch), *named, "enable_version_counter=False"]
+    arguments = [file.folder, f"filename={file.name}", *every]
     method = "save_every" if file.of_epoch else "save_best" if when.best is not None else "save_last"
     saver = _SAVERS[method]
-    removed, replaced = _changes(training, save, when, own=True)
+    going = _changes(training, save, when, own=True)
     told = f"ModelCheckpoint decides when `{posixpath.basename(ending) or ending}` files are saved here, and the module writes what the script wrote"
     return Proposal(
         target="ModelCheckpoint",
         reason="the callback has the module write the same file after the same epochs",
-        removed=removed,
-        replaced=replaced,
-        decided=(when.test,) if when.test is not None else (),
+        removed=going.removed,
+        replaced=going.replaced,
+        decided=when.decided,
         trainer=TrainerSpec(callbacks=(f"{{{saver}}}({', '.join(arguments)})",), defaults=("enable_checkpointing",)),
         watched=when.watched,
         definitions=(_OWN_FILE.format(saver=saver, ending=ending, method=method),),
@@ -320,8 +339,20 @@ def _when(training: Training, part: Part) -> _When:
         case ():
             return _When()
         case (ast.If() as test,) if part.statement in test.body:
+            if switch := _switch(training, part, test):
+                return _When(guard=test, switch=switch)
             return _periodic(training, part, test) or _best(training, part, test)
+        case (ast.If() as test, ast.If() as guard) if guard in test.body and part.statement in guard.body:
+            if switch := _switch(training, part, guard):
+                when = _periodic(training, part, test) or _best(training, part, test)
+                return replace(when, guard=guard, switch=switch)
     raise _Stays("it is saved under more than one condition")
+
+
+def _switch(training: Training, part: Part, guard: ast.If) -> str:
+    """What a condition asks that is the same in the whole training, where the Trainer is made; "" for any other."""
+    text = training.at_entry(guard.test, part) if not guard.orelse else ""
+    return f"({text})" if text and isinstance(guard.test, ast.IfExp) else text
 
 
 def _periodic(training: Training, part: Part, test: ast.If) -> _When | None:
@@ -450,7 +481,8 @@ def _is_epoch(training: Training, part: Part, node: ast.expr) -> bool:
 # ---- where
 
 
-def _file(training: Training, part: Part, path: ast.expr) -> _File:
+def _file(training: Training, part: Part, path: ast.expr, switch: str) -> _File:
+    """``switch``: where that is off, the script never asks for the name, which may be none at all then."""
     match path:
         case ast.Constant(value=str(text)):
             folder, stem = _parted(text)
@@ -459,6 +491,8 @@ def _file(training: Training, part: Part, path: ast.expr) -> _File:
             inner, stem = _parted(text)
             texts = [training.at_entry(one, part) for one in folders]
             if training.full_name(function) == "os.path.join" and all(texts):
+                if switch and not all(isinstance(one, ast.Constant) for one in folders):
+                    raise _Stays(_NO_NAME.format(switch))
                 arguments = [*texts, *([_quoted(inner)] if inner else [])]
                 called = training.text(function)
                 made = f"{called}({', '.join(arguments)})" if len(arguments) > 1 else arguments[0]
@@ -466,10 +500,16 @@ def _file(training: Training, part: Part, path: ast.expr) -> _File:
         case ast.JoinedStr(values=pieces):
             if (found := _of_epoch(training, part, pieces)) is not None:
                 return found
-    if text := training.at_entry(path, part):
+    text = training.at_entry(path, part)
+    if switch and text and text != switch:
+        raise _Stays(_NO_NAME.format(switch))
+    if text := f'{text} or ""' if switch and text else text:
         folder, name = f"{{os}}.path.dirname({text})", f"{{os}}.path.splitext({{os}}.path.basename({text}))[0]"
         return _File(f'{folder} or "."', name, "a file that ends in `.ckpt`", ("os",))
     raise _Stays("the name of its file is not known before the training, or holds other numbers of it")
+
+
+_NO_NAME = "where `{}` does not hold, the name of its file may not be there"
 
 
 def _parted(path: str) -> tuple[str, str]:
@@ -513,10 +553,11 @@ def _of_epoch(training: Training, part: Part, pieces: Sequence[ast.expr]) -> _Fi
 # ---- who reads it
 
 
-def _loads(training: Training, save: _Save) -> dict[ast.stmt, str]:
+def _loads(training: Training, save: _Save, when: _When) -> dict[ast.stmt, str]:
     """What becomes of the statements behind the training that load the file; whatever else may read it lets it stay."""
     path, found = save.path, dict[ast.stmt, str]()
-    known = {id(n) for n in ast.walk(save.part.statement)}
+    ours = [save.part.statement, *([when.guard.test] if when.guard is not None else [])]
+    known = {id(n) for one in ours for n in ast.walk(one)}
     behind = [p for p in training.parts if p.place == AFTER]
     for call in training.all(ast.Call):
         if training.full_name(call.func) in _MAKE_FOLDERS:
@@ -676,26 +717,42 @@ def _mentions(training: Training, path: ast.expr, known: set[int]) -> Iterator[a
 # ---- what goes
 
 
-def _changes(
-    training: Training, save: _Save, when: _When, own: bool = False
-) -> tuple[tuple[ast.stmt, ...], dict[ast.stmt, str]]:
+@dataclass(frozen=True, slots=True)
+class _Going:
+    """Statements that go, and what becomes of others."""
+
+    removed: tuple[ast.stmt, ...]
+    replaced: dict[ast.stmt, str]
+
+
+def _changes(training: Training, save: _Save, when: _When, own: bool = False) -> _Going:
     """The statements that go, and those that become others: the whole test where nothing else stands under it or needs its value."""
-    test, held = when.test, when.best
+    test, held, guard = when.test, when.best, when.guard
+    going, only_it = save.statements, _Going(save.statements, {})
+    if guard is not None and not _others(training, guard, save.statements):
+        going, only_it = (guard,), _Going((), {guard: ""})
     if test is None:
-        return save.statements, {}
-    others = [s for s in (*test.body, *test.orelse) if s not in save.statements and not training.is_gone(s)]
+        return only_it
+    others = _others(training, test, going)
     if held is None:
-        return ((), {test: ""}) if not others else (save.statements, {})
+        return _Going((), {test: ""}) if not others else only_it
     if own and any(isinstance(n, ast.Name) and n.id == held.name for n in ast.walk(save.saved)):
-        return save.statements, {}
+        return only_it
     assert held.start is not None
     inside = {id(n) for n in (*ast.walk(test), *ast.walk(held.start.statement))}
     seen = {p.statement for p in training.parts}
     only_for_it = held.start.statement in seen and all(s in seen and assigned_name(s, held.name) for s in others)
     if not only_for_it or any(id(n) not in inside for n in held.mentions):
-        return save.statements, {}
+        return only_it
     start = left_of(training, held.start.statement, {held.name})
-    return ((held.start.statement,), {test: ""}) if start is None else ((), {test: "", held.start.statement: start})
+    if start is None:
+        return _Going((held.start.statement,), {test: ""})
+    return _Going((), {test: "", held.start.statement: start})
+
+
+def _others(training: Training, test: ast.If, going: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """What else stands under a condition."""
+    return [s for s in (*test.body, *test.orelse) if s not in going and not training.is_gone(s)]
 
 
 FEATURE = ModelCheckpoint()

@@ -19,6 +19,8 @@ _TESTS = (
     "test_native_everywhere",
     "test_programs",
     "test_generated_programs",
+    "test_distributed",
+    "test_several_devices",
 )
 
 

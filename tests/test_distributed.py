@@ -126,3 +126,49 @@ def test_a_spawned_process_sees_no_difference_when_it_is_forked(tmp_path: Path) 
     assert len(cold.stdout.splitlines()) == 3, cold.stdout
     told = [re.sub(r"\b\d{3,}\b", "<pid>", run.stdout) for run in (warm, cold)]
     assert told[0] == told[1], warm.stderr
+
+
+NAMED_BEFORE = """\
+import os
+
+import torch.distributed as dist
+import torch.multiprocessing as mp
+import torch.nn as nn
+from torch.distributed import destroy_process_group, init_process_group
+from torch.nn.parallel import DistributedDataParallel as DDP
+
+
+class Held:
+    def __init__(self):
+        self.model = DDP(nn.Linear(2, 1))
+
+
+def main(rank):
+    os.environ["MASTER_ADDR"] = "localhost"
+    os.environ["MASTER_PORT"] = "29411"
+    init_process_group("gloo", rank=rank, world_size=2)
+    dist.new_group([0, 1])
+    held = Held()
+    destroy_process_group()
+    named = [destroy_process_group is dist.destroy_process_group, init_process_group is dist.init_process_group]
+    kept = destroy_process_group.__closure__ is not None and [c.cell_contents for c in destroy_process_group.__closure__]
+    print(rank, *named, sorted(type(group).__name__ for cell in kept or [] if isinstance(cell, list) for group in cell), flush=True)
+
+
+if __name__ == "__main__":
+    mp.spawn(main, nprocs=2)
+"""
+
+
+@pytest.mark.slow
+def test_groups_are_kept_by_names_that_a_spawned_process_has_read_before(tmp_path: Path) -> None:
+    script, mirror = tmp_path / "work" / "train.py", tmp_path / "mirror"
+    script.parent.mkdir()
+    mirror.mkdir()
+    script.write_text(NAMED_BEFORE, encoding="utf-8")
+    run = run_script(
+        build(mirror, [script], script.parent), Request(script, timeout=120), tmp_path / "torch2lit-verify-own"
+    )
+    assert not run.failed, run.stderr[-2000:]
+    told = sorted(run.stdout.splitlines())
+    assert told == [f"{rank} True True ['ProcessGroup', 'ProcessGroup']" for rank in (0, 1)]

@@ -19,7 +19,7 @@ from torch2lit.recover.syntax import Source, source_of
 
 CASES = {
     "switch-on-in-both-calls": ("raw.py", 19),
-    "several-files-base-whose-other-method-trains": ("train.py", 16),
+    "several-files-base-that-drives": ("train.py", 16),
     "several-files-engine-of-one-epoch": ("train.py", 16),
     "accumulation-rest-across-overlapping-trainings": ("raw.py", 6),
 }

@@ -138,16 +138,18 @@ class TestFolder:
         )
         entry.unlink()
         (alone,) = convert(misc)
-        assert alone.mechanism is Mechanism.FABRIC
+        assert alone.outcome is Outcome.REFUSED
+        (asked,) = convert(misc, Options(target="fabric"))
+        assert asked.mechanism is Mechanism.FABRIC
 
     def test_a_file_that_its_program_converts_may_be_named_alone(self, tmp_path: Path) -> None:
-        entry = copy_of("several-files-changing-global", tmp_path)
+        entry = copy_of("several-files-function-that-others-import", tmp_path)
         (named,) = convert(entry.with_name("engine.py"))
         (together,) = [c for c in convert(entry) if Path(c.path).name == "engine.py"]
         assert named.after == together.after != named.before
 
     def test_a_file_that_a_program_needs_converted_is(self, tmp_path: Path) -> None:
-        entry = copy_of("several-files-changing-global", tmp_path)
+        entry = copy_of("several-files-function-that-others-import", tmp_path)
         converted = {Path(c.path).name for c in convert(entry.parent) if c.outcome is Outcome.CONVERTED}
         assert converted == {"train.py", "engine.py"}
 

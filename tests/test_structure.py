@@ -52,7 +52,7 @@ STOREYS = (
     ),
     ("by_trainer",),
     ("views",),
-    ("search", "by_fabric"),
+    ("search", "by_fabric", "shared_lines"),
     ("engine",),
     ("project", "process_python"),
     ("process_notebook",),

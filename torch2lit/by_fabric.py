@@ -23,6 +23,7 @@ from .recover.roles import Roles, roles_of
 from .recover.syntax import Source, dotted, source_of, walk
 from .rewrite.assemble import import_edit, unused_import_edits
 from .rewrite.fabric import FabricEditor
+from .unchanged import ALREADY_LIGHTNING, already_lightning
 from .views.modern import ModernView
 from .views.way import Program
 
@@ -162,7 +163,10 @@ def with_fabric(program: Program, result: Conversion) -> Conversion:
         return result
     if result.outcome is Outcome.REFUSED:
         raw = _convert_raw(program, left)
-        return replace(raw, library=_library(program.source, left)) if raw is not None else result
+        if raw is None:
+            return result
+        raw = _left(result, raw) if _sets_up_nothing(raw) else raw
+        return replace(raw, library=_library(program.source, left))
     try:
         source = source_of(result.after)
     except SyntaxError:
@@ -171,6 +175,8 @@ def with_fabric(program: Program, result: Conversion) -> Conversion:
     fabric = convert_by_fabric(source, roles, program.path, program.options, [])
     if fabric is None:
         return result
+    if _sets_up_nothing(fabric):
+        return _left(result, told(fabric, origin_of_edits(result.before, result.edits)))
     notes = [finding("fabric-used", f.line, f"kept with its own control flow, by Fabric: {f.message}") for f in left]
     kept = tuple(sorted([*(f for f in result.findings if f not in left), *notes]))
     fabric = replace(fabric, findings=tuple(f for f in fabric.findings if f.slug != "fabric-used"))
@@ -178,6 +184,26 @@ def with_fabric(program: Program, result: Conversion) -> Conversion:
     return replace(
         after_one_another(replace(result, findings=kept), second), edits=edits_between(result.before, fabric.after)
     )
+
+
+def _sets_up_nothing(result: Conversion) -> bool:
+    return any(f.slug == "fabric-backward-only" for f in result.findings)
+
+
+def _left(result: Conversion, fabric: Conversion) -> Conversion:
+    """The same conversion, which says why Fabric takes nothing of the rest: a reader would ask what a lone `fabric.backward` is for.
+
+    Beside training by a Trainer, such as an earlier conversion has made, the rest is a matter of review as it was then.
+    """
+    line = next(f.line for f in fabric.findings if f.slug == "fabric-backward-only")
+    reasons = list(dict.fromkeys(f.message for f in fabric.findings if f.slug == "fabric-left-raw"))
+    why = f": {'; '.join(reasons)}" if reasons else ""
+    text = f"no model, optimizer or loader could be set up by Fabric either{why}"
+    found = {*result.findings, finding("fabric-sets-up-nothing", line, text)}
+    if result.outcome is Outcome.REFUSED and already_lightning(result.before.encode("utf-8", "surrogatepass")):
+        rest = tuple(sorted(replace(f, severity="review") if f.severity == "refused" else f for f in found))
+        return replace(result, outcome=Outcome.UNCHANGED, findings=rest, reason=ALREADY_LIGHTNING)
+    return replace(result, findings=tuple(sorted(found)))
 
 
 def where_it_acts(program: Program, result: Conversion) -> Conversion:

@@ -454,7 +454,8 @@ register(
         remedy="Make what the `fabric-left-raw` findings of the file name plain, or leave this file out: `# torch2lit: skip-file`.",
         text="""\
 Fabric takes models, optimizers and loaders over by `fabric.setup`. Where each of them is used in a way that the wrapper would
-change, all that is left for Fabric is `fabric.backward`. The program trains as before on one device; nothing else is won.
+change, all that is left for Fabric is `fabric.backward`. The program trains as before on one device; nothing else is won. It is written
+only where `--target fabric` asks for it; otherwise the file stays as it is (T2L313).
 """,
     )
 )
@@ -667,6 +668,20 @@ register(
 `fabric.setup` gives back thin wrappers. Saving a whole model, asking for its class or its named parameters, and handing it to
 code of other files see the wrapper. Where such a use can be written as `model.module` it is; where not, the object
 stays raw. Raw objects work beside Fabric on one device and train the same.
+""",
+    )
+)
+register(
+    Rule(
+        code="T2L313",
+        slug="fabric-sets-up-nothing",
+        severity="note",
+        why="No Trainer holds this training, and Fabric could run nothing of it but the backward pass, so it stays as it is.",
+        remedy="Make plain what the message names, then Fabric sets it up; `--target fabric` writes `fabric.backward` all the same.",
+        text="""\
+Fabric is worth its lines when it sets up models, optimizers or loaders: devices, strategies and precision come from there. A program
+with `fabric.backward` alone trains as before on one device and can do nothing that it could not do before. What keeps the loop from
+a Trainer is told beside this note.
 """,
     )
 )

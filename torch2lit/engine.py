@@ -29,7 +29,7 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
 
     program = Program(text, path, options)
     try:
-        return true_to_text(_told_together(_as_asked(_convert(program), options)))
+        return true_to_text(_told_together(_line_by_line(program)))
     except SyntaxError as error:
         from .by_trainer import refused
         from .files.old_python import old_syntax
@@ -39,12 +39,25 @@ def convert_text(text: str, path: str, options: Options) -> Conversion:
         from .views.way import Blocked
 
         if (way := repair(program)) is not None:
-            found = finished(way, _as_asked(_convert(way.program), options))
+            found = finished(way, _line_by_line(way.program))
             assert not isinstance(found, Blocked)
             return true_to_text(_told_together(found))
         if (old := old_syntax(text, error)) is not None:
             return refused(text, path, [finding("old-python", *old)])
         raise
+
+
+def _line_by_line(program: Program) -> Conversion:
+    """The conversion of the program with each statement on a line of its own."""
+    from .search import finished
+    from .shared_lines import statements_apart
+    from .views.way import Blocked
+
+    if (way := statements_apart(program)) is None:
+        return _as_asked(_convert(program), program.options)
+    found = finished(way, _as_asked(_convert(way.program), program.options))
+    assert not isinstance(found, Blocked)
+    return found
 
 
 def _convert(program: Program) -> Conversion:

@@ -276,6 +276,9 @@ class Site(Protocol):
     def from_batch(self, node: ast.expr) -> bool:
         """Whether the expression is an element of the batch, or made of such elements only."""
 
+    def is_plain_variable(self, node: ast.expr) -> bool:
+        """Whether the expression is ``torch.autograd.Variable(x)`` around data, which is the data itself."""
+
     def at_entry(self, node: ast.expr) -> str:
         """The expression as it reads at the entry point, "" when it cannot be evaluated there or changes in training."""
 

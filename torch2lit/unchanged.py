@@ -8,6 +8,7 @@ import re
 from .files.prefilter import NO_TRAINING_LOOP, mentions_torch
 from .memory import tree_of
 
+ALREADY_LIGHTNING = "already Lightning"
 _LIGHTNING = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:lightning|pytorch_lightning)\b", re.M)
 _LIGHTNING_USE = re.compile(rb"\bLightningModule\b|\bTrainer\(|\bLightningCLI\(")
 _HUGGING = re.compile(rb"^[ \t]*from[ \t]+(?:transformers|trl|sentence_transformers)\b", re.M)
@@ -24,7 +25,7 @@ def already_lightning(data: bytes) -> bool:
 def why_unchanged(data: bytes, path: str, torch: bool = True) -> str:
     """The reason in a few words; ``no training loop`` alone when nothing more is seen. ``torch`` is False where it is known not to be mentioned."""
     if already_lightning(data):
-        return "already Lightning"
+        return ALREADY_LIGHTNING
     if b".train(" in data and (used := _HUGGING_TRAINER.search(data)) is not None and _HUGGING.search(data):
         name = used.group(1).decode()
         return (

@@ -103,7 +103,10 @@ def makes_no_more(roles: Roles, value: ast.Call) -> bool:
     if not full.startswith("torch.optim.") or full.startswith(_MAKES_ALSO) or not full.rpartition(".")[2][:1].isupper():
         return False
     unsure = (ast.Lambda, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Starred)
+    chosen = {id(n) for f in walk(value) if (test := _chooses_what_trains(roles, f)) is not None for n in walk(test)}
     for node in walk(value):
+        if id(node) in chosen:
+            continue
         if isinstance(node, unsure) or (isinstance(node, ast.keyword) and node.arg is None):
             return False
         if isinstance(node, ast.Call) and node is not value and not _reads(roles, node):
@@ -111,8 +114,21 @@ def makes_no_more(roles: Roles, value: ast.Call) -> bool:
     return True
 
 
+def _chooses_what_trains(roles: Roles, node: ast.AST) -> ast.Lambda | None:
+    """The test of ``filter(lambda p: p.requires_grad, model.parameters())``."""
+    match node:
+        case ast.Call(func=ast.Name(id="filter"), args=[ast.Lambda(args=given, body=body) as test, ast.Call()]):
+            match body:
+                case ast.Attribute(value=ast.Name(id=name), attr="requires_grad"):
+                    only = [a.arg for a in given.args] == [name] and not given.defaults and not given.vararg
+                    return test if only and roles.source.function("filter") is None else None
+    return None
+
+
 def _reads(roles: Roles, call: ast.Call) -> bool:
     match call.func:
+        case ast.Name(id="filter"):
+            return _chooses_what_trains(roles, call) is not None
         case ast.Attribute(attr="parameters" | "named_parameters"):
             return not call.args and not call.keywords
         case ast.Name(id="list" | "len" | "float" | "int" as name):
@@ -340,6 +356,7 @@ class _Search:
         """The expression as the function may write it, and how it calls the names; None when it knows some of them not."""
         scope = self.source.scope_of(call)
         bound = {n.id for n in walk(expression) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+        bound |= {n.arg for n in walk(expression) if isinstance(n, ast.arg)}
         passed = self._passed(call)
         words: dict[ast.expr, str] = {}
         for node in walk(expression):

@@ -10,7 +10,6 @@ solver.fit()
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from ..recover.project_text import module_name
 from ..recover.roles import Roles
 from ..recover.syntax import Source, dotted, walk
 from ..recover.wanted_names import takers
+from .first_calls import first_calls
 
 _BY_TEXT = {"globals", "locals", "vars", "eval", "exec", "dir"}
 """What finds a variable by a text."""
@@ -51,6 +51,10 @@ class Trained:
 
     method: str
     made: tuple[ObjectMade, ...]
+    waits: bool = False
+    """Whether other code may run between the making and the call, or instead of the call."""
+    asked: frozenset[str] = frozenset()
+    """What objects that may not train are asked for, and all that this asks for in turn."""
 
 
 def trained_where_made(roles: Roles, owner: ast.ClassDef, path: str) -> Trained | None:
@@ -58,31 +62,29 @@ def trained_where_made(roles: Roles, owner: ast.ClassDef, path: str) -> Trained 
     made = _makings(roles, owner, path)
     if not made:
         return None
-    called = {name for one in made for name in [_first_call(one, path if one.roles is roles else "")]}
-    if len(called) != 1 or not (method := called.pop()):
+    uses = [_used_first(one, path if one.roles is roles else "") for one in made]
+    seen = [use for use in uses if use is not None]
+    called = {name for use in seen for name in use.first}
+    trains = [name for name in sorted(called) if len(called) == 1 or "step" in _reach(owner, {name})]
+    if len(seen) < len(uses) or len(trains) != 1 or not all(use.is_called_once(trains[0]) for use in seen):
         return None
-    return Trained(method, tuple(made)) if _keeps_to_itself(roles, owner, method) else None
+    if not _keeps_to_itself(roles, owner, trains[0]):
+        return None
+    waits = len(called) > 1 or any(use.waits for use in seen)
+    others = {name for use in seen for name in use.asked} - {trains[0]}
+    return Trained(trains[0], tuple(made), waits, frozenset(_reach(owner, others)) if waits else frozenset())
 
 
-def only_prints(roles: Roles, statement: ast.stmt, calls: int = 1) -> bool:
-    """Whether a statement prints what needs no call but so many."""
-    match statement:
-        case ast.Expr(value=ast.Call(func=ast.Name(id="print") as function) as call):
-            plain = roles.key(roles.source.scope_of(function), "print") is None
-            return plain and sum(isinstance(n, ast.Call) for n in walk(call)) == calls
-    return False
-
-
-def is_all_of(roles: Roles, statement: ast.stmt, call: ast.Call) -> bool:
-    """Whether a statement does nothing but the call, whose arguments only look, and keeps or prints what comes back."""
-    match statement:
-        case ast.Expr(value=value) | ast.Assign(value=value) | ast.Return(value=value) if value is call:
-            pass
-        case ast.Expr(value=ast.Call(args=[value])) if value is call and only_prints(roles, statement, 2):
-            pass
-        case _:
-            return False
-    return not any(isinstance(n, ast.Call) for a in (*call.args, *call.keywords) for n in walk(a))
+def _reach(owner: ast.ClassDef, names: set[str]) -> set[str]:
+    """The names of all attributes that are asked for when an object is asked for some, whosever they are."""
+    methods = {m.name: m for m in owner.body if isinstance(m, ast.FunctionDef)}
+    found: set[str] = set()
+    waiting = {*names}
+    while waiting:
+        found |= waiting
+        bodies = [methods[name] for name in waiting if name in methods]
+        waiting = {n.attr for b in bodies for n in walk(b) if isinstance(n, ast.Attribute)} - found
+    return found
 
 
 # ---- all makings of the project
@@ -157,20 +159,36 @@ def _imported_as(tree: ast.Module, name: str, path: str) -> str:
 # ---- one object
 
 
-def _first_call(made: ObjectMade, path: str) -> str:
-    """The method that is called first on the object, and only there; "" when it is not plain to see. ``path``: of a file that may be imported."""
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """How the object of one making is used: the methods that may be called first, and all that it is asked for."""
+
+    first: frozenset[str]
+    asked: frozenset[str]
+    waits: bool
+    again: frozenset[str]
+    """The methods that are called at other places, too."""
+
+    def is_called_once(self, method: str) -> bool:
+        """Whether each object gets at most one call of a method."""
+        return method not in self.again
+
+
+def _used_first(made: ObjectMade, path: str) -> _Used | None:
+    """How the object is used; None when it is not plain to see. ``path``: of a file that may be imported."""
     roles, source = made.roles, made.roles.source
     statement = source.statement_of(made.call)
     above = source.parents[made.call]
     if isinstance(above, ast.Attribute):
         call = source.parents[above]
         plain = isinstance(call, ast.Call) and call.func is above and _is_chain(statement, call)
-        return above.attr if plain else ""
+        asked = frozenset({above.attr})
+        return _Used(asked, asked, False, frozenset()) if plain else None
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is made.call:
             pass
         case _:
-            return ""
+            return None
     scope = source.scope_of(statement)
     key = roles.key(scope, name)
     if (
@@ -179,28 +197,33 @@ def _first_call(made: ObjectMade, path: str) -> str:
         or roles.rebound_unseen(key)
         or name in ([] if isinstance(scope, ast.Module) else parameter_names(scope))
     ):
-        return ""
+        return None
     if isinstance(scope, ast.Module) and name in takers(path or _path_of(roles)):
-        return ""
-    bindings = roles.bindings(key)
+        return None
     mentions = [n for n in source.all(ast.Name) if n.id == name and isinstance(n.ctx, ast.Load)]
     mentions = [n for n in mentions if roles.key(source.scope_of(n), name) == key]
     if any(source.scope_of(n) is not scope or not isinstance(source.parents[n], ast.Attribute) for n in mentions):
-        return ""
+        return None
     firsts: set[ast.AST] = set()
-    for binding in bindings:
+    for binding in roles.bindings(key):
         match binding.statement:
             case ast.Assign(targets=[ast.Name()], value=ast.Call()) as other:
-                if (first := _called_next(roles, other, name)) is not None:
-                    firsts.add(first.func)
+                if (first := first_calls(roles, other, name)) is not None:
+                    firsts |= {call.func for call in first.calls}
+            case ast.Assign(targets=[ast.Name()], value=ast.Constant(value=None)):
+                continue
             case _:
-                return ""
-    own = _called_next(roles, statement, name)
-    if own is None or not isinstance(own.func, ast.Attribute):
-        return ""
-    method = own.func.attr
-    calls = {source.parents[n] for n in mentions}
-    return method if all(a in firsts for a in calls if isinstance(a, ast.Attribute) and a.attr == method) else ""
+                return None
+    own = first_calls(roles, statement, name)
+    if own is None:
+        return None
+    asked_for = [a for n in mentions if isinstance(a := source.parents[n], ast.Attribute)]
+    return _Used(
+        frozenset(c.func.attr for c in own.calls if isinstance(c.func, ast.Attribute)),
+        frozenset(a.attr for a in asked_for),
+        own.waits,
+        frozenset(a.attr for a in asked_for if a not in firsts),
+    )
 
 
 def _is_chain(statement: ast.stmt, call: ast.Call) -> bool:
@@ -213,31 +236,6 @@ def _is_chain(statement: ast.stmt, call: ast.Call) -> bool:
 
 def _path_of(roles: Roles) -> str:
     return roles.neighbours.path if roles.neighbours is not None else ""
-
-
-def _called_next(roles: Roles, made: ast.Assign, name: str) -> ast.Call | None:
-    """The call of a method that is the next thing that happens behind the making, whatever arms of conditions it stands in."""
-    source = roles.source
-    node: ast.stmt = made
-    while True:
-        block = source.block_of(node)
-        for statement in block[block.index(node) + 1 :]:
-            if any(isinstance(n, ast.Name) and n.id == name for n in walk(statement)):
-                calls = [c for c in _methods_called(statement, name) if is_all_of(roles, statement, c)]
-                return calls[0] if len(calls) == 1 else None
-            if not only_prints(roles, statement):
-                return None
-        above = source.parents[node]
-        if not isinstance(above, ast.If):
-            return None
-        node = above
-
-
-def _methods_called(statement: ast.stmt, name: str) -> Iterator[ast.Call]:
-    for node in walk(statement):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner))) if owner == name:
-                yield node
 
 
 def _keeps_to_itself(roles: Roles, owner: ast.ClassDef, method: str) -> bool:

@@ -25,9 +25,11 @@ from ..recover.project_text import mentioned, other_text
 from ..recover.roles import Roles
 from ..recover.syntax import root_name, walk
 from ..recover.wanted_names import WantedNames
+from .first_calls import is_all_of, only_prints
 from .holders import Holder, holder_of
-from .object_uses import ObjectMade, is_all_of, only_prints, trained_where_made
+from .object_uses import ObjectMade, trained_where_made
 from .on_call_kept import Keeper
+from .on_call_numbers import has_numbers_only
 from .on_call_settings import Settings
 
 _HARMLESS = {"print", "len", "str", "int", "float", "range", "dict", "list", "min", "max", "sum", "super"}
@@ -194,7 +196,9 @@ class _Search:
             if not isinstance(statement, ast.Assign) or (statement not in making and not schedule):
                 between += [statement] if made and statement not in gone else []
                 continue
-            settings[statement] = Settings(self.roles, init, [s for s in steps[:place] if s not in made])
+            settings[statement] = Settings(
+                self.roles, init, [s for s in steps[:place] if s not in made], self._all_made()
+            )
             if statement in making:
                 models = settings[statement].models_of(making[statement])
                 tainted = {name for model in models for name in settings[statement].tainted(model)}
@@ -209,6 +213,10 @@ class _Search:
         judge = SameParameters(self.roles, init, [*made])
         run = [one for s in between for one in self._with_methods(init, s)]
         alone = all(self._runs_foreign_code(s, judge, facts) for _, s in run)
+        if self.trained is not None and self.trained.waits:
+            if facts.own & self.trained.asked or not all(map(has_numbers_only, made)):
+                return None
+            alone = False
         if not (alone or private) or not all(self._knows_nothing(f, s, facts, judge) for f, s in run):
             return None
         words: dict[ast.expr, str] = {}
@@ -258,8 +266,13 @@ class _Search:
 
     def _is_given_once(self, tainted: set[str]) -> bool:
         """Whether no two arguments of a making may lead to the model."""
-        here = tuple(ObjectMade(c, self.roles) for c in self.source.calls_to(self.owner.name))
-        return all(self._hands_once(m, tainted) for m in (self.trained.made if self.trained is not None else here))
+        return all(self._hands_once(m, tainted) for m in self._all_made())
+
+    def _all_made(self) -> tuple[ObjectMade, ...]:
+        """The calls that make objects of the class."""
+        if self.trained is not None:
+            return self.trained.made
+        return tuple(ObjectMade(c, self.roles) for c in self.source.calls_to(self.owner.name))
 
     def _hands_once(self, made: ObjectMade, tainted: set[str]) -> bool:
         making = made.call

@@ -5,11 +5,16 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ..recover.names import local_names, parameter_names
 from ..recover.roles import Roles
 from ..recover.syntax import root_name, walk
 from .holders import holder_of
+from .plain_values import PlainValues
+
+if TYPE_CHECKING:
+    from .object_uses import ObjectMade
 
 _PLAIN = (ast.Constant, ast.Attribute, ast.Name, ast.Tuple, ast.List, ast.UnaryOp, ast.BinOp, ast.Dict)
 
@@ -17,11 +22,14 @@ _PLAIN = (ast.Constant, ast.Attribute, ast.Name, ast.Tuple, ast.List, ast.UnaryO
 class Settings:
     """The constructor of one class up to the statement that makes an optimizer."""
 
-    def __init__(self, roles: Roles, init: ast.FunctionDef, before: list[ast.stmt]) -> None:
+    def __init__(
+        self, roles: Roles, init: ast.FunctionDef, before: list[ast.stmt], made: Sequence[ObjectMade] = ()
+    ) -> None:
         self.roles = roles
         self.source = roles.source
         self.init = init
         self.before = before
+        self.plain = PlainValues(roles, init, before, made)
         self.itself, *self.parameters = parameter_names(init)
         self.kept = dict(self._kept())
         self.held: dict[str, str] = {}
@@ -184,7 +192,7 @@ class Settings:
                 for n in walk(statement)
                 if isinstance(n, ast.Attribute | ast.Name) and not isinstance(n.ctx, ast.Load)
             }
-            if model in stored:
+            if model in stored and not self._makes_of_plain(statement):
                 found |= named & {*self.parameters}
             if named & found:
                 found |= stored
@@ -202,15 +210,14 @@ class Settings:
         stored = [n for s in self.before for n in walk(s) if isinstance(n, ast.Attribute) and n.attr == model]
         if len(bound) != 1 or sum(not isinstance(n.ctx, ast.Load) for n in stored) != 1:
             return False
-        return isinstance(bound[0], ast.Call) and self._makes_object(bound[0]) and self.tainted(model) == {model}
+        return self.plain.makes_object(bound[0]) and self.tainted(model) == {model}
 
-    def _makes_object(self, call: ast.Call) -> bool:
-        """Whether a call makes an object of a class, and moves it at most."""
-        match call.func:
-            case ast.Attribute(value=ast.Call() as inner, attr="to" | "cuda" | "cpu"):
-                return self._makes_object(inner)
-        full = self.roles.full_name(call.func)
-        return self.roles.own_class_named(full) is not None or full.startswith("torch.nn.")
+    def _makes_of_plain(self, statement: ast.stmt) -> bool:
+        """Whether a statement gives the object a network that is made of plain values."""
+        match statement:
+            case ast.Assign(targets=[ast.Attribute()], value=value):
+                return self.plain.makes_object(value)
+        return False
 
     def _told(self, statement: ast.stmt, found: set[str]) -> set[str]:
         """What calls of a statement get together with what may lead to the model: they may put it there."""

@@ -26,6 +26,7 @@ from .draft import Draft, Removal
 from .entry_names import at_entry
 from .last_returns import leaves_only_loop
 from .steps import controls
+from .train_data import same_in_every_epoch
 from .turns import while_condition
 
 _LIMIT = "limit_train_batches"
@@ -315,6 +316,12 @@ def _count(draft: Draft, item: Item, test: ast.expr, index: str) -> str:
         return ""
     bound = at_entry(draft, right, item.frame)
     if not bound:
+        bound, unread = same_in_every_epoch(draft, right, item.frame)
+        for statement in unread:
+            draft.removals[statement] = Removal(
+                f"Trainer({_LIMIT}=...)", "break_after_batches", "the Trainer's limit is worked out once"
+            )
+    if not bound:
         return ""
     if isinstance(right, ast.Constant) and isinstance(right.value, int):
         return str(right.value + more) if right.value + more > 0 else ""
@@ -322,6 +329,7 @@ def _count(draft: Draft, item: Item, test: ast.expr, index: str) -> str:
     if isinstance(operator, ast.Eq):
         if more:
             return bound + f" + {more}" if positive else ""
+        bound = f"({bound})" if " if " in bound else bound
         return bound if positive else f"{bound} or None"  # a count of 0 is never reached: all batches run
     if more:
         return f"{bound} + {more}" if positive else f"max(0, {bound}) + {more}"

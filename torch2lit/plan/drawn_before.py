@@ -66,7 +66,9 @@ def told_before(draft: Draft, found: Validation) -> list[Item]:
 
 
 def is_its_bar(found: Validation, item: Item) -> bool:
-    """Whether an item makes the bar around the evaluation's loader, which it starts where it counts what it shows."""
+    """Whether an item makes the bar around the evaluation's loader, which it starts where it counts what it shows, or starts that itself."""
+    if item.node is found.loop.started:
+        return True
     match item.node:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if item.kind == "statement":
             return name == found.loop.bar_name and item.frame is found.frame and is_bar_call(value)

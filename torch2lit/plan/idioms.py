@@ -23,6 +23,7 @@ from .no_arrays import NoArrays
 from .numbers import Numbers
 from .one_batch import runs_once
 from .ranks import Ranks
+from .without_graph import WithoutGraph
 
 
 def claim_statements(draft: Draft) -> None:
@@ -145,6 +146,10 @@ class StatementSite:
         return any(v in self._batch_values for v in variables if v) and all(
             v is None or (v in self._batch_values and not self._made_on_host(v)) for v in variables
         )
+
+    def is_plain_variable(self, node: ast.expr) -> bool:
+        known = WithoutGraph(self._draft, self._frame)
+        return isinstance(node, ast.Call) and known.is_variable(node) and known.surely(node.args[0])
 
     def _made_on_host(self, variable: Variable) -> bool:
         """Whether an earlier statement of the hook gives the name a new tensor in the host's memory, which nobody has moved."""

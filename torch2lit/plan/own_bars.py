@@ -11,6 +11,7 @@ import ast
 
 from ..recover.items import Item, names_in
 from ..recover.loops import is_bar_around
+from ..recover.names import parameter_names
 from ..recover.variables import Variable
 from .draft import Draft, Removal
 
@@ -20,20 +21,25 @@ def set_aside_bar(draft: Draft, items: list[Item]) -> None:
     loop = draft.nest.batches
     if loop is None or not loop.bar_name:
         return
+    scope = draft.nest.inner.scope
+    given = not isinstance(scope, ast.Module) and loop.bar_name in parameter_names(scope)
     for item in items:
-        if item.kind == "statement" and item.frame is draft.nest.inner and is_own_bar(item.node, loop.bar_name):
-            draft.removals[item.node] = Removal(
-                "Trainer(enable_progress_bar=True)", "progress_bar", "Lightning shows its own bar"
-            )
+        if item.kind == "statement" and item.frame is draft.nest.inner:
+            for bar in _own_bars(item.node, loop.bar_name, given):
+                draft.removals[bar] = Removal(
+                    "Trainer(enable_progress_bar=True)", "progress_bar", "Lightning shows its own bar"
+                )
     draft.variables.gone = {*draft.removals}
 
 
-def is_own_bar(statement: ast.stmt, name: str) -> bool:
-    """Whether a statement is ``loader = tqdm(loader)``: what is looped over stays the same."""
+def _own_bars(statement: ast.stmt, name: str, given: bool) -> list[ast.stmt]:
+    """The statements ``loader = tqdm(loader)``, for a parameter under a condition, too: what is looped over stays the same."""
     match statement:
-        case ast.Assign(targets=[ast.Name(id=target)], value=value):
-            return target == name and is_bar_around(value, name)
-    return False
+        case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name and is_bar_around(value, name):
+            return [statement]
+        case ast.If(body=body, orelse=[]) if given:
+            return [bar for inner in body for bar in _own_bars(inner, name, given)]
+    return []
 
 
 def read_as_loader(draft: Draft, variable: Variable, hook: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from ..recover.makings import yields
 from ..recover.names import flow, local_names, parameter_names, target_names
 from ..recover.own_classes import definition_of
+from ..recover.own_methods import method_keeps_layers
 from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
 from ..recover.state_names import is_state
@@ -137,7 +138,7 @@ class SameParameters:
 
     def after(self, statement: ast.AST, used: Collection[str]) -> bool:
         """Whether the names that the making uses stand for the same after the statement."""
-        if self.by_trainable and _may_freeze(statement, used):
+        if self.by_trainable and self._may_freeze(statement, used):
             return False
         for node in walk(statement):
             if not isinstance(node, ast.Name) or node.id not in used:
@@ -149,6 +150,30 @@ class SameParameters:
             elif not self._stays(node):
                 return False
         return all(self._stays(node) for node in self._behind(statement, used))
+
+    def _may_freeze(self, statement: ast.AST, used: Collection[str]) -> bool:
+        """Whether a statement may change what parameters of the used models are trained: code says so that it runs, or gets the model."""
+        if any(map(_freezes, may_run(self.source, [statement]))):
+            return True
+        models = {name for name in used if not self._only_tells(name)}
+        for node in walk(statement):
+            if isinstance(node, ast.Call) and any(_names(a) & models for a in (*node.args, *node.keywords)):
+                if not (isinstance(node.func, ast.Name) and node.func.id in _LOOKS):
+                    return True
+        return False
+
+    def _only_tells(self, name: str) -> bool:
+        """Whether a name stands for parsed arguments, and nothing in the file gives such an object a model."""
+        if self.roles.role(self.scope, name) is not Role.CONFIG:
+            return False
+        for statement in self.source.all(ast.Assign):
+            if any(isinstance(t, ast.Attribute) and isinstance(t.value, ast.Name) for t in statement.targets):
+                scope = self.source.scope_of(statement)
+                held = [t.value for t in statement.targets if isinstance(t, ast.Attribute)]
+                tells = any(self.roles.of(h, scope) is Role.CONFIG for h in held)
+                if tells and self.roles.of(statement.value, scope) is Role.MODEL:
+                    return False
+        return True
 
     def _stays(self, name: ast.Name) -> bool:
         """Whether this mention of a name leaves its value as the making would find it."""
@@ -205,7 +230,9 @@ class SameParameters:
                 return True
             if isinstance(node, ast.Attribute) and self._sets_values(node, parent, depth):
                 return self.by_identity
-            known = isinstance(name, ast.Name) and keeps_layers(self.roles, name, node)
+            known = isinstance(name, ast.Name) and (
+                keeps_layers(self.roles, name, node) or self._own_method_keeps(name, node)
+            )
             return self.by_identity and (known or (self.quiet and node is name))
         if isinstance(node, ast.Attribute) and node.attr in ("__class__", "__name__"):
             return True
@@ -242,6 +269,12 @@ class SameParameters:
         if method in _READING:
             return True
         return method in {"load_state_dict", *SAME_OBJECT} and self.by_identity and not self._is_own(method)
+
+    def _own_method_keeps(self, model: ast.Name, called: ast.AST) -> bool:
+        same = self.by_trainable
+        return isinstance(called, ast.Attribute) and method_keeps_layers(
+            self.roles, model, called, trains_the_same=same
+        )
 
     def _is_own(self, method: str) -> bool:
         return any(f.name == method and self.source.in_class(f) is not None for f in self.source.functions)
@@ -409,14 +442,13 @@ def _asks_what_trains(node: ast.AST) -> bool:
     )
 
 
-def _may_freeze(statement: ast.AST, used: Collection[str]) -> bool:
-    """Whether a statement may change what parameters of the used models are trained: it says so, or hands the model to a call."""
-    for node in walk(statement):
-        if isinstance(node, ast.Attribute) and node.attr in ("requires_grad", "requires_grad_"):
+def _freezes(node: ast.AST) -> bool:
+    """Whether a node gives a parameter another word on whether it is trained."""
+    match node:
+        case ast.Attribute(attr="requires_grad", ctx=context):
+            return not isinstance(context, ast.Load)
+        case ast.Attribute(attr="requires_grad_") | ast.Constant(value="requires_grad"):
             return True
-        if isinstance(node, ast.Call) and any(_names(a) & {*used} for a in (*node.args, *node.keywords)):
-            if not (isinstance(node.func, ast.Name) and node.func.id in _LOOKS):
-                return True
     return False
 
 

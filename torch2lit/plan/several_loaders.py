@@ -375,7 +375,8 @@ def unite(draft: Draft, found: Validation) -> list[Item]:
     for item in list(found.trailing):
         names = [n.id for n in ast.walk(item.value) if isinstance(n, ast.Name)] if item.value is not None else []
         inner = {variables.of(item.callee, n) for n in names} if item.callee is not None else set()
-        if item.callee in scopes and not {v.name for v in living} & {v.name for v in inner if v is not None}:
+        apart = not {v.name for v in living} & {v.name for v in inner if v is not None}
+        if item.callee in scopes and (apart or isinstance(item.node, ast.Expr)):
             if variables.unite_result(item):
                 dropped.append(item)
     found.trailing = [i for i in found.trailing if i not in dropped]

@@ -13,7 +13,7 @@ import ast
 from ..recover.batch_sources import counted_places, source_makings
 from ..recover.circles import ends_in_a_circle
 from ..recover.items import Item, names_in, parts
-from ..recover.loops import DATA_LOADERS, Iterable, loop_names
+from ..recover.loops import DATA_LOADERS, Iterable, Loop, loop_names
 from ..recover.makings import Making, Value, is_none, makings, sources
 from ..recover.nest import Frame
 from ..recover.own_classes import lineage
@@ -25,6 +25,7 @@ from .lengths import first_change
 from .loop_bars import loop_bars
 from .own_loaders import own_loader
 from .samplers import has_generator, sampler_with_epoch
+from .set_in_loop import is_set_in_loop
 from .steps import Obstacle
 from .still_loaders import is_still
 from .told_epoch import script_tells_epoch
@@ -60,6 +61,9 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
             text = ast.unparse(draft.source.statement_of(change)).splitlines()[0][:60]
             return Obstacle(change, f"`{text}` may change the loader's length, which Lightning asks for only once")
         asks_at_end |= len(texts) > 1 and not all(_draws_nothing(draft, b) for b in _side_by_side(loop.base))
+        if (behind := _draws_behind_start(draft, loop)) is not None:
+            text = ast.unparse(behind.node).splitlines()[0][:60]
+            return Obstacle(behind.node, f"`{text}` may draw random numbers when the loader has been started")
         drawing, changing = _draws_before(draft), _changes_started_loader(draft)
         told = _would_be_told(draft)
         lazy = drawing is not None or changing is not None or asks_at_end or told is not None or loop.asks_twice
@@ -146,10 +150,22 @@ def _made_once(draft: Draft, base: ast.expr) -> str:
     return ast.unparse(found)
 
 
+def same_in_every_epoch(draft: Draft, node: ast.expr, frame: Frame) -> tuple[str, list[ast.stmt]]:
+    """An expression of the epoch in the entry point's names, through what the epoch gives its own; "" when it may change.
+
+    Also the statements of the epoch that say so, of which nothing but that is read.
+    """
+    hoister = _Hoister(draft)
+    found = hoister.expression(node, frame)
+    if found is None or is_set_in_loop(draft, found):
+        return "", []
+    return ast.unparse(found), [item.node for item in hoister.used if _is_dead(draft, item, node)]
+
+
 def _is_dead(draft: Draft, item: Item, base: ast.expr) -> bool:
     """Whether nothing but the batch loop's own head reads what the statement makes."""
     match item.node:
-        case ast.Assign(targets=[ast.Name() as target], value=ast.Call()):
+        case ast.Assign(targets=[ast.Name() as target], value=ast.Call() | ast.IfExp() | ast.BinOp()):
             variable = draft.variable(target, item.frame)
         case _:
             return False
@@ -202,6 +218,13 @@ class _Hoister:
             case ast.BinOp(left=left, op=operation, right=right):
                 first, second = self.expression(left, frame), self.expression(right, frame)
                 return ast.BinOp(first, operation, second) if first and second else None
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                asked, one, other = (self.expression(part, frame) for part in (test, body, orelse))
+                decided = isinstance(asked, ast.Constant)  # nobody writes `a if True else b`
+                return ast.IfExp(asked, one, other) if asked and not decided and one and other else None
+            case ast.Compare(left=left, ops=[operator], comparators=[right]):
+                first, second = self._content(left, frame), self._content(right, frame)
+                return ast.Compare(first, [operator], [second]) if first and second else None
             case ast.Call():
                 return self._call(node, frame)
         return None
@@ -382,6 +405,16 @@ def _draws_before(draft: Draft) -> Item | None:
     """The first item before the batch loop that may draw random numbers, which starting the loader does, too."""
     bars = loop_bars(draft)
     for item in draft.epoch.before:
+        if draft.effects_of(item).rng and not _feeds_bar(draft, item, bars):
+            return item
+    return None
+
+
+def _draws_behind_start(draft: Draft, loop: Loop) -> Item | None:
+    """The first item between a statement that starts the loader, in front of its loop, and the loop that may draw random numbers."""
+    places = [n for n, item in enumerate(draft.epoch.before) if loop.started is not None and item.node is loop.started]
+    bars = loop_bars(draft)
+    for item in draft.epoch.before[places[-1] + 1 :] if places else []:
         if draft.effects_of(item).rng and not _feeds_bar(draft, item, bars):
             return item
     return None

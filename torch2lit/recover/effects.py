@@ -30,6 +30,7 @@ _ALIASING_METHODS = {
     "buffers", "named_buffers", "get_parameter", "get_submodule", "to", "cuda", "cpu", "train", "eval", "float",
     "double", "half", "requires_grad_", "apply", "values", "items", "keys", "detach", "view", "data",
 }  # fmt: skip
+_RATES = {"lr", "initial_lr", "momentum", "weight_decay"}
 _PROCESS_METHODS = {"join", "no_sync"}
 """Methods of wrappers for several processes that only talk to the other processes."""
 _ALIASING_FUNCTIONS = {
@@ -146,7 +147,8 @@ class EffectAnalysis:
             for node in walk_scope(scope.body):
                 match node:
                     case ast.Assign(targets=targets, value=value):
-                        steps.append((scope, list(targets), value))
+                        if not _takes_rate(targets, value, scope):
+                            steps.append((scope, list(targets), value))
                     case ast.AnnAssign(target=target, value=ast.expr() as value):
                         steps.append((scope, [target], value))
                     case ast.For(target=target, iter=value):
@@ -641,3 +643,20 @@ def _harmless_uses(statement: ast.AST) -> dict[ast.Name, str]:
             case ast.Attribute(value=ast.Name() as name, attr=attribute) if attribute in _VALUE_ATTRIBUTES:
                 found[name] = "value"
     return found
+
+
+def _takes_rate(targets: list[ast.expr], value: ast.expr, scope: Scope) -> bool:
+    """Whether names get a number of a parameter group, which nothing in the scope changes in place as it might a tensor."""
+    match value:
+        case ast.Subscript(value=ast.Subscript() | ast.Name(), slice=ast.Constant(value=str(key))) if key in _RATES:
+            pass
+        case _:
+            return False
+    names = {n for target in targets for n in target_names(target)}
+    for node in walk_scope(scope.body):
+        match node:
+            case ast.AugAssign(target=ast.Name(id=name)) if name in names:
+                return False
+            case ast.Attribute(value=ast.Name(id=name)) if name in names:
+                return False
+    return True

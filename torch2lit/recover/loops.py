@@ -47,6 +47,7 @@ class Loop:
     ``items`` is the target for one element; ``index`` the counter of ``enumerate`` and ``first`` its start;
     ``base`` the expression below all wrappers; ``bar_name`` the variable that holds the wrapped loader. ``asks_twice``: the bar
     asks for an iterator when it is made, and for another one when the loop starts; a DataLoader draws a random number for each.
+    ``started`` is the statement in front of the loop that starts the loader already: ``batches = enumerate(loader)``.
     """
 
     node: ast.For | ast.While
@@ -58,6 +59,7 @@ class Loop:
     bar: bool
     bar_name: str | None
     asks_twice: bool = False
+    started: ast.stmt | None = None
 
 
 def describe_any(node: ast.For | ast.While, scope: Scope, roles: Roles) -> Loop:
@@ -79,6 +81,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
     asks_twice = False
     before: ast.stmt = node
     once = False
+    started: ast.stmt | None = None
     seen = 0
     while seen < 8:
         seen += 1
@@ -98,6 +101,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             once = once or not _made_for(node, value, roles)
             if once and starts:
                 break  # it is used up after the first time
+            started = before if starts else started
             bar_name = base.id
             base = value
             continue
@@ -143,7 +147,7 @@ def describe(node: ast.For, scope: Scope, roles: Roles) -> Loop:
             break
     kind = Iterable.LOADER if _zips_loaders(base, items, scope, roles) else _kind(base, scope, roles)
     asks_twice = asks_twice and not once and dotted_call(base) not in _ITERATORS
-    return Loop(node, kind, base, items, index, first, bar, bar_name, asks_twice)
+    return Loop(node, kind, base, items, index, first, bar, bar_name, asks_twice, started)
 
 
 def _is_shown(bar: ast.Call) -> bool:
@@ -189,7 +193,8 @@ def _is_only_indexed(target: ast.Name, scope: Scope, roles: Roles) -> bool:
 
 
 def _wrapper_behind(name: ast.Name, before: ast.stmt, scope: Scope, roles: Roles) -> tuple[ast.expr, ast.stmt] | None:
-    """The ``tqdm(...)`` or ``enumerate(...)`` that a looped-over name surely holds, and the statement that says so; None for anything else."""
+    """The ``tqdm(...)``, ``enumerate(...)`` or ``zip(...)`` that a looped-over name surely holds, and the statement that says so; None for
+    anything else."""
     key = roles.key(scope, name.id)
     bindings = roles.bindings(key) if key else []
     found: tuple[ast.expr, ast.stmt] | None = None
@@ -199,7 +204,7 @@ def _wrapper_behind(name: ast.Name, before: ast.stmt, scope: Scope, roles: Roles
         found = bindings[0].value, bindings[0].statement if key is not None and key[0] is scope else before
     elif key is not None and key[0] is scope:
         found = _last_value(name.id, before, scope, roles)
-    if found is not None and (is_bar_call(found[0]) or dotted_call(found[0]) == "enumerate"):
+    if found is not None and (is_bar_call(found[0]) or dotted_call(found[0]) in ("enumerate", "zip")):
         return found
     return None
 
@@ -239,6 +244,8 @@ def _asked_itself(name: str, loop: ast.For, value: ast.expr, scope: Scope, roles
                 continue  # the text of a bar
             call = roles.source.parents.get(method) if isinstance(method, ast.Attribute) else None
             if not isinstance(call, ast.Call) or not isinstance(roles.source.parents.get(call), ast.Expr):
+                return True
+            if isinstance(method, ast.Attribute) and method.attr == "__next__":
                 return True
     return False
 

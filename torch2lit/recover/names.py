@@ -37,9 +37,21 @@ def parameter_names(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambd
     return names + [p.arg for p in (a.vararg, a.kwarg) if p]
 
 
-def bound_names(nodes: list[ast.stmt]) -> set[str]:
-    """Every name that the block may bind in its own scope."""
-    return set().union(*map(_bound_by, nodes))
+def bound_names(nodes: list[ast.stmt], gone: Container[ast.AST] = ()) -> set[str]:
+    """Every name that the block may bind in its own scope; statements in ``gone`` are passed over."""
+    if not gone:
+        return set().union(*map(_bound_by, nodes))
+    return {name for node in nodes for name in _bound_but_for(node, gone)}
+
+
+def _bound_but_for(statement: ast.stmt, gone: Container[ast.AST]) -> frozenset[str]:
+    """The same of one statement, in which others stand that are gone."""
+    if statement in gone:
+        return frozenset()
+    if isinstance(statement, ast.If) and any(part in gone for part in ast.walk(statement)):
+        head = _bound_by(ast.Expr(statement.test))
+        return head.union(*(_bound_but_for(inner, gone) for inner in (*statement.body, *statement.orelse)))
+    return _bound_by(statement)
 
 
 @remembered

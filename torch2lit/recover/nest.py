@@ -654,7 +654,9 @@ def _step_function(
     looped = [(call, loops) for call, loops in callers if loops]
     if not looped:
         line, uncalled = steps[0].lineno, "" if callers else frame.name
-        return finding("step-outside-loop", line, "the optimizer step is not inside a loop", about=uncalled)
+        called = f"`{uncalled}` takes one optimizer step, but nothing in this file calls it"
+        text = called if uncalled else "the optimizer step is not inside a loop"
+        return finding("step-outside-loop", line, text, about=uncalled)
     nests: list[Nest] = []
     for call, loops in looped:
         entered = _enter(source, frame, call)

@@ -36,7 +36,6 @@ _KEEPS_MODEL = {
     "half",
     "requires_grad_",
     "apply",
-    "module",
 }
 _WRAPS_MODEL = {
     "DataParallel",

@@ -157,7 +157,7 @@ class Variables:
     def _unchanging(self, item: Item) -> bool:
         scope = item.frame.scope
         if scope not in self._rebound:
-            self._rebound[scope] = bound_names([s for s in scope.body if s not in self.gone])
+            self._rebound[scope] = bound_names(scope.body, self.gone)
         assert isinstance(item.value, ast.Name)
         if item.target in self._rebound[scope]:
             return False

@@ -275,6 +275,7 @@ class HookWriter:
     def _replaced(self, node: Statement, statement: ast.stmt, hook: str, own: str = "") -> list[Statement]:
         """A statement with what takes the place of its parts; ``own``: what a variable of the script called `self` is in the module."""
         places: dict[int, cst.CSTNode] = {}
+        alone = node.body[0] if isinstance(node, cst.SimpleStatementLine) else None
         if own:
             node, places = rename_statements(node, {_OWN: own})
         changes: dict[int, Replacement | None] = {}
@@ -284,6 +285,8 @@ class HookWriter:
             if twin is None:
                 continue
             target: Any = twin.small if twin.small is not None else twin.node
+            if inner is statement and alone is not None:
+                target = alone  # one of several on a line is another node by itself
             if inner in self.draft.removals:
                 changes[id(target)] = None
             elif inner in self.draft.claims:

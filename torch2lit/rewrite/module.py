@@ -246,13 +246,8 @@ def _aside(parameter: str, kept: set[str]) -> str:
 
 def _kept_names(draft: Draft, state: State, hook: str) -> set[str]:
     """The names of the script that a hook reads as they are."""
-    found: set[str] = set()
-    for item in draft.hooks.get(hook, []):
-        use = draft.variables.use(item)
-        found |= {
-            v.name for v in use.exposed if v.is_global and v not in state.homes and (hook, v) not in state.in_hook
-        }
-    return found
+    exposed = draft.variables.sequence(draft.hooks.get(hook, [])).exposed
+    return {v.name for v in exposed if v.is_global and v not in state.homes and (hook, v) not in state.in_hook}
 
 
 def _function(signature: str, body: list[Statement], writer: HookWriter) -> str:

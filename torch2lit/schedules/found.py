@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from ..made_inside.reworded import reworded
 from ..recover.loops import Iterable
-from ..recover.names import parameter_names
+from ..recover.names import parameter_names, target_names
 from ..recover.nest import Frame, Nest
 from ..recover.roles import Key, Roles
 from ..recover.syntax import Scope, walk
@@ -118,6 +118,7 @@ class _Search:
         _ensure(self._runs_in_every_turn())
         behind = self._behind()
         _ensure(self._is_only_used_in_turns(behind))
+        _ensure(self._binds_for_itself())
         text, itself, gone, called = self._factor(lr)
         _ensure(not itself or lr.lineno == lr.end_lineno)
         result = ""
@@ -269,6 +270,27 @@ class _Search:
             case [ast.Expr(value=ast.Call(func=ast.Attribute(attr="update"), args=[], keywords=[])) as update]:
                 step = update
         return step
+
+    def _binds_for_itself(self) -> bool:
+        """Whether nothing else reads what the loop over the groups binds, but where another loop has bound it anew."""
+        if self.written.function is not None:
+            return True
+        inside = {id(n) for n in walk(self.written.loop)}
+        bound = {n.id for n in walk(self.written.loop) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        read = [n for n in self.source.all(ast.Name) if n.id in bound and isinstance(n.ctx, ast.Load)]
+        read = [n for n in read if id(n) not in inside and not self._is_bound_anew(n)]
+        return not any(
+            self.roles.key(self.source.scope_of(n), n.id) == self.roles.key(self.frame.scope, n.id) for n in read
+        )
+
+    def _is_bound_anew(self, name: ast.Name) -> bool:
+        parts = ast.For | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+        around = [n for n in self.source.ancestors(name) if isinstance(n, parts)]
+        around = [n for n in around if n not in self.source.ancestors(self.written.loop)]
+        targets = [
+            t for n in around for t in ([n.target] if isinstance(n, ast.For) else [g.target for g in n.generators])
+        ]
+        return any(name.id in target_names(t) for t in targets)
 
     def _is_only_used_in_turns(self, behind: ast.stmt) -> bool:
         """Whether every mention of the optimizer is its making, the writing, a step or an argument on the way there, or looks at the rate that is written."""

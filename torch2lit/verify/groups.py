@@ -20,13 +20,14 @@ def keep_groups() -> None:
         return
     if "WORLD_SIZE" not in os.environ and not distributed.is_initialized():
         return
-    for held in (*_groups(distributed), *_reducers(torch.nn.parallel.DistributedDataParallel)):
+    for held in (*known_groups(), *_reducers(torch.nn.parallel.DistributedDataParallel)):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))
 
 
-def _groups(distributed: Any) -> list[Any]:
-    world = getattr(distributed.distributed_c10d, "_world", None)
-    return list(getattr(world, "pg_map", ()))
+def known_groups() -> list[Any]:
+    """The process groups that this process has made and not destroyed."""
+    distributed = sys.modules["torch.distributed"].distributed_c10d
+    return list(getattr(getattr(distributed, "_world", None), "pg_map", ()))
 
 
 def _reducers(wrapper: type) -> list[Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import faulthandler
 import functools
+import gc
 import itertools
 import multiprocessing.util
 import os
@@ -19,6 +20,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from .groups import known_groups
 
 _BEFORE_THE_LIMIT = 0.95
 _LONGEST_MEETING = 20.0
@@ -39,7 +42,7 @@ def keep(limit: float, together: Sequence[str], rank: int) -> None:
 
     @functools.wraps(destroy)
     def forget(group: Any = None) -> None:
-        kept.append(distributed.group.WORLD if group is None else group)
+        kept.extend(known_groups() if group is None else [group])
         destroy(group)
 
     @functools.wraps(make)
@@ -52,7 +55,20 @@ def keep(limit: float, together: Sequence[str], rank: int) -> None:
 
     for module in (distributed, distributed.distributed_c10d):
         module.init_process_group, module.destroy_process_group = make_anew, forget
+    _instead(make, make_anew)
+    _instead(destroy, forget)
     faulthandler.dump_traceback_later(limit * _BEFORE_THE_LIMIT, exit=False)
+
+
+def _instead(original: Any, other: Any) -> None:
+    """Put a function in the place of another one under every name that the script has for it.
+
+    A spawned process has read the script before it comes here, so what the script imported by name is torch's own function. Such a script's names are in no
+    module: `runpy` copies them there.
+    """
+    for names in gc.get_referrers(original):
+        if isinstance(names, dict) and "__name__" in names:
+            names.update({name: other for name, value in names.items() if value is original})
 
 
 def meet(together: Sequence[str], rank: int) -> None:

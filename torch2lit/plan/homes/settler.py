@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..closures import check_definitions, kept_captures
 from ..compared import compared_by_elements
 from ..draft import (
+    BATCH_END,
     TRAINING_STEP,
     Draft,
 )
@@ -12,6 +13,7 @@ from ..optimizers import Configured
 from ..parameters import take_fixed_parameters
 from ..state import State
 from .starts import Starts
+from .step_outputs import is_handed_on
 
 
 def settle(draft: Draft, configured: Configured) -> State:
@@ -30,6 +32,8 @@ class _Settler(Starts):
         mentioned = assigned.union(*self.read.values()) if self.read else assigned
         order = self.order(mentioned)
         promoted = [v for v in order if v in assigned and self.must_live_on(v)]
+        handed_on = [v for v in promoted if is_handed_on(self, v)]
+        promoted = [v for v in promoted if v not in handed_on]
         outer = [v for v in order if v not in assigned]
         self.name_attributes(promoted)
         for variable in promoted:
@@ -44,6 +48,9 @@ class _Settler(Starts):
         self.give_batches()
         self.check_static()
         self.part_locals(assigned)
+        for variable in handed_on:
+            name = self.state.in_hook.get((BATCH_END, variable), variable.name)
+            self.prepend(BATCH_END, f'{name} = outputs["loss"]')
         self.divide_among_loaders()
         for variable, (value, frame) in self.fixed.items():
             self.state.homes[variable] = self.text_of(value, frame, TRAINING_STEP)

@@ -38,10 +38,14 @@ def keep_in_metrics(draft: Draft, state: State) -> None:
             draft.note("sum-kept", kept.statement, f"the script goes on adding up `{kept.name.id}`: {why}")
         else:
             good.append((kept, one))
-    for statement in dict.fromkeys(s for _kept, one in good for s in one.reset):
-        _reset(draft, state, statement, [one for _kept, one in good if statement in one.reset])
-    for kept, one in good:
+    sums = list(
+        {one.variable: one for _kept, one in good}.values()
+    )  # the training and the validation may start the same one
+    for statement in dict.fromkeys(s for one in sums for s in one.reset):
+        _reset(draft, state, statement, [one for one in sums if statement in one.reset])
+    for one in sums:
         _keep(draft, state, one)
+    for kept, one in good:
         told = "MeanMetric" if one.mean else "SumMetric"
         draft.note(
             "sum-by-lightning",
@@ -83,10 +87,8 @@ def _is_attribute_alone(state: State, one: Running) -> bool:
 
 def _keep(draft: Draft, state: State, one: Running) -> None:
     home = state.homes[one.variable]
-    torch = next(n for n, origin in draft.roles.origins.items() if origin == "torch")
-    class_, nothing = ("MeanMetric", f"{torch}.nan") if one.mean else ("SumMetric", '"disable"')
-    made = f"{_called(draft, class_)}(nan_strategy={nothing}).set_dtype({torch}.float64)"
-    state.metrics[home.removeprefix("self.")] = made
+    class_, nothing = ("MeanMetric", f"{_torch(draft)}.nan") if one.mean else ("SumMetric", '"disable"')
+    state.metrics[home.removeprefix("self.")] = f"{_called(draft, class_)}(nan_strategy={nothing})"
     if one.asked:
         state.read_as[one.variable] = one.asked.format(home)
     draft.exchanged |= {node: f"{ast.unparse(node.value)}.compute().item()" for node in one.told}
@@ -112,7 +114,14 @@ def _reset(draft: Draft, state: State, statement: ast.stmt, gone: list[Running])
     left = [(n, v) for n, v in targets_and_values(now) if not (isinstance(n, ast.Name) and n.id in names)]
     sides = [", ".join(ast.unparse(pair[side]) for pair in left) for side in (0, 1)]
     lines = [" = ".join(sides)] if left else []
-    _become(draft, statement, "\n".join([*lines, *(f"{state.homes[one.variable]}.reset()" for one in gone)]))
+    first = any(i.node is statement for hook in (EPOCH_START, VALIDATION_START) for i in draft.hooks.get(hook, []))
+    # a metric that the Trainer has moved takes what it is fed in single precision again
+    double = f".set_dtype({_torch(draft)}.float64)" if first else ""
+    _become(draft, statement, "\n".join([*lines, *(f"{state.homes[one.variable]}{double}.reset()" for one in gone)]))
+
+
+def _torch(draft: Draft) -> str:
+    return next(n for n, origin in draft.roles.origins.items() if origin == "torch")
 
 
 def _become(draft: Draft, statement: ast.stmt, text: str) -> None:

@@ -1,8 +1,8 @@
 """The sums that a metric object of torchmetrics keeps: those that the script tells while the batches run, starts again in between, or asks for behind the training.
 
-total = 0.0                                    →   self.total.reset()
+total = 0.0                                    →   self.total.set_dtype(torch.float64).reset()
 total += loss.item()                           →   self.total.update(loss)
-print(total / (step + 1)); total = 0.0         →   print(self.total.compute().item() / (step + 1)); self.total.reset()
+print(total / (step + 1)); total = 0.0         →   print(self.total.compute().item() / (step + 1)); ...
 
 In double it adds up the same numbers in the same order, and every place that reads the variable asks for the number as it is then. So where the statements stand does not
 matter, only that each of them is known.

@@ -59,19 +59,20 @@ class LitDenoiser(L.LightningModule):
 
     def training_step(self, batch, batch_idx):
         noisy, clean = batch
-        self.loss = self.criterion(self.model(noisy), clean)
-        return self.loss
+        loss = self.criterion(self.model(noisy), clean)
+        return loss
 
     def on_before_optimizer_step(self, optimizer):
         self.grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), float("inf"))
 
     def on_train_batch_end(self, outputs, batch, batch_idx):
+        loss = outputs["loss"]
         self.ema.update()
 
-        self.loss_sum += self.loss.item()
+        self.loss_sum += loss.item()
         self.norm_max = max(self.norm_max, self.grad_norm.item())
         if self.hparams.progress:
-            self.log("loss", self.loss.item(), prog_bar=True)
+            self.log("loss", loss.item(), prog_bar=True)
             self.log("grad_norm", self.grad_norm.item(), prog_bar=True)
         if self.trainer.is_last_batch:
             self.ema.apply_shadow()
