@@ -20,8 +20,7 @@ def first_batch_at(roles: Roles, item: Item) -> Validation | None:
     inner = items_of(node.body, frame, node)
     for position, child in enumerate(inner):
         got = child.node
-        loop = _got(roles, got, item) if isinstance(got, ast.Assign) else None
-        if loop is None:
+        if not isinstance(got, ast.Assign) or (loop := _got(roles, got, item)) is None:
             continue
         body = inner[position + 1 :]
         if not any(_evaluates(roles, one) for one in inner):
