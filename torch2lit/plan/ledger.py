@@ -188,7 +188,7 @@ class _Writer:
             )
         for evaluation in self.draft.validation.firsts if self.draft.validation is not None else []:
             self.add(
-                evaluation.loop.node,
+                evaluation.once or evaluation.loop.node,
                 Fate.REPLACED,
                 "Trainer.fit",
                 "validation",

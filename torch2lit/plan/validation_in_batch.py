@@ -14,6 +14,9 @@ Source: https://lightning.ai/docs/pytorch/stable/common/trainer.html#val-check-i
 
 from __future__ import annotations
 
+import ast
+
+from ..recover.first_batch import first_batch_at
 from ..recover.items import Item
 from ..recover.phases import Validation, validation_at
 from .breaks import left_by_break, validation_break
@@ -24,7 +27,7 @@ from .looks import Looks
 from .several_loaders import join_following, unite
 from .steps import open_controls
 from .validation import evaluation_obstacle, unite_own
-from .validation_epochs import loaders_are_there, otherwise
+from .validation_epochs import LIMIT, loaders_are_there, otherwise
 from .validation_modes import mirror_modes
 
 EVERY_BATCH = "val_check_interval"
@@ -36,8 +39,9 @@ def place_in_batch(draft: Draft) -> None:
     if draft.validation is not None or draft.module_that_trains or (draft.automatic and hook != BATCH_END):
         return
     items = draft.hooks[hook]
-    found = validation_at(draft.source, draft.roles, items[-1]) if items and items[-1].kind == "statement" else None
-    if found is None or found.every is None or found.block is not items[-1].node:
+    last = items[-1] if items and items[-1].kind == "statement" else None
+    found = (validation_at(draft.source, draft.roles, last) or first_batch_at(draft.roles, last)) if last else None
+    if found is None or last is None or found.every is None or found.block is not last.node:
         return
     found.in_batch = True
     join_following(draft, found)
@@ -63,6 +67,8 @@ def _obstacle(draft: Draft, found: Validation) -> str:
         return "what belongs to it does more than to tell its results"
     if found.otherwise and not (found.every and found.asked and Looks(draft).only(found.every, found.asked)):
         return "its condition does more than to look"
+    if found.once is not None and any(draft.effects_of(i).optimizer for i in found.body):
+        return "it uses the optimizer"
     if any(_leaves(draft, i) for i in found.otherwise):
         return "its other arm leaves the batch"
     if validation_break(draft, found.body, found.loop) is not None:
@@ -89,7 +95,14 @@ def _place(draft: Draft, found: Validation, hook: str) -> None:
     own = [*found.before, *found.body, *found.trailing]
     found.before = draft.without_unread_constants(found.before, own)
     draft.hooks[hook] = draft.hooks[hook][:-1]
-    asked = Item(found.block, found.asked, "validates", value=found.every, limit=limit_of(draft, found))
+    limit = limit_of(draft, found)
+    if found.once is not None:
+        got = ast.unparse(found.once.value)
+        why = "raises StopIteration if there are no data at all: Lightning does not validate then, and goes on"
+        draft.note("no-data-ends-epoch", found.once, f"`{got}` {why}")
+        limit = ast.Constant(1), found.asked
+        draft.trainer = draft.trainer.set(LIMIT, "1")
+    asked = Item(found.block, found.asked, "validates", value=found.every, limit=limit)
     draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), asked, *otherwise(draft, found)]
     draft.hooks[VALIDATION_START] = list(found.before)
     draft.hooks[VALIDATION_STEP] = list(found.body)

@@ -81,6 +81,8 @@ class Validation:
     """What runs where ``every`` does not hold, the other arm of ``block``, and the condition for that."""
     others: list[Validation] = field(default_factory=list)
     """Those that follow at once, over loaders of their own: Lightning runs over one loader after the other."""
+    once: ast.Assign | None = None
+    """The statement that gets the only batch, where no loop does."""
     late: bool = False
     """Whether the Trainer gets loaders that start at their first batch only."""
     arms: tuple[tuple[int, ...], ...] = ()

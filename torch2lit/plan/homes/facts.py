@@ -207,6 +207,12 @@ class Facts:
                 found.add(v)
         return {v for v in found if not self.rewritten(v)}
 
+    def counts_validation(self, variable: Variable) -> bool:
+        """Whether it is what a validation loop counts its own batches by."""
+        validation = self.draft.validation
+        counting = [one for one in validation.firsts if one.loop.index] if validation is not None else []
+        return any(self.variables.of(one.frame, one.loop.index or "") is variable for one in counting)
+
     def rewritten(self, variable: Variable) -> bool:
         return variable in self.variables.sequence(self.draft.all_items()).written
 

@@ -49,7 +49,13 @@ class Promotion(Facts):
             rewritten = any(variable in self.variables.sequence(self.draft.hooks.get(h, [])).written for h in HOOKS)
             return rewritten or self.read_after(variable)
         if variable in self.index_variables():
-            elsewhere = [h for h in HOOKS if h not in (BATCH_START, TRAINING_STEP, BATCH_END, VALIDATION_STEP)]
+            given = [
+                BATCH_START,
+                TRAINING_STEP,
+                BATCH_END,
+                *([VALIDATION_STEP] if self.counts_validation(variable) else []),
+            ]
+            elsewhere = [h for h in HOOKS if h not in given]
             return any(variable in self.exposed.get(h, ()) for h in elsewhere) or self.read_after(variable)
         return any(variable in exposed for exposed in self.exposed.values()) or self.read_after(variable)
 
