@@ -4933,14 +4933,6 @@ OF_LIMITED = (
     ),
     Mutation(
         1,
-        "a batch that is only looked at becomes a validation",
-        "torch2lit/recover/first_batch.py",
-        "if not any(_evaluates(roles, one) for one in inner):",
-        "if False:",
-        _text("first-batch-of-a-loader-drawn-and-not-evaluated"),
-    ),
-    Mutation(
-        1,
         "what one validation batch gives sets the learning rate behind Lightning's validation",
         IN_BATCH,
         "if found.once is not None and any(draft.effects_of(i).optimizer for i in found.body):",
