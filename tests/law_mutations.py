@@ -6019,7 +6019,19 @@ OF_SHARED_LINES = (
     ),
 )
 
+OF_FIRST_VALUES = (
+    Mutation(
+        1,
+        "made of what a name held before the loop",
+        "torch2lit/plan/homes/construction.py",
+        "            self._give_first_value(variable)\n            return",
+        "            return",
+        _trains("network-chosen-in-each-epoch"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_FIRST_VALUES,
     *OF_LOOP_TARGETS, *OF_AWAITED,
     *OF_DATA,
     *OF_RATES_IN_NAMES,

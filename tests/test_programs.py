@@ -21,7 +21,7 @@ NAMES = program_names()
 Steps = Callable[[Sequence[Path]], list[Sequence[Path]]]
 STARTED = tuple(name for name in NAMES if processes_of(name) is not None)
 """Programs that torchrun starts."""
-VERIFIED = ("several-files-changing-global", "several-files-solver-extended-in-another-file", *STARTED)
+VERIFIED = ("several-files-name-taken", "several-files-whole-loop-elsewhere", *STARTED)
 """Programs of which verify changes one file and several: all others are run in one process here, which is quicker."""
 
 

@@ -108,12 +108,21 @@ class Construction(Counters):
             for name in sorted(flow([statement]).read - own):
                 self.give_construction_value(statement, name)
 
+    def _give_first_value(self, variable: Variable) -> None:
+        """Hand the module what a variable holds before the training, where each epoch gives it another value and only the making reads the first."""
+        attribute = self.state.homes[variable].removeprefix("self.")
+        known = {a for _parameter, a, _argument in self.state.parameters} | {a for a, *_rest in self.state.initial}
+        promoted = self.attributes.get(attribute) is variable and attribute not in {*known, *self.state.views}
+        if promoted and variable.frame is self.entry and self.rewritten(variable):
+            self.add_parameter(variable.name, attribute, argument_of(self.draft, variable, self.configured.moved))
+
     def give_construction_value(self, statement: ast.stmt, name: str) -> None:
         variable = self.variables.of(self.entry, name)
         if variable is None:
             return
         role = self.role(variable)
         if variable in self.state.homes and "self.trainer" not in self.state.homes[variable]:
+            self._give_first_value(variable)
             return
         held = role in (Role.MODEL, Role.CRITERION)
         if variable.is_global and not held and not may_be_handed_in(self.draft, variable):
