@@ -6030,7 +6030,28 @@ OF_FIRST_VALUES = (
     ),
 )
 
+ADJUSTED = "torch2lit/recover/adjusted.py"
+OF_ADJUSTED = (
+    Mutation(
+        1,
+        "adjusted: what is applied asks for the mode",
+        ADJUSTED,
+        "if depth > _MOST or any(isinstance(n, ast.Attribute) and n.attr in _MODE for n in nodes):",
+        "if depth > _MOST:",
+        _trains("network-adjusted-by-apply-where-it-is-in-eval-mode"),
+    ),
+    Mutation(
+        1,
+        "adjusted: what is applied calls a method of the layer",
+        ADJUSTED,
+        "return not (isinstance(call, ast.Call) and call.func is around)",
+        "return call is not around",
+        _trains("network-adjusted-by-a-method-of-its-layers"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_ADJUSTED,
     *OF_FIRST_VALUES,
     *OF_LOOP_TARGETS, *OF_AWAITED,
     *OF_DATA,

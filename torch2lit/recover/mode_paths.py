@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from .adjusted import only_adjusts
 from .bindings import Key, Names
 from .makings import Value, sources, yields
 from .mode_free import computes_alike
@@ -246,7 +247,9 @@ class _Walk:
         assert isinstance(node.func, ast.Attribute)
         if name in _SWITCHES and mode_of(node) is not None and self._is_module(node.func.value):
             self.switched = self.switched or (sure and not self.shows)
-        elif name in _ITSELF:
+        elif name in _ITSELF or (
+            name == "apply" and len(node.args) == 1 and only_adjusts(self.place.roles, node.args[0])
+        ):
             self.shows |= not self._stays(node)
         elif name not in _CALLS:
             alike = computes_alike(self.place.roles, self.place.scope, self._itself(node.func.value), name)
