@@ -104,8 +104,10 @@ def fake_convert_text(text: str, path: str, options: Options) -> Conversion:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What a test is by what it says of itself: left out where a package is missing, slow where it needs one.
 
-    And ``--dist loadgroup`` keeps all tests of a golden case in one process, which converts and runs the raw script once.
+    And ``--dist loadgroup`` keeps all tests of a golden case in one process, which converts and runs the raw script once. The longest group begins first:
+    at the end it would run alone, while the other processes have nothing left to do.
     """
+    items.sort(key=lambda item: all(m.args != ("packages",) for m in item.iter_markers("xdist_group")))
     for item in items:
         for marker in item.iter_markers("needs"):
             missing = [package for package in marker.args if not _is_there(package)]
