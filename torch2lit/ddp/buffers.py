@@ -6,7 +6,7 @@ import ast
 
 from ..recover.circles import ends_in_a_circle
 from ..recover.roles import Roles
-from ..recover.syntax import Scope, Source, dotted, walk
+from ..recover.syntax import Scope, Source, dotted, mentions, walk
 
 _WITHOUT = {
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool1d", "AvgPool2d", "Bilinear", "Conv1d", "Conv2d",
@@ -41,7 +41,7 @@ class _Search:
                     return False
                 own = [b for b in bindings if not self._moves(b.value, name)]
                 return bool(own) and all(
-                    b.index is None and not _mentions(b.value, name) and self.expression(b.value, scope, before)
+                    b.index is None and not mentions(b.value, name) and self.expression(b.value, scope, before)
                     for b in own
                 )
             case ast.Call(func=ast.Attribute(value=value, attr=attribute)) if attribute in _MOVES:
@@ -91,7 +91,3 @@ class _Search:
             return False
         self.open.add(owner)
         return all(self._plain(n) for n in walk(owner) if isinstance(n, ast.Call))
-
-
-def _mentions(node: ast.expr, name: str) -> bool:
-    return any(isinstance(n, ast.Name) and n.id == name for n in walk(node))

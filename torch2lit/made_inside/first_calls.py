@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..recover.roles import Roles
-from ..recover.syntax import walk
+from ..recover.syntax import mentions, walk
 
 
 @dataclass(slots=True)
@@ -48,16 +48,16 @@ def first_calls(roles: Roles, made: ast.Assign, name: str) -> FirstCalls | None:
 def _called_in(roles: Roles, block: Sequence[ast.stmt], name: str, found: FirstCalls) -> bool | None:
     """Whether the object surely got its first call in a block; None when it may get something else first."""
     for statement in block:
-        if not _mentions(statement, name):
+        if not mentions(statement, name):
             found.waits = found.waits or not only_prints(roles, statement)
             continue
         match statement:
-            case ast.If(test=test, body=body, orelse=orelse) if not _mentions(test, name):
+            case ast.If(test=test, body=body, orelse=orelse) if not mentions(test, name):
                 found.waits = True
                 ends = [_called_in(roles, arm, name, found) for arm in (body, orelse)]
                 return None if None in ends else all(ends)  # what comes behind is no first call on every way
         calls = [c for c in _methods_called(statement, name) if is_all_of(roles, statement, c)]
-        if len(calls) != 1 or any(_mentions(a, name) for a in (*calls[0].args, *calls[0].keywords)):
+        if len(calls) != 1 or any(mentions(a, name) for a in (*calls[0].args, *calls[0].keywords)):
             return None
         found.calls += calls
         return True
@@ -93,10 +93,6 @@ def is_all_of(roles: Roles, statement: ast.stmt, call: ast.Call) -> bool:
         case _:
             return False
     return not any(isinstance(n, ast.Call) for a in (*call.args, *call.keywords) for n in walk(a))
-
-
-def _mentions(node: ast.AST, name: str) -> bool:
-    return any(isinstance(n, ast.Name) and n.id == name for n in walk(node))
 
 
 def _methods_called(statement: ast.stmt, name: str) -> Iterator[ast.Call]:

@@ -314,15 +314,19 @@ def _count(draft: Draft, item: Item, test: ast.expr, index: str) -> str:
         more += 1
     elif not isinstance(operator, ast.GtE | ast.Eq):
         return ""
-    bound = at_entry(draft, right, item.frame)
+    bound, unread = at_entry(draft, right, item.frame), list[ast.stmt]()
     if not bound:
         bound, unread = same_in_every_epoch(draft, right, item.frame)
-        for statement in unread:
-            draft.removals[statement] = Removal(
-                f"Trainer({_LIMIT}=...)", "break_after_batches", "the Trainer's limit is worked out once"
-            )
-    if not bound:
-        return ""
+    count = _batches_until(draft, item, right, operator, bound, more) if bound else ""
+    for statement in unread if count else []:
+        draft.removals[statement] = Removal(
+            f"Trainer({_LIMIT}=...)", "break_after_batches", "the Trainer's limit is worked out once"
+        )
+    return count
+
+
+def _batches_until(draft: Draft, item: Item, right: ast.expr, operator: ast.cmpop, bound: str, more: int) -> str:
+    """The same, as source that says ``bound`` for what the index is compared with; "" when it is not known."""
     if isinstance(right, ast.Constant) and isinstance(right.value, int):
         return str(right.value + more) if right.value + more > 0 else ""
     positive = isinstance(value := _known(draft, right, item), int) and value > 0

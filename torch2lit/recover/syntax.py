@@ -298,6 +298,11 @@ def leaves(body: Sequence[ast.stmt], kind: type[ast.Break] | type[ast.Continue])
     return False
 
 
+def mentions(node: ast.AST, name: str) -> bool:
+    """Whether a name stands anywhere in a piece of code."""
+    return any(isinstance(n, ast.Name) and n.id == name for n in walk(node))
+
+
 def walk_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Every statement of a block, outer ones first, in source order; nested functions and classes are not entered."""
     for statement in body:

@@ -24,8 +24,7 @@ from ..draft import BATCH_END, TRAINING_STEP
 from ..steps import controls
 from .facts import Facts
 
-_NUMBERS = frozenset(["item", "tolist"])
-_WITHOUT_GRAPH = frozenset(["detach", "data"])
+_WITHOUT_GRAPH = frozenset(["item", "tolist", "detach"])
 _SAME_NUMBER = frozenset(["cpu", "float", "double", "clone", "mean", "sum", "squeeze"])
 _AS_OBJECT = re.compile(r"![rsa]|%[^%]*?[sra]|%\(")
 
@@ -72,7 +71,7 @@ def _asks_for_number(facts: Facts, name: ast.Name) -> bool:
         match around:
             case ast.Attribute(attr=attribute):
                 call = source.parents.get(around)
-                if attribute == "data" or (attribute in _NUMBERS | _WITHOUT_GRAPH and _calls(call, around)):
+                if attribute == "data" or (attribute in _WITHOUT_GRAPH and _calls(call, around)):
                     return True
                 if attribute not in _SAME_NUMBER or not _calls(call, around):
                     return False

@@ -38,9 +38,8 @@ def keep_in_metrics(draft: Draft, state: State) -> None:
             draft.note("sum-kept", kept.statement, f"the script goes on adding up `{kept.name.id}`: {why}")
         else:
             good.append((kept, one))
-    sums = list(
-        {one.variable: one for _kept, one in good}.values()
-    )  # the training and the validation may start the same one
+    # the training and the validation may start the same one
+    sums = list({one.variable: one for _kept, one in good}.values())
     for statement in dict.fromkeys(s for one in sums for s in one.reset):
         _reset(draft, state, statement, [one for one in sums if statement in one.reset])
     for one in sums:
