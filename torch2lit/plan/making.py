@@ -21,6 +21,7 @@ from ..recover.variables import Variable
 from ..recover.ways_on import ways_on
 from .draft import Draft
 from .made_attributes import is_bound_plainly
+from .may_show import may_show
 from .same_parameters import SameParameters
 from .statements_between import statements_between
 from .surely_read import surely_read
@@ -112,9 +113,11 @@ class Making:
         if used & self._changed_later(statement) or any(map(self._is_defined_inside, used)):
             return False
         passed = [s for s in statements_between(draft, statement.lineno) if s not in self.statements]
-        if _speaks(draft, statement) and any(
-            isinstance(n, ast.Call) and not _is_silent(draft, n) for s in passed for n in walk(s)
-        ):
+        calls = [n for s in passed for n in walk(s) if isinstance(n, ast.Call)]
+        if _speaks(draft, statement) and not all(_is_silent(draft, call) for call in calls):
+            return False
+        raises = any(isinstance(n, ast.Raise) for n in walk_scope(statement))
+        if raises and any(may_show(draft.roles, call) for call in calls):
             return False
         same = SameParameters(draft.roles, scope, self.statements)
         used = {n for n in used if not self._is_static(n)} | (same.used_by(statement) - self.names)
@@ -154,10 +157,8 @@ def _object_may_change(draft: Draft, statement: ast.AST, used: Collection[str]) 
 
 
 def _speaks(draft: Draft, statement: ast.stmt, depth: int = 3) -> bool:
-    """Whether a statement, or a function of the project that it calls, prints or raises: that has its place among the other output."""
+    """Whether a statement, or a function of the project that it calls, prints: that has its place among the other output."""
     for node in walk_scope(statement):
-        if isinstance(node, ast.Raise) and depth == 3:
-            return True
         if not isinstance(node, ast.Call):
             continue
         if isinstance(node.func, ast.Name) and node.func.id == "print":

@@ -10,9 +10,11 @@ import copy
 import re
 from collections.abc import Collection, Iterator
 
+from ..recover.bindings import File
+from ..recover.listed_parameters import only_lists
 from ..recover.makings import yields
 from ..recover.names import flow, local_names, parameter_names, target_names
-from ..recover.own_classes import definition_of
+from ..recover.own_classes import definition_of, lineage
 from ..recover.own_methods import method_keeps_layers
 from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
@@ -443,9 +445,10 @@ def _read_of(roles: Roles, scope: Scope, making: list[ast.stmt]) -> dict[str, se
 
 
 def _names(node: ast.AST) -> set[str]:
-    """The names in an expression, those left out that its comprehensions bind for themselves."""
+    """The names in an expression, those left out that its comprehensions and lambdas bind for themselves."""
     nodes = walk(node)
     inner = {name for n in nodes if isinstance(n, ast.comprehension) for name in target_names(n.target)}
+    inner |= {n.arg for n in nodes if isinstance(n, ast.arg)}
     read = flow([node]).read if inner else frozenset()
     return {n.id for n in nodes if isinstance(n, ast.Name) and (n.id not in inner or n.id in read)}
 
@@ -488,14 +491,23 @@ def _holds_identities(roles: Roles, statement: ast.stmt, depth: int = _DEPTH) ->
         or name.startswith(("torch.optim.", "transformers."))
         or (name in _PLAIN and roles.source.function(name) is None)
         or (depth < _DEPTH and (is_error(c) or name == "print"))
+        or only_lists(roles, c)
         or _makes_by_identity(roles, c, depth)
         for c, name in zip(calls, made, strict=True)
     )
 
 
 def _makes_by_identity(roles: Roles, call: ast.Call, depth: int) -> bool:
-    """Whether a function of the project makes it, and holds the parameters alone."""
+    """Whether a function of the project makes it, or it is a schedule of a class of the project, and holds the parameters alone."""
+    if (own := roles.own_class_named(roles.full_name(call.func))) is not None:
+        return _is_schedule(*own) and not any(isinstance(n, ast.Attribute) and n.attr in _OF_NOW for n in walk(own[0]))
     found = plain_function(roles, call) if depth else None
     if found is None or any(isinstance(n, ast.Attribute) and n.attr in _OF_NOW for n in walk(found[0])):
         return False
     return all(_holds_identities(found[1], s, depth - 1) for s in found[0].body)
+
+
+def _is_schedule(definition: ast.ClassDef, file: File) -> bool:
+    """Whether a class is one of torch's schedules with another rule: what it is made of are an optimizer and numbers."""
+    bases = {roles.full_name(base) for one, roles in lineage(definition, file) for base in one.bases}
+    return any(base.startswith("torch.optim.lr_scheduler.") for base in bases)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from .bindings import File, Names
 from .makings import Value, makings
@@ -14,16 +15,50 @@ _LISTING = {
     "parameters", "named_parameters", "modules", "named_modules", "children", "named_children", "items", "values", "keys", "append",
     "extend", "startswith", "endswith", "chain", "list", "tuple", "set", "dict", "filter", "isinstance", "len", "sorted", "id",
 }  # fmt: skip
+_THEMSELVES = {"copy.deepcopy", "copy.copy", "torch.compile"}
+"""What gives an object with the methods of what it is given."""
+_WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
 _DEPTH = 3
 
 
 def only_lists(roles: Names, call: ast.Call) -> bool:
     """Whether a call is one of a method that lists parameters, whichever of the classes that are seen the model is of."""
     match call.func:
+        case ast.Attribute(value=ast.Attribute(value=ast.Name() as wrapper, attr="module"), attr=name):
+            made = list(_models(Value(wrapper, roles.source.scope_of(call), roles), _DEPTH, wrapped=True))
         case ast.Attribute(value=ast.Name() as model, attr=name):
-            made = list(makings(Value(model, roles.source.scope_of(call), roles)))
-            return bool(made) and all(_is_listing(name, bare_making(m.call), m.roles) for m in made)
-    return False
+            made = list(_models(Value(model, roles.source.scope_of(call), roles), _DEPTH, wrapped=False))
+        case _:
+            return False
+    return bool(made) and all(one is not None and _is_listing(name, *one) for one in made)
+
+
+def _models(value: Value, depth: int, *, wrapped: bool) -> Iterator[tuple[ast.Call, Names] | None]:
+    """The calls that make the models that a value may be, behind copies, or those in wrappers; None for any other.
+
+    A wrapper answers for nothing but its ``module``, and a model has none: of what a name holds in turn only one kind is asked.
+    """
+    for one in makings(value):
+        call = bare_making(one.call)
+        full = one.roles.full_name(call.func)
+        inner = Value(call.args[0], one.scope, one.roles) if call.args and depth else None
+        if full in _WRAPPERS:
+            if wrapped:
+                yield from _models(inner, depth - 1, wrapped=False) if inner is not None else [None]
+        elif full in _THEMSELVES and inner is not None:
+            yield from _models(inner, depth - 1, wrapped=wrapped)
+        elif not wrapped or _has_module(call, one.roles):
+            yield None if wrapped else (call, one.roles)
+
+
+def _has_module(made: ast.Call, roles: Names) -> bool:
+    """Whether what a call makes may have a ``module`` of its own."""
+    own = roles.own_class_named(roles.full_name(made.func))
+    return own is None or any(
+        isinstance(n, ast.Attribute | ast.FunctionDef) and "module" in (getattr(n, "attr", ""), getattr(n, "name", ""))
+        for one, _file in lineage(*own)
+        for n in walk(one)
+    )
 
 
 def _is_listing(name: str, made: ast.Call, roles: Names) -> bool:
