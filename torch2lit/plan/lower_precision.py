@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..recover.stepping import is_held
 from ..recover.syntax import dotted
 from .draft import Draft
 
@@ -23,6 +24,12 @@ def tell_of_precision(draft: Draft) -> None:
             )
             draft.note(LOWER_PRECISION, draft.nest.outermost, message)
         return
+    held = next((call for call in draft.nest.backwards if is_held(call)), None)
+    if held is not None and precision == "16-mixed":
+        message = (
+            f"`{dotted(held.func)}` runs the backward pass itself, so under `{precision}` nothing scales the gradients"
+        )
+        draft.note(LOWER_PRECISION, held, message)
     for call in draft.source.calls:
         if draft.roles.full_name(call.func) in _UNSAFE:
             message = f"`{dotted(call.func)}` under `{precision}` raises on a GPU: CUDA's autocast refuses it"

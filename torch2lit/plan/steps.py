@@ -18,6 +18,7 @@ from ..recover.state_names import is_attribute
 from ..recover.stepping import is_held, stepped_optimizer
 from ..recover.syntax import blocks, dotted, remembered, root_name, walk, walk_scope
 from ..recover.variables import Variable
+from ..recover.whole_steps import optimizers_inside
 from .afterwards import statements_after
 from .draft import BATCH_END, BEFORE_STEP, TRAINING_STEP, Draft, Removal
 from .draft import Obstacle as Obstacle
@@ -596,6 +597,8 @@ def optimizer_names(draft: Draft) -> list[ast.expr]:
             for argument in [*call.args, *(k.value for k in call.keywords)]:
                 if draft.role(argument, draft.nest.step_frame) is Role.OPTIMIZER:
                     seen.setdefault(ast.unparse(argument), argument)
+            for name in optimizers_inside(draft.roles, call, draft.nest.step_frame.scope):
+                seen.setdefault(name.id, name)
             continue
         assert isinstance(call.func, ast.Attribute)
         receiver = stepped_optimizer(draft.roles, call, draft.nest.step_frame.scope)

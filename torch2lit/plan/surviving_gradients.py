@@ -17,6 +17,7 @@ from ..recover.role import Role
 from ..recover.stepping import is_held, stepped_optimizer
 from ..recover.syntax import walk, walk_scope
 from ..recover.variables import Variable
+from ..recover.whole_steps import cleared_first
 from .draft import Draft
 from .held_parameters import holds_every
 from .steps import clears_to_none, joining_parameters, optimizer_names
@@ -121,7 +122,7 @@ class _Batch:
         self.steps.update(set(own) - set(held))
         backward = has_backward(node) or any(n in self.draft.nest.backwards for n in walk(node)) or bool(held)
         if backward and self.cleared_first is None:
-            self.cleared_first = cleared
+            self.cleared_first = cleared | self._cleared_inside(held)
         for call in own:
             assert isinstance(call, ast.Call)
             if call in held:
@@ -134,6 +135,11 @@ class _Batch:
         if own or (backward and isinstance(node, ast.Expr)):
             return cleared
         return None if self._uses(node, item) and not self._all(cleared) else cleared
+
+    def _cleared_inside(self, held: list[ast.Call]) -> Cleared:
+        """What functions clear first of all that the batch calls for its step."""
+        first = (ast.unparse(name) for call in held for name in cleared_first(self.draft.roles, call))
+        return frozenset(first) & self.optimizers.keys()
 
     def _closures(self, call: ast.Call, item: Item, cleared: Cleared) -> Cleared | None:
         """What is cleared when a step has run the closure that it is handed, as it does first of all."""

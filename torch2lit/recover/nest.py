@@ -16,6 +16,7 @@ from .roles import Role, Roles, bound_argument, spread_argument
 from .run_by_lightning import only_hooks_run
 from .stepping import STEP_METHODS, optimizer_step
 from .syntax import Scope, Source, dotted, remembered, walk, walk_scope
+from .whole_steps import may_stay_whole
 
 _LIGHTNING_BASES = ("LightningModule", "LightningDataModule")
 
@@ -661,7 +662,10 @@ def _step_function(
     for call, loops in looped:
         entered = _enter(source, frame, call)
         if isinstance(entered, Finding):
-            return entered
+            whole = _from_loops(source, roles, Frame(source.scope_of(call)), loops, [call], [call])
+            if isinstance(whole, Finding) or len(callers) > 1 or not may_stay_whole(source, frame.scope):
+                return entered
+            return whole if all(nest.batches is not None for nest in whole) else entered
         caller, callee = entered
         above = _from_loops(source, roles, caller, loops, [call], [call])
         if isinstance(above, Finding):
