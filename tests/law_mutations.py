@@ -3475,26 +3475,6 @@ OF_MAKING = (
     ),
     Mutation(
         1,
-        "an object's optimizer knows a layer of what is called a shape and is a network's part",
-        "torch2lit/made_inside/plain_values.py",
-        "return not stores and not any(function.name == attribute for function in source.functions)",
-        "return not any(function.name == attribute for function in source.functions)",
-        (
-            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-of-a-shape-that-is-no-shape]",
-        ),
-    ),
-    Mutation(
-        1,
-        "an object's optimizer knows a layer of what is called a size and is a network's part",
-        "torch2lit/made_inside/plain_values.py",
-        "return not stores and not any(function.name == attribute for function in source.functions)",
-        "return not stores",
-        (
-            "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-of-a-size-that-is-no-size]",
-        ),
-    ),
-    Mutation(
-        1,
         "an optimizer gets a layer that a method of the network's own puts in behind its making",
         "torch2lit/recover/own_methods.py",
         'if attribute not in ("requires_grad", "training") or',

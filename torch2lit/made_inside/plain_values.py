@@ -60,10 +60,6 @@ class PlainValues:
                 return True
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 return all(self.is_plain(part, depth) for part in parts)
-            case ast.Subscript(value=ast.Attribute(attr="shape"), slice=ast.Constant()):
-                return self._is_of_tensors("shape")
-            case ast.Call(func=ast.Attribute(attr="size"), args=[ast.Constant()], keywords=[]):
-                return self._is_of_tensors("size")
             case ast.Call(func=ast.Name(id=name) as function) if name in _GIVE_NUMBERS:
                 return self.roles.key(self.init, function.id) is None
             case ast.Call():
@@ -76,12 +72,6 @@ class PlainValues:
                 if owner in parameter_names(self.init):
                     return self._is_given_plain(owner, name)
         return self._is_imported(value)
-
-    def _is_of_tensors(self, attribute: str) -> bool:
-        """Whether what has that name is a shape: no class of the file, and nobody there, calls anything else so."""
-        source = self.roles.source
-        stores = any(n.attr == attribute and not isinstance(n.ctx, ast.Load) for n in source.all(ast.Attribute))
-        return not stores and not any(function.name == attribute for function in source.functions)
 
     def _is_imported(self, value: ast.expr) -> bool:
         """Whether a value is a class or function of torch's, or a builtin one."""
