@@ -14,6 +14,7 @@ from ..recover.makings import Value, sources
 from ..recover.names import parameter_names
 from ..recover.roles import Roles, bound_argument
 from ..recover.syntax import walk
+from .dimensions import is_dimension
 
 if TYPE_CHECKING:
     from .object_uses import ObjectMade
@@ -71,7 +72,7 @@ class PlainValues:
                     return self._is_bound_plain(name, depth - 1)
                 if owner in parameter_names(self.init):
                     return self._is_given_plain(owner, name)
-        return self._is_imported(value)
+        return self._is_imported(value) or is_dimension(value, [self.roles, *(one.roles for one in self.made)])
 
     def _is_imported(self, value: ast.expr) -> bool:
         """Whether a value is a class or function of torch's, or a builtin one."""

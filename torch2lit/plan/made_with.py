@@ -3,18 +3,25 @@
 optimizer = Adam(model.parameters())
 optimizer.zero_grad()                      says something to the optimizer alone, and goes with it
 scheduler = StepLR(optimizer, 10)          so does a schedule that nobody steps, or that another one is made of
+low = args.lr / 100                        and under a test what only a schedule is made of
 warmup = CosineSchedule(0.1, steps)        knows no optimizer: a value like any other
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection, Container
 
+from ..recover.names import parameter_names
 from ..recover.roles import Key, Role
 from ..recover.syntax import walk
 from ..recover.variables import Variable
+from ..recover.wanted_names import WantedNames
 from .draft import Draft
 from .statements_between import statements_between
+
+_BY_TEXT = {"globals", "locals", "eval", "exec"}
+"""What finds a variable by a text; so do `vars()` and `dir()`, asked for nothing."""
 
 
 def holds_no_optimizer(draft: Draft, scheduler: Variable) -> bool:
@@ -97,6 +104,26 @@ def _is_own_schedule(draft: Draft, statement: ast.stmt, variables: list[Variable
             mentions = [n for n in draft.source.all(ast.Name) if n.id == name and n is not target]
             return draft.variable(first, draft.nest.entry) in variables and all(id(n) in inside for n in mentions)
     return False
+
+
+def is_named_there_alone(draft: Draft, names: Collection[str], making: list[ast.stmt]) -> bool:
+    """Whether nothing but the making mentions names that it binds beside its optimizers: steps on the way to them."""
+    if not names:
+        return True
+    scope, source = draft.nest.entry.scope, draft.source
+    if source.names & _BY_TEXT or any(not c.args for name in ("vars", "dir") for c in source.calls_to(name)):
+        return False
+    declared = {name for n in walk(source.tree) if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
+    if declared & {*names}:
+        return False
+    neighbours = draft.roles.neighbours
+    taken: Container[str] = () if isinstance(scope, ast.Module) else parameter_names(scope)
+    if isinstance(scope, ast.Module) and neighbours is not None:
+        taken = WantedNames(neighbours.path)
+    inside = {id(n) for s in making for n in walk(s)}
+    return not any(name in taken for name in names) and not any(
+        isinstance(n, ast.Name) and n.id in names and id(n) not in inside for n in walk(scope)
+    )
 
 
 def is_unread(draft: Draft, statement: ast.stmt) -> bool:

@@ -16,15 +16,18 @@ from ..recover.names import flow, parameter_names
 from ..recover.own_classes import definition_of
 from ..recover.roles import Role
 from ..recover.state_names import is_state
-from ..recover.syntax import walk, walk_scope
+from ..recover.syntax import root_name, walk, walk_scope
 from ..recover.variables import Variable
 from ..recover.ways_on import ways_on
 from .draft import Draft
 from .made_attributes import is_bound_plainly
 from .may_show import may_show
+from .quiet_tests import only_asks
 from .same_parameters import SameParameters
 from .statements_between import statements_between
 from .surely_read import surely_read
+
+_OF_NOW = {"training", "is_cuda", "device", "dtype"}
 
 
 def on_the_way(draft: Draft, statement: ast.stmt) -> bool:
@@ -84,7 +87,17 @@ class Making:
 
     def may_run_later(self) -> bool:
         """Whether they do the same at the start of fit, after all that stands between them and the loop."""
-        return all(self._only_binds(s) and self._waits(s) for s in self.statements)
+        return all(self._only_binds(s) and not self._asks_of_now(s) and self._waits(s) for s in self.statements)
+
+    def _asks_of_now(self, statement: ast.stmt) -> bool:
+        """Whether a statement asks a network for its mode or its place, which the Trainer changes before it asks for optimizers."""
+        scope = self.draft.nest.entry.scope
+        return any(
+            isinstance(n, ast.Attribute)
+            and n.attr in _OF_NOW
+            and self.draft.roles.role(scope, root_name(n)) is Role.MODEL
+            for n in walk(statement)
+        )
 
     def _only_binds(self, statement: ast.stmt) -> bool:
         """Whether a statement does no more than binding names to what calls give, whichever way its tests go."""
@@ -92,8 +105,7 @@ class Making:
             case ast.Assign(targets=[target]):
                 return bool(only_names(target))
             case ast.If(test=test, body=body, orelse=orelse):
-                quiet = not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for n in walk(test))
-                return quiet and all(self._only_binds(s) for s in [*body, *orelse])
+                return only_asks(self.draft.roles, test) and all(self._only_binds(s) for s in [*body, *orelse])
             case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=args, keywords=[])):
                 return not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for a in args for n in walk(a))
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner)), args=[], keywords=[])):
