@@ -6242,7 +6242,35 @@ OF_ADJUSTED = (
     ),
 )
 
+OF_STEPPED_BY_SCALERS = (
+    Mutation(
+        1,
+        "a network that is called an optimizer is one, whatever it is asked",
+        "torch2lit/recover/roles.py",
+        '"zero_grad" in uses and uses <= _ALSO_OF_OPTIMIZERS and',
+        '"zero_grad" in uses and',
+        _text("network-called-as-an-optimizer-is"),
+    ),
+    Mutation(
+        1,
+        "a network that is called an optimizer is one, though nobody steps it",
+        "torch2lit/recover/roles.py",
+        "            if self._is_stepped_by_another(key):\n",
+        "            if key:\n",
+        _text("network-called-optimizer-that-a-function-calls"),
+    ),
+    Mutation(
+        1,
+        "an optimizer that only a scaler steps is a network",
+        "torch2lit/recover/roles.py",
+        "                if self.key(self.source.scope_of(call), name) == key:\n",
+        '                if name == "":\n',
+        _trains("methods-of-an-object-whose-scaler-steps-the-optimizer"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_STEPPED_BY_SCALERS,
     *OF_ADJUSTED,
     *OF_FIRST_VALUES,
     *OF_LOOP_TARGETS, *OF_AWAITED,

@@ -54,6 +54,8 @@ _MODEL_USES = {
     "eval",
     "zero_grad",
 }
+_ALSO_OF_OPTIMIZERS = {"state_dict", "load_state_dict", "zero_grad", "param_groups"}
+"""What an optimizer is asked for that its step is not, most of it as a model is."""
 OPTIMIZER_NAME = re.compile(r"opt(im(izer)?)?s?(_|\d|$)|.*_opt(im(izer)?)?$|.*optimi[sz]er", re.I)
 _SCHEDULER_NAME = re.compile(r".*sched(uler)?", re.I)
 _LOADER_NAME = re.compile(r".*(loader|iterator|dataloader|_dl|_iter|batches)(s|_.*|\d*)?$", re.I)
@@ -283,9 +285,21 @@ class Roles:
             if OPTIMIZER_NAME.fullmatch(name) and not self.is_plain_object(ast.Name(key[1], ast.Load()), key[0]):
                 return Role.OPTIMIZER
             return self._made_to_step(key)
+        if "zero_grad" in uses and uses <= _ALSO_OF_OPTIMIZERS and OPTIMIZER_NAME.fullmatch(name):
+            if self._is_stepped_by_another(key):
+                return Role.OPTIMIZER
         if len(_MODEL_USES & uses) >= 2 or "parameters" in uses or ("()" in uses and _MODEL_USES & uses):
             return Role.MODEL
         return None
+
+    def _is_stepped_by_another(self, key: Key) -> bool:
+        """Whether a call hands it to something that steps: ``scaler.step(optimizer)``."""
+        for call in self.source.calls:
+            match call:
+                case ast.Call(func=ast.Attribute(attr="step"), args=[ast.Name(id=name), *_]) if name == key[1]:
+                    if self.key(self.source.scope_of(call), name) == key:
+                        return True
+        return False
 
     def _made_to_step(self, key: Key) -> Role | None:
         """The role of what functions of any file, or elements of a container, make of an object that is stepped."""
