@@ -6136,9 +6136,9 @@ OF_NO_TURNS = (
         1,
         "no turns: a name bound in one arm",
         PROMOTION,
-        "(s for s in self.statements_before(variable) if on_the_way(self.draft, s))",
-        "(s for s in self.statements_before(variable) if s)",
-        _trains("name-bound-before-in-one-arm-only"),
+        "flow(statements_between(self.draft, 0)).definite",
+        "flow(statements_between(self.draft, 0)).written",
+        _text("name-bound-before-in-one-arm-only"),
     ),
 )
 

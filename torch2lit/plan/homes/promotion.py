@@ -27,6 +27,7 @@ from ..draft import (
 from ..handlers import written_in_handlers
 from ..making import on_the_way
 from ..several_loaders import LOADER_INDEX
+from ..statements_between import statements_between
 from ..surely_runs import has_turns
 from .facts import Facts
 from .script_state import declares, is_asked_for_behind, only_training_changes
@@ -196,8 +197,10 @@ class Promotion(Facts):
 
     def keeps_its_start(self, variable: Variable) -> bool:
         """Whether the script reads behind the loop what it has surely bound before, and the loop may have no turn."""
-        bound = (s for s in self.statements_before(variable) if on_the_way(self.draft, s))
-        return self.read_after(variable) and any(bound) and not has_turns(self.draft)
+        scope = self.entry.scope
+        bound = set(flow(statements_between(self.draft, 0)).definite)
+        bound |= set() if isinstance(scope, ast.Module) else {*parameter_names(scope)}
+        return self.read_after(variable) and variable.name in bound and not has_turns(self.draft)
 
     def surely_run(self) -> set[str]:
         """The hooks that run in every epoch; a loader holds at least one batch."""
