@@ -6269,8 +6269,144 @@ OF_STEPPED_BY_SCALERS = (
     ),
 )
 
+RAISED, QUIET, APART, PROMOTION = (
+    "torch2lit/recover/raised.py",
+    "torch2lit/recover/quiet.py",
+    "torch2lit/plan/told_apart.py",
+    "torch2lit/plan/homes/promotion.py",
+)
+OF_QUIET_CODE = (
+    Mutation(
+        1,
+        "quiet: a handler of every exception",
+        "torch2lit/plan/steps.py",
+        "if takers.may_see(draft.source, code):",
+        "if False:",
+        _trains("handler-of-every-exception-behind-the-step"),
+    ),
+    Mutation(
+        1,
+        "quiet: what sees everything",
+        RAISED,
+        "all_seen = self.everything or any(not names or names & _BROAD",
+        "all_seen = any(not names or names & _BROAD",
+        _trains("finally-around-a-text-that-is-no-number"),
+    ),
+    Mutation(
+        1,
+        "quiet: a bare handler",
+        RAISED,
+        "any(not names or names & _BROAD for",
+        "any(names & _BROAD for",
+        _trains("handler-of-every-exception-around-a-division"),
+    ),
+    Mutation(
+        1,
+        "quiet: a division",
+        QUIET,
+        "if not isinstance(right, ast.Constant) or not right.value:",
+        "if not isinstance(right, ast.expr):",
+        _trains("handler-of-every-exception-around-a-division"),
+    ),
+    Mutation(
+        1,
+        "quiet: a lookup",
+        QUIET,
+        "return _is_rate(node)",
+        "return True",
+        _trains("handler-of-every-exception-behind-the-step"),
+    ),
+    Mutation(
+        1,
+        "quiet: a text as a number",
+        QUIET,
+        "return all(_gives_number(a) for a in call.args[:1])",
+        "return True",
+        _trains("finally-around-a-text-that-is-no-number"),
+    ),
+    Mutation(
+        2,
+        "quiet: nothing raises",
+        RAISED,
+        "return all_seen and not is_quiet(source, code)",
+        "return all_seen",
+        _text("handler-of-every-exception-that-nothing-raises"),
+    ),
+)
+
+OF_NO_TURNS = (
+    Mutation(
+        1,
+        "no turns: a name that is read behind",
+        PROMOTION,
+        "if self.keeps_its_start(variable):",
+        "if False:",
+        _trains("number-read-behind-no-epoch"),
+    ),
+    Mutation(
+        1,
+        "no turns: the loop surely has one",
+        PROMOTION,
+        " and not has_turns(self.draft)",
+        "",
+        _text("number-read-behind-epochs-that-surely-run"),
+    ),
+    Mutation(
+        1,
+        "no turns: a name bound in one arm",
+        PROMOTION,
+        "flow(statements_between(self.draft, 0)).definite",
+        "flow(statements_between(self.draft, 0)).written",
+        _text("name-bound-before-in-one-arm-only"),
+    ),
+)
+
+OF_OBJECTS_APART = (
+    Mutation(
+        1,
+        "apart: asked which object it is",
+        APART,
+        "if any(_asks_which(node) for node in walk(source.tree)):",
+        "if False:",
+        _trains("variable-asked-which-object-it-is"),
+    ),
+    Mutation(
+        1,
+        "apart: shaped in place",
+        APART,
+        "if attribute in _SHAPES:",
+        "if False:",
+        _trains("variable-that-a-function-shapes-anew"),
+    ),
+    Mutation(
+        1,
+        "apart: other data",
+        APART,
+        "return name in names or (attribute in _OF_A_TENSOR",
+        "return (attribute in _OF_A_TENSOR",
+        _trains("variable-that-gets-other-data"),
+    ),
+    Mutation(
+        1,
+        "apart: kept in a set",
+        APART,
+        "return any(_is_seen(source, node, names) for node in walk(source.tree))",
+        "return any(_is_seen(source, node, names) for node in walk(source.tree) if not isinstance(node, ast.Call | ast.Compare))",
+        _trains("variable-kept-among-others"),
+    ),
+    Mutation(
+        2,
+        "apart: its own name",
+        APART,
+        "if isinstance(argument, ast.Name) and target == argument.id:",
+        "if False:",
+        _text("variable-of-its-own-name-beside-none-asked"),
+    ),
+)
+
 MUTATIONS = (
     *OF_STEPPED_BY_SCALERS,
+    *OF_QUIET_CODE, *OF_NO_TURNS, *OF_OBJECTS_APART,
     *OF_ADJUSTED,
     *OF_FIRST_VALUES,
     *OF_LOOP_TARGETS, *OF_AWAITED,

@@ -23,6 +23,7 @@ from .no_arrays import NoArrays
 from .numbers import Numbers
 from .one_batch import runs_once
 from .ranks import Ranks
+from .told_apart import told_apart
 from .without_graph import VARIABLE, WithoutGraph
 
 
@@ -151,7 +152,8 @@ class StatementSite:
         if not isinstance(node, ast.Call) or self._draft.roles.full_name(node.func) not in VARIABLE:
             return False
         known = WithoutGraph(self._draft, self._frame)
-        return known.is_variable(node) and known.surely(node.args[0])
+        plain = known.is_variable(node) and known.surely(node.args[0])
+        return plain and not told_apart(self._draft.source, node)
 
     def _made_on_host(self, variable: Variable) -> bool:
         """Whether an earlier statement of the hook gives the name a new tensor in the host's memory, which nobody has moved."""

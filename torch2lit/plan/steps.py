@@ -478,6 +478,8 @@ def _movable(draft: Draft, item: Item, graph: set[Key], takers: Takers) -> bool:
         return False
     code = [part for part, _frame in parts(item)]
     if takers.take(raised_by(draft.source, code)) or takers.await_from(draft.source, code):
+        return False
+    if takers.may_see(draft.source, code):
         return False  # whoever takes it would miss the step
     if effects.mutates & graph:
         return False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from .quiet import is_quiet
 from .stops import caught
 from .syntax import Source, dotted, walk
 
@@ -16,6 +17,8 @@ _IMPLIED = {
     *_OF_FILES,
 }  # fmt: skip
 """What a handler is written for when it names it: `except Exception` waits for nothing in particular."""
+_BROAD = {"Exception", "BaseException", "RuntimeError", "StandardError"}
+"""What handlers name that wait for nothing in particular."""
 _INTERRUPT, _EXIT, _ALL, _ANY = "KeyboardInterrupt", "SystemExit", "BaseException", "*"
 
 
@@ -35,7 +38,12 @@ class Takers:
             return bool(raised)
         return any(_takes(names, kind) for names in self.handlers for kind in raised)
 
-    def await_from(self, source: Source, code: Iterable[ast.AST]) -> bool:
+    def may_see(self, source: Source, code: Sequence[ast.AST]) -> bool:
+        """Whether code like this may raise by itself where something sees every exception."""
+        all_seen = self.everything or any(not names or names & _BROAD for names in self.handlers)
+        return all_seen and not is_quiet(source, code)
+
+    def await_from(self, source: Source, code: Sequence[ast.AST]) -> bool:
         """Whether a handler is written for an exception that Python itself raises in code like this, or in a function that it names."""
         awaited = {name for names in self.handlers for name in names} & _IMPLIED
         return bool(awaited) and any(_implies(node, awaited) for node in _with_functions(source, code))

@@ -27,6 +27,8 @@ from ..draft import (
 from ..handlers import written_in_handlers
 from ..making import on_the_way
 from ..several_loaders import LOADER_INDEX
+from ..statements_between import statements_between
+from ..surely_runs import has_turns
 from .facts import Facts
 from .script_state import declares, is_asked_for_behind, only_training_changes
 from .unbound import argument_of
@@ -183,13 +185,22 @@ class Promotion(Facts):
         self.add_parameter(variable.name, attribute, argument_of(self.draft, variable))
 
     def needs_initial(self, variable: Variable) -> bool:
-        """Whether some hook may read the variable before any hook has surely written it."""
+        """Whether some hook, or the script behind a loop that had no turn, may read the variable before any hook has surely written it."""
+        if self.keeps_its_start(variable):
+            return True
         for hook in HOOKS:
             if variable in self.exposed.get(hook, ()):
                 return True
             if variable in self.definite.get(hook, ()) and hook in self.surely_run():
                 return False
         return self.read_after(variable)
+
+    def keeps_its_start(self, variable: Variable) -> bool:
+        """Whether the script reads behind the loop what it has surely bound before, and the loop may have no turn."""
+        scope = self.entry.scope
+        bound = set(flow(statements_between(self.draft, 0)).definite)
+        bound |= set() if isinstance(scope, ast.Module) else {*parameter_names(scope)}
+        return self.read_after(variable) and variable.name in bound and not has_turns(self.draft)
 
     def surely_run(self) -> set[str]:
         """The hooks that run in every epoch; a loader holds at least one batch."""
