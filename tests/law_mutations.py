@@ -764,8 +764,8 @@ SAME_TRAINING = (
         1,
         "an epoch's start decides about a validation by what its batches bind",
         "torch2lit/plan/validation_epochs.py",
-        "    if not is_steady(draft, _with_numbers(found.every, counting), found.asked, written):\n        return False\n",
-        "",
+        "if not is_steady(draft, _with_numbers(found.every, counting), found.asked, written):",
+        "if False:",
         _text("validation-where-the-loss-says-so", "validation-where-a-flag-that-falls-says-so"),
     ),
     Mutation(
