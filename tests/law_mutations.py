@@ -4813,6 +4813,14 @@ OF_LIMITED = (
     ),
     Mutation(
         1,
+        "the settings that decide about an evaluation are replaced by a function that declares them global",
+        "torch2lit/plan/homes/same_test.py",
+        "if isinstance(node, ast.stmt) and bound_names([node]) & shared and not _runs_outside(draft, node):",
+        "if False:",
+        _text("evaluation-in-epochs-of-settings-that-the-loop-replaces"),
+    ),
+    Mutation(
+        1,
         "what decides about an evaluation is set by a function that is handed to a hook",
         "torch2lit/plan/homes/same_test.py",
         "isinstance(c, ast.Call) and c.func is n for n, c",
