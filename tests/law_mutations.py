@@ -764,8 +764,8 @@ SAME_TRAINING = (
         1,
         "an epoch's start decides about a validation by what its batches bind",
         "torch2lit/plan/validation_epochs.py",
-        "    if not is_steady(draft, _with_numbers(found.every, counting), found.asked, written):\n        return False\n",
-        "",
+        "if not is_steady(draft, _with_numbers(found.every, counting), found.asked, written):",
+        "if False:",
         _text("validation-where-the-loss-says-so", "validation-where-a-flag-that-falls-says-so"),
     ),
     Mutation(
@@ -5002,6 +5002,14 @@ OF_LIMITED = (
         "c is not None and _runs_outside(draft, c, (*callers, function)) for c in calls",
         "c is not None for c in calls",
         _trains("evaluation-by-a-rank-that-the-loop-hands-over"),
+    ),
+    Mutation(
+        1,
+        "the settings that decide about an evaluation are replaced by a function that declares them global",
+        "torch2lit/plan/homes/same_test.py",
+        "if isinstance(node, ast.stmt) and bound_names([node]) & shared and not _runs_outside(draft, node):",
+        "if False:",
+        _text("evaluation-in-epochs-of-settings-that-the-loop-replaces"),
     ),
     Mutation(
         1,

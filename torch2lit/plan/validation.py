@@ -15,6 +15,7 @@ from .changes import changed_names
 from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Second
 from .drawn_before import drawing_before, is_its_bar, told_before
 from .entry_names import entry_text, written_in_loop
+from .evaluations_by_hand import called_as_well, why_by_hand
 from .kept_in_eval_mode import keep_where_mode_shows
 from .late_validation import drawn_late, may_start_late, starts_late
 from .lengths import first_change
@@ -54,11 +55,8 @@ def place_after(draft: Draft) -> None:
             draft.united = [i for i in draft.united if i not in united]
         draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {reason}")
     elif (call := hidden_evaluation(draft.source, draft.roles, after)) is not None:
-        draft.note(
-            "validation-kept",
-            call,
-            f"the evaluation loop stays as it is: `{ast.unparse(call.func)}` is not called in a plain statement of the epoch",
-        )
+        why = why_by_hand(draft, after, call)
+        draft.note("validation-kept", call, f"the evaluation loop stays as it is: {why}")
     draft.hooks[EPOCH_END] = list(after)
 
 
@@ -106,8 +104,8 @@ def evaluation_obstacle(draft: Draft, found: Validation) -> str:
         return "the progress bar of `tqdm.auto` starts the loader once more, which draws a random number"
     if draft.effects.asks_grad_mode():
         return "the script asks whether gradients are recorded, and in Lightning's validation they never are"
-    if _other_evaluations(draft, found):
-        return "its function is used in another place too"
+    if (other := _other_evaluation(draft, found)) is not None:
+        return called_as_well(draft.source, other)
     if reason := next(filter(None, (_loader_obstacle(draft, found, one, late) for one in found.all)), ""):
         return reason
     if found.others and (draft.group is not None or draft.options.several_processes):
@@ -192,8 +190,8 @@ def _switches_gradients(item: Item) -> bool:
     return any(isinstance(n, ast.Call) and grad_mode(n) for n in walk_scope(item.node) if item.kind == "statement")
 
 
-def _other_evaluations(draft: Draft, found: Validation) -> bool:
-    """Whether the validation's function stays in use in the loop, so that moving it would double it."""
+def _other_evaluation(draft: Draft, found: Validation) -> ast.Call | None:
+    """A call by which the validation's function stays in use in the loop, so that moving it would double it."""
     mine = found.calls
     names = {call.func.id for call in mine if isinstance(call.func, ast.Name)}
     others = [call for name in sorted(names) for call in draft.source.calls_to(name) if call not in mine]
@@ -203,7 +201,7 @@ def _other_evaluations(draft: Draft, found: Validation) -> bool:
         inside |= {id(n) for n in walk(frame.scope)} if frame.scope is not draft.nest.entry.scope else set()
     for function in draft.source.functions:
         inside |= {id(n) for n in walk(function)} if function.name in names else set()
-    return any(id(call) in inside for call in others)
+    return next((call for call in others if id(call) in inside), None)
 
 
 def _fixed(draft: Draft, base: ast.expr, found: Validation) -> bool:

@@ -41,8 +41,10 @@ def epochs_obstacle(draft: Draft, found: Validation, limited: bool) -> str:
         return ""
     test = ast.unparse(found.every)
     counted = bool(every_n(draft, found))
-    if not counted and (limited or not _may_be_told(draft, found)):
-        return f"`if {test}` is no interval that the Trainer knows"
+    if not counted and limited:
+        return f"it runs over the first batches only, and the Trainer has one limit for that and for epochs without it: `if {test}`"
+    if not counted and (reason := _not_told(draft, found)):
+        return reason
     if any(map(_leaves, found.otherwise)):
         return "its other arm leaves the epoch"
     several = draft.group is not None or draft.options.several_processes
@@ -114,18 +116,19 @@ def otherwise(draft: Draft, found: Validation) -> list[Item]:
     return [replace(i, guard=guard) for i in found.otherwise]
 
 
-def _may_be_told(draft: Draft, found: Validation) -> bool:
-    """Whether the condition says at an epoch's start what it says after its batches, and the loaders are there in any case."""
+def _not_told(draft: Draft, found: Validation) -> str:
+    """Why the condition may say at an epoch's start something else than after its batches, or a loader may be missing then; "" otherwise."""
     assert found.every is not None and found.asked is not None
     counters = _counters(draft)
     written = written_in_loop(draft)
     if counters & written:
-        return False
+        return "the loop changes the number of its epoch, which Lightning counts itself"
     names = [n for n in walk(found.every) if isinstance(n, ast.Name)]
     counting = {n.id for n in names if draft.variables.of(found.asked, n.id) in counters}
     if not is_steady(draft, _with_numbers(found.every, counting), found.asked, written):
-        return False
-    return loaders_are_there(draft, found)
+        test = ast.unparse(found.every)
+        return f"`if {test}` may change while the epoch trains, and the Trainer has to know when the epoch starts"
+    return "" if loaders_are_there(draft, found) else "its loader may not be there where the Trainer is made"
 
 
 def loaders_are_there(draft: Draft, found: Validation) -> bool:

@@ -377,7 +377,7 @@ def _validation_in_call(
         if call in taken or function is None or not _loops(source, function):
             continue
         earlier = [rest for part in parts_before(item.node, call) for rest in around(part, taken)]
-        if any(_acts(source, n) for part in earlier for n in walk_scope(part)):
+        if any(acts(source, n) for part in earlier for n in walk_scope(part)):
             continue
         count = count_of(function, roles)
         frame = enter_frame(source, call, item.frame, count.empty if count is not None else None)
@@ -442,7 +442,7 @@ _FINDING_FUNCTIONS = {"len", "float", "int", "round", "abs"}
 """What finds a number in tensors and numbers, and does no more."""
 
 
-def _acts(source: Source, node: ast.AST) -> bool:
+def acts(source: Source, node: ast.AST) -> bool:
     """Whether a node may do more than to find a value, so that it has to be evaluated in its place."""
     match node:
         case ast.Call(func=ast.Attribute(attr=name), args=[], keywords=[]) if name in _FINDING_METHODS:

@@ -10,11 +10,12 @@ if args.mixup:
 from __future__ import annotations
 
 import ast
+from collections.abc import Set
 
 from ...recover.items import Item
-from ...recover.names import flow
+from ...recover.names import bound_names, flow
 from ...recover.nest import Frame
-from ...recover.syntax import dotted, walk
+from ...recover.syntax import dotted, walk, walk_scope
 from ...recover.variables import Variable
 from ..draft import Draft
 
@@ -81,7 +82,7 @@ def is_steady(draft: Draft, test: ast.expr, frame: Frame, written: frozenset[Var
     if not all(isinstance(n, _PLAIN) for n in walk(test)):
         return False
     names = flow([test]).read
-    if draft.variables.names(frame, names) & written or names & draft.roles.global_writes:
+    if draft.variables.names(frame, names) & written or _bound_by_functions(draft, names & draft.roles.global_writes):
         return False
     if _may_be_changed(draft, frame, test):
         return False
@@ -95,6 +96,17 @@ def is_steady(draft: Draft, test: ast.expr, frame: Frame, written: frozenset[Var
         return False
     calls = (c for c in draft.source.calls if isinstance(c.func, ast.Name) and c.func.id in ("setattr", "exec"))
     return not (attributes or places) or all(_runs_outside(draft, c) for c in calls)
+
+
+def _bound_by_functions(draft: Draft, names: Set[str]) -> bool:
+    """Whether functions that declare names ``global`` may bind one of them while the loop runs: ``global args`` as ``main`` begins does not."""
+    for declaration in draft.source.all(ast.Global):
+        shared = names & {*declaration.names}
+        scope = draft.source.scope_of(declaration)
+        for node in walk_scope(scope.body) if shared else []:
+            if isinstance(node, ast.stmt) and bound_names([node]) & shared and not _runs_outside(draft, node):
+                return True
+    return False
 
 
 def _may_be_changed(draft: Draft, frame: Frame, test: ast.expr) -> bool:
