@@ -458,7 +458,7 @@ OF_METHODS = (
         "torch2lit/by_fabric.py",
         'return any(f.slug == "fabric-backward-only" for f in result.findings)',
         "return False",
-        _text("fabric-that-would-set-up-nothing"),
+        _text("ddp-in-a-class-wrapped-anew"),
     ),
     Mutation(
         1,
@@ -3408,6 +3408,22 @@ OF_MAKING = (
         (
             "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-its-part-grows-before]",
         ),
+    ),
+    Mutation(
+        1,
+        "a lone `fabric.backward` is written into a file for others",
+        "torch2lit/by_fabric.py",
+        "if _sets_up_nothing(raw) and (library is not None or _has_processes(program)):",
+        "if _sets_up_nothing(raw) and _has_processes(program):",
+        ("tests/test_fixtures.py::test_fixture[function-called-elsewhere-with-given-optimizer]",),
+    ),
+    Mutation(
+        1,
+        "a lone `fabric.backward` is written into a script that joins several processes",
+        "torch2lit/by_fabric.py",
+        "if _sets_up_nothing(raw) and (library is not None or _has_processes(program)):",
+        "if _sets_up_nothing(raw) and library is not None:",
+        ("tests/test_fixtures.py::test_fixture[ddp-in-a-class-wrapped-anew]",),
     ),
     Mutation(
         1,

@@ -165,8 +165,10 @@ def with_fabric(program: Program, result: Conversion) -> Conversion:
         raw = _convert_raw(program, left)
         if raw is None:
             return result
-        raw = _left(result, raw) if _sets_up_nothing(raw) else raw
-        return replace(raw, library=_library(program.source, left))
+        library = _library(program.source, left)
+        if _sets_up_nothing(raw) and (library is not None or _has_processes(program)):
+            raw = _left(result, raw)
+        return replace(raw, library=library)
     try:
         source = source_of(result.after)
     except SyntaxError:
@@ -188,6 +190,12 @@ def with_fabric(program: Program, result: Conversion) -> Conversion:
 
 def _sets_up_nothing(result: Conversion) -> bool:
     return any(f.slug == "fabric-backward-only" for f in result.findings)
+
+
+def _has_processes(program: Program) -> bool:
+    """Whether the script is one of several processes, which it joins itself: Fabric would have to know of all that it does about them."""
+    names = {*program.roles.origins.values(), *(program.roles.full_name(call.func) for call in program.source.calls)}
+    return any(name.startswith(("torch.distributed", "torch.multiprocessing", "torch.nn.parallel")) for name in names)
 
 
 def _left(result: Conversion, fabric: Conversion) -> Conversion:

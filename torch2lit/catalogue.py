@@ -454,8 +454,8 @@ register(
         remedy="Make what the `fabric-left-raw` findings of the file name plain, or leave this file out: `# torch2lit: skip-file`.",
         text="""\
 Fabric takes models, optimizers and loaders over by `fabric.setup`. Where each of them is used in a way that the wrapper would
-change, all that is left for Fabric is `fabric.backward`. The program trains as before on one device; nothing else is won. It is written
-only where `--target fabric` asks for it; otherwise the file stays as it is (T2L313).
+change, all that is left for Fabric is `fabric.backward`. The program trains as before on one device; nothing else is won. A file that only
+defines training for others, and a script that joins several processes itself, stay as they are instead (T2L313), unless `--target fabric` asks for it.
 """,
     )
 )
@@ -676,12 +676,13 @@ register(
         code="T2L313",
         slug="fabric-sets-up-nothing",
         severity="note",
-        why="No Trainer holds this training, and Fabric could run nothing of it but the backward pass, so it stays as it is.",
+        why="No Trainer holds this training for others or in several processes, and Fabric could run nothing of it but the backward pass, so it stays as it is.",
         remedy="Make plain what the message names, then Fabric sets it up; `--target fabric` writes `fabric.backward` all the same.",
         text="""\
 Fabric is worth its lines when it sets up models, optimizers or loaders: devices, strategies and precision come from there. A program
-with `fabric.backward` alone trains as before on one device and can do nothing that it could not do before. What keeps the loop from
-a Trainer is told beside this note.
+with `fabric.backward` alone trains as before on one device and can do nothing that it could not do before. A file that only defines training
+for others, and a script that joins several processes itself, stay as they are then; a script that trains by itself is converted, with T2L208. What keeps
+the loop from a Trainer is told beside this note.
 """,
     )
 )
