@@ -166,7 +166,7 @@ def with_fabric(program: Program, result: Conversion) -> Conversion:
         if raw is None:
             return result
         library = _library(program.source, left)
-        if _sets_up_nothing(raw) and (library is not None or _has_processes(program)):
+        if _sets_up_nothing(raw) and (library is not None or _has_processes(program) or _trains_by_lightning(result)):
             raw = _left(result, raw)
         return replace(raw, library=library)
     try:
@@ -198,6 +198,11 @@ def _has_processes(program: Program) -> bool:
     return any(name.startswith(("torch.distributed", "torch.multiprocessing", "torch.nn.parallel")) for name in names)
 
 
+def _trains_by_lightning(result: Conversion) -> bool:
+    """Whether the file trains by a Trainer already, as an earlier conversion has made it do."""
+    return already_lightning(result.before.encode("utf-8", "surrogatepass"))
+
+
 def _left(result: Conversion, fabric: Conversion) -> Conversion:
     """The same conversion, which says why Fabric takes nothing of the rest: a reader would ask what a lone `fabric.backward` is for.
 
@@ -208,7 +213,7 @@ def _left(result: Conversion, fabric: Conversion) -> Conversion:
     why = f": {'; '.join(reasons)}" if reasons else ""
     text = f"no model, optimizer or loader could be set up by Fabric either{why}"
     found = {*result.findings, finding("fabric-sets-up-nothing", line, text)}
-    if result.outcome is Outcome.REFUSED and already_lightning(result.before.encode("utf-8", "surrogatepass")):
+    if result.outcome is Outcome.REFUSED and _trains_by_lightning(result):
         rest = tuple(sorted(replace(f, severity="review") if f.severity == "refused" else f for f in found))
         return replace(result, outcome=Outcome.UNCHANGED, findings=rest, reason=ALREADY_LIGHTNING)
     return replace(result, findings=tuple(sorted(found)))
