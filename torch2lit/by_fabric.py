@@ -166,7 +166,8 @@ def with_fabric(program: Program, result: Conversion) -> Conversion:
         if raw is None:
             return result
         library = _library(program.source, left)
-        if _sets_up_nothing(raw) and (library is not None or _has_processes(program) or _trains_by_lightning(result)):
+        others = library is not None or _only_defines(program.source) or _trains_by_lightning(result)
+        if _sets_up_nothing(raw) and (others or _has_processes(program)):
             raw = _left(result, raw)
         return replace(raw, library=library)
     try:
@@ -196,6 +197,13 @@ def _has_processes(program: Program) -> bool:
     """Whether the script is one of several processes, which it joins itself: Fabric would have to know of all that it does about them."""
     names = {*program.roles.origins.values(), *(program.roles.full_name(call.func) for call in program.source.calls)}
     return any(name.startswith(("torch.distributed", "torch.multiprocessing", "torch.nn.parallel")) for name in names)
+
+
+def _only_defines(source: Source) -> bool:
+    """Whether running the file does nothing but define what others use."""
+    quiet = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    rest = (s for s in source.tree.body if not isinstance(s, quiet))
+    return not any(isinstance(n, ast.Call) for s in rest for n in walk(s))
 
 
 def _trains_by_lightning(result: Conversion) -> bool:
