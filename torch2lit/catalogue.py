@@ -933,6 +933,19 @@ promise to keep. The callback saves the first epoch always, also one whose metri
 )
 register(
     Rule(
+        code="T2L374",
+        slug="workers-started-early",
+        severity="note",
+        why="`--level native` was asked for: Lightning starts the loader's workers before `on_train_epoch_start` of the first epoch.",
+        remedy="Nothing to do. Without `--level native` the loader starts as late as in the script, by a small wrapper around it.",
+        text="""\
+A script that takes the time until its first batch is there measures the start of the worker processes, too. In the first epoch Lightning has started them by then, so the first time that is told is shorter.
+The batches, their order and the training are the same.
+""",
+    )
+)
+register(
+    Rule(
         code="T2L390",
         slug="average-by-lightning",
         severity="note",

@@ -68,7 +68,7 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
         told = _would_be_told(draft)
         lazy = drawing is not None or changing is not None or asks_at_end or told is not None or loop.asks_twice
         if not lazy and _start_is_timed(draft):
-            lazy = not _not_lazy(draft, loop.base)
+            lazy = not _not_lazy(draft, loop.base) and not _is_started_early(draft, loop.node)
         if loop.asks_twice and drawing is not None and loop.bar_name is not None:
             return Obstacle(drawing.node, f"{_DRAWN_BEFORE} ({_ASKED_TWICE})")
         if lazy and (reason := _not_lazy(draft, loop.base)):
@@ -471,6 +471,17 @@ def _start_is_timed(draft: Draft) -> bool:
     made = constructions(draft, nest.batches.base, nest.inner)
     workers = [w.node for m in made if (w := m.argument("num_workers")) is not None]
     return any(not (isinstance(w, ast.Constant) and w.value == 0) for w in workers)
+
+
+def _is_started_early(draft: Draft, loop: ast.stmt) -> bool:
+    """Whether the level takes Lightning's own start of the workers, which the script's clock then misses once: told by a note."""
+    if draft.options.level != "native":
+        return False
+    message = (
+        "the clock no longer holds the start of the loader's workers in the first epoch: Lightning starts them before"
+    )
+    draft.note("workers-started-early", loop, message)
+    return True
 
 
 def _asks_at_start(made: list[Making]) -> bool:
