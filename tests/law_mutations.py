@@ -3435,6 +3435,22 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "gradients of a batch that goes on before it clears them are cleared for validation",
+        "torch2lit/plan/surviving_gradients.py",
+        'if any(item.kind != "statement" or controls(item.node) for item in items[computing[0] :]):',
+        "if False:",
+        _text("gradients-cleared-unless-a-batch-is-skipped-before-validation"),
+    ),
+    Mutation(
+        1,
+        "gradients that come behind their clearing are cleared for validation",
+        "torch2lit/plan/surviving_gradients.py",
+        "for item in items[computing[-1] + 1 :]:",
+        "for item in items[computing[0] + 1 :]:",
+        _text("gradients-added-behind-their-clearing-before-validation"),
+    ),
+    Mutation(
+        1,
         "a lone `fabric.backward` is written into a file for others",
         "torch2lit/by_fabric.py",
         "others = library is not None or _only_defines(program.source) or",

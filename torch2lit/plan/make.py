@@ -41,7 +41,7 @@ from .state import State
 from .steps import optimizer_names, reads_gradients, reads_gradients_at
 from .stop_iterations import place_errors
 from .sums.metric_objects import keep_in_metrics
-from .surviving_gradients import gradients_may_survive
+from .surviving_gradients import gradients_are_carried, gradients_may_survive
 from .touched_gradients import touches
 from .train_mode import leave_train_mode_to_lightning
 from .trainer import trainer_arguments
@@ -174,7 +174,7 @@ def _keep_carried_gradients(draft: Draft) -> None:
         return
     outside = [*draft.epoch.before, *draft.epoch.after]
     reads = any(draft.effects_of(i).gradients for i in outside) or gradients_used_after(draft)
-    if reads or _gradients_matter(draft):
+    if reads or (not draft.automatic and gradients_are_carried(draft)) or _reads_unstepped(draft):
         draft.methods.append(
             "def on_validation_model_zero_grad(self):\n    pass  # the script does not clear them here\n"
         )
@@ -185,8 +185,11 @@ def _gradients_matter(draft: Draft) -> bool:
 
     Gradients that no optimizer clears are those of parameters that none steps, so they matter where the batch itself reads them.
     """
-    if not draft.automatic and gradients_may_survive(draft):
-        return True
+    return (not draft.automatic and gradients_may_survive(draft)) or _reads_unstepped(draft)
+
+
+def _reads_unstepped(draft: Draft) -> bool:
+    """Whether the batch reads gradients that no optimizer clears."""
     return reads_gradients(draft) and not all(_zeroed(draft, m) for m in trained_models(draft))
 
 

@@ -20,7 +20,7 @@ from ..recover.variables import Variable
 from ..recover.whole_steps import cleared_first
 from .draft import Draft
 from .held_parameters import holds_every
-from .steps import clears_to_none, joining_parameters, optimizer_names
+from .steps import clears_to_none, controls, joining_parameters, optimizer_names
 from .zeroing import zero_grad_call
 
 Cleared = frozenset[str]
@@ -30,6 +30,14 @@ Cleared = frozenset[str]
 def gradients_may_survive(draft: Draft) -> bool:
     """Whether gradients may live from one batch to the next, so that nothing else must clear them."""
     return next(joining_parameters(draft), None) is not None or _Batch(draft).may_begin_with_gradients()
+
+
+def gradients_are_carried(draft: Draft) -> bool:
+    """Whether gradients may live behind a batch for a later one: not where each batch ends by clearing them."""
+    if next(joining_parameters(draft), None) is not None:
+        return True
+    batch = _Batch(draft)
+    return batch.may_begin_with_gradients() and not batch.ends_cleared()
 
 
 @dataclass
@@ -57,6 +65,29 @@ class _Batch:
         if not self.optimizers or not self.steps >= set(self.draft.nest.steps):
             return len(self.cleared_first or ()) < max(1, len(self.optimizers))
         return False
+
+    def ends_cleared(self) -> bool:
+        """Whether every batch that computes gradients clears those of all optimizers behind that, whichever way it goes."""
+        items = self.draft.epoch.batch
+        computing = [n for n, item in enumerate(items) if self._computes(item)]
+        if not computing or not self.optimizers:
+            return False
+        if any(item.kind != "statement" or controls(item.node) for item in items[computing[0] :]):
+            return False
+        cleared: set[str] = set()
+        for item in items[computing[-1] + 1 :]:
+            call = zero_grad_call(item) if item.guard is None else None
+            if call is not None and clears_to_none(call) and isinstance(call.func, ast.Attribute):
+                receiver = call.func.value
+                cleared |= {text for text, name in self.optimizers.items() if self._clears(receiver, item, name)}
+        return cleared >= self.optimizers.keys()
+
+    def _computes(self, item: Item) -> bool:
+        """Whether a part of the batch may give gradients: it runs backward, or calls what may."""
+        if item.kind == "statement" and zero_grad_call(item) is not None:
+            return False
+        backward = has_backward(item.node) or any(n in self.draft.nest.backwards for n in walk(item.node))
+        return backward or self.draft.effects_of(item).gradients
 
     def _statement(self, node: ast.AST, item: Item, cleared: Cleared) -> Cleared | None:
         """What is cleared behind a statement; None when gradients from before are used in it."""
