@@ -53,6 +53,7 @@ OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
 SECOND = "torch2lit/plan/second_evaluation.py"
 MODES = "torch2lit/plan/validation_modes.py"
+EVALUATE_ONLY = "torch2lit/plan/evaluate_only.py"
 IN_BATCH = "torch2lit/plan/validation_in_batch.py"
 LIMITED = "torch2lit/plan/limited_validation.py"
 LATE = "torch2lit/plan/late_validation.py"
@@ -1298,6 +1299,70 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "a branch that only evaluates may do so by the Trainer where it goes on to the training",
+        EVALUATE_ONLY,
+        "or not _leaves(draft, below[-1]) or",
+        "or",
+        _text("evaluation-behind-an-option-that-trains-on"),
+    ),
+    Mutation(
+        1,
+        "a branch that only evaluates may do so by the Trainer where it leaves a model to its caller",
+        EVALUATE_ONLY,
+        "_leaves(draft, below[-1]) or _outlives(draft):",
+        "_leaves(draft, below[-1]):",
+        _text("evaluation-only-with-a-model-that-the-caller-keeps"),
+    ),
+    Mutation(
+        1,
+        "a branch that only evaluates may do so by the Trainer where it uses the model again",
+        EVALUATE_ONLY,
+        "_only_shows(draft, s) and not _names_models(draft, s) for",
+        "_only_shows(draft, s) for",
+        _text("evaluation-only-saved-by-the-branch"),
+    ),
+    Mutation(
+        1,
+        "a branch that only evaluates may do so by the Trainer where it changes settings first",
+        EVALUATE_ONLY,
+        "_only_shows(draft, s) or _only_switches(draft, s) for s in above",
+        "True for s in above",
+        _text("evaluation-only-with-another-setting"),
+    ),
+    Mutation(
+        1,
+        "a branch that only evaluates may do so by the Trainer where it stands above what is drawn for the training",
+        EVALUATE_ONLY,
+        "_only_shows(draft, s) or _only_counts(draft, s) for s in between",
+        "True for s in between",
+        _text("evaluation-only-before-a-layer-is-drawn"),
+    ),
+    Mutation(
+        1,
+        "a branch that only evaluates may do so by the Trainer where it stands above what the Trainer is told",
+        EVALUATE_ONLY,
+        "return not any(isinstance(n, ast.Name) and n.id in bound for",
+        "return True or any(isinstance(n, ast.Name) and n.id in bound for",
+        _text("evaluation-only-before-the-number-of-epochs"),
+    ),
+    Mutation(
+        1,
+        "a branch that only evaluates does so in the mode in which the training ends",
+        MODES,
+        "return left and second.place.branch is None",
+        "return left",
+        _text("evaluation-only-in-the-mode-that-it-is-in"),
+    ),
+    Mutation(
+        1,
+        "module and Trainer are made at the loop where a branch above it evaluates by them",
+        "torch2lit/rewrite/assemble.py",
+        "run if branch is not None else made + run",
+        "made + run",
+        _text("evaluation-only-behind-an-option"),
+    ),
+    Mutation(
+        1,
         "a second evaluation takes the validation's arguments",
         SECOND,
         "if same is None or given_there is None or ast.dump(same) != ast.dump(given_there):",
@@ -1308,7 +1373,7 @@ SAME_TRAINING = (
         1,
         "a second evaluation may run on what its names stood for before",
         SECOND,
-        "if changed_on_the_way(draft, place, values) or names & loop:",
+        "if changed_on_the_way(draft, on_the_way, values) or names & loop:",
         "if names & loop:",
         _trains("tested-by-it-on-another-model", "caller-tests-other-weights-by-the-function-that-validates"),
     ),
@@ -2103,8 +2168,8 @@ DETERMINISTIC = (
         6,
         "a clock gets into the output",
         ENTRY,
-        'return "\\n".join(lines) + "\\n"',
-        'import time\n\n    return "\\n".join(lines) + f"  # {time.time_ns()}\\n"',
+        '"\\n".join(lines) + "\\n"\n\n\ndef _in_eval',
+        '"\\n".join(lines) + f"  # {__import__(\'time\').time_ns()}\\n"\n\n\ndef _in_eval',
         ("tests/test_fixtures.py::test_converting_in_another_order_gives_the_same",),
     ),
 )

@@ -195,13 +195,16 @@ class Behind:
 
     ``passed`` are the statements that run between, in their order; ``frame`` is where it stands; ``call`` calls the function around the
     loop there, None where the statement stands in the loop's own scope. Where it stands in a function that is called behind that call,
-    ``inner`` is the call of that one.
+    ``inner`` is the call of that one. Where it stands in a ``branch`` above the loop that leaves the function instead, ``passed`` is what
+    that branch does before it, and ``between`` are the statements between the branch and the loop.
     """
 
     passed: tuple[ast.stmt, ...]
     frame: Frame
     call: ast.Call | None = None
     inner: ast.Call | None = None
+    branch: ast.If | None = None
+    between: tuple[ast.stmt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,12 @@ def mode_shows_after(draft: Draft, model: Variable) -> bool:
     return _Afterwards(draft).after(draft.nest.outermost, entry, frozenset({key}), 0)
 
 
+def mode_shows_to_callers(draft: Draft, model: Variable) -> bool:
+    """Whether anything that runs when the loop's function has been left may see the mode of a model before it switches the model itself."""
+    entry = draft.nest.entry.scope
+    return _Afterwards(draft).in_callers(entry, frozenset({(model.scope, model.name)}))
+
+
 def holders(draft: Draft, models: frozenset[Key]) -> frozenset[Key]:
     """The variables that are made of one of the models, or stand for a part of it."""
     found: set[Key] = set()
@@ -113,6 +119,10 @@ class _Afterwards:
                     yield block_path(block, place)
 
     # ---- callers
+
+    def in_callers(self, function: Scope, models: frozenset[Key]) -> bool:
+        """Whether the mode shows where a function that ends has been called."""
+        return not isinstance(function, ast.Module) and self._in_callers(function, models, 0)
 
     def _in_callers(self, function: Scope, models: frozenset[Key], depth: int) -> bool:
         assert not isinstance(function, ast.Module)

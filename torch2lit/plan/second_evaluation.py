@@ -1,4 +1,4 @@
-"""Calls of the validation's function after the training, on other data: `trainer.validate` runs the same hooks for them.
+"""Calls of the validation's function after the training, on other data, or instead of it: `trainer.validate` runs the same hooks for them.
 
 All other uses of the function must be such calls, else it stays in the text and goes on being called.
 """
@@ -19,6 +19,7 @@ from ..recover.variables import Variable
 from .afterwards import statements_after
 from .behind import as_called, as_given, behind, changed_on_the_way, is_same_global
 from .draft import Behind, Draft, Second
+from .evaluate_only import before, leaves_nothing, may_be_made_above
 from .looks import Looks
 from .made_anew import before_made_anew
 from .modes import mode_calls, only_mode_call
@@ -154,7 +155,7 @@ def _loaded_behind(draft: Draft) -> set[str]:
 def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Second | None:
     statement = draft.source.statement_of(call)
     result = next((i for i in found.trailing if i.kind == "result"), None)
-    place = behind(draft, statement)
+    place = behind(draft, statement) or _before(draft, found, own, statement)
     if place is None or not isinstance(statement, ast.Expr | ast.Assign | ast.Return):
         return None
     last = last_statement(own.function.body)
@@ -193,6 +194,11 @@ def _second(draft: Draft, found: Validation, own: _Own, call: ast.Call) -> Secon
     return Second(call, statement, given[own.loader], value, tuple(arguments), kept, found.frame, place)
 
 
+def _before(draft: Draft, found: Validation, own: _Own, statement: ast.stmt) -> Behind | None:
+    """The place of a call in a branch above the loop that leaves."""
+    return before(draft, statement) if leaves_nothing(draft, found, own.items) else None
+
+
 def _as_expression(statement: ast.stmt) -> ast.stmt:
     """A `return` as the statement that its value would be."""
     if not isinstance(statement, ast.Return) or statement.value is None:
@@ -208,7 +214,8 @@ def _is_another(draft: Draft, own: _Own, place: Behind, given: dict[str, ast.exp
     values += [v for value in values if (v := as_given(draft, value, place)) is not None]
     values += [ast.Name(name, ast.Load()) for name in read]
     names = {n.id for value in values for n in walk(value) if isinstance(n, ast.Name)}
-    if changed_on_the_way(draft, place, values) or names & loop:
+    on_the_way = replace(place, passed=(*place.passed, *place.between))
+    if changed_on_the_way(draft, on_the_way, values) or names & loop:
         return True
     module = draft.source.tree
     return any(draft.roles.rebound_unseen((module, name)) for name in names if _is_global(draft, name, place))
@@ -340,6 +347,8 @@ def _kept_in(draft: Draft, found: Validation, result: Item | None) -> Variable |
 
 def can_be_asked(draft: Draft, state: State, second: Second) -> bool:
     """Whether what the function returns can be read behind the loop: all that it reads is on the module, or known there."""
+    if second.place.branch is not None and not may_be_made_above(draft, state, second.place):
+        return False
     return values_behind(draft, state, second) is not None
 
 

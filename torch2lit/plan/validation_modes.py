@@ -101,7 +101,7 @@ def _in_eval_where_asked(draft: Draft, second: Second, models: list[Variable], l
         waiting -= {model for model, _ in calls}
         if not waiting:
             return True
-    return left
+    return left and second.place.branch is None
 
 
 def _may_be_switched(draft: Draft, inside: list[Item], model: Variable) -> bool:

@@ -19,7 +19,7 @@ from ..program import Edit
 from ..recover.syntax import Source, walk
 from .blank_lines import without_surplus
 from .device import unused_devices
-from .entry import EntryEditor, loop_edit, trainer_source
+from .entry import EntryEditor, above_branch_edit, loop_edit, trainer_source
 from .formatting import format_code, line_length
 from .lazy_loader import lazy_loader_source
 from .left_ranks import unused_ranks
@@ -27,6 +27,7 @@ from .module import Names, choose_names, module_source
 from .objects import Restorer, stub_of
 from .own_layout import in_own_layout
 from .proposed import classes_of, definitions, name_imports
+from .second import branch_above
 from .several import every_batch_source
 
 
@@ -45,8 +46,11 @@ def nest_edits(
     definitions = restorer.definitions(state, lambda: _definitions(draft, configured, state, names))
     class_code = in_own_layout(format_code(definitions, width), restorer.raw).rstrip("\n") + "\n"
     editor = EntryEditor(draft, state, names)
-    entry = restorer.at_entry(trainer_source(draft, configured, state, names))
-    edits = [loop_edit(draft, source, entry, width, editor)]
+    made, run = map(restorer.at_entry, trainer_source(draft, configured, state, names))
+    branch = branch_above(draft)
+    edits = [loop_edit(draft, source, run if branch is not None else made + run, width, editor)]
+    if branch is not None:
+        edits.append(above_branch_edit(branch, source, made, width))
     edits += editor.edits()
     edits = unused_devices(draft, state, editor, edits)
     if (sampler := sampler_edit(draft, editor)) is not None:
@@ -192,7 +196,7 @@ def _lines_of(source: Source, function: ast.FunctionDef) -> tuple[int, int]:
 def _insertion(draft: Draft, state: State, code: str) -> Edit:
     """Where the class stands when no function made room for it: before the statement that holds the loop."""
     source = draft.source
-    statement: ast.AST = draft.nest.outermost
+    statement: ast.AST = branch_above(draft) or draft.nest.outermost
     stop = draft.nest.entry.scope if state.inside else source.tree
     while source.parents[statement] is not stop:
         statement = source.parents[statement]

@@ -30,8 +30,8 @@ from .several import written_by
 from .statements import Replacement, Replacer, Statement, standalone
 
 
-def trainer_source(draft: Draft, configured: Configured, state: State, names: Names) -> str:
-    """Module, Trainer and fit as source, not yet formatted."""
+def trainer_source(draft: Draft, configured: Configured, state: State, names: Names) -> tuple[str, str]:
+    """Module and Trainer, and `fit` with what follows it, as source that is not yet formatted."""
     arguments = [argument for _p, _a, argument in state.parameters]
     if state.hyperparameters:
         arguments.append(state.hyperparameters)
@@ -46,6 +46,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     before, after = around_fit(draft, names)
     lines += before
     lines.append(f"{names.trainer} = {names.lightning}.Trainer({settings},)")
+    made, lines = lines, []
     given = [names.instance, *_loaders(draft, names), *fit_arguments(draft, names)]
     fit = f"{names.trainer}.fit({', '.join(given)})"
     test = while_condition(draft)
@@ -60,7 +61,7 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     lines += [f"{name} = {names.instance}.{attribute}" for name, attribute in state.written_back]
     if (returned := given_back(draft, names)) and _ends_function(draft):
         lines.append(returned)
-    return "\n".join(lines) + "\n"
+    return "\n".join(made) + "\n", "\n".join(lines) + "\n"
 
 
 def _in_eval(draft: Draft, names: Names) -> list[str]:
@@ -132,13 +133,27 @@ def loop_edit(draft: Draft, source: Source, code: str, width: int, editor: Entry
     between = [
         line.strip() for line in source.lines[whole.lineno - 1 : loop.lineno - 1] if line.lstrip().startswith("#")
     ]
-    formatted = format_code(code, max(40, width - len(indent)))
-    text = "".join(f"{indent}{line}\n" if line else "\n" for line in [*between, *formatted.splitlines()])
+    text = "".join(f"{indent}{line}\n" if line else "\n" for line in [*between, *_formatted(code, width, indent)])
     return Edit(
         whole.lineno - 1,
         loop.end_lineno or loop.lineno,
         text + "".join(editor.at_indent(s, indent) for s in loop.orelse),
     )
+
+
+def _formatted(code: str, width: int, indent: str) -> list[str]:
+    return format_code(code, max(40, width - len(indent))).splitlines()
+
+
+def above_branch_edit(branch: ast.If, source: Source, code: str, width: int) -> Edit:
+    """The edit that puts module and Trainer above a branch that evaluates by them, and above what is said of it."""
+    line = branch.lineno - 1
+    indent = source.lines[line][: branch.col_offset]
+    while line > 0 and source.lines[line - 1].lstrip().startswith("#"):
+        line -= 1
+    text = "".join(f"{indent}{one}\n" if one else "\n" for one in _formatted(code, width, indent))
+    apart = "\n" if line > 0 and not source.lines[line - 1].strip() else ""
+    return Edit(line, line, text + apart)
 
 
 class EntryEditor:
@@ -160,6 +175,7 @@ class EntryEditor:
         result += self._after(set(gone))
         result += self._handlers()
         result += self._in_caller()
+        result += [self.rewritten(s.statement, {}) for s in self.draft.seconds if s.place.branch is not None]
         return [e for e in result if e is not None]
 
     def _gone(self) -> list[ast.stmt]:

@@ -39,6 +39,12 @@ def called_back(draft: Draft) -> ast.Call | None:
     return next((second.place.call for second in draft.seconds if second.place.call is not None), None)
 
 
+def branch_above(draft: Draft) -> ast.If | None:
+    """The first branch above the loop in which the Trainer evaluates: module and Trainer are made above it."""
+    found = [second.place.branch for second in draft.seconds if second.place.branch is not None]
+    return min(found, key=lambda branch: branch.lineno, default=None)
+
+
 def _by_trainer(draft: Draft, state: State, names: Names, second: Second) -> Any:
     loader = draft.source.segment(second.loader)
     validate = f"{names.trainer}.validate({names.instance}, {loader}, verbose=False)"
@@ -56,7 +62,9 @@ def _by_trainer(draft: Draft, state: State, names: Names, second: Second) -> Any
             result = _without_parentheses(value) if whole else value
             lines += as_lines(small.visit(_Result(second.call.func.id, result)))  # type: ignore[attr-defined]
         back = moved_back_in_caller(draft, names.trainer, second)
-        if second.place.call is None:
+        if second.place.branch is not None:
+            back = []
+        elif second.place.call is None:
             back = moved_back(draft, names.trainer, second.statement)
         lines += [cst.parse_statement(line) for line in back]
         return as_lines(lines)
