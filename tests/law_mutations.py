@@ -6523,7 +6523,7 @@ OF_HEAD_BREAKS = (
         "torch2lit/head_breaks/found.py",
         "not all(isinstance(n, _LOOKS) for n in walk(self.test)) or self.roles.runs_text",
         "self.roles.runs_text",
-        _text("stop-looked-at-by-a-draw"),
+        _trains("stop-looked-at-by-a-draw"),
     ),
     Mutation(
         1,
