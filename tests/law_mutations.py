@@ -6541,6 +6541,89 @@ OF_OBJECTS_APART = (
     ),
 )
 
+OF_HEAD_BREAKS = (
+    Mutation(
+        1,
+        "head breaks: the counter may be read behind",
+        "torch2lit/head_breaks/found.py",
+        " or look.counter_is_read()",
+        "",
+        _trains("stop-looked-at-before-an-epoch-that-is-read"),
+    ),
+    Mutation(
+        1,
+        "head breaks: a continue passes over the end",
+        "torch2lit/head_breaks/found.py",
+        "if leaves(loop.body, ast.Continue) or ",
+        "if ",
+        _trains("stop-looked-at-behind-a-continue"),
+    ),
+    Mutation(
+        1,
+        "head breaks: what is given last may fail",
+        "torch2lit/head_breaks/found.py",
+        "return all(_gives_number(self.source.statement_of(n)) for n in self._bound_later(key))",
+        "return True",
+        _trains("stop-looked-at-that-would-fail-at-last"),
+    ),
+    Mutation(
+        1,
+        "head breaks: a setting may change",
+        "torch2lit/head_breaks/found.py",
+        "return all(isinstance(n.ctx, ast.Load) for n in self.source.all(ast.Attribute) if n.attr == node.attr)",
+        "return True",
+        _trains("stop-looked-at-in-a-setting-that-changes"),
+    ),
+    Mutation(
+        1,
+        "head breaks: an order may be asked for late",
+        "torch2lit/head_breaks/found.py",
+        "return self._asks_alike(last) and not any(self._changes(one) for one in first)",
+        "return True",
+        _trains("stop-looked-at-once-it-is-late"),
+    ),
+    Mutation(
+        1,
+        "head breaks: the first look is left out",
+        "torch2lit/head_breaks/found.py",
+        "look.holds_at_first() is not False",
+        "False",
+        _trains("stop-looked-at-before-each-epoch-and-the-first"),
+    ),
+    Mutation(
+        1,
+        "head breaks: what is told goes along",
+        "torch2lit/head_breaks/found.py",
+        "case ast.If(body=[ast.Break()], orelse=[]) as test:",
+        "case ast.If(body=[*_, ast.Break()], orelse=[]) as test:",
+        _trains("stop-looked-at-and-told"),
+    ),
+    Mutation(
+        1,
+        "head breaks: the look may draw",
+        "torch2lit/head_breaks/found.py",
+        "not all(isinstance(n, _LOOKS) for n in walk(self.test)) or self.roles.runs_text",
+        "self.roles.runs_text",
+        _trains("stop-looked-at-by-a-draw"),
+    ),
+    Mutation(
+        1,
+        "head breaks: the first of two starts is taken",
+        "torch2lit/head_breaks/found.py",
+        "if len(bound) != 1:",
+        "if not bound:",
+        _trains("stop-looked-at-before-each-epoch-after-a-second-start"),
+    ),
+    Mutation(
+        1,
+        "head breaks: a start is taken for one of each run",
+        "torch2lit/head_breaks/found.py",
+        " and not self._changes(ast.Name(name, ast.Load()))",
+        "",
+        _trains("stop-looked-at-before-each-epoch-of-two-runs"),
+    ),
+)
+
 MUTATIONS = (
     *OF_STEPPED_BY_SCALERS,
     *OF_QUIET_CODE, *OF_NO_TURNS, *OF_OBJECTS_APART,
@@ -6558,5 +6641,5 @@ MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS,
 )  # fmt: skip

@@ -41,6 +41,7 @@ STOREYS = (
         "command_line",
         "batch_list",
         "nested_tests",
+        "head_breaks",
         "batch_source",
         "generator_loops",
         "phase_loops",

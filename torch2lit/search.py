@@ -17,6 +17,7 @@ from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
 from .views.generator_loops import GeneratorLoopsView
 from .views.handed_over import HandedOverView
+from .views.head_breaks import HeadBreaksView
 from .views.made_inside import MadeInsideView
 from .views.made_on_call import MadeOnCallView
 from .views.methods import MethodsView
@@ -45,6 +46,7 @@ VIEWS: tuple[View, ...] = (
     MethodsView(),
     WrapperView(),
     CountedView(),
+    HeadBreaksView(),
     BatchListView(),
     NestedTestsView(),
     FullBatchView(),
