@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..recover.items import only_names
+from ..recover.listed_parameters import methods_run
 from ..recover.loops import loop_names
 from ..recover.names import flow, parameter_names
 from ..recover.own_classes import definition_of
@@ -21,6 +22,7 @@ from ..recover.variables import Variable
 from ..recover.ways_on import ways_on
 from .draft import Draft
 from .made_attributes import is_bound_plainly
+from .making_functions import functions_run
 from .may_show import may_show
 from .quiet_tests import only_asks
 from .same_parameters import SameParameters
@@ -28,6 +30,7 @@ from .statements_between import statements_between
 from .surely_read import surely_read
 
 _OF_NOW = {"training", "is_cuda", "device", "dtype"}
+_LOGS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
 
 
 def on_the_way(draft: Draft, statement: ast.stmt) -> bool:
@@ -91,13 +94,11 @@ class Making:
 
     def _asks_of_now(self, statement: ast.stmt) -> bool:
         """Whether a statement asks a network for its mode or its place, which the Trainer changes before it asks for optimizers."""
-        scope = self.draft.nest.entry.scope
-        return any(
-            isinstance(n, ast.Attribute)
-            and n.attr in _OF_NOW
-            and self.draft.roles.role(scope, root_name(n)) is Role.MODEL
-            for n in walk(statement)
-        )
+        roles, scope = self.draft.roles, self.draft.nest.entry.scope
+        asked = [n for n in walk(statement) if isinstance(n, ast.Attribute) and n.attr in _OF_NOW]
+        functions = [f for n in walk(statement) if isinstance(n, ast.Call) for f in functions_run(roles, n)]
+        modes = [n for f in functions for n in walk(f) if isinstance(n, ast.Attribute) and n.attr == "training"]
+        return bool(modes) or any(roles.role(scope, root_name(n)) is Role.MODEL for n in asked)
 
     def _only_binds(self, statement: ast.stmt) -> bool:
         """Whether a statement does no more than binding names to what calls give, whichever way its tests go."""
@@ -128,8 +129,8 @@ class Making:
         calls = [n for s in passed for n in walk(s) if isinstance(n, ast.Call)]
         if _speaks(draft, statement) and not all(_is_silent(draft, call) for call in calls):
             return False
-        raises = any(isinstance(n, ast.Raise) for n in walk_scope(statement))
-        if raises and any(may_show(draft.roles, call) for call in calls):
+        shows = any(isinstance(n, ast.Raise) for n in walk_scope(statement)) or _logs(draft, statement)
+        if shows and any(may_show(draft.roles, call) for call in calls):
             return False
         same = SameParameters(draft.roles, scope, self.statements)
         used = {n for n in used if not self._is_static(n)} | (same.used_by(statement) - self.names)
@@ -178,10 +179,24 @@ def _speaks(draft: Draft, statement: ast.stmt, depth: int = 3) -> bool:
         own = _function_called(draft, node)
         if own is not None and depth and any(_speaks(draft, s, depth - 1) for s in own.body):
             return True
+        if depth and any(_speaks(draft, s, 0) for m in methods_run(draft.roles, node) for s in m.body):
+            return True
         made = definition_of(draft.roles, node.func)
         if isinstance(made, ast.ClassDef) and depth and any(_speaks(draft, s, depth - 1) for s in _run_by_making(made)):
             return True
     return False
+
+
+def _logs(draft: Draft, statement: ast.stmt) -> bool:
+    """Whether what a statement runs of the project tells a log, which has its place among what else is told."""
+    called = [n for n in walk(statement) if isinstance(n, ast.Call)]
+    run = [m for c in called for m in (*functions_run(draft.roles, c), *methods_run(draft.roles, c))]
+    parts: list[ast.AST] = [statement, *run]
+    return any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in _LOGS
+        for part in parts
+        for n in walk(part)
+    )
 
 
 def _run_by_making(definition: ast.ClassDef) -> list[ast.stmt]:

@@ -52,6 +52,18 @@ def plain_function(roles: Roles, call: ast.Call) -> tuple[ast.FunctionDef, Roles
     return None
 
 
+def functions_run(roles: Roles, call: ast.Call, depth: int = _DEPTH) -> Iterator[ast.FunctionDef]:
+    """The functions of the project that a call runs, with those that they call."""
+    found = plain_function(roles, call)
+    if found is None or not depth:
+        return
+    function, file = found
+    yield function
+    for node in walk(function):
+        if isinstance(node, ast.Call):
+            yield from functions_run(file, node, depth - 1)
+
+
 def attributes_read(roles: Roles, call: ast.Call, argument: ast.Name, depth: int = _DEPTH) -> set[str] | None:
     """The attributes that a function of the project reads of an argument; None when it may do anything else with it."""
     found = plain_function(roles, call)

@@ -19,6 +19,7 @@ from .hooked import hooked_names
 from .listed_parameters import only_lists
 from .names import free_names, parameter_names, target_names
 from .neighbours import neighbours_of
+from .own_optimizers import run_by_making
 from .roles import Key, Role, Roles, bound_argument, roles_of
 from .state_names import WHOLE
 from .stepping import STEP_METHODS, optimizer_step
@@ -152,7 +153,7 @@ class EffectAnalysis:
                     case ast.AnnAssign(target=target, value=ast.expr() as value):
                         steps.append((scope, [target], value))
                     case ast.For(target=target, iter=value):
-                        steps.append((scope, [target], value))
+                        steps.append((scope, self._given_objects(target, value), value))
                     case ast.With(items=items):
                         steps.extend((scope, [i.optional_vars], i.context_expr) for i in items if i.optional_vars)
         models |= self._parameter_owners() - optimizers
@@ -170,6 +171,14 @@ class EffectAnalysis:
                                 carriers.add(key)
                                 changed = True
             changed |= self._carry_into_functions(models, optimizers)
+
+    def _given_objects(self, target: ast.expr, iterated: ast.expr) -> list[ast.AST]:
+        """What a loop gives but for text: ``for name, parameter in model.named_parameters()`` gives a name beside each."""
+        match target, iterated:
+            case ast.Tuple(elts=[ast.Name(), given]), ast.Call(func=ast.Attribute(attr=listing)) if listing in NAMED:
+                own = any(f.name == listing for f in self.source.functions)
+                return [target] if own or not fits_torch(iterated) else [given]
+        return [target]
 
     def _parameter_owners(self) -> set[Key]:
         """Names that must hold modules: one use that only a module has is enough, or a place in an optimizer's making."""
@@ -381,7 +390,9 @@ class EffectAnalysis:
         if full.startswith("torch.nn.") and last[:1].isupper() and not last.endswith("Loss"):
             return True
         if last in self.source.classes:
-            return self.roles.of(node, scope) is Role.MODEL or self._making_draws(self.source.classes[last])
+            if self.roles.of(node, scope) is Role.MODEL or self._making_draws(self.source.classes[last]):
+                return True
+            return any(self._handed_draws(a, scope) for a in [*node.args, *(k.value for k in node.keywords)])
         if isinstance(node.func, ast.Attribute) and node.func.attr in self._drawing_methods():
             return True
         if isinstance(node.func, ast.Name) and (function := self.source.function(node.func.id)):
@@ -394,6 +405,20 @@ class EffectAnalysis:
             return self.draws(function.body, self.source.scope_of(function))
         own = self.source.function(function.id) if isinstance(function, ast.Name) else None
         return own is None or self._function_draws(own)
+
+    def _handed_draws(self, argument: ast.expr, scope: Scope) -> bool:
+        """Whether an argument is a function of the file's own that draws, by whatever name: what gets it may call it."""
+        if not isinstance(argument, ast.Name):
+            return False
+        if function := self.source.function(argument.id):
+            return self._function_draws(function)
+        key = self.roles.key(scope, argument.id)
+        values = [b.value for b in self.roles.bindings(key)] if key else []
+        return any(
+            (own := self.source.function(v.id)) is not None and self._function_draws(own)
+            for v in values
+            if isinstance(v, ast.Name)
+        )
 
     def _unknown_draws(self, node: ast.Call, full: str, root: str) -> bool:
         """A function from a module of the user's own that cannot be seen from here may draw."""
@@ -447,7 +472,7 @@ class EffectAnalysis:
                 if self._making_draws(own):
                     return True
             elif self.roles.full_name(base).startswith("torch.optim."):  # it may call whatever method stands here
-                if any(self._function_draws(m) for m in _methods(definition)):
+                if any(self._function_draws(m) for m in run_by_making(self.roles, definition, base)):
                     return True
             elif not self._harmless_base(name):
                 return True
@@ -606,6 +631,10 @@ def _listed(node: ast.expr) -> Iterator[str]:
 
 
 _MAKING = ("__init__", "__new__", "__post_init__")
+
+
+NAMED = ("named_parameters", "named_modules", "named_children", "named_buffers")
+"""Methods of a module that list pairs of a name and what has it."""
 
 
 def _tells_sampler(call: ast.Call) -> bool:
