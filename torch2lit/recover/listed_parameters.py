@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from .bindings import File, Names
 from .makings import Value, makings
+from .names import target_names
 from .own_classes import lineage, method_of
 from .quiet_models import bare_making
 from .syntax import dotted, walk
@@ -15,9 +16,11 @@ _LISTING = {
     "parameters", "named_parameters", "modules", "named_modules", "children", "named_children", "items", "values", "keys", "append",
     "extend", "startswith", "endswith", "chain", "list", "tuple", "set", "dict", "filter", "isinstance", "len", "sorted", "id",
 }  # fmt: skip
-_THEMSELVES = {"copy.deepcopy", "copy.copy", "torch.compile"}
-"""What gives an object with the methods of what it is given."""
+_THEMSELVES = {"copy.deepcopy", "torch.compile"}
+"""What gives an object with the methods of what it is given; a shallow copy would have the layers that the first one gets."""
 _WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
+_OF_NOW = {"training", "is_cuda", "device", "dtype"}
+"""What a network is asked for that the Trainer may change before it asks for the optimizers."""
 _DEPTH = 3
 
 
@@ -80,10 +83,24 @@ def _lists(name: str, definition: ast.ClassDef, file: File, depth: int) -> bool:
                 own = any(method_of(one, method) is not None for one, _ in lineage(definition, file))
                 if not (_lists(method, definition, file, depth - 1) if own else method in _LISTING):
                     return False
-            case ast.Call(func=ast.Attribute(value=ast.Attribute(), attr="append" | "extend")):
-                return False  # what the object holds is another one afterwards
+            case ast.Call(func=ast.Attribute(value=grown, attr="append" | "extend")) if not _is_new(found, grown):
+                return False  # what the object, or another, holds is another one afterwards
+            case ast.Attribute(attr=asked) if asked in _OF_NOW:
+                return False
             case ast.Call(func=function):
                 last = function.attr if isinstance(function, ast.Attribute) else dotted(function)
                 if last not in _LISTING or (isinstance(function, ast.Name) and function.id in file.source.classes):
                     return False
     return True
+
+
+def _is_new(method: ast.FunctionDef, container: ast.expr) -> bool:
+    """Whether a method makes the list itself to which it adds."""
+    if not isinstance(container, ast.Name):
+        return False
+    values = [
+        s.value
+        for s in walk(method)
+        if isinstance(s, ast.Assign) and any(container.id in target_names(target) for target in s.targets)
+    ]
+    return bool(values) and all(isinstance(v, ast.List | ast.ListComp) for v in values)
