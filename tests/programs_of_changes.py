@@ -239,6 +239,10 @@ class ChangeProgram:
             lines += ["            total += criterion(model(bx), by).item()", "    return total", "", ""]
         return lines
 
+    def trained(self) -> str:
+        """A layer that trains from the start: torch takes no hook of a frozen weight."""
+        return "head" if self.at("unfreeze", "one_at_a_time", "backwards", "by_name") else "first"
+
     def held(self) -> str:
         if self.at("holds", "subset"):
             return "model.head.parameters()"
@@ -419,7 +423,7 @@ class ChangeProgram:
             "backward": [
                 "model.head.register_full_backward_hook(lambda m, gi, go: tuple(g if g is None else g * 0.5 for g in gi))"
             ],
-            "gradient": ["model.first.weight.register_hook(lambda g: g * 0.5)"],
+            "gradient": [f"model.{self.trained()}.weight.register_hook(lambda g: g * 0.5)"],
             "removed": ["handle = model.second.register_forward_hook(lambda m, i, o: o * 0.5)"],
             "counted": ["model.register_forward_hook(lambda m, i, o: calls.append(len(o)))"],
         }.get(self.c["hooks"], [])

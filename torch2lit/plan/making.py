@@ -24,10 +24,11 @@ from .draft import Draft
 from .made_attributes import is_bound_plainly
 from .making_functions import functions_run
 from .may_show import may_show
-from .quiet_tests import only_asks
+from .quiet_tests import only_asks, runs_property
 from .same_parameters import SameParameters
 from .statements_between import statements_between
 from .surely_read import surely_read
+from .writes_elsewhere import names_reached, writes_elsewhere
 
 _OF_NOW = {"training", "is_cuda", "device", "dtype"}
 _LOGS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
@@ -90,6 +91,9 @@ class Making:
 
     def may_run_later(self) -> bool:
         """Whether they do the same at the start of fit, after all that stands between them and the loop."""
+        roles = self.draft.roles
+        if any(runs_property(roles, node) for s in self.statements for node in walk(s)):
+            return False
         return all(self._only_binds(s) and not self._asks_of_now(s) and self._waits(s) for s in self.statements)
 
     def _asks_of_now(self, statement: ast.stmt) -> bool:
@@ -131,6 +135,8 @@ class Making:
             return False
         shows = any(isinstance(n, ast.Raise) for n in walk_scope(statement)) or _logs(draft, statement)
         if shows and any(may_show(draft.roles, call) for call in calls):
+            return False
+        if (told := writes_elsewhere(draft.roles, statement)) and told & names_reached(draft.source, passed):
             return False
         same = SameParameters(draft.roles, scope, self.statements)
         used = {n for n in used if not self._is_static(n)} | (same.used_by(statement) - self.names)

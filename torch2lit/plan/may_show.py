@@ -17,9 +17,12 @@ _SHOWING = {
     "save", "savez", "savetxt", "save_image", "save_pretrained", "savefig", "imsave", "imwrite", "show", "dump", "write", "writelines",
     "write_text", "write_bytes", "to_csv", "debug", "info", "warning", "warn", "error", "exception", "critical", "log", "log_metric",
     "log_metrics", "log_params", "init", "watch", "SummaryWriter", "add_scalar", "add_text", "add_graph", "add_image", "add_hparams",
-    "FileHandler", "basicConfig", "summary", "tqdm", "trange", "download", "urlretrieve", "download_url", "exit", "_exit", "kill",
+    "pprint", "pp", "echo", "secho", "display", "writerow", "writerows", "writeheader", "print_exc", "fatal", "tofile",
+    "to_json", "to_excel", "to_parquet", "to_pickle", "extractall", "symlink", "link", "mkdtemp", "mkstemp", "load_dataset",
+    "from_pretrained", "Experiment", "FileHandler", "basicConfig", "summary", "tqdm", "trange", "download", "urlretrieve", "download_url", "exit", "_exit", "kill",
 }  # fmt: skip
 """What functions and methods are called that others see at once."""
+_SPEAKING = {"print", "pprint"}
 _LIBRARIES = {
     "wandb",
     "mlflow",
@@ -44,10 +47,27 @@ def may_show(roles: Roles, call: ast.Call, depth: int = _DEPTH) -> bool:
         return True
     if any(k.arg is None or "download" in k.arg or "verbose" in k.arg for k in call.keywords):
         return True
-    if not isinstance(call.func, ast.Name | ast.Attribute):
+    if not isinstance(call.func, ast.Name | ast.Attribute) or any(_names_one(a) for a in call.args):
+        return True
+    if any(_names_one(value) for value in _bound(roles, call.func)):
         return True
     run = _run_by(roles, call, full)
     return run is None or any(_shows(*one, depth) for one in run)
+
+
+def _names_one(value: ast.expr) -> bool:
+    """Whether a value is, or holds, a function that shows, as another one may call it: ``partial(print, flush=True)``."""
+    return any(isinstance(n, ast.Name) and n.id in _SPEAKING for n in walk(value) if not _is_called(value, n))
+
+
+def _is_called(value: ast.expr, node: ast.AST) -> bool:
+    return any(isinstance(c, ast.Call) and c.func is node for c in walk(value))
+
+
+def _bound(roles: Roles, function: ast.expr) -> list[ast.expr]:
+    """What a variable holds that is called."""
+    key = roles.key(roles.source.scope_of(function), function.id) if isinstance(function, ast.Name) else None
+    return [binding.value for binding in roles.bindings(key)] if key is not None else []
 
 
 def _run_by(roles: Roles, call: ast.Call, full: str) -> list[tuple[ast.AST, Roles]] | None:

@@ -22,7 +22,30 @@ def only_asks(roles: Roles, test: ast.expr) -> bool:
     return all(
         not isinstance(n, ast.NamedExpr | ast.Await | ast.Yield)
         and not (isinstance(n, ast.Call) and not _asks(roles, n))
+        and not runs_property(roles, n)
         for n in walk(test)
+    )
+
+
+def runs_property(roles: Roles, node: ast.AST) -> bool:
+    """Whether an attribute is asked for that a property of the program's own may find by more than other attributes."""
+    match node:
+        case (
+            ast.Attribute(attr=name)
+            | ast.Call(func=ast.Name(id="getattr" | "hasattr"), args=[_, ast.Constant(value=str() as name), *_])
+        ):
+            methods = (method for method, _file in methods_reached(roles).get(name, []))
+            return any(method.decorator_list and _does_more(method) for method in methods)
+    return False
+
+
+def _does_more(method: ast.FunctionDef) -> bool:
+    """Whether a property calls something, or binds more than its own names."""
+    return any(
+        isinstance(n, ast.Call | ast.Global | ast.Nonlocal)
+        or (isinstance(n, ast.Attribute | ast.Subscript) and not isinstance(n.ctx, ast.Load))
+        for s in method.body
+        for n in walk(s)
     )
 
 

@@ -23,6 +23,7 @@ from ..recover.syntax import Scope, Source, dotted, root_name, walk
 from .making_functions import attributes_read, is_error, nodes_of_making, plain_function
 from .may_run import may_run
 from .model_holders import binds_only_itself, constructor, is_held
+from .writes_elsewhere import CHANGING
 
 SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
 """Methods of a module that answer the module, with the parameters that it had."""
@@ -34,22 +35,20 @@ _READING = {
 }  # fmt: skip
 _LOOKS = {"print", "len", "sum", "id", "type", "summary", "repr", "str", "isinstance", "float", "int"}
 _COPIES = {
-    "copy.deepcopy", "copy.copy", "torch.optim.swa_utils.AveragedModel", "timm.utils.ModelEma", "timm.utils.ModelEmaV2",
+    "copy.deepcopy", "torch.optim.swa_utils.AveragedModel", "timm.utils.ModelEma", "timm.utils.ModelEmaV2",
     "timm.utils.ModelEmaV3",
 }  # fmt: skip
 _TOLD = {"wandb.watch", "torch.save"}
 _LEVELS = {"debug", "info", "warning", "error", "log"}
 _TENSORS = {"data", "weight", "bias"}
-_CHANGING = {
-    "append", "extend", "insert", "remove", "pop", "popitem", "clear", "update", "setdefault", "add", "discard", "sort",
-    "reverse",
-}  # fmt: skip
 _PLAIN = {
     "filter", "map", "list", "tuple", "set", "dict", "zip", "iter", "enumerate", "range", "len", "getattr", "int", "float", "str", "bool",
     "min", "max", "sum", "abs", "round", "sorted", "any", "all", "isinstance", "itertools.chain",
 }  # fmt: skip
 """What hands parameters on as they are, or has nothing to do with them."""
 _LAZY = {"parameters", "named_parameters", "filter", "map", "chain", "from_iterable", "iter", "zip", "values", "items"}
+_OPEN = {*_LAZY, "copy"}
+"""What may ask later for what it is given; a shallow copy has the layers that the first network gets later."""
 _SIZE = re.compile(r"(num|n)_\w+|\w+_(size|dim)|(in|out)_(features|channels)")
 """What layers call how many or how large they are."""
 _OF_NOW = {"is_cuda", "device", "dtype", "training", "data", "grad"}
@@ -134,7 +133,7 @@ class SameParameters:
             case ast.Call(func=function, args=args, keywords=keywords):
                 last = dotted(function).rpartition(".")[2] or getattr(function, "attr", "")
                 own = definition_of(self.roles, function)
-                if last in _LAZY or (isinstance(own, ast.FunctionDef) and yields(own)):
+                if last in _OPEN or (isinstance(own, ast.FunctionDef) and yields(own)):
                     return True
                 return any(map(self._may_be_lazy, [*args, *(k.value for k in keywords)]))
         return any(isinstance(n, ast.GeneratorExp | ast.Call) for n in walk(value)) and not isinstance(
@@ -144,6 +143,8 @@ class SameParameters:
     def after(self, statement: ast.AST, used: Collection[str]) -> bool:
         """Whether the names that the making uses stand for the same after the statement."""
         if self.by_trainable and self._may_freeze(statement, used):
+            return False
+        if any(self._is_of_class(node) for node in walk(statement)):
             return False
         for node in walk(statement):
             if not isinstance(node, ast.Name) or node.id not in used:
@@ -155,6 +156,13 @@ class SameParameters:
             elif not self._stays(node):
                 return False
         return all(self._stays(node) for node in self._behind(statement, used))
+
+    def _is_of_class(self, node: ast.AST) -> bool:
+        """Whether a class of the file gets another attribute, which its objects have then."""
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+                return name in self.source.classes
+        return False
 
     def _may_freeze(self, statement: ast.AST, used: Collection[str]) -> bool:
         """Whether a statement may change what parameters of the used models are trained: code says so that it runs, or gets the model."""
@@ -322,12 +330,14 @@ class SameParameters:
         parent = parents.get(node)
         if self._is_another_setting(name, parent):
             return False
+        if isinstance(parent, ast.Call) and dotted(parent.func) == "vars" and parent.args == [node]:
+            node, parent = parent, parents.get(parent)
         while isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node:
             if not isinstance(parent.ctx, ast.Load):
                 return True
             node, parent = parent, parents.get(parent)
         if isinstance(parent, ast.Call) and parent.func is node and isinstance(node, ast.Attribute):
-            return node.attr in _CHANGING
+            return node.attr in CHANGING
         if isinstance(parent, ast.For) and parent.iter is node:
             return _changes_elements(parent)
         if isinstance(parent, ast.keyword):

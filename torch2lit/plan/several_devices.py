@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ..ddp.samplers import SAMPLERS
@@ -12,10 +13,12 @@ from ..recover.batch_sources import source_makings
 from ..recover.loops import Iterable, Loop
 from ..recover.makings import Making, Value, is_none, makings
 from ..recover.nest import Frame
+from ..recover.stepping import is_held
 from ..recover.syntax import walk
 from .common_decisions import common_decisions
 from .draft import BATCH_START, TRAINING_STEP, Draft, Several
 from .entry_names import entry_text
+from .may_run import runs_in_loop
 from .one_batch import is_one_batch
 from .train_data import constructions
 from .unused_parameters import leaves_some_unused
@@ -54,6 +57,7 @@ def plan_several(draft: Draft) -> None:
     if not draft.options.several_processes or draft.group is not None:
         return
     _check_batches(draft)
+    _check_backwards(draft)
     whole = whole_evaluation(draft)
     same = draft.validation is not None and (whole is None or whole.same_order) and shares_buffers(draft)
     written = written_in_hooks(draft)
@@ -82,6 +86,26 @@ def _check_batches(draft: Draft) -> None:
                 f"`{ast.unparse(loop.base)[:60]}` has a `batch_sampler`, which Lightning does not share out as it is: of torch's own it "
                 "makes batches of one sample, any other raises. Give the loader `batch_size` and `sampler` instead",
             )
+
+
+def _check_backwards(draft: Draft) -> None:
+    """Raise Refused for a backward pass of the script's own: DistributedDataParallel averages those that a Trainer begins (`manual_backward`)."""
+    passes = draft.nest.backwards
+    own = next((call for call in passes if is_held(call)), None) or next(_hidden_backwards(draft), None)
+    if own is not None:
+        raise draft.refuse(
+            "step-not-reached",
+            own,
+            f"`{ast.unparse(own.func)[:60]}` runs the backward pass itself, and on several devices a Trainer averages the gradients of its own alone",
+        )
+
+
+def _hidden_backwards(draft: Draft) -> Iterator[ast.Call]:
+    """Backward passes in functions that the batch goes on calling."""
+    for node in runs_in_loop(draft):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "backward":
+            if node not in draft.nest.backwards:
+                yield node
 
 
 def shares_buffers(draft: Draft) -> bool:

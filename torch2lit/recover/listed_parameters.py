@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .bindings import File, Names
 from .makings import Value, makings
-from .names import parameter_names
+from .names import parameter_names, target_names
 from .own_classes import lineage, method_of
 from .quiet_models import bare_making
 from .syntax import dotted, root_name, walk
@@ -22,10 +22,11 @@ _LISTING = {
 }  # fmt: skip
 _COLLECTING = {"add", "update", "union", "intersection", "difference"}
 """What sets do, of which the names are gathered first."""
-_OF_NOW = {"training", "is_cuda", "device", "dtype"}
-_THEMSELVES = {"copy.deepcopy", "copy.copy", "torch.compile"}
-"""What gives an object with the methods of what it is given."""
+_THEMSELVES = {"copy.deepcopy", "torch.compile"}
+"""What gives an object with the methods of what it is given; a shallow copy would have the layers that the first one gets."""
 _WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
+_OF_NOW = {"training", "is_cuda", "device", "dtype"}
+"""What a network is asked for that the Trainer may change before it asks for the optimizers."""
 _DEPTH = 3
 
 
@@ -114,8 +115,8 @@ def _lists(name: str, definition: ast.ClassDef, file: File, depth: int) -> bool:
                 own = any(method_of(one, method) is not None for one, _ in lineage(definition, file))
                 if not (_lists(method, definition, file, depth - 1) if own else method in _LISTING):
                     return False
-            case ast.Call(func=ast.Attribute(value=ast.Attribute(), attr="append" | "extend")):
-                return False  # what the object holds is another one afterwards
+            case ast.Call(func=ast.Attribute(value=grown, attr="append" | "extend")) if not _is_new(found, grown):
+                return False  # what the object, or another, holds is another one afterwards
             case ast.Call(func=ast.Attribute(value=ast.Name(id=gathered), attr=method)) if method in _COLLECTING:
                 if not _is_fresh(gathered, found):
                     return False
@@ -146,3 +147,15 @@ def _makes_anew(value: ast.expr) -> bool:
         case ast.Call(func=ast.Name(id="set" | "dict")):
             return True
     return isinstance(value, ast.Set | ast.SetComp | ast.Dict | ast.DictComp)
+
+
+def _is_new(method: ast.FunctionDef, container: ast.expr) -> bool:
+    """Whether a method makes the list itself to which it adds."""
+    if not isinstance(container, ast.Name):
+        return False
+    values = [
+        s.value
+        for s in walk(method)
+        if isinstance(s, ast.Assign) and any(container.id in target_names(target) for target in s.targets)
+    ]
+    return bool(values) and all(isinstance(v, ast.List | ast.ListComp) for v in values)

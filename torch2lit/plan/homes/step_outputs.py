@@ -18,7 +18,7 @@ import ast
 import re
 
 from ...recover.items import parts
-from ...recover.syntax import walk
+from ...recover.syntax import Source, walk
 from ...recover.variables import Variable
 from ..draft import BATCH_END, TRAINING_STEP
 from ..steps import controls
@@ -71,8 +71,10 @@ def _asks_for_number(facts: Facts, name: ast.Name) -> bool:
         match around:
             case ast.Attribute(attr=attribute):
                 call = source.parents.get(around)
-                if attribute == "data" or (attribute in _WITHOUT_GRAPH and _calls(call, around)):
-                    return True
+                if attribute == "data":
+                    return isinstance(around.ctx, ast.Load) and not _is_changed(source, around)
+                if attribute in _WITHOUT_GRAPH and _calls(call, around):
+                    return call is not None and not _is_changed(source, call)
                 if attribute not in _SAME_NUMBER or not _calls(call, around):
                     return False
                 assert call is not None
@@ -87,6 +89,12 @@ def _asks_for_number(facts: Facts, name: ast.Name) -> bool:
                 return _fills_in(source.parents.get(around) if isinstance(around, ast.Tuple) else around)
             case _:
                 return False
+
+
+def _is_changed(source: Source, node: ast.AST) -> bool:
+    """Whether a method changes a tensor in place, which other names of the same loss would see: ``loss.data.mul_(2)``."""
+    around = source.parents.get(node)
+    return isinstance(around, ast.Attribute) and around.attr.endswith("_") and not around.attr.startswith("_")
 
 
 def _fills_in(node: ast.AST | None) -> bool:

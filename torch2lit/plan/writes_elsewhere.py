@@ -1,0 +1,50 @@
+"""What the functions and classes that make an optimizer leave elsewhere: a list at the top of a file to which they append.
+
+MADE = []                                       def build(model):
+                                                    MADE.append("sgd")           a call that comes later leaves it later
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from ..recover.roles import Roles
+from ..recover.syntax import Source, root_name, walk
+from .making_functions import nodes_of_making
+from .may_run import may_run
+
+CHANGING = {
+    "append", "extend", "insert", "remove", "pop", "popitem", "clear", "update", "setdefault", "add", "discard", "sort",
+    "reverse",
+}  # fmt: skip
+"""Methods that change what a container holds."""
+
+
+def writes_elsewhere(roles: Roles, statement: ast.stmt) -> set[str]:
+    """The names at the top of files that a statement binds or changes in functions and classes of the project that it calls."""
+    own = {id(node) for node in walk(statement)}
+    found: set[str] = set()
+    for node, file in nodes_of_making(roles, [statement]):
+        if id(node) in own:
+            continue
+        for name in _written(node):
+            key = file.key(file.source.scope_of(node), name)
+            if key is not None and isinstance(key[0], ast.Module):
+                found.add(name)
+    return found
+
+
+def names_reached(source: Source, statements: Iterable[ast.AST]) -> set[str]:
+    """The names that statements mention, and functions of the file that they may call."""
+    return {node.id for node in may_run(source, statements) if isinstance(node, ast.Name)}
+
+
+def _written(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+            yield name
+        case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
+            yield root_name(node)
+        case ast.Call(func=ast.Attribute(attr=method) as function) if method in CHANGING:
+            yield root_name(function)
