@@ -1061,7 +1061,7 @@ SAME_TRAINING = (
         1,
         "carried gradients are cleared before validation",
         MAKE,
-        "    if reads or _gradients_matter(draft):\n",
+        "    if reads or (not draft.automatic and gradients_are_carried(draft)) or _reads_unstepped(draft):\n",
         "    if False:\n",
         _trains("gradients-never-cleared", "clipping-more-than-the-optimizer-holds"),
     ),
@@ -4078,7 +4078,7 @@ OF_MAKING = (
         1,
         "an optimizer of an own class draws when the module makes it",
         "torch2lit/recover/effects.py",
-        "if any(self._function_draws(m) for m in _methods(definition)):",
+        "if any(self._function_draws(m) for m in run_by_making(self.roles, definition, base)):",
         "if False:",
         _trains("optimizer-of-an-own-class-that-draws"),
     ),
@@ -6771,7 +6771,67 @@ OF_LATER_MAKING = (
 )
 """A making that waits for `configure_optimizers` must not be noticed to come later."""
 
+OF_SEEN_THROUGH = (
+    Mutation(
+        1,
+        "seen through: an own class is handed a function that draws",
+        "torch2lit/recover/effects.py",
+        "return any(self._handed_draws(a, scope) for a in [*node.args, *(k.value for k in node.keywords)])",
+        "return False",
+        _text("optimizer-of-an-own-class-around-one-that-draws"),
+    ),
+    Mutation(
+        1,
+        "seen through: a function asks for the mode",
+        "torch2lit/plan/making.py",
+        "return bool(modes) or any(",
+        "return any(",
+        _text("optimizer-by-a-function-that-asks-for-the-mode"),
+    ),
+    Mutation(
+        1,
+        "seen through: a function logs",
+        "torch2lit/plan/making.py",
+        " or _logs(draft, statement)\n",
+        "\n",
+        _text("optimizer-by-a-function-that-logs-before-a-log"),
+    ),
+    Mutation(
+        1,
+        "seen through: a method adds to what the network keeps",
+        "torch2lit/recover/listed_parameters.py",
+        "if not _is_fresh(gathered, found):",
+        "if False:",
+        _text("optimizer-made-by-a-method-that-adds-to-what-it-keeps"),
+    ),
+    Mutation(
+        1,
+        "seen through: a method fills a table of the network's",
+        "torch2lit/recover/listed_parameters.py",
+        "case ast.Subscript(ctx=ast.Store() | ast.Del()) if root_name(node) == itself:",
+        "case ast.Subscript(ctx=ast.Store() | ast.Del()) if False:",
+        _text("optimizer-made-by-a-method-that-fills-a-table"),
+    ),
+    Mutation(
+        1,
+        "seen through: an own class has a property that draws",
+        "torch2lit/recover/own_optimizers.py",
+        " or _is_asked(m)]",
+        "]",
+        _text("optimizer-of-an-own-class-whose-property-draws"),
+    ),
+    Mutation(
+        1,
+        "seen through: an own class is told of groups by a method that draws",
+        "torch2lit/recover/own_optimizers.py",
+        "m.name in _CALLED or ",
+        "",
+        _text("optimizer-of-an-own-class-whose-groups-draw"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_SEEN_THROUGH,
     *OF_LATER_MAKING,
     *OF_STEPPED_BY_SCALERS,
     *OF_QUIET_CODE, *OF_NO_TURNS, *OF_OBJECTS_APART,
