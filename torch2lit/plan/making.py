@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..recover.items import only_names
-from ..recover.listed_parameters import methods_run
+from ..recover.listed_parameters import OF_NOW, methods_run
 from ..recover.loops import loop_names
 from ..recover.names import flow, parameter_names
 from ..recover.own_classes import definition_of
@@ -30,7 +30,6 @@ from .statements_between import statements_between
 from .surely_read import surely_read
 from .writes_elsewhere import names_reached, writes_elsewhere
 
-_OF_NOW = {"training", "is_cuda", "device", "dtype"}
 _LOGS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
 
 
@@ -99,7 +98,7 @@ class Making:
     def _asks_of_now(self, statement: ast.stmt) -> bool:
         """Whether a statement asks a network for its mode or its place, which the Trainer changes before it asks for optimizers."""
         roles, scope = self.draft.roles, self.draft.nest.entry.scope
-        asked = [n for n in walk(statement) if isinstance(n, ast.Attribute) and n.attr in _OF_NOW]
+        asked = [n for n in walk(statement) if isinstance(n, ast.Attribute) and n.attr in OF_NOW]
         functions = [f for n in walk(statement) if isinstance(n, ast.Call) for f in functions_run(roles, n)]
         modes = [n for f in functions for n in walk(f) if isinstance(n, ast.Attribute) and n.attr == "training"]
         return bool(modes) or any(roles.role(scope, root_name(n)) is Role.MODEL for n in asked)

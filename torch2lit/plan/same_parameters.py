@@ -11,10 +11,11 @@ import re
 from collections.abc import Collection, Iterator
 
 from ..recover.bindings import File
-from ..recover.listed_parameters import only_lists
+from ..recover.listed_parameters import OF_NOW, only_lists
 from ..recover.makings import yields
 from ..recover.names import flow, local_names, parameter_names, target_names
 from ..recover.own_classes import definition_of, lineage
+from ..recover.own_methods import WRAPPERS as HOLDING
 from ..recover.own_methods import method_keeps_layers
 from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
@@ -27,7 +28,7 @@ from .writes_elsewhere import CHANGING
 
 SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
 """Methods of a module that answer the module, with the parameters that it had."""
-WRAPPERS = {"torch.compile", "torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
+WRAPPERS = {"torch.compile", *HOLDING}
 """What holds a module and lists its parameters in their order; whatever else the module is asked has another name then."""
 _READING = {
     "parameters", "named_parameters", "state_dict", "children", "named_children", "modules", "named_modules",
@@ -51,7 +52,7 @@ _OPEN = {*_LAZY, "copy"}
 """What may ask later for what it is given; a shallow copy has the layers that the first network gets later."""
 _SIZE = re.compile(r"(num|n)_\w+|\w+_(size|dim)|(in|out)_(features|channels)")
 """What layers call how many or how large they are."""
-_OF_NOW = {"is_cuda", "device", "dtype", "training", "data", "grad"}
+_OF_NOW = {*OF_NOW, "data", "grad"}
 """What a parameter or model is asked for that moves, modes and training change."""
 _SETTERS = {"setattr", "delattr", "add_module", "register_module", "register_parameter", "append", "insert", "extend"}
 _DEPTH = 3

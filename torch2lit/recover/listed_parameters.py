@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from .bindings import File, Names
 from .makings import Value, makings
-from .names import parameter_names, target_names
+from .names import parameter_names
 from .own_classes import lineage, method_of
+from .own_methods import WRAPPERS
 from .quiet_models import bare_making
 from .syntax import dotted, root_name, walk
 
@@ -24,8 +25,7 @@ _COLLECTING = {"add", "update", "union", "intersection", "difference"}
 """What sets do, of which the names are gathered first."""
 _THEMSELVES = {"copy.deepcopy", "torch.compile"}
 """What gives an object with the methods of what it is given; a shallow copy would have the layers that the first one gets."""
-_WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
-_OF_NOW = {"training", "is_cuda", "device", "dtype"}
+OF_NOW = {"training", "is_cuda", "device", "dtype"}
 """What a network is asked for that the Trainer may change before it asks for the optimizers."""
 _DEPTH = 3
 
@@ -69,7 +69,7 @@ def _models(value: Value, depth: int, *, wrapped: bool) -> Iterator[tuple[ast.Ca
         call = bare_making(one.call)
         full = one.roles.full_name(call.func)
         inner = Value(call.args[0], one.scope, one.roles) if call.args and depth else None
-        if full in _WRAPPERS:
+        if full in WRAPPERS:
             if wrapped:
                 yield from _models(inner, depth - 1, wrapped=False) if inner is not None else [None]
         elif full in _THEMSELVES and inner is not None:
@@ -107,7 +107,7 @@ def _lists(name: str, definition: ast.ClassDef, file: File, depth: int) -> bool:
         match node:
             case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Global() | ast.Nonlocal() | ast.Await():
                 return False
-            case ast.Attribute(attr=asked) if asked in _OF_NOW:
+            case ast.Attribute(attr=asked) if asked in OF_NOW:
                 return False  # a Trainer sets the mode and the place before it asks for optimizers
             case ast.Subscript(ctx=ast.Store() | ast.Del()) if root_name(node) == itself:
                 return False  # what the object holds is another one afterwards
@@ -117,8 +117,8 @@ def _lists(name: str, definition: ast.ClassDef, file: File, depth: int) -> bool:
                     return False
             case ast.Call(func=ast.Attribute(value=grown, attr="append" | "extend")) if not _is_new(found, grown):
                 return False  # what the object, or another, holds is another one afterwards
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=gathered), attr=method)) if method in _COLLECTING:
-                if not _is_fresh(gathered, found):
+            case ast.Call(func=ast.Attribute(value=ast.Name() as gathered, attr=method)) if method in _COLLECTING:
+                if not _is_new(found, gathered):
                     return False
             case ast.Call(func=function) if _makes_an_optimizer(function, file):
                 continue
@@ -135,27 +135,18 @@ def _makes_an_optimizer(function: ast.expr, file: File) -> bool:
     return (full.startswith("torch.optim.") and full.count(".") == 2) or full == "inspect.signature"
 
 
-def _is_fresh(name: str, method: ast.FunctionDef) -> bool:
-    """Whether a name of a method holds nothing but what the method has made itself: its own sets and dictionaries."""
+def _is_new(method: ast.FunctionDef, container: ast.expr) -> bool:
+    """Whether a method makes the list, set or dictionary itself to which it adds, and its name holds nothing else."""
+    if not isinstance(container, ast.Name) or container.id in parameter_names(method):
+        return False
+    name = container.id
     bound = [n for n in walk(method) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store)]
     made = [n.value for n in walk(method) if isinstance(n, ast.Assign) and [dotted(t) for t in n.targets] == [name]]
-    return len(bound) == len(made) > 0 and name not in parameter_names(method) and all(map(_makes_anew, made))
+    return len(bound) == len(made) > 0 and all(map(_makes_anew, made))
 
 
 def _makes_anew(value: ast.expr) -> bool:
     match value:
         case ast.Call(func=ast.Name(id="set" | "dict")):
             return True
-    return isinstance(value, ast.Set | ast.SetComp | ast.Dict | ast.DictComp)
-
-
-def _is_new(method: ast.FunctionDef, container: ast.expr) -> bool:
-    """Whether a method makes the list itself to which it adds."""
-    if not isinstance(container, ast.Name):
-        return False
-    values = [
-        s.value
-        for s in walk(method)
-        if isinstance(s, ast.Assign) and any(container.id in target_names(target) for target in s.targets)
-    ]
-    return bool(values) and all(isinstance(v, ast.List | ast.ListComp) for v in values)
+    return isinstance(value, ast.List | ast.ListComp | ast.Set | ast.SetComp | ast.Dict | ast.DictComp)

@@ -662,10 +662,12 @@ def _step_function(
     for call, loops in looped:
         entered = _enter(source, frame, call)
         if isinstance(entered, Finding):
-            whole = _from_loops(source, roles, Frame(source.scope_of(call)), loops, [call], [call])
-            if isinstance(whole, Finding) or len(callers) > 1 or not may_stay_whole(source, frame.scope):
+            if len(callers) > 1 or not may_stay_whole(source, frame.scope):
                 return entered
-            return whole if all(nest.batches is not None for nest in whole) else entered
+            whole = _from_loops(source, roles, Frame(source.scope_of(call)), loops, [call], [call])
+            if isinstance(whole, Finding) or any(nest.batches is None for nest in whole):
+                return entered
+            return whole
         caller, callee = entered
         above = _from_loops(source, roles, caller, loops, [call], [call])
         if isinstance(above, Finding):

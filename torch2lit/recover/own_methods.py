@@ -16,7 +16,8 @@ from .makings import Value, sources
 from .own_classes import lineage, method_of
 from .syntax import walk
 
-_WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
+WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
+"""What holds a model as its ``module``."""
 _GIVE_THEMSELVES = {"to", "cuda", "cpu"}
 _ASKING = {
     "modules", "named_modules", "children", "named_children", "parameters", "named_parameters", "buffers", "named_buffers",
@@ -74,7 +75,7 @@ def _objects(
         inner: ast.expr | None = None
         if isinstance(call.func, ast.Attribute) and call.func.attr in _GIVE_THEMSELVES:
             inner = call.func.value
-        elif roles.full_name(call.func) in _WRAPPERS and call.args:
+        elif roles.full_name(call.func) in WRAPPERS and call.args:
             inner = call.args[0]
         if inner is not None:
             yield from _objects(Value(inner, part.scope, roles), depth - 1, seen | {call})
