@@ -108,7 +108,7 @@ def test_training_that_stands_in_strings_and_comments_only_is_no_training() -> N
 
 
 # Torch's helpers for tests train models in plain functions.
-TRAINS_INDEED = {"numeric_utils.py", "reinforcement_learning_rpc_test.py"}
+TRAINS_INDEED = {"common_quantization.py", "numeric_utils.py", "reinforcement_learning_rpc_test.py"}
 
 
 def libraries() -> dict[str, Path]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ast
 import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from .neighbours import Neighbours
-from .roles import Key, Roles
+from .roles import Roles
 from .syntax import Scope, dotted, root_name, walk
 
 _CLOCKS = (
@@ -35,74 +37,84 @@ class Clocks:
         """One for each file, as files may call each other's functions."""
         if isinstance(roles.neighbours, Neighbours):
             self._known[os.path.realpath(roles.neighbours.path)] = self
-        self._functions: dict[Scope, bool] = {}
-        self._methods: frozenset[str] | None = None
-        self._foreign: dict[str, bool] = {}
+        self._functions: dict[ast.FunctionDef, bool] = {}
+        """What is known of the file's functions."""
 
     def read(self, node: ast.AST, scope: Scope) -> bool:
         """Whether running the node reads a clock, directly or through functions and objects of the script's own."""
-        return any(isinstance(n, ast.Call) and self._reads(n, scope) for n in walk(node))
+        start = Way(self, scope, [node])
+        seen: dict[ast.FunctionDef, Way] = {}
+        waiting = [start]
+        while waiting:
+            way = waiting.pop()
+            for call in (n for part in way.code for n in walk(part) if isinstance(n, ast.Call)):
+                if way.clocks._asks(call, way.scope):
+                    return way.reads()
+                for clocks, function in way.clocks._run_by(call, way.scope):
+                    known = clocks._functions.get(function)
+                    if known:
+                        return way.reads()
+                    if known is None and function not in seen:
+                        seen[function] = Way(clocks, function, function.body, way)
+                        waiting.append(seen[function])
+        for function, way in seen.items():
+            way.clocks._functions[function] = False
+        return False
 
-    def _reads(self, call: ast.Call, scope: Scope) -> bool:
+    def _asks(self, call: ast.Call, scope: Scope) -> bool:
+        """Whether a call itself reads a clock: its function is known for it, or its object is an event or a profiler."""
         full = self.roles.full_name(call.func)
         if is_clock(full) and dotted(call.func).partition(".")[0] in self.roles.origins:
             return True
+        if not isinstance(call.func, ast.Attribute):
+            return False
+        return call.func.attr in _EVENT_METHODS or any(map(is_clock, self._makers_of(call.func, scope)))
+
+    def _run_by(self, call: ast.Call, scope: Scope) -> Iterator[tuple[Clocks, ast.FunctionDef]]:
+        """The functions of the project that a call may run; a method of any object may be one of this name in the file's classes."""
         if isinstance(call.func, ast.Attribute):
-            if call.func.attr in _EVENT_METHODS or call.func.attr in self._own_methods():
-                return True
-            key = self.roles.key(scope, root_name(call.func))
-            return key is not None and self._holds_clock(key, call.func.attr)
+            yield from self._own_methods(call.func.attr)
+            for made in self._makers_of(call.func, scope):
+                yield from self._in_neighbour(made, call.func.attr)
+            return
+        full = self.roles.full_name(call.func)
         if (function := self.source.function(full)) is not None:
-            return self._in_function(function)
-        return self._is_called_object(call, scope) or self._in_neighbour(full)
+            yield self, function
+            return
+        if self._is_called_object(call, scope):
+            yield from self._own_methods("__call__")
+        yield from self._in_neighbour(full)
+
+    def _makers_of(self, method: ast.Attribute, scope: Scope) -> list[str]:
+        """The full names of what makes the object whose method is called."""
+        key = self.roles.key(scope, root_name(method))
+        values = [b.value for b in self.roles.bindings(key)] if key is not None else []
+        return [self.roles.full_name(n.func) for v in values for n in walk(v) if isinstance(n, ast.Call)]
 
     def _is_called_object(self, call: ast.Call, scope: Scope) -> bool:
-        """Whether an object is called whose class asks the time when it is."""
-        if "__call__" not in self._own_methods() or not isinstance(call.func, ast.Name):
+        """Whether an object of one of the file's classes is called."""
+        if not isinstance(call.func, ast.Name):
             return False
         key = self.roles.key(scope, call.func.id)
         made = [b.value for b in self.roles.bindings(key)] if key else []
         return any(isinstance(m, ast.Call) and dotted(m.func) in self.source.classes for m in made)
 
-    def _in_function(self, function: ast.FunctionDef) -> bool:
-        if function not in self._functions:
-            self._functions[function] = False  # guards against recursion
-            self._functions[function] = any(self.read(s, function) for s in function.body)
-        return self._functions[function]
+    def _own_methods(self, name: str) -> Iterator[tuple[Clocks, ast.FunctionDef]]:
+        for definition in self.source.classes.values():
+            yield from ((self, m) for m in definition.body if isinstance(m, ast.FunctionDef) and m.name == name)
 
-    def _own_methods(self) -> frozenset[str]:
-        """The names of methods of the file's classes that read clocks; a method of any object may be one of them."""
-        if self._methods is None:
-            methods = [
-                m for c in self.source.classes.values() for m in c.body if isinstance(m, ast.FunctionDef)
-            ]  # fmt: skip
-            self._methods, before = frozenset(), None
-            while self._methods != before:  # a method may read a clock through another one
-                before = self._methods
-                self._functions.clear()
-                self._methods = frozenset(m.name for m in methods if self._in_function(m))
-        return self._methods
-
-    def _holds_clock(self, key: Key, method: str) -> bool:
-        """Whether a name holds an event, a profiler, or an object of a neighbour file whose method reads a clock."""
-        for binding in self.roles.bindings(key):
-            for made in (n for n in walk(binding.value) if isinstance(n, ast.Call)):
-                full = self.roles.full_name(made.func)
-                if is_clock(full) or self._in_neighbour(full, method):
-                    return True
-        return False
-
-    def _in_neighbour(self, full: str, method: str = "") -> bool:
-        """Whether a function of another file, or the method of its class, reads a clock."""
+    def _in_neighbour(self, full: str, method: str = "") -> Iterator[tuple[Clocks, ast.FunctionDef]]:
+        """A function of another file, or what makes an object of its class, or the method of one."""
         if not full or not isinstance(self.roles.neighbours, Neighbours):
-            return False
-        place = f"{full}:{method}"
-        if place not in self._foreign:
-            self._foreign[place] = False  # guards against recursion
-            found = self.roles.neighbours.definition(full)
-            if found is not None and (other := self._of_file(found.file)) is not None:
-                self._foreign[place] = _in_definition(other, found.node.name, method)
-        return self._foreign[place]
+            return
+        found = self.roles.neighbours.definition(full)
+        if found is None or (other := self._of_file(found.file)) is None:
+            return
+        function = other.source.function(found.node.name)
+        if found.node.name in other.source.classes:
+            yield from other._own_methods(method or "__init__")
+        elif function is not None and not method:
+            yield other, function
 
     def _of_file(self, file: Path) -> Clocks | None:
         place = os.path.realpath(file)
@@ -112,12 +124,23 @@ class Clocks:
         return self._known[place]
 
 
-def _in_definition(clocks: Clocks, name: str, method: str) -> bool:
-    definition = clocks.source.classes.get(name)
-    if definition is not None:
-        return (method or "__init__") in clocks._own_methods()
-    function = clocks.source.function(name)
-    return function is not None and not method and clocks._in_function(function)
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Code that is looked through, and the code that calls it."""
+
+    clocks: Clocks
+    scope: Scope
+    code: Sequence[ast.AST]
+    caller: Way | None = None
+
+    def reads(self) -> bool:
+        """Remember of all functions on the way to here that they read a clock, which is True."""
+        way: Way | None = self
+        while way is not None and way.caller is not None:
+            assert isinstance(way.scope, ast.FunctionDef)
+            way.clocks._functions[way.scope] = True
+            way = way.caller
+        return True
 
 
 def is_clock(full: str) -> bool:

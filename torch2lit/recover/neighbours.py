@@ -45,7 +45,8 @@ class Neighbours:
 
     def __init__(self, path: str, *, known: dict[Path, ast.Module | None] | None = None) -> None:
         self.path = path
-        self.folder = Path(path).parent if path and path != "-" else None
+        alone = not path or path == "-" or bool(_INSTALLED & set(Path(path).parts))
+        self.folder = None if alone else Path(path).parent
         self.extra: list[Path] = []
         self._trees: dict[Path, ast.Module | None] = _trees() if known is None else known
         self._found: dict[str, Definition | None] = {}
@@ -54,7 +55,7 @@ class Neighbours:
 
     def may_train(self, data: bytes, depth: int = 2) -> bool:
         """Whether a file with these bytes imports a project file that can hold a training loop; told by the bytes alone."""
-        if self.folder is None or _INSTALLED & set(self.folder.parts):
+        if self.folder is None:
             return False
         for module in imported_modules(data):
             if module.partition(".")[0] in _FOREIGN or (file := self.file(module)) is None:

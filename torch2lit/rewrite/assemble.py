@@ -18,6 +18,7 @@ from ..plan.state import State
 from ..program import Edit
 from ..recover.syntax import Source, walk
 from .blank_lines import without_surplus
+from .class_place import place_of_class
 from .device import unused_devices
 from .entry import EntryEditor, above_branch_edit, loop_edit, trainer_source
 from .formatting import format_code, line_length
@@ -136,8 +137,8 @@ def _class_and_functions(
     source = draft.source
     edits: list[Edit] = []
     last: list[Edit] = []
-    top = [f for f in removed if source.parents[f] is source.tree]
-    place = top[0] if top and not state.inside else None
+    use = _block_of_class(draft, state, branch_above(draft) or draft.nest.outermost)
+    place = None if state.inside else place_of_class(source, removed, use, code)
     for function in removed:
         start, end = _lines_of(source, function)
         if function is place:
@@ -196,11 +197,7 @@ def _lines_of(source: Source, function: ast.FunctionDef) -> tuple[int, int]:
 def _insertion(draft: Draft, state: State, code: str) -> Edit:
     """Where the class stands when no function made room for it: before the statement that holds the loop."""
     source = draft.source
-    statement: ast.AST = branch_above(draft) or draft.nest.outermost
-    stop = draft.nest.entry.scope if state.inside else source.tree
-    while source.parents[statement] is not stop:
-        statement = source.parents[statement]
-    assert isinstance(statement, ast.stmt)
+    statement = _block_of_class(draft, state, branch_above(draft) or draft.nest.outermost)
     decorators = getattr(statement, "decorator_list", [])
     line = min([statement.lineno, *(d.lineno for d in decorators)]) - 1
     while line > 0 and source.lines[line - 1].lstrip().startswith("#"):
