@@ -46,6 +46,7 @@ STOREYS = (
         "generator_loops",
         "phase_loops",
         "made_inside",
+        "given_back",
         "resuming",
         "precision_arms",
         "schedules",

@@ -16,6 +16,7 @@ from .views.counted import CountedView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
 from .views.generator_loops import GeneratorLoopsView
+from .views.given_back import GivenBackView
 from .views.handed_over import HandedOverView
 from .views.head_breaks import HeadBreaksView
 from .views.made_inside import MadeInsideView
@@ -39,6 +40,7 @@ VIEWS: tuple[View, ...] = (
     PrecisionArmsView(),
     ResumedView(),
     AveragedView(),
+    GivenBackView(),
     HandedOverView(),
     MadeInsideView(),
     ScheduledView(),

@@ -172,14 +172,14 @@ def joined(text: str, pieces: list[Piece]) -> Made:
     place, line = 0, 1
     for piece in [*sorted(pieces, key=lambda p: (p.start, p.end)), Piece(len(raw), len(raw), "")]:
         new = piece.new.encode()
-        for part, number in ((raw[place : piece.start], line), (new, piece.line)):
+        for part, number, is_new in ((raw[place : piece.start], line, False), (new, piece.line, True)):
             at = number or line
-            if number and part is new:
+            if number and is_new:
                 made.append(len(split_lines(out.decode())) + piece.skipped + 1)
             for byte in part:
                 numbers.append(at)
                 at += byte == ord("\n")
-            line = at if part is not new else line
+            line = line if is_new else at
             out += part
         line += raw[piece.start : piece.end].count(b"\n")
         place = piece.end

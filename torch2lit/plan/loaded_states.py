@@ -5,7 +5,11 @@ if args.resume:                                                    if args.resum
     checkpoint = torch.load(args.resume)                    →          checkpoint = torch.load(args.resume)
     optimizer.load_state_dict(checkpoint["optimizer"])                 optimizer_state = checkpoint["optimizer"]
 
-What is surely loaded is not None; and what has a name already is handed over under it.
+What is surely loaded is not None; and what has a name already is handed over under it:
+
+    start, state = load(args.resume, model)                            start, state = load(args.resume, model)
+    if state is not None:                                       →
+        optimizer.load_state_dict(state)
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from ..recover.names import flow
 from ..recover.roles import Role
 from ..recover.state_names import is_state
 from ..recover.syntax import walk
@@ -27,7 +32,7 @@ _MOVES = {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "type", "l
 class Loaded:
     """A state that is loaded: into what, by which statements, what it is called until then, and what made the object.
 
-    ``surely``: nothing decides whether it is. ``named``: the script has that name for it.
+    ``surely``: nothing decides whether it is. ``named``: the script has that name for it; ``bound``: on every way to the loop.
     """
 
     variable: Variable
@@ -36,6 +41,7 @@ class Loaded:
     made: ast.Assign
     surely: bool = False
     named: bool = False
+    bound: bool = False
 
 
 def loaded_states(draft: Draft, variables: list[Variable], making: list[ast.stmt]) -> list[Loaded]:
@@ -51,14 +57,17 @@ def loaded_states(draft: Draft, variables: list[Variable], making: list[ast.stmt
         if not loads or len(made) != 1 or "{" in "".join(map(draft.source.segment, loads)):
             continue
         surely = len(loads) == 1 and loads[0] in draft.source.block_of(made[0])
-        own = _own_name(draft, loads[0]) if surely else ""
+        given = given_name(draft, loads)
+        tests = [test for s in loads if (test := test_of(draft, s)) is not None]
+        bound = len(loads) == 1 and (tests[0] if tests else loads[0]) in draft.source.block_of(made[0])
+        own = _own_name(draft, loads[0]) if surely else given
         name = own or f"{variable.name}_state"
         if not own and name in draft.source.names:
             continue
         if any(";" in draft.source.lines[s.lineno - 1] for s in [*loads, *made]):
             continue
         if all(_may_wait(draft, s, made[0]) for s in loads):
-            found.append(Loaded(variable, tuple(loads), name, made[0], surely, bool(own)))
+            found.append(Loaded(variable, tuple(loads), name, made[0], surely, bool(own), bound))
     return found
 
 
@@ -66,6 +75,62 @@ def state_of(load: ast.Expr) -> ast.expr:
     """What a statement loads."""
     assert isinstance(load.value, ast.Call)
     return load.value.args[0]
+
+
+def test_of(draft: Draft, load: ast.Expr) -> ast.If | None:
+    """The test whether there is a state, when it decides about its loading alone."""
+    parent = draft.source.parents[load]
+    match parent, state_of(load):
+        case (
+            ast.If(
+                test=ast.Compare(left=ast.Name(id=asked), ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]),
+                body=[_],
+                orelse=[],
+            ),
+            ast.Name(id=name),
+        ) if asked == name:
+            return parent if isinstance(parent, ast.If) and draft.source.segment(parent)[:2] == "if" else None
+    return None
+
+
+def given_name(draft: Draft, loads: list[ast.Expr]) -> str:
+    """The variable of the entry scope that is bound right before each loading, and for nothing else; "" when it is none."""
+    states = [state_of(s) for s in loads]
+    names = {s.id for s in states if isinstance(s, ast.Name)}
+    if len(names) != 1 or not all(isinstance(s, ast.Name) for s in states):
+        return ""
+    if len(loads) > 1 and any(test_of(draft, s) is not None for s in loads):
+        return ""  # the one that was loaded before stays when there is none
+    name = names.pop()
+    above = [_above(draft, test_of(draft, s) or s) for s in loads]
+    binding = [s for s in above if isinstance(s, ast.Assign) and name in flow([s]).definite]
+    inside: list[ast.AST] = [*binding, *(test_of(draft, s) or s for s in loads)]
+    known = {id(n) for s in inside for n in walk(s)}
+    alone = all(id(n) in known for n in _mentions(draft, name)) and not is_state(name)
+    return name if alone and len(binding) == len(loads) else ""
+
+
+def _mentions(draft: Draft, name: str) -> list[ast.Name]:
+    """Where the variable of the entry scope is named."""
+    key = draft.roles.key(draft.nest.entry.scope, name)
+    named = [n for n in draft.source.all(ast.Name) if n.id == name]
+    return [n for n in named if draft.roles.key(draft.source.scope_of(n), name) == key]
+
+
+def _above(draft: Draft, statement: ast.stmt) -> ast.stmt | None:
+    """The statement before it that does not load a state."""
+    block = draft.source.block_of(statement)
+    before = block[: block.index(statement)] if statement in block else []
+    return next((s for s in reversed(before) if not _only_loads(s)), None)
+
+
+def _only_loads(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(), attr="load_state_dict"), args=[ast.Name()])):
+            return True
+        case ast.If(test=ast.Compare(left=ast.Name(), ops=[ast.IsNot()]), body=[inner], orelse=[]):
+            return _only_loads(inner)
+    return False
 
 
 def _own_name(draft: Draft, load: ast.Expr) -> str:

@@ -29,7 +29,7 @@ from .gradients_before import touches_gradients_before
 from .handlers import read_in_handlers
 from .held_optimizers import Held, held_in, taken_out_of
 from .listed_optimizers import Listed, listed_optimizers, only_stepped
-from .loaded_states import Loaded, loaded_states, state_of
+from .loaded_states import Loaded, loaded_states, state_of, test_of
 from .made_attributes import is_asked_first_in_loop, only_the_program_shows
 from .made_with import clears, holds_no_optimizer, is_named_there_alone, is_unread, settings_of
 from .making import Making, makers
@@ -393,11 +393,13 @@ def _may_be_shared(draft: Draft, variables: list[Variable], making: list[ast.stm
 
 def _keep_state(draft: Draft, one: Loaded) -> None:
     """Have the script name a state where it loads it."""
-    if not one.surely:
+    if not one.surely and not one.bound:
         draft.rewritten[one.made] = f"{one.name} = None\n"
     for load in one.statements:
         if one.named:
-            draft.removals[load] = Removal("configure_optimizers", "configure_optimizers", "the module loads it")
+            draft.removals[test_of(draft, load) or load] = Removal(
+                "configure_optimizers", "configure_optimizers", "the module loads it"
+            )
         else:
             draft.rewritten[load] = f"{one.name} = {draft.source.segment(state_of(load))}\n"
 
