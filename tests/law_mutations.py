@@ -6883,6 +6883,42 @@ OF_LATER_MAKING = (
 )
 """A making that waits for `configure_optimizers` must not be noticed to come later."""
 
+OF_GROUPS = (
+    Mutation(
+        1,
+        "numbers of groups: the loop over the groups leaves its name to the epochs",
+        "torch2lit/plan/group_settings.py",
+        "if names & flow([*later, draft.nest.outermost, *statements_after(draft)]).exposed:",
+        "if False:",
+        _text("rate-of-groups-by-a-name-that-is-read-later", "schedule-stepped-by-a-counter-that-is-read-later"),
+    ),
+    Mutation(
+        1,
+        "numbers of groups: a function reads the name that the loop over the groups leaves",
+        "torch2lit/plan/group_settings.py",
+        "return not any(roles.key(source.scope_of(n), n.id) == (scope, n.id) for n in others)",
+        "return True",
+        _text("rate-of-groups-by-a-name-that-a-function-reads"),
+    ),
+    Mutation(
+        1,
+        "numbers of groups: a list gives them, which is shorter then",
+        "torch2lit/plan/group_settings.py",
+        "return not isinstance(node, ast.Call | _RUNS)",
+        "return True",
+        _text("rate-of-groups-taken-from-a-list"),
+    ),
+    Mutation(
+        1,
+        "numbers of groups: they are set between two states",
+        "torch2lit/plan/loaded_states.py",
+        "if any(loads[0].lineno < s.lineno < loads[-1].lineno for s in making):",
+        "if False:",
+        _trains("rate-of-groups-set-between-two-loads"),
+    ),
+)
+"""What a script puts into the groups of its optimizer before the loop."""
+
 OF_SEEN_THROUGH = (
     Mutation(
         1,
@@ -6961,5 +6997,5 @@ MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS,
 )  # fmt: skip

@@ -56,6 +56,8 @@ def loaded_states(draft: Draft, variables: list[Variable], making: list[ast.stmt
             loads = [s for s in loads if made[0].lineno < s.lineno < draft.nest.outermost.lineno]
         if not loads or len(made) != 1 or "{" in "".join(map(draft.source.segment, loads)):
             continue
+        if any(loads[0].lineno < s.lineno < loads[-1].lineno for s in making):
+            continue  # one of the two comes before what is made of the state, the other one behind it
         surely = len(loads) == 1 and loads[0] in draft.source.block_of(made[0])
         given = given_name(draft, loads)
         tests = [test for s in loads if (test := test_of(draft, s)) is not None]

@@ -2,6 +2,7 @@
 
 optimizer = Adam(model.parameters())
 optimizer.zero_grad()                      says something to the optimizer alone, and goes with it
+optimizer.param_groups[0]["lr"] = 0.1      so do numbers of its groups
 scheduler = StepLR(optimizer, 10)          so does a schedule that nobody steps, or that another one is made of
 low = args.lr / 100                        and under a test what only a schedule is made of
 warmup = CosineSchedule(0.1, steps)        knows no optimizer: a value like any other
@@ -18,6 +19,7 @@ from ..recover.syntax import walk
 from ..recover.variables import Variable
 from ..recover.wanted_names import WantedNames
 from .draft import Draft
+from .group_settings import groups_set
 from .statements_between import statements_between
 
 _BY_TEXT = {"globals", "locals", "eval", "exec"}
@@ -59,9 +61,20 @@ def settings_of(draft: Draft, variables: list[Variable], making: list[ast.stmt])
         cleared = clears(draft, statement, variables)
         if cleared and any(_may_fill(draft, s) for s in between[place + 1 :] if not clears(draft, s, variables)):
             continue
-        if cleared or _steps(draft, statement, variables) or _is_own_schedule(draft, statement, variables, making):
+        if cleared or _goes_with(draft, statement, variables) or _is_own_schedule(draft, statement, variables, making):
             found.append(statement)
     return found
+
+
+def _goes_with(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool:
+    """Whether all that a statement does is a step of a schedule, or that groups get other numbers."""
+    return _steps(draft, statement, variables) or _sets_groups(draft, statement, variables)
+
+
+def _sets_groups(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool:
+    """Whether all that a statement does is that groups of the optimizers get other numbers."""
+    owners = groups_set(draft, statement)
+    return bool(owners) and all(draft.variable(owner, draft.nest.entry) in variables for owner in owners)
 
 
 def _may_fill(draft: Draft, statement: ast.stmt) -> bool:

@@ -21,6 +21,7 @@ from ..recover.syntax import root_name, walk, walk_scope
 from ..recover.variables import Variable
 from ..recover.ways_on import ways_on
 from .draft import Draft
+from .group_settings import groups_set
 from .made_attributes import is_bound_plainly
 from .making_functions import functions_run
 from .may_show import may_show
@@ -106,6 +107,8 @@ class Making:
     def _only_binds(self, statement: ast.stmt) -> bool:
         """Whether a statement does no more than binding names to what calls give, whichever way its tests go."""
         match statement:
+            case ast.For() | ast.Assign() if owners := groups_set(self.draft, statement):
+                return all(owner.id in self.names for owner in owners)
             case ast.Assign(targets=[target]):
                 return bool(only_names(target))
             case ast.If(test=test, body=body, orelse=orelse):

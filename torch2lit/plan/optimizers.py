@@ -26,6 +26,7 @@ from .draft import (
     Removal,
 )
 from .gradients_before import touches_gradients_before
+from .group_settings import stay_inside
 from .handlers import read_in_handlers
 from .held_optimizers import Held, held_in, taken_out_of
 from .listed_optimizers import Listed, listed_optimizers, only_stepped
@@ -360,6 +361,8 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     idle = [] if touches_gradients_before(draft) else [s for s in settings if clears(draft, s, variables)]
     settings = [s for s in settings if s not in idle]
     statements = sorted([*statements, *settings], key=lambda s: s.lineno)
+    if not stay_inside(draft, settings, statements):
+        return
     making = Making(draft, statements, frozenset(name for s in statements for name in flow([s]).written))
     bound = {v.name for v in variables} | {n for s in settings for n in flow([s]).written}
     if making.names & flow(statements).exposed or not is_named_there_alone(draft, making.names - bound, statements):
