@@ -51,6 +51,7 @@ STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
 OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
+SET_BY_CONSTRUCTOR = "torch2lit/plan/homes/set_by_constructor.py"
 SECOND = "torch2lit/plan/second_evaluation.py"
 MODES = "torch2lit/plan/validation_modes.py"
 EVALUATE_ONLY = "torch2lit/plan/evaluate_only.py"
@@ -776,6 +777,46 @@ SAME_TRAINING = (
         "all(v is not None and surely_bound(draft, v) for v in loaders)",
         "True",
         _text("validation-over-a-loader-that-a-flag-makes"),
+    ),
+    Mutation(
+        1,
+        "a constructor sets an attribute on some ways only, and it counts as there",
+        SET_BY_CONSTRUCTOR,
+        "variable.name not in inside.definite",
+        "variable.name not in inside.written",
+        _text("evaluation-over-a-loader-that-some-objects-have"),
+    ),
+    Mutation(
+        1,
+        "an object is handed out before its constructor has set the attribute",
+        SET_BY_CONSTRUCTOR,
+        " or WHOLE in inside.read",
+        "",
+        _text("evaluation-over-a-loader-set-behind-a-handed-out-object"),
+    ),
+    Mutation(
+        1,
+        "a constructor that may return early sets all of its attributes",
+        SET_BY_CONSTRUCTOR,
+        "    if any(isinstance(n, ast.Return) for n in walk_scope(constructor.body)):",
+        "    if False:",
+        _text("evaluation-over-a-loader-of-a-constructor-that-returns-early"),
+    ),
+    Mutation(
+        1,
+        "a constructor that trains has set its attributes by then",
+        SET_BY_CONSTRUCTOR,
+        "return all(node is not draft.nest.entry.scope for node in may_run(draft.source, [constructor]))",
+        "return True",
+        _text("evaluation-over-a-loader-set-after-the-training"),
+    ),
+    Mutation(
+        1,
+        "an attribute that is deleted counts as there",
+        SET_BY_CONSTRUCTOR,
+        " or _is_deleted(draft, variable.name)",
+        "",
+        _text("evaluation-over-a-loader-that-an-object-gives-away"),
     ),
     Mutation(
         1,
