@@ -51,6 +51,7 @@ STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
 OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
+BEHIND_EVALUATION = "torch2lit/plan/behind_evaluation.py"
 SET_BY_CONSTRUCTOR = "torch2lit/plan/homes/set_by_constructor.py"
 SECOND = "torch2lit/plan/second_evaluation.py"
 MODES = "torch2lit/plan/validation_modes.py"
@@ -817,6 +818,65 @@ SAME_TRAINING = (
         " or _is_deleted(draft, variable.name)",
         "",
         _text("evaluation-over-a-loader-that-an-object-gives-away"),
+    ),
+    Mutation(
+        1,
+        "a batch counts before the evaluation that prints the count",
+        BEHIND_EVALUATION,
+        "written & reached_names(draft, own) or ",
+        "",
+        _text(
+            "evaluation-of-some-batches-before-a-count",
+            "evaluation-of-some-batches-before-a-count-that-a-function-reads",
+        ),
+    ),
+    Mutation(
+        1,
+        "a batch asks for what its evaluation gives before that has run",
+        BEHIND_EVALUATION,
+        "    if use.read & draft.variables.sequence(own).written:",
+        "    if False:",
+        _text("evaluation-of-some-batches-that-ends-the-training"),
+    ),
+    Mutation(
+        1,
+        "a batch asks for a setting before its evaluation has changed it",
+        BEHIND_EVALUATION,
+        " or _changed(draft, found, own) & reached_names(draft, behind)",
+        "",
+        _text("evaluation-of-some-batches-that-changes-a-setting"),
+    ),
+    Mutation(
+        1,
+        "a tensor that counts is changed before the evaluation that knows it by another name",
+        BEHIND_EVALUATION,
+        "return SettledNumbers(looks.draft).surely(ast.Name(target.id, ast.Load()), frame.scope)",
+        "return True",
+        _text("evaluation-of-some-batches-before-a-tensor-that-counts"),
+    ),
+    Mutation(
+        1,
+        "an evaluation of some batches copies an optimizer's state in inference mode",
+        IN_BATCH,
+        "not copies and draft",
+        "draft",
+        _text("evaluation-of-some-batches-that-keeps-an-optimizers-state"),
+    ),
+    Mutation(
+        1,
+        "an evaluation that changes the rate counts as one that saves",
+        EFFECTS,
+        "return not any(key in self.optimizers for key in keys)",
+        "return True",
+        _text("evaluation-of-some-batches-that-changes-the-rate"),
+    ),
+    Mutation(
+        1,
+        "an evaluation of some batches stays by hand where a batch ends behind it",
+        IN_BATCH,
+        "left_by_break(draft, behind)",
+        "left_by_break(draft)",
+        _text("evaluation-of-some-batches-before-a-limit", "evaluation-of-some-batches-before-the-last-one-of-all"),
     ),
     Mutation(
         1,
