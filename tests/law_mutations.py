@@ -898,7 +898,7 @@ SAME_TRAINING = (
         1,
         "an evaluation of some batches may end the epoch",
         IN_BATCH,
-        "if left_by_break(draft) or any(",
+        "if left_by_break(draft, behind) or any(",
         "if any(",
         _text("evaluation-of-some-batches-of-which-one-is-the-last"),
     ),
