@@ -51,6 +51,7 @@ STEPS = "torch2lit/plan/steps.py"
 MAKE = "torch2lit/plan/make.py"
 OPTIMIZERS = "torch2lit/plan/optimizers.py"
 VALIDATION = "torch2lit/plan/validation.py"
+GRAPH_CARRIERS = "torch2lit/plan/graph_carriers.py"
 BEHIND_EVALUATION = "torch2lit/plan/behind_evaluation.py"
 SET_BY_CONSTRUCTOR = "torch2lit/plan/homes/set_by_constructor.py"
 SECOND = "torch2lit/plan/second_evaluation.py"
@@ -877,6 +878,46 @@ SAME_TRAINING = (
         "left_by_break(draft, behind)",
         "left_by_break(draft)",
         _text("evaluation-of-some-batches-before-a-limit", "evaluation-of-some-batches-before-the-last-one-of-all"),
+    ),
+    Mutation(
+        1,
+        "what an object of the model gives has no graph",
+        GRAPH_CARRIERS,
+        "key in self.draft.effects.models or ",
+        "",
+        _text("evaluation-that-records-in-an-object-of-the-model", "evaluation-that-records-a-parameter"),
+    ),
+    Mutation(
+        1,
+        "a loss that gets another name without gradients loses its graph",
+        GRAPH_CARRIERS,
+        "return self.draft.variables.of(frame, name.id) in self.found",
+        "return not quiet and self.draft.variables.of(frame, name.id) in self.found",
+        _text("evaluation-that-keeps-a-loss-by-another-name-in-no-grad"),
+    ),
+    Mutation(
+        1,
+        "an object that is given a loss keeps no graph",
+        GRAPH_CARRIERS,
+        "if isinstance(n, ast.Name) and n not in left}",
+        "if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}",
+        _text("evaluation-that-records-and-keeps-what-an-object-sums"),
+    ),
+    Mutation(
+        1,
+        "gradients are off for all of a loop of which a part switches them off",
+        "torch2lit/plan/recorded.py",
+        "around = [i.context_expr for s in found.unwrapped if isinstance(s, ast.With) for i in s.items]",
+        "around = [n for n in walk(found.loop.node) if isinstance(n, ast.Call)]",
+        _text("evaluation-that-keeps-a-loss-by-another-name-in-no-grad"),
+    ),
+    Mutation(
+        1,
+        "what is kept of an evaluation that records gradients has a graph, whatever it is",
+        "torch2lit/plan/recorded.py",
+        "for v in kept if v in carriers",
+        "for v in kept",
+        _text("evaluation-that-records-and-keeps-a-score"),
     ),
     Mutation(
         1,
