@@ -14,7 +14,7 @@ Trainer runs one loop only, a `break` that ends its turn becomes ``self.trainer.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..program import Claim
 from ..recover.items import Item
@@ -89,9 +89,11 @@ def _ends(statement: ast.stmt, control: ast.AST) -> bool:
     )
 
 
-def left_by_break(draft: Draft) -> bool:
-    """Whether a `break` ends the batch loop before its loader does, now through the Trainer."""
-    return any(True for _ in _breaks_in(draft, [*draft.epoch.leaving, *draft.epoch.batch]))
+def left_by_break(draft: Draft, but: Sequence[Item] = ()) -> bool:
+    """Whether a `break` ends the batch loop before its loader does, now through the Trainer; those in ``but`` do not count."""
+    known = {id(item.node) for item in but}
+    items = [i for i in [*draft.epoch.leaving, *draft.epoch.batch] if id(i.node) not in known]
+    return any(True for _ in _breaks_in(draft, items))
 
 
 def may_end_early(draft: Draft) -> bool:

@@ -19,11 +19,13 @@ import ast
 from ..recover.first_batch import first_batch_at
 from ..recover.items import Item
 from ..recover.phases import Validation, validation_at
+from .behind_evaluation import may_come_first, plain_ending
 from .breaks import left_by_break, validation_break
 from .draft import BATCH_END, TRAINING_STEP, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
 from .late_validation import starts_late
 from .limited_validation import limit_of, tell_limit
 from .looks import Looks
+from .may_run import may_run
 from .several_loaders import join_following, unite
 from .steps import open_controls
 from .validation import evaluation_obstacle, unite_own
@@ -31,6 +33,7 @@ from .validation_epochs import LIMIT, loaders_are_there, otherwise
 from .validation_modes import mirror_modes
 
 EVERY_BATCH = "val_check_interval"
+_COPIES = {"copy", "deepcopy", "clone", "load_state_dict"}
 
 
 def place_in_batch(draft: Draft) -> None:
@@ -39,6 +42,8 @@ def place_in_batch(draft: Draft) -> None:
     if draft.validation is not None or draft.module_that_trains or (draft.automatic and hook != BATCH_END):
         return
     items = draft.hooks[hook]
+    behind = plain_ending(draft, items)
+    items = items[: len(items) - len(behind)]
     last = items[-1] if items and items[-1].kind == "statement" else None
     found = (validation_at(draft.source, draft.roles, last) or first_batch_at(draft.roles, last)) if last else None
     if found is None or last is None or found.every is None or found.block is not last.node:
@@ -46,23 +51,25 @@ def place_in_batch(draft: Draft) -> None:
     found.in_batch = True
     join_following(draft, found)
     united = unite(draft, found) if found.others else unite_own(draft, found)
-    if reason := _obstacle(draft, found):
+    if reason := _obstacle(draft, found, behind):
         draft.united = [i for i in draft.united if i not in united]
         draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {reason}")
         return
-    _place(draft, found, hook)
+    _place(draft, found, hook, behind)
 
 
-def _obstacle(draft: Draft, found: Validation) -> str:
-    """Why the evaluation cannot be Lightning's validation; "" when it can."""
+def _obstacle(draft: Draft, found: Validation, behind: list[Item]) -> str:
+    """Why the evaluation, ``behind`` which a batch does more, cannot be Lightning's validation; "" when it can."""
     assert draft.nest.epochs is not None
     if draft.group is not None or draft.options.several_processes:
         return "it does not end an epoch, and several processes would decide about it each for itself"
     if draft.mixed is not None or draft.window is not None:
         return "it does not end an epoch, and the Trainer casts or accumulates"
     own = found.trained(draft.epoch.batch)
-    if left_by_break(draft) or any(_leaves(draft, i) for i in [*draft.epoch.before, *own]):
+    if left_by_break(draft, behind) or any(_leaves(draft, i) for i in [*draft.epoch.before, *own]):
         return "batches may be left before it"
+    if not may_come_first(draft, found, behind):
+        return "what follows it in the batch needs what it gives, or the other way round"
     if any(_leaves(draft, i) or _acts(draft, i) for i in found.trailing):
         return "what belongs to it does more than to tell its results"
     if found.otherwise and not (found.every and found.asked and Looks(draft).only(found.every, found.asked)):
@@ -84,17 +91,26 @@ def _leaves(draft: Draft, item: Item) -> bool:
 
 def _acts(draft: Draft, item: Item) -> bool:
     effects = draft.effects_of(item)
-    return effects.gradients or effects.optimizer or effects.rng
+    return effects.gradients or effects.rng or (effects.optimizer and not _only_saves(draft, item))
 
 
-def _place(draft: Draft, found: Validation, hook: str) -> None:
+def _only_saves(draft: Draft, item: Item) -> bool:
+    """Whether an item saves the state of an optimizer: one that it copies would be of no use to train on with, for Lightning validates
+    in inference mode.
+    """
+    called = (n.func for n in may_run(draft.source, [item.node]) if isinstance(n, ast.Call))
+    copies = any(getattr(f, "attr", getattr(f, "id", "")) in _COPIES for f in called)
+    return item.kind == "statement" and not copies and draft.effects.only_saves_optimizer(item.node, item.frame.scope)
+
+
+def _place(draft: Draft, found: Validation, hook: str, behind: list[Item]) -> None:
     assert found.block is not None and found.asked is not None and found.every is not None
     draft.validation = found
     found.late = starts_late(draft, found)
     tell_limit(draft, found)
     own = [*found.before, *found.body, *found.trailing]
     found.before = draft.without_unread_constants(found.before, own)
-    draft.hooks[hook] = draft.hooks[hook][:-1]
+    draft.hooks[hook] = draft.hooks[hook][: -1 - len(behind)]
     limit = limit_of(draft, found)
     if found.once is not None:
         got = ast.unparse(found.once.value)
@@ -103,7 +119,7 @@ def _place(draft: Draft, found: Validation, hook: str) -> None:
         limit = ast.Constant(1), found.asked
         draft.trainer = draft.trainer.set(LIMIT, "1")
     asked = Item(found.block, found.asked, "validates", value=found.every, limit=limit)
-    draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), asked, *otherwise(draft, found)]
+    draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), asked, *otherwise(draft, found), *behind]
     draft.hooks[VALIDATION_START] = list(found.before)
     draft.hooks[VALIDATION_STEP] = list(found.body)
     draft.hooks[VALIDATION_END] = list(found.trailing)

@@ -580,6 +580,17 @@ class EffectAnalysis:
         draws = self.draws(statement, scope)
         return Effects(model, mode, gradients, optimizer, learning_rate, draws, frozenset(mutated), clock)
 
+    def only_saves_optimizer(self, statement: ast.AST, scope: Scope) -> bool:
+        """Whether running a statement does no more with optimizers than to ask torch's own for their state, as one does to save it."""
+        own = any(f.name == "state_dict" for f in self.source.functions)
+        escapes = self.roles.escapes
+        if own or self._may_step(statement, scope) or (escapes is not None and escapes.touches(statement, scope)):
+            return False
+        asked = {name for node in walk(statement) if (name := _asked_for_state(node)) is not None}
+        others = (n for n in walk(statement) if isinstance(n, ast.Name) and n not in asked)
+        keys = (key for n in others for key in (self.roles.key(scope, n.id), *self._reached_from(n.id, scope)))
+        return not any(key in self.optimizers for key in keys)
+
     def _may_step(self, statement: ast.AST, scope: Scope) -> bool:
         """Whether something that may be an optimizer is stepped, though nobody can see what it is."""
         return any(
@@ -621,6 +632,13 @@ class EffectAnalysis:
             names += [name for part in self.roles.escapes.through_calls(node) for name in sorted(part)]
         keys = (self.roles.key(scope, name) for name in names if name)
         return {key for key in keys if key}
+
+
+def _asked_for_state(node: ast.AST) -> ast.Name | None:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr="state_dict"), args=[], keywords=[]):
+            return name
+    return None
 
 
 def _listed(node: ast.expr) -> Iterator[str]:

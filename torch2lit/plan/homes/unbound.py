@@ -19,6 +19,7 @@ from ...recover.variables import Variable
 from ..draft import Draft
 from ..may_run import may_run
 from ..surely_read import surely_read
+from .set_by_constructor import set_by_constructor
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -70,7 +71,7 @@ def surely_bound(draft: Draft, variable: Variable) -> bool:
     """Whether a variable has a value where the loop begins, even if the loop itself may not ask for it."""
     scope = draft.nest.entry.scope
     if isinstance(variable.scope, ast.Module) and variable.scope is not scope:
-        return variable.name in flow(variable.scope.body).definite
+        return variable.name in flow(variable.scope.body).definite or set_by_constructor(draft, variable)
     if not isinstance(scope, ast.Module) and variable.name in parameter_names(scope):
         return True
     return variable.name in flow(_before(draft, scope.body)).definite
