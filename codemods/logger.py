@@ -7,7 +7,7 @@
     writer.close()                                      →   the Trainer closes it
 
 `self.log` would put the points at the Trainer's own steps and add one of its own, `epoch`; `log_metrics` writes the tag, the step and the value that it is given. A writer of which
-some use is not understood stays, with all its uses.
+some use is not understood stays, with all its uses. The points of a writer of tensorboardX's are torch's, too, as long as they are scalars, of tags in which it replaces no sign.
 Source: https://lightning.ai/docs/pytorch/stable/extensions/logging.html
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,9 @@ from ..program import TrainerSpec
 _OPTION, _NOW, _KEPT, _NUMBERS = "logger", "points-by-lightning", "writer-kept", "numbers-to-a-logger"
 _LOGGERS = "lightning.pytorch.loggers."
 _WRITERS = {"torch.utils.tensorboard.SummaryWriter", "torch.utils.tensorboard.writer.SummaryWriter"}
-_OF_OTHERS = {"tensorboardX.SummaryWriter"}
+_OF_OTHERS = {"tensorboardX.SummaryWriter", "tensorboardX.writer.SummaryWriter"}
+_PLAIN_TAG = re.compile(r"(?!/)[-/\w.]+")
+"""What tensorboardX writes as it is told: every other sign becomes `_`, and a tag begins with no `/`."""
 _PASSED_ON = {"purge_step", "max_queue", "flush_secs", "filename_suffix"}
 _ENDS = {"close", "flush"}
 _SCALAR = ("tag", "scalar_value", "global_step")
@@ -122,13 +125,14 @@ def _numbers(training: Training, kind: str) -> Proposal | Note:
 def _points(training: Training, made: Part) -> Proposal:
     call, value = _made(training, made), _variable(training, made)
     assert call is not None
-    if training.full_name(call.func) in _OF_OTHERS:
-        raise _Stays("its writer is tensorboardX's")
     if training.spread:
         raise _Stays("several processes may write")
     start, told = _logger(training, call)
     reworded, removed = {made.statement: start}, list[ast.stmt]()
     uses = _uses(training, value, made)
+    if training.full_name(call.func) in _OF_OTHERS:
+        _check_plain(uses)
+        told = f"{told}, by torch's writer in place of tensorboardX's"
     behind = [p for p, method in uses.values() if p.place not in (BEFORE, AFTER) or method not in _ENDS]
     writes_after = any(p.place == AFTER or p.place == ELSEWHERE for p in behind)
     for part, method in uses.values():
@@ -182,7 +186,7 @@ def _logger(training: Training, call: ast.Call) -> tuple[str, str]:
     given = {k.arg: k.value for k in call.keywords if k.arg is not None}
     if len(given) < len(call.keywords) or len(call.args) > 1 or any(isinstance(a, ast.Starred) for a in call.args):
         raise _Stays("what the writer is told cannot be seen")
-    folder = call.args[0] if call.args else given.pop("log_dir", None)
+    folder = call.args[0] if call.args else given.pop("log_dir", None) or given.pop("logdir", None)
     comment = given.pop("comment", None)
     if unknown := set(given) - _PASSED_ON:
         raise _Stays(f"the logger has no `{sorted(unknown)[0]}`")
@@ -275,6 +279,23 @@ def _uses(training: Training, value: Value, made: Part) -> dict[ast.stmt, tuple[
             case _:
                 raise _Stays(f"line {name.lineno} uses it in a way that is not known")
     return found
+
+
+def _check_plain(uses: dict[ast.stmt, tuple[Part, str]]) -> None:
+    """The writers of torch and of tensorboardX write the same scalars; of all else each has its own form."""
+    for part, method in uses.values():
+        call = part.statement.value  # type: ignore[attr-defined]
+        scalar = _scalar(call) if method == "add_scalar" else None
+        if method not in _ENDS and scalar is None:
+            raise _Stays(f"its writer is tensorboardX's, and line {call.lineno} writes no plain scalar")
+        if scalar is not None and not _is_plain_tag(scalar[0]):
+            raise _Stays(
+                f"its writer is tensorboardX's, which may write another tag than the one in line {call.lineno}"
+            )
+
+
+def _is_plain_tag(tag: ast.expr) -> bool:
+    return isinstance(tag, ast.Constant) and isinstance(tag.value, str) and bool(_PLAIN_TAG.fullmatch(tag.value))
 
 
 def _targets(statement: ast.stmt) -> list[ast.expr]:

@@ -509,6 +509,8 @@ OF_FEATURES = (
         "    if first != open_end or counter.waited:", "    if False:", _trains("patience-from-a-start-value"),
     ),
     Mutation(1, "loggers: a writer is used in ways that nobody knows", "codemods/logger.py", '            case _:\n                raise _Stays(f"line {name.lineno} uses it in a way that is not known")\n', "", _text("writer-that-a-helper-takes")),
+    Mutation(1, "loggers: tensorboardX writes every tag as it is", "codemods/logger.py", "if scalar is not None and not _is_plain_tag(scalar[0]):", "if False:", _text("points-of-tensorboardx-whose-tags-change")),
+    Mutation(1, "loggers: tensorboardX writes more than scalars as torch does", "codemods/logger.py", "if method not in _ENDS and scalar is None:", "if False:", _text("points-of-tensorboardx-beside-a-histogram")),
     Mutation(1, "loggers: a folder may be None", "codemods/logger.py", "if not _is_text(training, folder):", "if False:", _text("writer-in-a-folder-that-may-be-none")),
     Mutation(
         1, "loggers: a run ends where the training runs", "torch2lit/open_runs.py",
