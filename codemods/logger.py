@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from ..feature import AFTER, AROUND, BEFORE, ELSEWHERE, Note, Part, Proposal, Training, Value, reads_as_word
 from ..program import TrainerSpec
+from ..sure_texts import bound, is_text
 
 _OPTION, _NOW, _KEPT, _NUMBERS = "logger", "points-by-lightning", "writer-kept", "numbers-to-a-logger"
 _LOGGERS = "lightning.pytorch.loggers."
@@ -167,7 +168,7 @@ def _variable(training: Training, made: Part) -> Value:
     match made.statement:
         case ast.Assign(targets=[ast.Name() as name]) if made.place == BEFORE or _is_of_file(made):
             value = training.value(name)
-            if value is not None and not value.hidden and _bound(value) == [name]:
+            if value is not None and not value.hidden and bound(value) == [name]:
                 return value
     raise _Stays("the writer is not made once, above the training, under a name of its own")
 
@@ -175,10 +176,6 @@ def _variable(training: Training, made: Part) -> Value:
 def _is_of_file(made: Part) -> bool:
     """Whether a statement stands in the file itself, in no function, loop or other block but an `if`."""
     return made.place == ELSEWHERE and all(isinstance(s, ast.If) for s in made.within)
-
-
-def _bound(value: Value) -> list[ast.Name]:
-    return [n for n in value.mentions if not isinstance(n.ctx, ast.Load)]
 
 
 def _logger(training: Training, call: ast.Call) -> tuple[str, str]:
@@ -194,7 +191,7 @@ def _logger(training: Training, call: ast.Call) -> tuple[str, str]:
         raise _Stays("its folder cannot be written anew")
     more = "".join(f", {name}={training.text(node)}" for name, node in given.items())
     if folder is not None and not _is_none(folder):
-        if not _is_text(training, folder):
+        if not is_text(training, folder):
             raise _Stays(f"its folder, `{training.text(folder)}`, may be None")
         text = training.text(folder)
         return (
@@ -209,53 +206,6 @@ def _logger(training: Training, call: ast.Call) -> tuple[str, str]:
 
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
-
-
-def _is_text(training: Training, node: ast.expr) -> bool:
-    """Whether an expression surely gives a text."""
-    match node:
-        case ast.Constant(value=value):
-            return isinstance(value, str)
-        case ast.JoinedStr():
-            return True
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _is_text(training, left) or _is_text(training, right)
-        case ast.BinOp(left=left, op=ast.Mod()):
-            return _is_text(training, left)
-        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str()), attr="format")):
-            return True
-        case ast.Call(func=function):
-            return training.full_name(function) in ("os.path.join", "str", "pathlib.Path")
-        case ast.Name():
-            value = training.value(node)
-            if value is None or value.hidden or len(_bound(value)) != 1:
-                return False
-            given = (a.value for a in training.all(ast.Assign) if a.targets == _bound(value))
-            return any(_is_text(training, one) for one in given)
-        case ast.Attribute(attr=attribute):
-            return _is_text_option(training, attribute)
-    return False
-
-
-def _is_text_option(training: Training, attribute: str) -> bool:
-    """Whether an option of that name is a text in any case: it has one by default, and nothing else gives it a value."""
-    if any(a.attr == attribute and not isinstance(a.ctx, ast.Load) for a in training.all(ast.Attribute)):
-        return False
-    for call in training.all(ast.Call):
-        match call:
-            case ast.Call(func=ast.Attribute(attr="add_argument"), args=args, keywords=keywords):
-                named = [a.value for a in args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-                told = {k.arg: k.value for k in keywords}
-                if any(n.lstrip("-").replace("-", "_") == attribute for n in named) and "dest" not in told:
-                    default, kind = told.get("default"), told.get("type")
-                    plain = kind is None or training.full_name(kind) == "str"
-                    return (
-                        plain
-                        and isinstance(default, ast.Constant)
-                        and isinstance(default.value, str)
-                        and not {"nargs", "action"} & set(told)
-                    )
-    return False
 
 
 def _uses(training: Training, value: Value, made: Part) -> dict[ast.stmt, tuple[Part, str]]:
