@@ -7,7 +7,7 @@
     writer.close()                                      →   the Trainer closes it
 
 `self.log` would put the points at the Trainer's own steps and add one of its own, `epoch`; `log_metrics` writes the tag, the step and the value that it is given. A writer of which
-some use is not understood stays, with all its uses.
+some use is not understood stays, with all its uses. The points of a writer of tensorboardX's are torch's, too, as long as they are scalars, of tags in which it replaces no sign.
 Source: https://lightning.ai/docs/pytorch/stable/extensions/logging.html
 """
 
@@ -15,16 +15,20 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..feature import AFTER, AROUND, BEFORE, ELSEWHERE, Note, Part, Proposal, Training, Value, reads_as_word
 from ..program import TrainerSpec
+from ..sure_texts import bound, is_text
 
 _OPTION, _NOW, _KEPT, _NUMBERS = "logger", "points-by-lightning", "writer-kept", "numbers-to-a-logger"
 _LOGGERS = "lightning.pytorch.loggers."
 _WRITERS = {"torch.utils.tensorboard.SummaryWriter", "torch.utils.tensorboard.writer.SummaryWriter"}
-_OF_OTHERS = {"tensorboardX.SummaryWriter"}
+_OF_OTHERS = {"tensorboardX.SummaryWriter", "tensorboardX.writer.SummaryWriter"}
+_PLAIN_TAG = re.compile(r"(?!/)[-/\w.]+")
+"""What tensorboardX writes as it is told: every other sign becomes `_`, and a tag begins with no `/`."""
 _PASSED_ON = {"purge_step", "max_queue", "flush_secs", "filename_suffix"}
 _ENDS = {"close", "flush"}
 _SCALAR = ("tag", "scalar_value", "global_step")
@@ -122,13 +126,14 @@ def _numbers(training: Training, kind: str) -> Proposal | Note:
 def _points(training: Training, made: Part) -> Proposal:
     call, value = _made(training, made), _variable(training, made)
     assert call is not None
-    if training.full_name(call.func) in _OF_OTHERS:
-        raise _Stays("its writer is tensorboardX's")
     if training.spread:
         raise _Stays("several processes may write")
     start, told = _logger(training, call)
     reworded, removed = {made.statement: start}, list[ast.stmt]()
     uses = _uses(training, value, made)
+    if training.full_name(call.func) in _OF_OTHERS:
+        _check_plain(uses)
+        told = f"{told}, by torch's writer in place of tensorboardX's"
     behind = [p for p, method in uses.values() if p.place not in (BEFORE, AFTER) or method not in _ENDS]
     writes_after = any(p.place == AFTER or p.place == ELSEWHERE for p in behind)
     for part, method in uses.values():
@@ -163,7 +168,7 @@ def _variable(training: Training, made: Part) -> Value:
     match made.statement:
         case ast.Assign(targets=[ast.Name() as name]) if made.place == BEFORE or _is_of_file(made):
             value = training.value(name)
-            if value is not None and not value.hidden and _bound(value) == [name]:
+            if value is not None and not value.hidden and bound(value) == [name]:
                 return value
     raise _Stays("the writer is not made once, above the training, under a name of its own")
 
@@ -173,16 +178,12 @@ def _is_of_file(made: Part) -> bool:
     return made.place == ELSEWHERE and all(isinstance(s, ast.If) for s in made.within)
 
 
-def _bound(value: Value) -> list[ast.Name]:
-    return [n for n in value.mentions if not isinstance(n.ctx, ast.Load)]
-
-
 def _logger(training: Training, call: ast.Call) -> tuple[str, str]:
     """The statement that makes the logger, and where it writes."""
     given = {k.arg: k.value for k in call.keywords if k.arg is not None}
     if len(given) < len(call.keywords) or len(call.args) > 1 or any(isinstance(a, ast.Starred) for a in call.args):
         raise _Stays("what the writer is told cannot be seen")
-    folder = call.args[0] if call.args else given.pop("log_dir", None)
+    folder = call.args[0] if call.args else given.pop("log_dir", None) or given.pop("logdir", None)
     comment = given.pop("comment", None)
     if unknown := set(given) - _PASSED_ON:
         raise _Stays(f"the logger has no `{sorted(unknown)[0]}`")
@@ -190,7 +191,7 @@ def _logger(training: Training, call: ast.Call) -> tuple[str, str]:
         raise _Stays("its folder cannot be written anew")
     more = "".join(f", {name}={training.text(node)}" for name, node in given.items())
     if folder is not None and not _is_none(folder):
-        if not _is_text(training, folder):
+        if not is_text(training, folder):
             raise _Stays(f"its folder, `{training.text(folder)}`, may be None")
         text = training.text(folder)
         return (
@@ -205,53 +206,6 @@ def _logger(training: Training, call: ast.Call) -> tuple[str, str]:
 
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
-
-
-def _is_text(training: Training, node: ast.expr) -> bool:
-    """Whether an expression surely gives a text."""
-    match node:
-        case ast.Constant(value=value):
-            return isinstance(value, str)
-        case ast.JoinedStr():
-            return True
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _is_text(training, left) or _is_text(training, right)
-        case ast.BinOp(left=left, op=ast.Mod()):
-            return _is_text(training, left)
-        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str()), attr="format")):
-            return True
-        case ast.Call(func=function):
-            return training.full_name(function) in ("os.path.join", "str", "pathlib.Path")
-        case ast.Name():
-            value = training.value(node)
-            if value is None or value.hidden or len(_bound(value)) != 1:
-                return False
-            given = (a.value for a in training.all(ast.Assign) if a.targets == _bound(value))
-            return any(_is_text(training, one) for one in given)
-        case ast.Attribute(attr=attribute):
-            return _is_text_option(training, attribute)
-    return False
-
-
-def _is_text_option(training: Training, attribute: str) -> bool:
-    """Whether an option of that name is a text in any case: it has one by default, and nothing else gives it a value."""
-    if any(a.attr == attribute and not isinstance(a.ctx, ast.Load) for a in training.all(ast.Attribute)):
-        return False
-    for call in training.all(ast.Call):
-        match call:
-            case ast.Call(func=ast.Attribute(attr="add_argument"), args=args, keywords=keywords):
-                named = [a.value for a in args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-                told = {k.arg: k.value for k in keywords}
-                if any(n.lstrip("-").replace("-", "_") == attribute for n in named) and "dest" not in told:
-                    default, kind = told.get("default"), told.get("type")
-                    plain = kind is None or training.full_name(kind) == "str"
-                    return (
-                        plain
-                        and isinstance(default, ast.Constant)
-                        and isinstance(default.value, str)
-                        and not {"nargs", "action"} & set(told)
-                    )
-    return False
 
 
 def _uses(training: Training, value: Value, made: Part) -> dict[ast.stmt, tuple[Part, str]]:
@@ -275,6 +229,23 @@ def _uses(training: Training, value: Value, made: Part) -> dict[ast.stmt, tuple[
             case _:
                 raise _Stays(f"line {name.lineno} uses it in a way that is not known")
     return found
+
+
+def _check_plain(uses: dict[ast.stmt, tuple[Part, str]]) -> None:
+    """The writers of torch and of tensorboardX write the same scalars; of all else each has its own form."""
+    for part, method in uses.values():
+        call = part.statement.value  # type: ignore[attr-defined]
+        scalar = _scalar(call) if method == "add_scalar" else None
+        if method not in _ENDS and scalar is None:
+            raise _Stays(f"its writer is tensorboardX's, and line {call.lineno} writes no plain scalar")
+        if scalar is not None and not _is_plain_tag(scalar[0]):
+            raise _Stays(
+                f"its writer is tensorboardX's, which may write another tag than the one in line {call.lineno}"
+            )
+
+
+def _is_plain_tag(tag: ast.expr) -> bool:
+    return isinstance(tag, ast.Constant) and isinstance(tag.value, str) and bool(_PLAIN_TAG.fullmatch(tag.value))
 
 
 def _targets(statement: ast.stmt) -> list[ast.expr]:

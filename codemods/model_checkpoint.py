@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 import libcst as cst
 
 from ..best_value import assigned_name, compared, left_of, number, rebinds
+from ..checkpoint_names import CheckpointName, Unnamed, name_of
 from ..feature import AFTER, AROUND, ELSEWHERE, Note, Part, Proposal, Saving, Training, Value, Watch, reads_as_word
 from ..plain_options import has_plain_options
 from ..program import TrainerSpec
@@ -68,26 +69,12 @@ class _Save:
     part: Part
     call: ast.Call
     saved: ast.expr
+    path: ast.expr
     put_together: tuple[ast.stmt, ...] = ()
-
-    @property
-    def path(self) -> ast.expr:
-        return self.call.args[1]
 
     @property
     def statements(self) -> tuple[ast.stmt, ...]:
         return (*self.put_together, self.part.statement)
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """Where it is saved: folder and name as source, with the epoch in braces where it names it, and how it is told to a person."""
-
-    folder: str
-    name: str
-    shown: str
-    imports: tuple[str, ...] = ()
-    of_epoch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +110,15 @@ class _When:
 def _save(training: Training, part: Part) -> _Save | None:
     """What a statement of an epoch saves."""
     match part.statement:
-        case ast.Expr(value=ast.Call(func=function, args=[saved, _]) as call) if part.place not in AROUND:
+        case ast.Expr(value=ast.Call(func=function, args=[saved, path]) as call) if part.place not in AROUND:
             if training.full_name(function) != "torch.save":
                 return None
-            put = _put_together(training, part, saved) if isinstance(saved, ast.Name) else None
-            return _Save(part, call, saved) if put is None else _Save(part, call, put.value, (put,))
+            above = list[ast.stmt]()
+            if isinstance(saved, ast.Name) and (put := _put_together(training, part, saved)) is not None:
+                saved, above = put.value, [put]
+            if isinstance(path, ast.Name) and (named := _named_above(training, part, path, above)) is not None:
+                path, above = named.value, [*above, named]
+            return _Save(part, call, saved, path, tuple(above))
     return None
 
 
@@ -165,6 +156,19 @@ def _put_together(training: Training, part: Part, name: ast.Name) -> ast.Assign 
     return None
 
 
+def _named_above(training: Training, part: Part, name: ast.Name, between: Sequence[ast.stmt]) -> ast.Assign | None:
+    """The statement right above that makes the path, which only that line reads."""
+    value = training.value(name)
+    if value is None or value.hidden or len(value.mentions) != len((name, "its making")):
+        return None
+    block = [p.statement for p in training.parts if (p.place, p.within) == (part.place, part.within)]
+    above = [s for s in block[: block.index(part.statement)] if s not in between]
+    match above[-1:]:
+        case [ast.Assign(targets=[ast.Name() as target]) as made] if target in value.mentions:
+            return made
+    return None
+
+
 def _proposal(training: Training, save: _Save) -> Proposal:
     part = save.part
     if reads_as_word(training.text(save.call), "model_checkpoint", "ModelCheckpoint", "monitor", "os", "torch"):
@@ -174,7 +178,7 @@ def _proposal(training: Training, save: _Save) -> Proposal:
     _check_moment(training, part)
     when = _when(training, part)
     _check_content(training, part, save.saved, when)
-    file = _file(training, part, save.path, when.switch)
+    file = _file(training, save, when)
     loads = _loads(training, save, when)
     if (loads or when.best) and file.of_epoch:
         raise _Stays("its file has another name in every epoch")
@@ -184,7 +188,7 @@ def _proposal(training: Training, save: _Save) -> Proposal:
     named = ["auto_insert_metric_name=False"] if file.of_epoch else []
     arguments = [file.folder, f"filename={file.name}", *named, *when.arguments, *keep, "enable_version_counter=False"]
     made = f"{{ModelCheckpoint}}({', '.join(arguments)})"
-    going = _changes(training, save, when)
+    going, named_numbers = _naming(training, save, file, when, _changes(training, save, when))
     return Proposal(
         target="ModelCheckpoint",
         reason="the callback saves the same weights after the same epochs, in a file of Lightning's",
@@ -192,7 +196,7 @@ def _proposal(training: Training, save: _Save) -> Proposal:
         replaced=going.replaced | loads,
         decided=when.decided,
         trainer=TrainerSpec(callbacks=("{model_checkpoint}" if loads else made,), defaults=("enable_checkpointing",)),
-        watched=when.watched,
+        watched=(*when.watched, *named_numbers),
         before_fit=(f"{{model_checkpoint}} = {made}",) if loads else (),
         imports=(_CLASS, *file.imports, *(["torch"] if loads else [])),
         fresh=("model_checkpoint",) if loads else (),
@@ -214,7 +218,7 @@ def _own_file(training: Training, save: _Save) -> Proposal:
     _check_moment(training, part)
     when = _when(training, part)
     _check_own_content(training, part, save.saved)
-    file = _file(training, part, save.path, when.switch)
+    file = _file(training, save, when)
     ending = _ending(save.path)
     _check_nothing_follows(training, save)
     named = ["auto_insert_metric_name=False"] if file.of_epoch else []
@@ -222,7 +226,7 @@ def _own_file(training: Training, save: _Save) -> Proposal:
     arguments = [file.folder, f"filename={file.name}", *every]
     method = "save_every" if file.of_epoch else "save_best" if when.best is not None else "save_last"
     saver = _SAVERS[method]
-    going = _changes(training, save, when, own=True)
+    going, named_numbers = _naming(training, save, file, when, _changes(training, save, when, own=True))
     told = f"ModelCheckpoint decides when `{posixpath.basename(ending) or ending}` files are saved here, and the module writes what the script wrote"
     return Proposal(
         target="ModelCheckpoint",
@@ -231,7 +235,7 @@ def _own_file(training: Training, save: _Save) -> Proposal:
         replaced=going.replaced,
         decided=when.decided,
         trainer=TrainerSpec(callbacks=(f"{{{saver}}}({', '.join(arguments)})",), defaults=("enable_checkpointing",)),
-        watched=when.watched,
+        watched=(*when.watched, *named_numbers),
         definitions=(_OWN_FILE.format(saver=saver, ending=ending, method=method),),
         saved=(Saving(method, part.statement, save.saved, training.text(save.call.func)),),
         imports=(_CLASS, *file.imports),
@@ -309,7 +313,7 @@ def _check_nothing_follows(training: Training, save: _Save) -> None:
                     raise _Stays(f"line {node.lineno} may read its file")
 
 
-def _told(training: Training, save: _Save, file: _File, when: _When) -> str:
+def _told(training: Training, save: _Save, file: CheckpointName, when: _When) -> str:
     own = " ".join(training.text(save.call).split())
     text = f"ModelCheckpoint saves {file.shown} in place of `{own}`: the weights are under its key `state_dict`, behind the name of the module's attribute"
     return text + (f"; {when.start}" if when.start else "")
@@ -368,20 +372,32 @@ def _is_settled(training: Training, test: ast.expr) -> bool:
 
 
 def _periodic(training: Training, part: Part, test: ast.If) -> _When | None:
-    """``(epoch + 1) % k == 0``, with epochs from 0."""
+    """``(epoch + 1) % k == 0`` with epochs from 0, ``epoch % k == 0`` with epochs from 1."""
     match test.test:
-        case ast.Compare(
-            left=ast.BinOp(left=counted, op=ast.Mod(), right=every), ops=[ast.Eq()], comparators=[ast.Constant(value=0)]
+        case (
+            ast.Compare(
+                left=ast.BinOp(left=counted, op=ast.Mod(), right=every),
+                ops=[ast.Eq()],
+                comparators=[ast.Constant(value=0)],
+            )
+            | ast.UnaryOp(op=ast.Not(), operand=ast.BinOp(left=counted, op=ast.Mod(), right=every))
         ):
-            match counted:
-                case ast.BinOp(left=epoch, op=ast.Add(), right=ast.Constant(value=1)):
-                    text = training.at_entry(every, part)
-                    if training.counts_epochs(epoch, part) and text:
-                        return _When((f"every_n_epochs={text}",), f"every {text}", test)
+            text = training.at_entry(every, part)
+            if text and _counts_from_one(training, part, counted):
+                return _When((f"every_n_epochs={text}",), f"every {text}", test)
             raise _Stays(_OTHER_PERIOD)
         case ast.BoolOp(op=ast.And(), values=values) if any(_is_period(training, part, one) for one in values):
             raise _Stays(_OTHER_PERIOD)
     return None
+
+
+def _counts_from_one(training: Training, part: Part, counted: ast.expr) -> bool:
+    match counted:
+        case ast.Name():
+            return training.first_epoch(counted, part) == 1
+        case ast.BinOp(left=epoch, op=ast.Add(), right=ast.Constant(value=1)):
+            return training.first_epoch(epoch, part) == 0
+    return False
 
 
 _OTHER_PERIOD = "the callback counts every k epochs from the first one's end, as `(epoch + 1) % k == 0` does"
@@ -508,73 +524,12 @@ def _is_epoch(training: Training, part: Part, node: ast.expr) -> bool:
 # ---- where
 
 
-def _file(training: Training, part: Part, path: ast.expr, switch: str) -> _File:
+def _file(training: Training, save: _Save, when: _When) -> CheckpointName:
     """``switch``: where that is off, the script never asks for the name, which may be none at all then."""
-    match path:
-        case ast.Constant(value=str(text)):
-            folder, stem = _parted(text)
-            return _File(_quoted(folder or "."), _quoted(stem), f"`{posixpath.join(folder, stem)}.ckpt`")
-        case ast.Call(func=function, args=[*folders, ast.Constant(value=str(text))], keywords=[]) if folders:
-            inner, stem = _parted(text)
-            texts = [training.at_entry(one, part) for one in folders]
-            if training.full_name(function) == "os.path.join" and all(texts):
-                if switch and not all(isinstance(one, ast.Constant) for one in folders):
-                    raise _Stays(_NO_NAME.format(switch))
-                arguments = [*texts, *([_quoted(inner)] if inner else [])]
-                called = training.text(function)
-                made = f"{called}({', '.join(arguments)})" if len(arguments) > 1 else arguments[0]
-                return _File(made, _quoted(stem), f"`{stem}.ckpt` there")
-        case ast.JoinedStr(values=pieces):
-            if (found := _of_epoch(training, part, pieces)) is not None:
-                return found
-    text = training.at_entry(path, part)
-    if switch and text and text != switch:
-        raise _Stays(_NO_NAME.format(switch))
-    if text := f'{text} or ""' if switch and text else text:
-        folder, name = f"{{os}}.path.dirname({text})", f"{{os}}.path.splitext({{os}}.path.basename({text}))[0]"
-        return _File(f'{folder} or "."', name, "a file that ends in `.ckpt`", ("os",))
-    raise _Stays("the name of its file is not known before the training, or holds other numbers of it")
-
-
-_NO_NAME = "where `{}` does not hold, the name of its file may not be there"
-
-
-def _parted(path: str) -> tuple[str, str]:
-    folder, name = posixpath.split(path)
-    stem = posixpath.splitext(name)[0]
-    if not stem or any(sign in path for sign in "{}=\\"):
-        raise _Stays("the callback cannot give its file that name")
-    return folder, stem
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '\\"') + '"'
-
-
-def _of_epoch(training: Training, part: Part, pieces: Sequence[ast.expr]) -> _File | None:
-    """An f-string with the epoch in its last part: ``f"weights/model_{epoch}.pth"``."""
-    text = ""
-    for piece in pieces:
-        match piece:
-            case ast.Constant(value=str(plain)) if not any(sign in plain for sign in "{}=\\"):
-                text += plain
-            case ast.FormattedValue(value=ast.Name() as name, conversion=-1, format_spec=spec) if (
-                training.counts_epochs(name, part)
-            ):
-                match spec:
-                    case None:
-                        text += "{epoch}"
-                    case ast.JoinedStr(values=[ast.Constant(value=str(form))]):
-                        text += f"{{epoch:{form}}}"
-                    case _:
-                        return None
-            case _:
-                return None
-    folder, last = posixpath.split(text)
-    stem = posixpath.splitext(last)[0]
-    if "{" in folder or "{epoch" not in stem:
-        return None
-    return _File(_quoted(folder or "."), _quoted(stem), f"`{text.rpartition('.')[0]}.ckpt`", of_epoch=True)
+    try:
+        return name_of(training, save.part, save.path, when.switch)
+    except Unnamed as reason:
+        raise _Stays(str(reason)) from reason
 
 
 # ---- who reads it
@@ -583,7 +538,7 @@ def _of_epoch(training: Training, part: Part, pieces: Sequence[ast.expr]) -> _Fi
 def _loads(training: Training, save: _Save, when: _When) -> dict[ast.stmt, str]:
     """What becomes of the statements behind the training that load the file; whatever else may read it lets it stay."""
     path, found = save.path, dict[ast.stmt, str]()
-    ours = [save.part.statement, *([when.guard.test] if when.guard is not None else [])]
+    ours = [*save.statements, *([when.guard.test] if when.guard is not None else [])]
     known = {id(n) for one in ours for n in ast.walk(one)}
     behind = [p for p in training.parts if p.place == AFTER]
     for call in training.all(ast.Call):
@@ -722,7 +677,11 @@ class _EpochReader(cst.CSTTransformer):
 
 
 def _mentions(training: Training, path: ast.expr, known: set[int]) -> Iterator[ast.AST]:
-    """What else of the file names the path: its text, the variable or the option that holds it."""
+    """What else of the file names the path: its text, the variable or the option that holds it, a pattern or an ending by which it may be found."""
+    endings = {posixpath.splitext(text)[1] or text for text in _dotted(path)}
+    known_parts = known | _parts_of_texts(training)
+    yield from (c for c in training.all(ast.Constant) if c.value in endings and id(c) not in known_parts)
+    yield from (c for c in training.all(ast.Constant) if _finds(c.value, endings) and id(c) not in known)
     texts = {
         n.value for n in ast.walk(path) if isinstance(n, ast.Constant) and isinstance(n.value, str) and "." in n.value
     }
@@ -739,6 +698,23 @@ def _mentions(training: Training, path: ast.expr, known: set[int]) -> Iterator[a
         case ast.Attribute(attr=attribute):
             yield from (a for a in training.all(ast.Attribute) if a.attr == attribute and id(a) not in known)
     yield from (c for c in training.all(ast.Constant) if c.value in texts and id(c) not in known)
+
+
+def _dotted(path: ast.expr) -> list[str]:
+    values = [n.value for n in ast.walk(path) if isinstance(n, ast.Constant)]
+    return [v for v in values if isinstance(v, str) and "." in v]
+
+
+def _parts_of_texts(training: Training) -> set[int]:
+    """The constants that are only a part of a longer text, as of another file's name."""
+    joined = [v for text in training.all(ast.JoinedStr) for v in text.values]
+    added = [v for both in training.all(ast.BinOp) for v in (both.left, both.right)]
+    return {id(v) for v in (*joined, *added)}
+
+
+def _finds(text: object, endings: set[str]) -> bool:
+    """Whether a text is a pattern that ends so."""
+    return isinstance(text, str) and "*" in text and any(text.endswith(ending) for ending in endings)
 
 
 # ---- what goes
@@ -775,6 +751,21 @@ def _changes(training: Training, save: _Save, when: _When, own: bool = False) ->
     if start is None:
         return _Going((held.start.statement,), {test: ""})
     return _Going((), {test: "", held.start.statement: start})
+
+
+def _naming(
+    training: Training, save: _Save, file: CheckpointName, when: _When, going: _Going
+) -> tuple[_Going, tuple[Watch, ...]]:
+    """What goes, when the numbers in the file's name are logged where the script made it."""
+    if not file.key and not file.numbers:
+        return going, ()
+    whole = (s for s in (when.guard, when.test) if s is not None and going.replaced.get(s) == "")
+    place = next(whole, save.part.statement)
+    epoch = f"float({training.text(file.epoch)})" if file.epoch is not None else ""
+    line = f'self.log("{file.key}", {epoch}, logger=False)\n' if epoch else ""
+    removed = tuple(s for s in going.removed if s is not place)
+    numbers = tuple(Watch(word, number, before=place) for word, number in file.numbers)
+    return _Going(removed, {**going.replaced, place: line}), numbers
 
 
 def _others(training: Training, test: ast.If, going: Sequence[ast.stmt]) -> list[ast.stmt]:

@@ -499,7 +499,19 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
         _t("equal is good enough", "equal is not better", "checkpoint-of-an-equal-value"),
         _t("better by a least difference", "knows none", "checkpoint-with-a-least-difference"),
         _t("`epoch % k == 0` from 0", "counts from the first epoch's end", "checkpoint-of-every-first-epoch"),
-        _t("epochs counted from 1 in names", "counts from 0", "checkpoint-named-by-epochs-from-one"),
+        _t(
+            "epochs counted from 1 in names",
+            "counts from 0",
+            "checkpoint-named-by-epochs-from-one",
+            "checkpoint-of-every-second-epoch-from-one",
+        ),
+        _t(
+            "names that hold numbers",
+            "knows what is logged",
+            "checkpoint-named-by-settings-and-a-number",
+            "checkpoint-named-by-a-count",
+            "checkpoint-named-before-its-number-changes",
+        ),
         _t("saved in the middle of an epoch", "saves at its end", "checkpoint-inside-batch-loop"),
         _t(
             "saved before the weights change again", "saves at the epoch's end", "checkpoint-before-weights-are-clipped"

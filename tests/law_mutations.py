@@ -435,8 +435,8 @@ OF_METHODS = (
     Mutation(
         1,
         "a file's name is asked for where a switch is off",
-        "codemods/model_checkpoint.py",
-        "if switch and not all(isinstance(one, ast.Constant) for one in folders):",
+        "torch2lit/checkpoint_names.py",
+        "if self.switch and not all(isinstance(one, ast.Constant) for one in folders):",
         "if False:",
         _text("checkpoint-under-a-switch-in-a-folder-that-may-be-none"),
     ),
@@ -477,6 +477,7 @@ OF_METHODS = (
 PROPOSALS = "torch2lit/plan/proposals.py"
 STOPPING = "codemods/early_stopping.py"
 CHECKPOINT = "codemods/model_checkpoint.py"
+NAMES = "torch2lit/checkpoint_names.py"
 
 
 def _features(*names: str) -> tuple[str, ...]:
@@ -512,7 +513,9 @@ OF_FEATURES = (
         "    if first != open_end or counter.waited:", "    if False:", _trains("patience-from-a-start-value"),
     ),
     Mutation(1, "loggers: a writer is used in ways that nobody knows", "codemods/logger.py", '            case _:\n                raise _Stays(f"line {name.lineno} uses it in a way that is not known")\n', "", _text("writer-that-a-helper-takes")),
-    Mutation(1, "loggers: a folder may be None", "codemods/logger.py", "if not _is_text(training, folder):", "if False:", _text("writer-in-a-folder-that-may-be-none")),
+    Mutation(1, "loggers: tensorboardX writes every tag as it is", "codemods/logger.py", "if scalar is not None and not _is_plain_tag(scalar[0]):", "if False:", _text("points-of-tensorboardx-whose-tags-change")),
+    Mutation(1, "loggers: tensorboardX writes more than scalars as torch does", "codemods/logger.py", "if method not in _ENDS and scalar is None:", "if False:", _text("points-of-tensorboardx-beside-a-histogram")),
+    Mutation(1, "loggers: a folder may be None", "codemods/logger.py", "if not is_text(training, folder):", "if False:", _text("writer-in-a-folder-that-may-be-none")),
     Mutation(
         1, "loggers: a run ends where the training runs", "torch2lit/open_runs.py",
         "if part is None or part.place not in AROUND or _functions_of(part) & inside:", "if part is None:",
@@ -617,12 +620,18 @@ OF_FEATURES = (
         1, "checkpoints: weights may change before the epoch ends", CHECKPOINT, "if not training.weights_stay(part):", "if False:",
         _trains("checkpoint-before-weights-are-clipped"),
     ),
+    Mutation(1, "checkpoints: a count in a name is told as one", NAMES, "_OF_NUMBER.fullmatch(form) and", "", _text("checkpoint-named-by-a-count")),
+    Mutation(1, "checkpoints: epochs in names count from 0", NAMES, "== -counted[1]:", "is not None:", _trains("checkpoint-named-by-epochs-from-one")),
+    Mutation(1, "checkpoints: every second epoch counts from anywhere", CHECKPOINT, "return training.first_epoch(counted, part) == 1", "return True", _text("checkpoint-of-every-first-epoch")),
+    Mutation(1, "checkpoints: a path is the line's own", CHECKPOINT, "value.hidden or len(value.mentions) != len((name, \"its making\")):\n        return None\n    block", "value.hidden:\n        return None\n    block", _text("checkpoint-whose-path-is-told")),
+    Mutation(1, "checkpoints: a path is made anywhere above", CHECKPOINT, "    match above[-1:]:\n", "    match above[-2:-1]:\n", _text("checkpoint-named-before-its-number-changes")),
+    Mutation(1, "checkpoints: nobody looks for files by a pattern", CHECKPOINT, "and any(text.endswith(ending) for ending in endings)", "and False", _text("checkpoints-of-which-old-ones-are-removed")),
     Mutation(
         1, "checkpoints: other state of the module is loaded as well", CHECKPOINT, "if not training.trains_nothing_else(model, part):", "if False:",
         _trains("checkpoint-loaded-beside-a-trained-average"),
     ),
     Mutation(
-        1, "checkpoints: epochs are counted from anywhere", "torch2lit/plan/whole_state.py", "            return _is_zero(first)\n", "            return True\n",
+        1, "checkpoints: epochs are counted from anywhere", "torch2lit/plan/whole_state.py", "            return _whole(first)\n", "            return 0\n",
         _trains("checkpoint-named-by-epochs-from-one"),
     ),
 )  # fmt: skip

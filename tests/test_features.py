@@ -405,6 +405,7 @@ def test_a_law_that_is_broken_is_told() -> None:
 
 LOGGER = next(feature for feature in features() if feature.name == "logger")
 _WRITER = "from torch.utils.tensorboard import SummaryWriter\nwriter = SummaryWriter('runs')"
+_OTHER_WRITER = _WRITER.replace("torch.utils.tensorboard", "tensorboardX")
 
 
 def _points(*epoch: str, above: str = _WRITER, below: str = "writer.close()", logger: str = "auto") -> Tried:
@@ -463,7 +464,13 @@ def test_logger(epoch: tuple[str, ...], text: str) -> None:
         (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("'runs'", "comment='x'"), ""),
         (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("'runs'", "input()"), ""),
         (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("'runs'", "*['a']"), ""),
-        (("writer.add_scalar('a', 1, epoch)",), _WRITER.replace("torch.utils.tensorboard", "tensorboardX"), ""),
+        (("writer.add_scalar('a b', 1, epoch)",), _OTHER_WRITER, ""),
+        (("writer.add_scalar('/a', 1, epoch)",), _OTHER_WRITER, ""),
+        (("writer.add_scalar(f'a{epoch}', 1, epoch)",), _OTHER_WRITER, ""),
+        (("writer.add_scalar('a', 1)",), _OTHER_WRITER, ""),
+        (("writer.add_histogram('a', model.weight, epoch)",), _OTHER_WRITER, ""),
+        (("writer.add_scalar('a', 1, epoch)",), _OTHER_WRITER, "writer.export_scalars_to_json('a.json')"),
+        (("writer.add_scalar('a', 1, epoch)",), _OTHER_WRITER.replace("'runs'", "'runs', write_to_disk=False"), ""),
         (("writer.add_scalar('a', 1, epoch)",), _WRITER, "if epoch:\n    writer.close()"),
         (("writer.add_scalar('a', 1, epoch)",), _WRITER, "print(globals())"),
     ],
@@ -472,6 +479,15 @@ def test_a_writer_that_stays(epoch: tuple[str, ...], above: str, below: str) -> 
     tried = _points(*epoch, above=above, below=below)
     assert not tried.accepted and "SummaryWriter(" in tried.text and "TensorBoardLogger" not in tried.text, tried.text
     assert any("goes on writing to TensorBoard itself: " in message for message in tried.findings)
+
+
+@pytest.mark.parametrize("told", ["'runs'", "log_dir='runs'", "logdir='runs'"])
+def test_scalars_of_another_writer_are_the_same_points(told: str) -> None:
+    tried = _points("writer.add_scalar('loss/a_1.b', loss_now, epoch)", above=_OTHER_WRITER.replace("'runs'", told))
+    assert tried.accepted and "log_metrics({'loss/a_1.b': loss_now}" in tried.text and "tensorboardX" not in tried.text
+    assert 'TensorBoardLogger("runs"' in tried.text.replace("'", '"') and any(
+        "tensorboardX" in m for m in tried.findings
+    )
 
 
 def test_a_script_without_a_writer_gets_a_logger() -> None:

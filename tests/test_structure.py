@@ -25,7 +25,7 @@ STOREYS = (
         "installed",
         "lightning_values",
     ),
-    ("best_value", "open_runs", "plain_options", "stopping_kept"),
+    ("best_value", "checkpoint_names", "file_names", "open_runs", "plain_options", "stopping_kept", "sure_texts"),
     ("files", "codemods"),
     ("deep_stack",),
     ("recover",),

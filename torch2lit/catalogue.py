@@ -850,6 +850,7 @@ register(
         text="""\
 Scalars go through `self.logger.log_metrics({tag: value}, step=step)`, everything else through `self.logger.experiment`, which is the SummaryWriter that the logger has made. `self.log` with
 `logger=False` beside them is for callbacks: to the logger it would put the same numbers at steps of the Trainer's, and a tag `epoch` beside them. The Trainer closes the writer when `fit` ends.
+A writer of tensorboardX's writes `_` for most signs of a tag, and has formats of its own for what is no scalar: its points are the logger's where it writes plain scalars under plain tags only.
 wandb and mlflow: the script opens its run as it did, and the logger is handed that run. `WandbLogger` gets no step, because with one it adds a column `trainer/global_step` to each row; rows
 that the script gives a step go through `self.logger.experiment.log`. Hyper-parameters of the module are not sent to the run (`save_hyperparameters(..., logger=False)`), where they might be others than the script's.
 """,

@@ -71,7 +71,7 @@ class Value:
 class Watch:
     """A number by which the Trainer decides from now on: it is logged, in double, where ``before`` begins.
 
-    The name under which that is done is written ``{key}`` in the texts of the proposal.
+    The name under which that is done is written ``{key}`` in the texts of the proposal, and ``{key!}`` without its quotes.
     """
 
     key: str
@@ -242,6 +242,9 @@ class Training(Protocol):
 
     def counts_epochs(self, node: ast.expr, part: Part) -> bool:
         """Whether the name counts the epochs as the Trainer does, from 0."""
+
+    def first_epoch(self, node: ast.expr, part: Part) -> int | None:
+        """The whole number from which the name counts the epochs, one by one; None for other names, and where that is not known."""
 
     def is_epoch(self, node: ast.expr, part: Part) -> bool:
         """Whether the name counts the epochs, from whatever number."""

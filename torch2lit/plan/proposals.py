@@ -129,7 +129,8 @@ def numbered(text: str, proposal: Proposal, number: int) -> str:
 
 def own_words(proposal: Proposal) -> list[str]:
     """The words in braces that mean something in this proposal alone."""
-    keys = [*(w.key for w in proposal.watched), *(s.key for s in proposal.sums)]
+    watched = [word for w in proposal.watched for word in (w.key, f"{w.key}!")]
+    keys = [*watched, *(s.key for s in proposal.sums)]
     return [*keys, *proposal.fresh, *(i.rpartition(".")[2] for i in proposal.imports)]
 
 

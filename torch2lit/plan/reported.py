@@ -208,6 +208,7 @@ class _Reporter:
                 reports.before.append(self._in_double(name, value.id))
             known[same] = name
             self.draft.words[watched.word] = f'"{name}"'
+            self.draft.words[f"{watched.word[:-1]}!}}"] = name
 
     def _logged_name(self, value: ast.Name, place: _Place) -> str:
         """The name under which a value is logged at the end of every validation and has not changed since; "" for others."""

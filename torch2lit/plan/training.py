@@ -23,7 +23,14 @@ from .moved import moved_functions
 from .settled_numbers import SettledNumbers
 from .steps import controls, open_controls
 from .sums.found import find_sums
-from .whole_state import changes_weights, counts_from_zero, is_all_state, is_epoch_counter, is_the_optimizer
+from .whole_state import (
+    changes_weights,
+    counts_from_zero,
+    first_epoch,
+    is_all_state,
+    is_epoch_counter,
+    is_the_optimizer,
+)
 
 _BY_TEXT = {"exec", "eval"}
 _ALL_NAMES = {"globals", "locals", "vars"}
@@ -269,6 +276,9 @@ class DraftTraining:
 
     def counts_epochs(self, node: ast.expr, part: Part) -> bool:
         return counts_from_zero(self._draft, node, self._item_at(part))
+
+    def first_epoch(self, node: ast.expr, part: Part) -> int | None:
+        return first_epoch(self._draft, node, self._item_at(part))
 
     def is_epoch(self, node: ast.expr, part: Part) -> bool:
         return is_epoch_counter(self._draft, node, self._item_at(part))

@@ -31,23 +31,28 @@ def is_epoch_counter(draft: Draft, node: ast.expr, item: Item) -> bool:
 
 def counts_from_zero(draft: Draft, node: ast.expr, item: Item) -> bool:
     """Whether a name is the epoch loop's own counter, from 0 in steps of 1."""
+    return first_epoch(draft, node, item) == 0
+
+
+def first_epoch(draft: Draft, node: ast.expr, item: Item) -> int | None:
+    """The number from which the epoch loop's own counter counts in steps of 1; None for what is none, or starts elsewhere."""
     epochs = draft.nest.epochs
     if not is_epoch_counter(draft, node, item) or epochs is None or not isinstance(node, ast.Name):
-        return False
+        return None
     if epochs.index == node.id:
-        return epochs.first is None or _is_zero(epochs.first)
+        return 0 if epochs.first is None else _whole(epochs.first)
     if epochs.index is not None or epochs.kind is not Iterable.RANGE or sequence_of(draft, epochs) is not None:
-        return False
+        return None
     match epochs.base:
         case ast.Call(args=[_], keywords=[]):
-            return True
+            return 0
         case ast.Call(args=[first, _], keywords=[]):
-            return _is_zero(first)
-    return False
+            return _whole(first)
+    return None
 
 
-def _is_zero(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and type(node.value) is int and node.value == 0
+def _whole(node: ast.expr) -> int | None:
+    return node.value if isinstance(node, ast.Constant) and type(node.value) is int else None
 
 
 def changes_weights(draft: Draft, statement: ast.stmt, item: Item) -> bool:
