@@ -14,7 +14,9 @@ from ..recover.names import flow
 from ..recover.syntax import Source, walk
 
 
-def place_of_class(source: Source, removed: Sequence[ast.FunctionDef], use: ast.stmt, code: str) -> ast.FunctionDef | None:
+def place_of_class(
+    source: Source, removed: Sequence[ast.FunctionDef], use: ast.stmt, code: str
+) -> ast.FunctionDef | None:
     """The function of the file's top level whose place the class takes; None where it goes above its use.
 
     A comment above a function heads whatever follows it, so a function with one gives its place to the class.

@@ -37,7 +37,7 @@ class Counters(Outer):
                     self.prepend(EPOCH_START, f"{self.state.homes[variable]} = {text}")
                 elif variable.name in self.state.global_names.get(EPOCH_START, ()):
                     self.prepend(EPOCH_START, f"{variable.name} = {text}")
-                else:
+                elif self.is_asked_for(variable):
                     self.give_expression(variable, text, HOOKS)
         if self.in_batches() and nest.batches is not None and nest.batches.index:
             self.give_index(
@@ -80,7 +80,8 @@ class Counters(Outer):
         elif self.rewritten(variable) or is_attribute(variable.name) or self._stays_global(variable, home):
             for hook in (home, BATCH_START):
                 read = variable in self.read.get(hook, ()) or self._stays_global(variable, hook)
-                if text != variable.name and (hook == home or (read and self.draft.hooks.get(hook))):
+                asked = read or (hook == home and is_attribute(variable.name))
+                if text != variable.name and asked and (hook == home or self.draft.hooks.get(hook)):
                     self.prepend(hook, f"{variable.name} = {text}")
         else:
             self.give_expression(variable, text, hooks)

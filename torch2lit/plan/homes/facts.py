@@ -213,6 +213,10 @@ class Facts:
         counting = [one for one in validation.firsts if one.loop.index] if validation is not None else []
         return any(self.variables.of(one.frame, one.loop.index or "") is variable for one in counting)
 
+    def is_asked_for(self, variable: Variable) -> bool:
+        """Whether a hook reads what the variable held when the hook began."""
+        return any(variable in exposed for exposed in self.exposed.values())
+
     def rewritten(self, variable: Variable) -> bool:
         return variable in self.variables.sequence(self.draft.all_items()).written
 

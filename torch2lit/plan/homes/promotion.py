@@ -49,7 +49,7 @@ class Promotion(Facts):
         counters = self.counter_variables()
         if variable in counters:
             rewritten = any(variable in self.variables.sequence(self.draft.hooks.get(h, [])).written for h in HOOKS)
-            return rewritten or self.read_after(variable)
+            return (rewritten and self.is_asked_for(variable)) or self.read_after(variable)
         if variable in self.index_variables():
             given = [
                 BATCH_START,
@@ -59,7 +59,7 @@ class Promotion(Facts):
             ]
             elsewhere = [h for h in HOOKS if h not in given]
             return any(variable in self.exposed.get(h, ()) for h in elsewhere) or self.read_after(variable)
-        return any(variable in exposed for exposed in self.exposed.values()) or self.read_after(variable)
+        return self.is_asked_for(variable) or self.read_after(variable)
 
     def name_attributes(self, promoted: list[Variable]) -> None:
         """Choose attribute names: the user's, with the function's name before it where two would be the same."""
