@@ -3358,11 +3358,11 @@ OF_MAKING = (
     ),
     Mutation(
         1,
-        "a function that binds its optimizer anew gives back no optimizer",
+        "a function that asks more of its optimizer gives its state back",
         "torch2lit/given_back/loads.py",
-        "or not isinstance(n.ctx, ast.Load) for n in mentions",
-        "for n in mentions",
-        _text("optimizer-whole-from-a-checkpoint"),
+        "if len(loads) > 1 or len(loads) + len(asked) + len(handed) != len(mentions):",
+        "if len(loads) > 1:",
+        _text("state-loaded-and-its-rate-lowered"),
     ),
     Mutation(
         1,
@@ -3395,6 +3395,22 @@ OF_MAKING = (
         "if not moved or not {*text.made.made} <= moved:",
         "if False:",
         _text("state-loaded-by-a-function-and-asked-for"),
+    ),
+    Mutation(
+        1,
+        "making: a group that is shown later is only known to the module",
+        "torch2lit/plan/optimizers.py",
+        "told = [s for s in settings if not sets_groups(draft, s, variables)]",
+        "told = settings",
+        _text("rate-lowered-and-its-group-shown"),
+    ),
+    Mutation(
+        1,
+        "making: a rate that is drawn is drawn later",
+        "torch2lit/plan/made_with.py",
+        "return name == group and not any(isinstance(n, _RUNS) for n in walk(value))",
+        "return name == group",
+        _text("rate-lowered-by-a-draw"),
     ),
     Mutation(
         1,

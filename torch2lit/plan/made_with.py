@@ -4,6 +4,8 @@ optimizer = Adam(model.parameters())
 optimizer.zero_grad()                      says something to the optimizer alone, and goes with it
 scheduler = StepLR(optimizer, 10)          so does a schedule that nobody steps, or that another one is made of
 low = args.lr / 100                        and under a test what only a schedule is made of
+for group in optimizer.param_groups:       so does what is set in its groups before anything else asks for them
+    group["lr"] = args.lr * 0.1
 warmup = CosineSchedule(0.1, steps)        knows no optimizer: a value like any other
 """
 
@@ -18,8 +20,11 @@ from ..recover.syntax import walk
 from ..recover.variables import Variable
 from ..recover.wanted_names import WantedNames
 from .draft import Draft
+from .quiet_tests import only_asks
 from .statements_between import statements_between
 
+_RUNS = (ast.Call, ast.NamedExpr, ast.Await, ast.Lambda, ast.List, ast.Dict, ast.Set, ast.comprehension)
+"""What does more than looking, or makes a thing that others may hold."""
 _BY_TEXT = {"globals", "locals", "eval", "exec"}
 """What finds a variable by a text; so do `vars()` and `dir()`, asked for nothing."""
 
@@ -59,9 +64,36 @@ def settings_of(draft: Draft, variables: list[Variable], making: list[ast.stmt])
         cleared = clears(draft, statement, variables)
         if cleared and any(_may_fill(draft, s) for s in between[place + 1 :] if not clears(draft, s, variables)):
             continue
-        if cleared or _steps(draft, statement, variables) or _is_own_schedule(draft, statement, variables, making):
+        told = cleared or _steps(draft, statement, variables) or sets_groups(draft, statement, variables)
+        if told or _is_own_schedule(draft, statement, variables, making):
             found.append(statement)
     return found
+
+
+def sets_groups(draft: Draft, statement: ast.stmt, variables: Container[Variable]) -> bool:
+    """Whether a statement does no more than giving the groups of the optimizers other numbers, under a test maybe."""
+    match statement:
+        case ast.If(test=test, body=body, orelse=orelse):
+            inside = all(sets_groups(draft, s, variables) for s in [*body, *orelse])
+            return inside and only_asks(draft.roles, test)
+        case ast.For(
+            target=ast.Name(id=group),
+            iter=ast.Attribute(value=ast.Name() as owner, attr="param_groups"),
+            body=body,
+            orelse=[],
+        ):
+            variable = draft.variable(owner, draft.nest.entry)
+            known = variable in variables and draft.roles.role_of((variable.scope, variable.name)) is Role.OPTIMIZER
+            return known and all(_sets_number(s, group) for s in body)
+    return False
+
+
+def _sets_number(statement: ast.stmt, group: str) -> bool:
+    """Whether a statement sets something in a group that is computed of names, attributes and numbers alone."""
+    match statement:
+        case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=ast.Constant())], value=value):
+            return name == group and not any(isinstance(n, _RUNS) for n in walk(value))
+    return False
 
 
 def _may_fill(draft: Draft, statement: ast.stmt) -> bool:

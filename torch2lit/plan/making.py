@@ -117,6 +117,8 @@ class Making:
             case ast.For(target=ast.Name(), iter=ast.Call(func=ast.Name(id="range"), args=args), body=body, orelse=[]):
                 counted = not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for a in args for n in walk(a))
                 return counted and all(self._only_binds(s) for s in body)
+            case ast.For(iter=ast.Attribute(value=ast.Name(id=owner), attr="param_groups")):
+                return owner in self.names
         return isinstance(statement, ast.Pass | ast.Raise)
 
     def _waits(self, statement: ast.stmt) -> bool:

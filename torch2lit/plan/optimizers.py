@@ -31,7 +31,7 @@ from .held_optimizers import Held, held_in, taken_out_of
 from .listed_optimizers import Listed, listed_optimizers, only_stepped
 from .loaded_states import Loaded, loaded_states, state_of, test_of
 from .made_attributes import is_asked_first_in_loop, only_the_program_shows
-from .made_with import clears, holds_no_optimizer, is_named_there_alone, is_unread, settings_of
+from .made_with import clears, holds_no_optimizer, is_named_there_alone, is_unread, sets_groups, settings_of
 from .making import Making, makers
 from .moved import moved_functions
 from .plateau import WORD, claim_plateau
@@ -361,7 +361,8 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     settings = [s for s in settings if s not in idle]
     statements = sorted([*statements, *settings], key=lambda s: s.lineno)
     making = Making(draft, statements, frozenset(name for s in statements for name in flow([s]).written))
-    bound = {v.name for v in variables} | {n for s in settings for n in flow([s]).written}
+    told = [s for s in settings if not sets_groups(draft, s, variables)]
+    bound = {v.name for v in variables} | {n for s in told for n in flow([s]).written}
     if making.names & flow(statements).exposed or not is_named_there_alone(draft, making.names - bound, statements):
         return
     if not making.may_run_later():
