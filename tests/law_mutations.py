@@ -3406,11 +3406,11 @@ OF_MAKING = (
     ),
     Mutation(
         1,
-        "making: a rate that is drawn is drawn later",
+        "making: a rate that is taken out of a list is taken later",
         "torch2lit/plan/made_with.py",
         "return name == group and not any(isinstance(n, _RUNS) for n in walk(value))",
         "return name == group",
-        _text("rate-lowered-by-a-draw"),
+        _text("rate-taken-out-of-a-list"),
     ),
     Mutation(
         1,

@@ -83,8 +83,9 @@ def sets_groups(draft: Draft, statement: ast.stmt, variables: Container[Variable
             orelse=[],
         ):
             variable = draft.variable(owner, draft.nest.entry)
-            known = variable in variables and draft.roles.role_of((variable.scope, variable.name)) is Role.OPTIMIZER
-            return known and all(_sets_number(s, group) for s in body)
+            if variable is None or draft.roles.role_of((variable.scope, variable.name)) is not Role.OPTIMIZER:
+                return False
+            return variable in variables and all(_sets_number(s, group) for s in body)
     return False
 
 
