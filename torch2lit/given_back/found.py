@@ -24,6 +24,8 @@ from .loads import Load, loaded_in
 from .results import Results, results_of
 
 _STEPPED = (Role.OPTIMIZER, Role.SCHEDULER)
+_BY_TEXT = {"locals", "vars", "eval", "exec", "dir"}
+"""What finds a parameter by a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,9 @@ def _loader(roles: Roles, function: ast.FunctionDef) -> Loader | None:
     args = function.args
     if args.kwonlyargs or not only_called(roles, function):
         return None
-    if any(isinstance(n, ast.Global | ast.Nonlocal) for n in walk(function)):
+    if any(isinstance(n, ast.Global | ast.Nonlocal) or _finds_by_text(n) for n in walk(function)):
+        return None
+    if not all(isinstance(default, ast.Constant) for default in args.defaults):
         return None
     calls = tuple(roles.source.calls_to(function.name))
     if not all(_is_plain(roles, function, call) for call in calls):
@@ -58,6 +62,10 @@ def _loader(roles: Roles, function: ast.FunctionDef) -> Loader | None:
         return None
     results = results_of(roles, function, calls, loads)
     return None if results is None else Loader(function, tuple(loads), calls, results)
+
+
+def _finds_by_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id in _BY_TEXT
 
 
 def _is_plain(roles: Roles, function: ast.FunctionDef, call: ast.Call) -> bool:

@@ -31,7 +31,7 @@ class Load:
 def loaded_in(roles: Roles, function: ast.FunctionDef, parameter: str) -> Load | None:
     """What the function loads into a parameter; None when it does anything else with it."""
     mentions = [n for n in walk(function) if isinstance(n, ast.Name) and n.id == parameter]
-    if any(roles.source.scope_of(n) is not function or not isinstance(n.ctx, ast.Load) for n in mentions):
+    if any(roles.source.scope_of(n) is not function for n in mentions):
         return None
     loads = [s for n in mentions if (s := _load(roles, n)) is not None]
     asked = [test for n in mentions if (test := _asked(roles, n)) is not None]

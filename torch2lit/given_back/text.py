@@ -100,15 +100,17 @@ class _Writer:
         """What the function says that it hands back."""
         results = self.loader.results
         states = ["dict | None" if self._may_be_none(load) else "dict" for load in self.loads]
+        old: list[ast.expr] = []
+        head = "tuple"
         match returns:
             case ast.Constant(value=None) if results.count == 0:
-                old, head = [], "tuple"
+                pass
             case ast.Subscript(value=ast.Name(id="tuple" | "Tuple" as head), slice=ast.Tuple(elts=old)) if len(
                 old
             ) == results.count > 1 and not any(isinstance(part, ast.Constant) for part in old):
                 pass
             case _ if results.count == 1 and not isinstance(returns, ast.Constant):
-                old, head = [returns], "tuple"
+                old = [returns]
             case _:
                 raise _Stays
         parts = [*(self.source.segment(old[place]) for place in results.kept), *states]

@@ -17,7 +17,8 @@ from .draft import Draft
 from .statements_between import statements_between
 
 _NUMBERS = {"float", "int", "min", "max", "abs"}
-_RUNS = ast.Await | ast.Lambda | ast.NamedExpr | ast.Yield | ast.YieldFrom | ast.ListComp | ast.GeneratorExp
+_RUNS = ast.Await | ast.Lambda | ast.NamedExpr | ast.Yield | ast.YieldFrom | ast.comprehension | ast.List | ast.Dict | ast.Set
+"""What does more than looking, or makes a thing that others may hold."""
 
 
 def groups_set(draft: Draft, statement: ast.stmt) -> list[ast.Name]:

@@ -41,11 +41,11 @@ class GivenBackView:
 
 
 def _finished(program: Program, text: GivenBack, told: Conversion, result: Conversion) -> Conversion | Blocked:
-    """As it is, when the module makes the optimizers and loads all of the states."""
+    """As it is, when the module makes an optimizer and loads a state; what others load, they load where they did."""
     if result.outcome is not Outcome.CONVERTED:
         return Blocked(UNCONVERTED)
     moved = {n for e in result.ledger if e.target == "configure_optimizers" for n in range(e.line, e.end_line + 1)}
-    if not moved or not {*text.made.made} <= moved:
+    if not moved or (text.made.made and moved.isdisjoint(text.made.made)):
         return Blocked("loaded-outside")
     told = replace(told, ledger=tuple(dict.fromkeys(told.ledger)), edits=edits_between(program.text, result.after))
     return _without_imports(program, told)
