@@ -6807,6 +6807,82 @@ OF_GROUPS = (
 )
 """What a script puts into the groups of its optimizer before the loop."""
 
+OF_QUIET_NETWORKS = (
+    Mutation(
+        1,
+        "quiet networks: what a constructor calls is called by another method, too",
+        "torch2lit/recover/builders.py",
+        'return (scope.name == "__init__" or scope.name in found) and not',
+        "return True and not",
+        _text("optimizer-before-a-network-that-builds-as-it-is-tried"),
+    ),
+    Mutation(
+        1,
+        "quiet networks: the script calls what a constructor has called",
+        "torch2lit/recover/quiet_models.py",
+        "return _is_quiet_method(node, file)",
+        "return True",
+        ("tests/test_programs.py::test_program[several-files-optimizer-before-a-network-elsewhere-is-built]",),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a constructor keeps a function that builds",
+        "torch2lit/recover/builders.py",
+        "        if isinstance(ancestor, ast.Lambda | ast.GeneratorExp):",
+        "        if False:",
+        _text("optimizer-before-a-network-that-builds-by-a-lambda"),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a constructor keeps the method that builds",
+        "torch2lit/recover/builders.py",
+        "not isinstance(call, ast.Call) or call.func is not mention",
+        "False",
+        _text("optimizer-before-a-network-that-keeps-its-builder"),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a constructor runs the forward pass",
+        "torch2lit/recover/builders.py",
+        " and method.name not in _OF_TORCH",
+        "",
+        _text("optimizer-before-a-network-whose-constructor-tries-it"),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a text names the method that builds",
+        "torch2lit/recover/builders.py",
+        " and method.name not in texts",
+        "",
+        _text("optimizer-before-a-network-that-builds-by-a-text"),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a base in another file binds layers",
+        "torch2lit/recover/quiet_models.py",
+        "for part in (*_bases(one, file), *_made(one, file)):",
+        "for part in _made(one, file):",
+        ("tests/test_programs.py::test_program[several-files-optimizer-before-a-base-elsewhere-grows]",),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a part of a part binds layers",
+        "torch2lit/recover/quiet_models.py",
+        "                waiting.append(part)\n",
+        "",
+        ("tests/test_programs.py::test_program[several-files-optimizer-before-a-part-of-a-part-grows]",),
+    ),
+    Mutation(
+        1,
+        "quiet networks: another file asks for the method that builds",
+        "torch2lit/recover/quiet_models.py",
+        "return all(not builders(f.source) & asked_elsewhere(g.source) for f in files for g in files if f is not g)",
+        "return True",
+        ("tests/test_programs.py::test_program[several-files-optimizer-before-a-builder-elsewhere-is-asked]",),
+    ),
+)
+"""What computing with a network leaves as it is."""
+
 OF_SEEN_THROUGH = (
     Mutation(
         1,
@@ -6885,5 +6961,5 @@ MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS, *OF_QUIET_NETWORKS,
 )  # fmt: skip
