@@ -6883,6 +6883,50 @@ OF_QUIET_NETWORKS = (
 )
 """What computing with a network leaves as it is."""
 
+OF_SET_BEHIND = (
+    Mutation(
+        1,
+        "numbers behind a state: what they are made of changes in the branch",
+        "torch2lit/plan/making.py",
+        "behind = [*rest_of_blocks(draft, statement), *statements_between",
+        "behind = [*statements_between",
+        _text("resume-that-sets-the-rate-by-a-setting-that-changes"),
+    ),
+    Mutation(
+        1,
+        "numbers behind a state: their loop leaves its name to the epochs",
+        "torch2lit/plan/group_settings.py",
+        "return [s for s in behind if s in own and _names_no_more(draft, s)]",
+        "return [s for s in behind if s in own]",
+        _text("resume-that-sets-the-rate-by-a-name-read-later"),
+    ),
+    Mutation(
+        1,
+        "numbers behind a state: either of two states is loaded",
+        "torch2lit/plan/loaded_states.py",
+        "len(self.statements) == 1 and not",
+        "not",
+        _text("resume-of-either-state-that-sets-the-rate"),
+    ),
+    Mutation(
+        1,
+        "numbers behind a state: they are set before it",
+        "torch2lit/plan/group_settings.py",
+        "behind = block[block.index(load) + 1 :]",
+        "behind = block",
+        _text("resume-that-sets-the-rate-before-the-state"),
+    ),
+    Mutation(
+        1,
+        "numbers behind a state: another state has been asked for since",
+        "torch2lit/rewrite/module.py",
+        "return [] if asked == question else [question]",
+        "return []",
+        _text("resume-that-sets-the-rate-between-two-states"),
+    ),
+)
+"""What is put into groups where a state was loaded."""
+
 OF_SEEN_THROUGH = (
     Mutation(
         1,
@@ -6961,5 +7005,5 @@ MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS, *OF_QUIET_NETWORKS,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS, *OF_QUIET_NETWORKS, *OF_SET_BEHIND,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from ..recover.names import flow, target_names
 from ..recover.syntax import walk
+from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import Draft
 from .statements_between import statements_between
@@ -34,6 +35,26 @@ def groups_set(draft: Draft, statement: ast.stmt) -> list[ast.Name]:
             owner = _owner(groups)
             return [owner] if owner is not None and _is_setting(draft, statement) else []
     return []
+
+
+def set_behind(draft: Draft, load: ast.stmt, optimizer: Variable) -> list[ast.stmt]:
+    """The statements behind a state that is loaded, in its block, that put other numbers into the groups of the optimizer.
+
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    optimizer.param_groups[0]["lr"] = args.lr
+    """
+    block = draft.source.block_of(load)
+    behind = block[block.index(load) + 1 :]
+    owners = {s: groups_set(draft, s) for s in behind}
+    own = {s for s in behind if owners[s] and all(draft.variable(o, draft.nest.entry) is optimizer for o in owners[s])}
+    return [s for s in behind if s in own and _names_no_more(draft, s)]
+
+
+def _names_no_more(draft: Draft, statement: ast.stmt) -> bool:
+    """Whether the loops of a statement run by names that are mentioned in it alone."""
+    inside = {id(n) for n in walk(statement)}
+    names = flow([statement]).written
+    return all(id(n) in inside for n in draft.source.all(ast.Name) if n.id in names)
 
 
 def stay_inside(draft: Draft, statements: Iterable[ast.stmt], making: list[ast.stmt]) -> bool:
