@@ -3645,15 +3645,15 @@ OF_MAKING = (
     Mutation(
         1,
         "what an optimizer is made of on the way is found by a text",
-        "torch2lit/plan/made_with.py",
-        "if source.names & _BY_TEXT or",
-        "if",
+        "torch2lit/plan/group_settings.py",
+        "return bool(source.names & _BY_TEXT) or any(",
+        "return any(",
         _text("optimizer-with-a-step-on-the-way-that-a-text-finds"),
     ),
     Mutation(
         1,
         "what an optimizer is made of on the way is found by vars()",
-        "torch2lit/plan/made_with.py",
+        "torch2lit/plan/group_settings.py",
         'any(not c.args for name in ("vars", "dir") for c in source.calls_to(name))',
         "False",
         _text("optimizer-with-a-step-on-the-way-that-vars-finds"),
@@ -6776,8 +6776,8 @@ OF_GROUPS = (
         1,
         "numbers of groups: the loop over the groups leaves its name to the epochs",
         "torch2lit/plan/group_settings.py",
-        "if names & flow([*later, draft.nest.outermost, *statements_after(draft)]).exposed:",
-        "if False:",
+        "names & flow([*later, draft.nest.outermost, *statements_after(draft)]).exposed:",
+        "False:",
         _text("rate-of-groups-by-a-name-that-is-read-later", "schedule-stepped-by-a-counter-that-is-read-later"),
     ),
     Mutation(
@@ -6880,8 +6880,44 @@ OF_QUIET_NETWORKS = (
         "return True",
         ("tests/test_programs.py::test_program[several-files-optimizer-before-a-builder-elsewhere-is-asked]",),
     ),
+    Mutation(
+        1,
+        "quiet networks: a network runs its constructor again",
+        "torch2lit/recover/quiet_models.py",
+        'case ast.Attribute(value=ast.Name(id=name), attr="__init__") if name == itself:',
+        'case ast.Attribute(value=ast.Name(id=name), attr="__init__") if not name:',
+        _text("optimizer-before-a-network-that-is-made-again-as-it-is-tried"),
+    ),
+    Mutation(
+        1,
+        "a rate is counted out of a weight that is loaded behind it",
+        "torch2lit/plan/same_parameters.py",
+        "if any(_counts_weights(roles, n) for n in walk(statement)):",
+        "if False:",
+        _text("optimizer-by-a-weight-that-is-loaded", "rate-of-groups-by-a-weight-that-is-loaded"),
+    ),
 )
 """What computing with a network leaves as it is."""
+
+OF_SET_BY_NAME = (
+    Mutation(
+        1,
+        "numbers of groups: a text finds the name that the loop over the groups leaves",
+        "torch2lit/plan/group_settings.py",
+        "if finds_by_text(source) or names & flow(",
+        "if names & flow(",
+        _text("rate-of-groups-by-a-name-that-a-text-finds"),
+    ),
+    Mutation(
+        1,
+        "numbers of groups: setattr puts in another setting behind them",
+        "torch2lit/plan/same_parameters.py",
+        'dotted(parent.func) in ("setattr", "delattr") and',
+        "False and",
+        _text("rate-of-groups-by-a-setting-that-setattr-changes"),
+    ),
+)
+"""What is found or set by a name."""
 
 OF_SET_BEHIND = (
     Mutation(
@@ -7005,5 +7041,5 @@ MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS, *OF_QUIET_NETWORKS, *OF_SET_BEHIND,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS, *OF_QUIET_NETWORKS, *OF_SET_BY_NAME, *OF_SET_BEHIND,
 )  # fmt: skip

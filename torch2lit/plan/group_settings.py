@@ -11,12 +11,14 @@ import ast
 from collections.abc import Iterable
 
 from ..recover.names import flow, target_names
-from ..recover.syntax import walk
+from ..recover.syntax import Source, walk
 from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import Draft
 from .statements_between import statements_between
 
+_BY_TEXT = {"globals", "locals", "eval", "exec"}
+"""What finds a variable by a text; so do `vars()` and `dir()`, asked for nothing."""
 _NUMBERS = {"float", "int", "min", "max", "abs"}
 _RUNS = ast.Await | ast.Lambda | ast.NamedExpr | ast.Yield | ast.YieldFrom | ast.ListComp | ast.GeneratorExp
 
@@ -57,6 +59,11 @@ def _names_no_more(draft: Draft, statement: ast.stmt) -> bool:
     return all(id(n) in inside for n in draft.source.all(ast.Name) if n.id in names)
 
 
+def finds_by_text(source: Source) -> bool:
+    """Whether the script may find a variable by a text."""
+    return bool(source.names & _BY_TEXT) or any(not c.args for name in ("vars", "dir") for c in source.calls_to(name))
+
+
 def stay_inside(draft: Draft, statements: Iterable[ast.stmt], making: list[ast.stmt]) -> bool:
     """Whether nothing finds the names that loops of these statements run by, once those statements stand elsewhere."""
     names = {n for s in statements for node in walk(s) if isinstance(node, ast.For) for n in target_names(node.target)}
@@ -64,7 +71,7 @@ def stay_inside(draft: Draft, statements: Iterable[ast.stmt], making: list[ast.s
         return True
     roles, source, scope = draft.roles, draft.source, draft.nest.entry.scope
     later = [s for s in statements_between(draft, making[0].lineno) if s not in making]
-    if names & flow([*later, draft.nest.outermost, *statements_after(draft)]).exposed:
+    if finds_by_text(source) or names & flow([*later, draft.nest.outermost, *statements_after(draft)]).exposed:
         return False
     others = (n for n in source.all(ast.Name) if n.id in names and source.scope_of(n) is not scope)
     return not any(roles.key(source.scope_of(n), n.id) == (scope, n.id) for n in others)

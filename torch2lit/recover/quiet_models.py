@@ -139,6 +139,8 @@ def _is_quiet_method(method: ast.FunctionDef, roles: Names) -> bool:
             case ast.Subscript(value=ast.Attribute() as holder, ctx=ast.Store() | ast.Del()):
                 if not _is_of_graph(holder, itself, roles):
                     return False
+            case ast.Attribute(value=ast.Name(id=name), attr="__init__") if name == itself:
+                return False
             case ast.Name(id=name) if name == itself and not isinstance(parents.get(node), ast.Attribute):
                 return False
             case ast.Call(func=function, args=args) if dotted(function).rpartition(".")[2] in _SETTERS:
