@@ -3956,15 +3956,15 @@ OF_MAKING = (
     Mutation(
         1,
         "what an optimizer is made of on the way is found by a text",
-        "torch2lit/plan/made_with.py",
-        "if source.names & _BY_TEXT or",
-        "if",
+        "torch2lit/plan/group_settings.py",
+        "return bool(source.names & _BY_TEXT) or any(",
+        "return any(",
         _text("optimizer-with-a-step-on-the-way-that-a-text-finds"),
     ),
     Mutation(
         1,
         "what an optimizer is made of on the way is found by vars()",
-        "torch2lit/plan/made_with.py",
+        "torch2lit/plan/group_settings.py",
         'any(not c.args for name in ("vars", "dir") for c in source.calls_to(name))',
         "False",
         _text("optimizer-with-a-step-on-the-way-that-vars-finds"),
@@ -7087,8 +7087,8 @@ OF_GROUPS = (
         1,
         "numbers of groups: the loop over the groups leaves its name to the epochs",
         "torch2lit/plan/group_settings.py",
-        "if names & flow([*later, draft.nest.outermost, *statements_after(draft)]).exposed:",
-        "if False:",
+        "names & flow([*later, draft.nest.outermost, *statements_after(draft)]).exposed:",
+        "False:",
         _text("rate-of-groups-by-a-name-that-is-read-later", "schedule-stepped-by-a-counter-that-is-read-later"),
     ),
     Mutation(
@@ -7117,6 +7117,162 @@ OF_GROUPS = (
     ),
 )
 """What a script puts into the groups of its optimizer before the loop."""
+
+OF_QUIET_NETWORKS = (
+    Mutation(
+        1,
+        "quiet networks: what a constructor calls is called by another method, too",
+        "torch2lit/recover/builders.py",
+        'return (scope.name == "__init__" or scope.name in found) and not',
+        "return True and not",
+        _text("optimizer-before-a-network-that-builds-as-it-is-tried"),
+    ),
+    Mutation(
+        1,
+        "quiet networks: the script calls what a constructor has called",
+        "torch2lit/recover/quiet_models.py",
+        "return _is_quiet_method(node, file)",
+        "return True",
+        ("tests/test_programs.py::test_program[several-files-optimizer-before-a-network-elsewhere-is-built]",),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a constructor keeps a function that builds",
+        "torch2lit/recover/builders.py",
+        "        if isinstance(ancestor, ast.Lambda | ast.GeneratorExp):",
+        "        if False:",
+        _text("optimizer-before-a-network-that-builds-by-a-lambda"),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a constructor keeps the method that builds",
+        "torch2lit/recover/builders.py",
+        "not isinstance(call, ast.Call) or call.func is not mention",
+        "False",
+        _text("optimizer-before-a-network-that-keeps-its-builder"),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a constructor runs the forward pass",
+        "torch2lit/recover/builders.py",
+        " and method.name not in _OF_TORCH",
+        "",
+        _text("optimizer-before-a-network-whose-constructor-tries-it"),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a text names the method that builds",
+        "torch2lit/recover/builders.py",
+        " and method.name not in texts",
+        "",
+        _text("optimizer-before-a-network-that-builds-by-a-text"),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a base in another file binds layers",
+        "torch2lit/recover/quiet_models.py",
+        "for part in (*_bases(one, file), *_made(one, file)):",
+        "for part in _made(one, file):",
+        ("tests/test_programs.py::test_program[several-files-optimizer-before-a-base-elsewhere-grows]",),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a part of a part binds layers",
+        "torch2lit/recover/quiet_models.py",
+        "                waiting.append(part)\n",
+        "",
+        ("tests/test_programs.py::test_program[several-files-optimizer-before-a-part-of-a-part-grows]",),
+    ),
+    Mutation(
+        1,
+        "quiet networks: another file asks for the method that builds",
+        "torch2lit/recover/quiet_models.py",
+        "return all(not builders(f.source) & asked_elsewhere(g.source) for f in files for g in files if f is not g)",
+        "return True",
+        ("tests/test_programs.py::test_program[several-files-optimizer-before-a-builder-elsewhere-is-asked]",),
+    ),
+    Mutation(
+        1,
+        "quiet networks: a network runs its constructor again",
+        "torch2lit/recover/quiet_models.py",
+        'case ast.Attribute(value=ast.Name(id=name), attr="__init__") if name == itself:',
+        'case ast.Attribute(value=ast.Name(id=name), attr="__init__") if not name:',
+        _text("optimizer-before-a-network-that-is-made-again-as-it-is-tried"),
+    ),
+    Mutation(
+        1,
+        "a rate is counted out of a weight that is loaded behind it",
+        "torch2lit/plan/same_parameters.py",
+        "if any(_counts_weights(roles, n) for n in walk(statement)):",
+        "if False:",
+        _text("optimizer-by-a-weight-that-is-loaded", "rate-of-groups-by-a-weight-that-is-loaded"),
+    ),
+)
+"""What computing with a network leaves as it is."""
+
+OF_SET_BY_NAME = (
+    Mutation(
+        1,
+        "numbers of groups: a text finds the name that the loop over the groups leaves",
+        "torch2lit/plan/group_settings.py",
+        "if finds_by_text(source) or names & flow(",
+        "if names & flow(",
+        _text("rate-of-groups-by-a-name-that-a-text-finds"),
+    ),
+    Mutation(
+        1,
+        "numbers of groups: setattr puts in another setting behind them",
+        "torch2lit/plan/same_parameters.py",
+        'dotted(parent.func) in ("setattr", "delattr") and',
+        "False and",
+        _text("rate-of-groups-by-a-setting-that-setattr-changes"),
+    ),
+)
+"""What is found or set by a name."""
+
+OF_SET_BEHIND = (
+    Mutation(
+        1,
+        "numbers behind a state: what they are made of changes in the branch",
+        "torch2lit/plan/making.py",
+        "behind = [*rest_of_blocks(draft, statement), *statements_between",
+        "behind = [*statements_between",
+        _text("resume-that-sets-the-rate-by-a-setting-that-changes"),
+    ),
+    Mutation(
+        1,
+        "numbers behind a state: their loop leaves its name to the epochs",
+        "torch2lit/plan/group_settings.py",
+        "return [s for s in behind if s in own and _names_no_more(draft, s)]",
+        "return [s for s in behind if s in own]",
+        _text("resume-that-sets-the-rate-by-a-name-read-later"),
+    ),
+    Mutation(
+        1,
+        "numbers behind a state: either of two states is loaded",
+        "torch2lit/plan/loaded_states.py",
+        "len(self.statements) == 1 and not",
+        "not",
+        _text("resume-of-either-state-that-sets-the-rate"),
+    ),
+    Mutation(
+        1,
+        "numbers behind a state: they are set before it",
+        "torch2lit/plan/group_settings.py",
+        "behind = block[block.index(load) + 1 :]",
+        "behind = block",
+        _text("resume-that-sets-the-rate-before-the-state"),
+    ),
+    Mutation(
+        1,
+        "numbers behind a state: another state has been asked for since",
+        "torch2lit/rewrite/module.py",
+        "return [] if asked == question else [question]",
+        "return []",
+        _text("resume-that-sets-the-rate-between-two-states"),
+    ),
+)
+"""What is put into groups where a state was loaded."""
 
 OF_SEEN_THROUGH = (
     Mutation(
@@ -7196,5 +7352,5 @@ MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS, *OF_QUIET_NETWORKS, *OF_SET_BY_NAME, *OF_SET_BEHIND,
 )  # fmt: skip

@@ -11,11 +11,14 @@ import ast
 from collections.abc import Iterable
 
 from ..recover.names import flow, target_names
-from ..recover.syntax import walk
+from ..recover.syntax import Source, walk
+from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import Draft
 from .statements_between import statements_between
 
+_BY_TEXT = {"globals", "locals", "eval", "exec"}
+"""What finds a variable by a text; so do `vars()` and `dir()`, asked for nothing."""
 _NUMBERS = {"float", "int", "min", "max", "abs"}
 _RUNS = ast.Await | ast.Lambda | ast.NamedExpr | ast.Yield | ast.YieldFrom | ast.comprehension | ast.List | ast.Dict | ast.Set
 """What does more than looking, or makes a thing that others may hold."""
@@ -37,6 +40,31 @@ def groups_set(draft: Draft, statement: ast.stmt) -> list[ast.Name]:
     return []
 
 
+def set_behind(draft: Draft, load: ast.stmt, optimizer: Variable) -> list[ast.stmt]:
+    """The statements behind a state that is loaded, in its block, that put other numbers into the groups of the optimizer.
+
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    optimizer.param_groups[0]["lr"] = args.lr
+    """
+    block = draft.source.block_of(load)
+    behind = block[block.index(load) + 1 :]
+    owners = {s: groups_set(draft, s) for s in behind}
+    own = {s for s in behind if owners[s] and all(draft.variable(o, draft.nest.entry) is optimizer for o in owners[s])}
+    return [s for s in behind if s in own and _names_no_more(draft, s)]
+
+
+def _names_no_more(draft: Draft, statement: ast.stmt) -> bool:
+    """Whether the loops of a statement run by names that are mentioned in it alone."""
+    inside = {id(n) for n in walk(statement)}
+    names = flow([statement]).written
+    return all(id(n) in inside for n in draft.source.all(ast.Name) if n.id in names)
+
+
+def finds_by_text(source: Source) -> bool:
+    """Whether the script may find a variable by a text."""
+    return bool(source.names & _BY_TEXT) or any(not c.args for name in ("vars", "dir") for c in source.calls_to(name))
+
+
 def stay_inside(draft: Draft, statements: Iterable[ast.stmt], making: list[ast.stmt]) -> bool:
     """Whether nothing finds the names that loops of these statements run by, once those statements stand elsewhere."""
     names = {n for s in statements for node in walk(s) if isinstance(node, ast.For) for n in target_names(node.target)}
@@ -44,7 +72,7 @@ def stay_inside(draft: Draft, statements: Iterable[ast.stmt], making: list[ast.s
         return True
     roles, source, scope = draft.roles, draft.source, draft.nest.entry.scope
     later = [s for s in statements_between(draft, making[0].lineno) if s not in making]
-    if names & flow([*later, draft.nest.outermost, *statements_after(draft)]).exposed:
+    if finds_by_text(source) or names & flow([*later, draft.nest.outermost, *statements_after(draft)]).exposed:
         return False
     others = (n for n in source.all(ast.Name) if n.id in names and source.scope_of(n) is not scope)
     return not any(roles.key(source.scope_of(n), n.id) == (scope, n.id) for n in others)

@@ -43,6 +43,11 @@ class Loaded:
     named: bool = False
     bound: bool = False
 
+    @property
+    def maybe(self) -> ast.Expr | None:
+        """The one statement that loads it, if something decides whether it does."""
+        return self.statements[0] if len(self.statements) == 1 and not self.surely else None
+
 
 def loaded_states(draft: Draft, variables: list[Variable], making: list[ast.stmt]) -> list[Loaded]:
     """What is loaded into the objects between their making and the loop, when that may as well happen in the module."""

@@ -19,11 +19,8 @@ from ..recover.syntax import walk
 from ..recover.variables import Variable
 from ..recover.wanted_names import WantedNames
 from .draft import Draft
-from .group_settings import groups_set
+from .group_settings import finds_by_text, groups_set
 from .statements_between import statements_between
-
-_BY_TEXT = {"globals", "locals", "eval", "exec"}
-"""What finds a variable by a text; so do `vars()` and `dir()`, asked for nothing."""
 
 
 def holds_no_optimizer(draft: Draft, scheduler: Variable) -> bool:
@@ -124,7 +121,7 @@ def is_named_there_alone(draft: Draft, names: Collection[str], making: list[ast.
     if not names:
         return True
     scope, source = draft.nest.entry.scope, draft.source
-    if source.names & _BY_TEXT or any(not c.args for name in ("vars", "dir") for c in source.calls_to(name)):
+    if finds_by_text(source):
         return False
     declared = {name for n in walk(source.tree) if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
     if declared & {*names}:

@@ -27,7 +27,7 @@ from .making_functions import functions_run
 from .may_show import may_show
 from .quiet_tests import only_asks, runs_property
 from .same_parameters import SameParameters
-from .statements_between import statements_between
+from .statements_between import rest_of_blocks, statements_between
 from .surely_read import surely_read
 from .writes_elsewhere import names_reached, writes_elsewhere
 
@@ -131,7 +131,8 @@ class Making:
         used = set(flow([statement]).read) - self.names
         if used & self._changed_later(statement) or any(map(self._is_defined_inside, used)):
             return False
-        passed = [s for s in statements_between(draft, statement.lineno) if s not in self.statements]
+        behind = [*rest_of_blocks(draft, statement), *statements_between(draft, statement.lineno)]
+        passed = [s for s in behind if s not in self.statements]
         calls = [n for s in passed for n in walk(s) if isinstance(n, ast.Call)]
         if _speaks(draft, statement) and not all(_is_silent(draft, call) for call in calls):
             return False

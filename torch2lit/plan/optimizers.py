@@ -26,7 +26,7 @@ from .draft import (
     Removal,
 )
 from .gradients_before import touches_gradients_before
-from .group_settings import stay_inside
+from .group_settings import set_behind, stay_inside
 from .handlers import read_in_handlers
 from .held_optimizers import Held, held_in, taken_out_of
 from .listed_optimizers import Listed, listed_optimizers, only_stepped
@@ -62,6 +62,8 @@ class Configured:
     """Whether ``self.optimizers()`` offers all that the loop asks of them; torch's own objects are with the Trainer."""
     loaded: list[Loaded] = field(default_factory=list)
     """States that are loaded where the objects are made."""
+    set_behind: dict[ast.stmt, Loaded] = field(default_factory=dict)
+    """Moved statements that only run where a state was loaded, each with that state."""
     listed: Listed | None = None
     """The list of optimizers that is made there, when the loop knows them by it."""
     unread: list[ast.stmt] = field(default_factory=list)
@@ -363,13 +365,16 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     statements = sorted([*statements, *settings], key=lambda s: s.lineno)
     if not stay_inside(draft, settings, statements):
         return
+    loaded = loaded_states(draft, variables, statements)
+    configured.set_behind = {s: one for one in loaded if one.maybe for s in set_behind(draft, one.maybe, one.variable)}
+    settings += configured.set_behind
+    statements = sorted([*statements, *configured.set_behind], key=lambda s: s.lineno)
     making = Making(draft, statements, frozenset(name for s in statements for name in flow([s]).written))
     bound = {v.name for v in variables} | {n for s in settings for n in flow([s]).written}
     if making.names & flow(statements).exposed or not is_named_there_alone(draft, making.names - bound, statements):
         return
     if not making.may_run_later():
         return
-    loaded = loaded_states(draft, variables, statements)
     loads: list[ast.stmt] = [s for one in loaded for s in one.statements]
     alone = [v for v in variables if _is_reached_by_the_loop_alone(draft, v, [*statements, *idle], loads)]
     if len(alone) < len(variables):

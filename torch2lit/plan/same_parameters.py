@@ -47,6 +47,7 @@ _PLAIN = {
     "min", "max", "sum", "abs", "round", "sorted", "any", "all", "isinstance", "itertools.chain",
 }  # fmt: skip
 """What hands parameters on as they are, or has nothing to do with them."""
+_NUMBERS = {"int", "float", "bool", "min", "max", "sum", "abs", "round"}
 _LAZY = {"parameters", "named_parameters", "filter", "map", "chain", "from_iterable", "iter", "zip", "values", "items"}
 _OPEN = {*_LAZY, "copy"}
 """What may ask later for what it is given; a shallow copy has the layers that the first network gets later."""
@@ -331,6 +332,8 @@ class SameParameters:
         parent = parents.get(node)
         if self._is_another_setting(name, parent):
             return False
+        if isinstance(parent, ast.Call) and dotted(parent.func) in ("setattr", "delattr") and parent.args[:1] == [node]:
+            return True
         if isinstance(parent, ast.Call) and dotted(parent.func) == "vars" and parent.args == [node]:
             node, parent = parent, parents.get(parent)
         while isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node:
@@ -495,6 +498,8 @@ def _stores(statement: ast.stmt, name: str) -> bool:
 
 def _holds_identities(roles: Roles, statement: ast.stmt, depth: int = _DEPTH) -> bool:
     """Whether what is made surely holds the parameters alone: an optimizer of unknown kind may copy their values, and Adagrad does."""
+    if any(_counts_weights(roles, n) for n in walk(statement)):
+        return False
     calls = [n for n in walk(statement) if isinstance(n, ast.Call)]
     made = [roles.full_name(c.func) for c in calls]
     return not any("Adagrad" in name for name in made) and all(
@@ -506,6 +511,33 @@ def _holds_identities(roles: Roles, statement: ast.stmt, depth: int = _DEPTH) ->
         or _makes_by_identity(roles, c, depth)
         for c, name in zip(calls, made, strict=True)
     )
+
+
+def _counts_weights(roles: Roles, node: ast.AST) -> bool:
+    """Whether a number is made of what a model holds, which may be weights: ``float(model.scale)``, ``0.1 * model.scale``."""
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=args) if name in _NUMBERS:
+            parts = args
+        case ast.BinOp(left=left, right=right):
+            parts = [left, right]
+        case ast.UnaryOp(operand=operand):
+            parts = [operand]
+        case _:
+            return False
+    return any(_is_held_by_model(roles, part) for part in parts)
+
+
+def _is_held_by_model(roles: Roles, part: ast.expr) -> bool:
+    inner = part
+    while isinstance(inner, ast.Attribute | ast.Subscript):
+        inner = inner.value
+    if (
+        inner is part
+        or not isinstance(inner, ast.Name)
+        or (isinstance(part, ast.Attribute) and _SIZE.fullmatch(part.attr))
+    ):
+        return False
+    return roles.of(inner, roles.source.scope_of(inner)) is Role.MODEL
 
 
 def _makes_by_identity(roles: Roles, call: ast.Call, depth: int) -> bool:

@@ -21,3 +21,16 @@ def statements_between(draft: Draft, line: int) -> list[ast.stmt]:
         node = ancestor
     definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     return sorted((s for s in found if not isinstance(s, definitions)), key=lambda s: s.lineno)
+
+
+def rest_of_blocks(draft: Draft, statement: ast.stmt) -> list[ast.stmt]:
+    """What runs behind a statement in the blocks around it that do not hold the loop."""
+    found: list[ast.stmt] = []
+    source, way = draft.source, [*draft.source.ancestors(draft.nest.outermost)]
+    while source.parents[statement] not in way:
+        block, above = source.block_of(statement), source.parents[statement]
+        found += block[block.index(statement) + 1 :]
+        if not isinstance(above, ast.stmt):
+            break
+        statement = above
+    return found

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import builtins
+from collections.abc import Iterator
 
 from .bindings import Names
+from .builders import asked_elsewhere, builders
 from .makings import Making, Value, makings
 from .own_classes import lineage
 from .role import Role
-from .syntax import dotted, walk
+from .syntax import dotted, root_name, walk
 
 _SETTERS = {
     "register_parameter", "register_module", "register_buffer", "add_module", "append", "extend", "insert", "pop", "clear", "update",
@@ -16,7 +19,9 @@ _SETTERS = {
 }  # fmt: skip
 _LIBRARIES = ("torch.nn.", "torchvision.models.", "dgl.nn.")
 """Packages whose layers register all that they have when they are made; DGL's explainers, which do not, hold a model and are none."""
-_HARMLESS = ("torch.", "torchvision.", "math.", "numpy.", "dgl.nn.", "dgl.dataloading.")
+_HARMLESS = ("torch.", "torchvision.", "math.", "numpy.", "collections.", "functools.", "dgl.nn.", "dgl.dataloading.")
+_PLAIN = ("torch.autograd.", "torch.jit.ScriptModule", "typing.", "enum.", "abc.")
+"""Bases that bind no layers of their own."""
 _GIVE_THEMSELVES = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half"}
 _OF_GRAPHS = ("ndata", "edata", "srcdata", "dstdata")
 _DEEPEST = 6
@@ -57,7 +62,7 @@ def _is_quiet(call: ast.Call, roles: Names, depth: int) -> bool:
             and all(_holds_quiet(n, call, roles, depth - 1) for n in held)
         )
     own = roles.own_class_named(full)
-    return own is not None and _is_quiet_file(own[1]) and _only_known_bases(*own)
+    return own is not None and _only_known_parts(*own)
 
 
 def _holds_quiet(model: ast.Name, call: ast.Call, roles: Names, depth: int) -> bool:
@@ -75,39 +80,57 @@ def _makes_object(call: ast.Call) -> bool:
     return dotted(call.func).rpartition(".")[2][:1].isupper()
 
 
-def _only_known_bases(definition: ast.ClassDef, roles: Names) -> bool:
-    for one, file in lineage(definition, roles):
-        for base in one.bases:
-            full = file.full_name(base)
-            if not full.startswith(_LIBRARIES) and full != "torch.nn.Module" and file.own_class_named(full) is None:
+def _only_known_parts(definition: ast.ClassDef, roles: Names) -> bool:
+    """Whether a class, those above it and those of which it makes its parts are of quiet files or known packages."""
+    waiting, seen = [(definition, roles)], [definition]
+    files = [roles]
+    while waiting:
+        one, file = waiting.pop()
+        if not _is_quiet_file(file):
+            return False
+        for part in (*_bases(one, file), *_made(one, file)):
+            if part is None:
                 return False
-        for node in walk(one):
-            if isinstance(node, ast.Call) and _makes_object(node):
-                full = file.full_name(node.func)
-                own = file.own_class_named(full)
-                if own is None and not full.startswith(_HARMLESS):
-                    return False
-                if own is not None and own[1] is not file and not _is_quiet_file(own[1]):
-                    return False
-    return True
+            if part[0] not in seen:
+                seen.append(part[0])
+                waiting.append(part)
+                files += [part[1]] if part[1] not in files else []
+    return all(not builders(f.source) & asked_elsewhere(g.source) for f in files for g in files if f is not g)
+
+
+def _bases(definition: ast.ClassDef, file: Names) -> Iterator[tuple[ast.ClassDef, Names] | None]:
+    """The project's classes above a class; None for one of an unknown package."""
+    for base in definition.bases:
+        full = file.full_name(base)
+        own = file.own_class_named(full)
+        if own is not None or not (full.startswith((*_LIBRARIES, *_PLAIN)) or hasattr(builtins, full)):
+            yield own
+
+
+def _made(definition: ast.ClassDef, file: Names) -> Iterator[tuple[ast.ClassDef, Names] | None]:
+    """The project's classes of which a class makes objects; None for one of an unknown package."""
+    for node in walk(definition):
+        if isinstance(node, ast.Call) and _makes_object(node) and root_name(node.func) != "self":
+            full = file.full_name(node.func)
+            own = file.own_class_named(full)
+            if own is not None or not (full.startswith(_HARMLESS) or hasattr(builtins, full)):
+                yield own
 
 
 def _is_quiet_file(roles: Names) -> bool:
     """Whether no class of a file binds anything on its objects but where they are made."""
+    run_by_making = {"__init__", *builders(roles.source)}
     for definition in roles.source.classes.values():
         for method in definition.body:
-            if (
-                isinstance(method, ast.FunctionDef)
-                and method.name != "__init__"
-                and not _is_quiet_method(method, roles)
-            ):
-                return False
+            if isinstance(method, ast.FunctionDef) and method.name not in run_by_making:
+                if not _is_quiet_method(method, roles):
+                    return False
     return True
 
 
 def _is_quiet_method(method: ast.FunctionDef, roles: Names) -> bool:
     """Whether a method only reads attributes of its object, which it hands on to nobody."""
-    parents, itself = roles.source.parents, method.args.args[0].arg if method.args.args else ""
+    parents, itself = roles.source.parents, _own_name(method)
     for node in walk(method):
         match node:
             case ast.Attribute(ctx=ast.Store() | ast.Del()):
@@ -116,6 +139,8 @@ def _is_quiet_method(method: ast.FunctionDef, roles: Names) -> bool:
             case ast.Subscript(value=ast.Attribute() as holder, ctx=ast.Store() | ast.Del()):
                 if not _is_of_graph(holder, itself, roles):
                     return False
+            case ast.Attribute(value=ast.Name(id=name), attr="__init__") if name == itself:
+                return False
             case ast.Name(id=name) if name == itself and not isinstance(parents.get(node), ast.Attribute):
                 return False
             case ast.Call(func=function, args=args) if dotted(function).rpartition(".")[2] in _SETTERS:
@@ -124,6 +149,12 @@ def _is_quiet_method(method: ast.FunctionDef, roles: Names) -> bool:
                 if makes or not isinstance(owner, ast.Name) or owner.id == itself:
                     return False
     return True
+
+
+def _own_name(method: ast.FunctionDef) -> str:
+    """What a method calls its object; "" when it knows none."""
+    static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in method.decorator_list)
+    return method.args.args[0].arg if method.args.args and not static else ""
 
 
 def _is_of_graph(holder: ast.Attribute, itself: str, roles: Names) -> bool:
@@ -149,10 +180,10 @@ def _is_of_own(call: ast.Call, roles: Names, called: ast.AST, depth: int) -> boo
     own = roles.own_class_named(roles.full_name(call.func))
     if own is None or not isinstance(called, ast.Attribute) or not isinstance(called.value, ast.Name):
         return False
-    for definition, _file in lineage(*own):
+    for definition, file in lineage(*own):
         for node in walk(definition):
             if isinstance(node, ast.FunctionDef) and node.name == called.attr:
-                return True
+                return _is_quiet_method(node, file)
             if isinstance(node, ast.Attribute) and node.attr == called.attr and isinstance(node.ctx, ast.Store):
                 return True
     return False

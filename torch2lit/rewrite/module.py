@@ -381,6 +381,13 @@ def _loaded_here(configured: Configured, state: State, statement: ast.stmt, name
             yield f"    {'' if one.surely else '    '}{own}.load_state_dict({held})"
 
 
+def _asked_again(configured: Configured, state: State, statement: ast.stmt, lines: list[str]) -> list[str]:
+    """The question whether a state was loaded, before what runs behind it, unless it has just been asked."""
+    question = f"    if {state.loaded[configured.set_behind[statement].name]} is not None:"
+    asked = next((line for line in reversed(lines) if line and not line.startswith("     ")), "")
+    return [] if asked == question else [question]
+
+
 def _local_name(configured: Configured, name: str) -> str:
     """What the module calls an optimizer or scheduler while it makes it: an object's attribute by its own name, where nothing else has that."""
     short = plain(name)
@@ -413,7 +420,9 @@ def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter
             target = called.get(target, target)
             code, found_once = re.subn(rf"^{re.escape(target)}\s*=\s*", given, code, count=1, flags=re.M)
             single = single and bool(found_once)
-        lines += [f"    {part}" if part else "" for part in code.splitlines()]
+        deep = "        " if statement in configured.set_behind else "    "
+        lines += _asked_again(configured, state, statement, lines) if statement in configured.set_behind else []
+        lines += [f"{deep}{part}" if part else "" for part in code.splitlines()]
         lines += _loaded_here(configured, state, statement, found)
     if single:
         return lines
