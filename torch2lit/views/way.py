@@ -26,7 +26,7 @@ FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE = "full-batch", "batch-source", "
 RESUMED, HANDED_OVER, SCHEDULED, AVERAGED = "resumed", "handed-over", "scheduled", "averaged"
 MADE_ON_CALL, BATCH_LIST, GENERATOR = "made-on-call", "batch-list", "generator"
 PRECISION_ARMS, PHASES, NESTED_TESTS = "precision-arms", "phases", "nested-tests"
-HEAD_BREAKS = "head-breaks"
+HEAD_BREAKS, SKIPPED_EPOCHS = "head-breaks", "skipped-epochs"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
 ALL = frozenset(
@@ -51,6 +51,7 @@ ALL = frozenset(
         PHASES,
         NESTED_TESTS,
         HEAD_BREAKS,
+        SKIPPED_EPOCHS,
     )
 )
 
