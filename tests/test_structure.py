@@ -42,6 +42,7 @@ STOREYS = (
         "batch_list",
         "nested_tests",
         "head_breaks",
+        "skipped_epochs",
         "batch_source",
         "generator_loops",
         "phase_loops",

@@ -29,6 +29,7 @@ from .views.precision_arms import PrecisionArmsView
 from .views.resumed import ResumedView
 from .views.scheduled import ScheduledView
 from .views.settled import left, settled
+from .views.skipped_epochs import SkippedEpochsView
 from .views.switches import SwitchesView
 from .views.way import MODERN, UNFOLDABLE, Blocked, Program, View, Way
 
@@ -49,6 +50,7 @@ VIEWS: tuple[View, ...] = (
     WrapperView(),
     CountedView(),
     HeadBreaksView(),
+    SkippedEpochsView(),
     BatchListView(),
     NestedTestsView(),
     FullBatchView(),

@@ -26,7 +26,7 @@ FULL_BATCH, BATCH_SOURCE, COUNTED, MADE_INSIDE = "full-batch", "batch-source", "
 RESUMED, HANDED_OVER, SCHEDULED, AVERAGED = "resumed", "handed-over", "scheduled", "averaged"
 MADE_ON_CALL, BATCH_LIST, GENERATOR = "made-on-call", "batch-list", "generator"
 PRECISION_ARMS, PHASES, NESTED_TESTS = "precision-arms", "phases", "nested-tests"
-HEAD_BREAKS, GIVEN_BACK = "head-breaks", "given-back"
+HEAD_BREAKS, GIVEN_BACK, SKIPPED_EPOCHS = "head-breaks", "given-back", "skipped-epochs"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
 ALL = frozenset(
@@ -52,6 +52,7 @@ ALL = frozenset(
         NESTED_TESTS,
         HEAD_BREAKS,
         GIVEN_BACK,
+        SKIPPED_EPOCHS,
     )
 )
 

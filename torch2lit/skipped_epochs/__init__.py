@@ -1,0 +1,1 @@
+"""Epochs that a script passes over at the head of its loop, as a loop that begins behind them."""
