@@ -24,6 +24,7 @@ import libcst as cst
 from ..best_value import assigned_name, compared, left_of, number, rebinds
 from ..checkpoint_names import CheckpointName, Unnamed, name_of
 from ..feature import AFTER, AROUND, ELSEWHERE, Note, Part, Proposal, Saving, Training, Value, Watch, reads_as_word
+from ..file_mentions import mentions
 from ..plain_options import has_plain_options
 from ..program import TrainerSpec
 
@@ -557,8 +558,11 @@ def _loads(training: Training, save: _Save, when: _When) -> dict[ast.stmt, str]:
         else:
             raise _Stays(f"`torch.load` in line {call.lineno} may read its file")
         known |= {id(n) for n in ast.walk(part.statement)}
-    for node in _mentions(training, path, known):
-        raise _Stays(f"line {node.lineno} names its file as well")  # type: ignore[attr-defined]
+    try:
+        for node in mentions(training, path, known):
+            raise _Stays(f"line {node.lineno} names its file as well")  # type: ignore[attr-defined]
+    except Unnamed as reason:
+        raise _Stays(str(reason)) from reason
     return found
 
 
@@ -674,47 +678,6 @@ class _EpochReader(cst.CSTTransformer):
         if isinstance(inner, cst.BinaryOperation) and not isinstance(original_node.expression, cst.BinaryOperation):
             return updated_node.with_changes(expression=inner.with_changes(lpar=[], rpar=[]))
         return updated_node
-
-
-def _mentions(training: Training, path: ast.expr, known: set[int]) -> Iterator[ast.AST]:
-    """What else of the file names the path: its text, the variable or the option that holds it, a pattern or an ending by which it may be found."""
-    endings = {posixpath.splitext(text)[1] or text for text in _dotted(path)}
-    known_parts = known | _parts_of_texts(training)
-    yield from (c for c in training.all(ast.Constant) if c.value in endings and id(c) not in known_parts)
-    yield from (c for c in training.all(ast.Constant) if _finds(c.value, endings) and id(c) not in known)
-    texts = {
-        n.value for n in ast.walk(path) if isinstance(n, ast.Constant) and isinstance(n.value, str) and "." in n.value
-    }
-    match path:
-        case ast.Name():
-            value = training.value(path)
-            if value is None or value.hidden or value.start is None:
-                raise _Stays("the name of its file may have other values")
-            known = known | {id(n) for n in ast.walk(value.start.statement)}
-            yield from (n for n in value.mentions if id(n) not in known)
-            texts |= {
-                n.value for n in ast.walk(value.start.value) if isinstance(n, ast.Constant) and isinstance(n.value, str)
-            }
-        case ast.Attribute(attr=attribute):
-            yield from (a for a in training.all(ast.Attribute) if a.attr == attribute and id(a) not in known)
-    yield from (c for c in training.all(ast.Constant) if c.value in texts and id(c) not in known)
-
-
-def _dotted(path: ast.expr) -> list[str]:
-    values = [n.value for n in ast.walk(path) if isinstance(n, ast.Constant)]
-    return [v for v in values if isinstance(v, str) and "." in v]
-
-
-def _parts_of_texts(training: Training) -> set[int]:
-    """The constants that are only a part of a longer text, as of another file's name."""
-    joined = [v for text in training.all(ast.JoinedStr) for v in text.values]
-    added = [v for both in training.all(ast.BinOp) for v in (both.left, both.right)]
-    return {id(v) for v in (*joined, *added)}
-
-
-def _finds(text: object, endings: set[str]) -> bool:
-    """Whether a text is a pattern that ends so."""
-    return isinstance(text, str) and "*" in text and any(text.endswith(ending) for ending in endings)
 
 
 # ---- what goes

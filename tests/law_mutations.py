@@ -622,7 +622,8 @@ OF_FEATURES = (
     Mutation(1, "checkpoints: every second epoch counts from anywhere", CHECKPOINT, "return training.first_epoch(counted, part) == 1", "return True", _text("checkpoint-of-every-first-epoch")),
     Mutation(1, "checkpoints: a path is the line's own", CHECKPOINT, "value.hidden or len(value.mentions) != len((name, \"its making\")):\n        return None\n    block", "value.hidden:\n        return None\n    block", _text("checkpoint-whose-path-is-told")),
     Mutation(1, "checkpoints: a path is made anywhere above", CHECKPOINT, "    match above[-1:]:\n", "    match above[-2:-1]:\n", _text("checkpoint-named-before-its-number-changes")),
-    Mutation(1, "checkpoints: nobody looks for files by a pattern", CHECKPOINT, "and any(text.endswith(ending) for ending in endings)", "and False", _text("checkpoints-of-which-old-ones-are-removed")),
+    Mutation(1, "checkpoints: nobody looks for files by a pattern", "torch2lit/file_mentions.py", "or _finds(constant.value, endings)", "", _text("checkpoints-of-which-old-ones-are-removed")),
+    Mutation(1, "checkpoints: nobody lists their folder", "torch2lit/file_mentions.py", "    yield from _listings(training, path)\n", "", _text("checkpoints-whose-folder-is-listed")),
     Mutation(
         1, "checkpoints: other state of the module is loaded as well", CHECKPOINT, "if not training.trains_nothing_else(model, part):", "if False:",
         _trains("checkpoint-loaded-beside-a-trained-average"),
