@@ -63,11 +63,23 @@ def _finds(text: str, endings: Iterable[str]) -> bool:
 
 def _listings(training: Training, path: ast.expr) -> Iterator[ast.Call]:
     """The calls that list a folder of which the path speaks."""
-    named = _named(path) | {posixpath.dirname(text) or "." for text in [*_texts(path)][:1]}
+    named = _named(path) | _folder(path)
     for call in training.all(ast.Call):
         method = isinstance(call.func, ast.Attribute) and call.func.attr in _LISTING_METHODS
         if (method or training.full_name(call.func) in _LISTS) and (not call.args or named & _named(call)):
             yield call
+
+
+def _folder(path: ast.expr) -> set[str]:
+    """The folder with which a path begins, where it begins with a text."""
+    match path:
+        case ast.Constant(value=str(text)):
+            return {posixpath.dirname(text) or "."}
+        case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]) | ast.BinOp(left=ast.Constant(value=str(text))):
+            return {posixpath.dirname(text) or "."}
+        case ast.Call(args=[ast.Constant(value=str(text)), *_]):
+            return {text.rstrip("/") or "."}
+    return set()
 
 
 def _named(node: ast.AST) -> set[str]:
