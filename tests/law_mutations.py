@@ -624,6 +624,12 @@ OF_FEATURES = (
     Mutation(1, "checkpoints: a path is made anywhere above", CHECKPOINT, "    match above[-1:]:\n", "    match above[-2:-1]:\n", _text("checkpoint-named-before-its-number-changes")),
     Mutation(1, "checkpoints: nobody looks for files by a pattern", "torch2lit/file_mentions.py", "or _finds(constant.value, endings)", "", _text("checkpoints-of-which-old-ones-are-removed")),
     Mutation(1, "checkpoints: nobody lists their folder", "torch2lit/file_mentions.py", "    yield from _listings(training, path)\n", "", _text("checkpoints-whose-folder-is-listed")),
+    Mutation(1, "saving functions: what else they do goes as well", "torch2lit/saving_functions.py", '    raise MoreThanSaving(f"its line {statement.lineno} does more than saving")', "    return", _text("saved-by-a-function-that-tells-it")),
+    Mutation(1, "saving functions: a name means the same everywhere", "torch2lit/saving_functions.py", "        _check_same(training, name, call)\n", "        pass\n", _text("saved-by-a-function-with-settings-of-its-own")),
+    Mutation(1, "saving functions: equal is better", CHECKPOINT, "if operator in (ast.Lt, ast.Gt) and isinstance(number_now", "if isinstance(number_now", _text("saved-by-a-function-where-equal-is-better")),
+    Mutation(1, "saving functions: the best value has one start", CHECKPOINT, "if held is None or first is None or _bindings(held) != _START_AND_TEST:", "if held is None or first is None:", _text("saved-by-a-function-of-another-best")),
+    Mutation(1, "saving functions: nobody reads their files", CHECKPOINT, "if any(_loads(training, replace(every, path=path), when, known) for path in paths):", "if False:", _text("saved-by-a-function-whose-file-is-loaded")),
+    Mutation(1, "saving functions: a training runs once", CHECKPOINT, "or not _runs_once(training, statement)", "", _text("saved-by-a-function-in-a-training-that-runs-twice")),
     Mutation(
         1, "checkpoints: other state of the module is loaded as well", CHECKPOINT, "if not training.trains_nothing_else(model, part):", "if False:",
         _trains("checkpoint-loaded-beside-a-trained-average"),

@@ -32,6 +32,7 @@ STOREYS = (
         "file_names",
         "open_runs",
         "plain_options",
+        "saving_functions",
         "stopping_kept",
         "sure_texts",
     ),

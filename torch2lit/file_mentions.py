@@ -34,7 +34,7 @@ def mentions(training: Training, path: ast.expr, known: Set[int]) -> Iterator[as
         if id(constant) in known or not isinstance(constant.value, str):
             continue
         ends = constant.value in endings and id(constant) not in saves
-        if ends or constant.value in whole or _finds(constant.value, endings):
+        if ends or _is_one_of(constant.value, whole) or _finds(constant.value, endings):
             yield constant
 
 
@@ -54,6 +54,11 @@ def _texts(path: ast.expr) -> Iterator[str]:
 def _in_other_saves(training: Training) -> set[int]:
     saves = [c for c in training.all(ast.Call) if training.full_name(c.func) == "torch.save"]
     return {id(n) for call in saves for argument in call.args for n in ast.walk(argument)}
+
+
+def _is_one_of(text: str, names: Iterable[str]) -> bool:
+    """Whether a text is one of these names, in whatever folder."""
+    return "." in text and posixpath.basename(text) in {posixpath.basename(name) for name in names}
 
 
 def _finds(text: str, endings: Iterable[str]) -> bool:
