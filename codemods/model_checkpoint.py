@@ -23,9 +23,11 @@ import libcst as cst
 
 from ..best_value import assigned_name, compared, left_of, number, rebinds
 from ..checkpoint_names import CheckpointName, Unnamed, name_of
-from ..feature import AFTER, AROUND, ELSEWHERE, Note, Part, Proposal, Saving, Training, Value, Watch, reads_as_word
+from ..feature import AFTER, AROUND, Note, Part, Proposal, Saving, Training, Value, Watch, reads_as_word
+from ..file_mentions import mentions
 from ..plain_options import has_plain_options
 from ..program import TrainerSpec
+from ..saving_functions import MoreThanSaving, saved_by
 
 _CLASS = "lightning.pytorch.callbacks.ModelCheckpoint"
 _OPTION, _NOW, _CALLED, _KEPT = "checkpoints", "checkpoints-by-lightning", "checkpoints-by-callback", "checkpoint-kept"
@@ -51,7 +53,7 @@ class ModelCheckpoint:
         saving = _functions_that_save(training)
         for part in training.parts:
             if name := next((n for n in saving if part.place not in AROUND and _calls(part.statement, n)), ""):
-                yield Note(_KEPT, part.statement, f"the script goes on saving this itself: `{name}` does it")
+                yield from self._by_function(training, part, name)
             if (save := _save(training, part)) is not None:
                 try:
                     if training.asked(_OPTION) == "callback":
@@ -60,6 +62,16 @@ class ModelCheckpoint:
                         yield _proposal(training, save)
                 except _Stays as reason:
                     yield Note(_KEPT, part.statement, f"the script goes on saving this itself: {reason}")
+
+    def _by_function(self, training: Training, part: Part, name: str) -> Iterable[Proposal | Note]:
+        """What becomes of a call of a function that saves."""
+        try:
+            if training.asked(_OPTION) == "callback":
+                raise _Stays(f"`{name}` does it")
+            yield _proposal_of_function(training, part, name)
+        except (_Stays, MoreThanSaving, Unnamed) as reason:
+            why = f"`{name}` does it" if str(reason) == f"`{name}` does it" else f"`{name}` does it, and {reason}"
+            yield Note(_KEPT, part.statement, f"the script goes on saving this itself: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +136,12 @@ def _save(training: Training, part: Part) -> _Save | None:
 
 def _functions_that_save(training: Training) -> list[str]:
     """The functions of the file, apart from the training's own, in which `torch.save` is called."""
+    inside = {s for part in training.parts if part.place not in AROUND for s in (part.statement, *part.within)}
     found = dict[str, None]()
-    for part in training.parts:
-        if part.place == ELSEWHERE and any(
-            training.full_name(c.func) == "torch.save" for c in _own_calls(part.statement)
-        ):
-            found.update(dict.fromkeys(s.name for s in part.within if isinstance(s, ast.FunctionDef)))
+    for function in training.all(ast.FunctionDef):
+        calls = (n for n in ast.walk(function) if isinstance(n, ast.Call))
+        if inside.isdisjoint(ast.walk(function)) and any(training.full_name(c.func) == "torch.save" for c in calls):
+            found[function.name] = None
     return list(found)
 
 
@@ -206,6 +218,147 @@ def _proposal(training: Training, save: _Save) -> Proposal:
         declined=Note(_KEPT, part.statement, "the script goes on saving this itself: {why}"),
         key=when.key,
     )
+
+
+def _proposal_of_function(training: Training, part: Part, name: str) -> Proposal:
+    """The callbacks for a function that saves in every epoch, and a second time when a number is better than ever."""
+    match part.statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=called)) as call) if called == name and not part.within:
+            pass
+        case _:
+            raise _Stays("it is not called once in every epoch")
+    found = saved_by(training, call)
+    assert found.saved is not None and found.path is not None
+    _check_moment(training, part)
+    when, flag = (_When(), None) if found.second is None else _flagged(training, part, found.flag)
+    _check_content(training, part, found.saved, when)
+    every = _Save(part, call, found.saved, found.path)
+    paths = [found.path, *([found.second] if found.second is not None else [])]
+    known = frozenset(id(n) for n in ast.walk(found.function))
+    if any(_loads(training, replace(every, path=path), when, known) for path in paths):
+        raise _Stays("its file is read behind the training")
+    files = [name_of(training, part, path, "") for path in paths]
+    if any(file.key or file.numbers for file in files) or (len(files) > 1 and files[1].of_epoch):
+        raise _Stays("its file has another name in every epoch")
+    made = [_made(file, one) for file, one in zip(files, (_When(), when), strict=False)]
+    shown = " and ".join(file.shown for file in files)
+    told = f"ModelCheckpoint saves {shown} in place of `{name}`: the weights are under its key `state_dict`, behind the name of the module's attribute"
+    return Proposal(
+        target="ModelCheckpoint",
+        reason="the callbacks save the same weights after the same epochs, in files of Lightning's",
+        replaced={part.statement: "", **({flag: ""} if flag is not None else {})},
+        removed=_goes_with(training, call, found.function),
+        trainer=TrainerSpec(callbacks=tuple(made), defaults=("enable_checkpointing",)),
+        watched=when.watched,
+        imports=(_CLASS, *(i for file in files for i in file.imports)),
+        level="native",
+        option=_OPTION,
+        notes=(Note(_NOW, part.statement, told + (f"; {when.start}" if when.start else "")),),
+        declined=Note(_KEPT, part.statement, "the script goes on saving this itself: {why}"),
+        key="every",
+    )
+
+
+def _goes_with(training: Training, call: ast.Call, function: ast.FunctionDef) -> tuple[ast.stmt, ...]:
+    """The function, where nothing else needs it."""
+    known = any(p.statement is function for p in training.parts)
+    return (function,) if known and training.only_called_by(call) else ()
+
+
+def _made(file: CheckpointName, when: _When) -> str:
+    named = ["auto_insert_metric_name=False"] if file.of_epoch else []
+    arguments = [file.folder, f"filename={file.name}", *named, *when.arguments, *when.kept(file.of_epoch)]
+    return f"{{ModelCheckpoint}}({', '.join([*arguments, 'enable_version_counter=False'])})"
+
+
+def _flagged(training: Training, part: Part, flag: ast.expr | None) -> tuple[_When, ast.stmt | None]:
+    """When ``is_best = value > best`` is set, with ``best = max(value, best)`` behind it; and what makes the flag, where nothing else reads it."""
+    value = training.value(flag) if isinstance(flag, ast.Name) else None
+    if value is None or value.hidden or _bindings(value) != 1:
+        raise _Stays("when it saves a second time is not known")
+    block = [p for p in training.parts if (p.place, p.within) == (part.place, part.within)]
+    behind = block[: block.index(part)]
+    made = next((p for p in behind if any(t in value.mentions for t in _targets(p.statement))), None)
+    if made is None or not isinstance(made.statement, ast.Assign):
+        raise _Stays("when it saves a second time is not known")
+    between = [p.statement for p in behind[behind.index(made) + 1 :]]
+    only_here = len(value.mentions) == len((flag, "its making"))
+    for number_now, operator, best in compared(made.statement.value):
+        if operator in (ast.Lt, ast.Gt) and isinstance(number_now, ast.Name) and isinstance(best, ast.Name):
+            if any(_keeps_best(training, s, number_now, operator, best) for s in between):
+                when = _best_by_flag(training, made, part, number_now, operator, best)
+                if any(_binds(s, number_now.id) for s in between):
+                    raise _Stays(f"`{number_now.id}` gets another value before it saves")
+                return when, made.statement if only_here else None
+    raise _Stays("it is not saved a second time when a number is better than the best one so far")
+
+
+def _best_by_flag(
+    training: Training, made: Part, part: Part, value: ast.Name, operator: type[ast.cmpop], best: ast.Name
+) -> _When:
+    held = training.value(best)
+    first = _first(training, held, part.statement) if held is not None and not held.hidden else None
+    if held is None or first is None or _bindings(held) != _START_AND_TEST:
+        raise _Stays(f"`{best.id}` gets a value in more places than at its start and here")
+    if not training.number(value, made):
+        raise _Stays(f"`{value.id}` may be something else than a plain number")
+    mode = "min" if operator is ast.Lt else "max"
+    if first == (-math.inf if mode == "min" else math.inf):
+        raise _Stays("nothing is ever better than the first value")
+    beats = "below" if mode == "min" else "above"
+    note = f"the first epoch is saved even if its `{value.id}` is not {beats} {first:g}, and one whose `{value.id}` is no number does not keep later ones from being the best"
+    mode_told = ['mode="max"'] if mode == "max" else []
+    watch = Watch("monitor", value, before=made.statement)
+    return _When(("monitor={monitor}", *mode_told), "every", watched=(watch,), start=note, numbers=(value.id, best.id))
+
+
+def _first(training: Training, held: Value, statement: ast.stmt) -> float | None:
+    """The number with which the best value starts: above the loop, or in the file itself where the loop is in a function that runs once."""
+    if held.start is not None:
+        return number(training, held.start.value)
+    assigned = [a for a in training.all(ast.Assign) if any(t in held.mentions for t in a.targets) and not a.col_offset]
+    if len(assigned) != 1 or not _runs_once(training, statement):
+        return None
+    return number(training, assigned[0].value)
+
+
+def _runs_once(training: Training, statement: ast.stmt) -> bool:
+    """Whether the function around a statement is called in one place of the file, where nothing runs again."""
+    around = [f for f in training.all(ast.FunctionDef) if any(n is statement for n in ast.walk(f))]
+    if len(around) != 1:
+        return not around
+    named = [n for n in training.all(ast.Name) if n.id == around[0].name]
+    calls = [c for c in training.all(ast.Call) if c.func in named]
+    again = [
+        *training.all(ast.For),
+        *training.all(ast.While),
+        *training.all(ast.FunctionDef),
+        *training.all(ast.ClassDef),
+    ]
+    inside = {id(n) for one in again for n in ast.walk(one)}
+    return len(calls) == len(named) == 1 and id(calls[0]) not in inside
+
+
+def _keeps_best(
+    training: Training, statement: ast.stmt, value: ast.Name, operator: type[ast.cmpop], best: ast.Name
+) -> bool:
+    """``best = max(value, best)``."""
+    match statement:
+        case ast.Assign(
+            targets=[ast.Name(id=target)],
+            value=ast.Call(func=function, args=[ast.Name(id=a), ast.Name(id=b)], keywords=[]),
+        ):
+            wanted = "min" if operator is ast.Lt else "max"
+            return target == best.id and {a, b} == {value.id, best.id} and training.full_name(function) == wanted
+    return False
+
+
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    return statement.targets if isinstance(statement, ast.Assign) else []
+
+
+def _binds(statement: ast.stmt, name: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in ast.walk(statement))
 
 
 def _own_file(training: Training, save: _Save) -> Proposal:
@@ -535,11 +688,11 @@ def _file(training: Training, save: _Save, when: _When) -> CheckpointName:
 # ---- who reads it
 
 
-def _loads(training: Training, save: _Save, when: _When) -> dict[ast.stmt, str]:
+def _loads(training: Training, save: _Save, when: _When, others: frozenset[int] = frozenset()) -> dict[ast.stmt, str]:
     """What becomes of the statements behind the training that load the file; whatever else may read it lets it stay."""
     path, found = save.path, dict[ast.stmt, str]()
     ours = [*save.statements, *([when.guard.test] if when.guard is not None else [])]
-    known = {id(n) for one in ours for n in ast.walk(one)}
+    known = {id(n) for one in ours for n in ast.walk(one)} | others
     behind = [p for p in training.parts if p.place == AFTER]
     for call in training.all(ast.Call):
         if training.full_name(call.func) in _MAKE_FOLDERS:
@@ -557,8 +710,11 @@ def _loads(training: Training, save: _Save, when: _When) -> dict[ast.stmt, str]:
         else:
             raise _Stays(f"`torch.load` in line {call.lineno} may read its file")
         known |= {id(n) for n in ast.walk(part.statement)}
-    for node in _mentions(training, path, known):
-        raise _Stays(f"line {node.lineno} names its file as well")  # type: ignore[attr-defined]
+    try:
+        for node in mentions(training, path, known):
+            raise _Stays(f"line {node.lineno} names its file as well")  # type: ignore[attr-defined]
+    except Unnamed as reason:
+        raise _Stays(str(reason)) from reason
     return found
 
 
@@ -674,47 +830,6 @@ class _EpochReader(cst.CSTTransformer):
         if isinstance(inner, cst.BinaryOperation) and not isinstance(original_node.expression, cst.BinaryOperation):
             return updated_node.with_changes(expression=inner.with_changes(lpar=[], rpar=[]))
         return updated_node
-
-
-def _mentions(training: Training, path: ast.expr, known: set[int]) -> Iterator[ast.AST]:
-    """What else of the file names the path: its text, the variable or the option that holds it, a pattern or an ending by which it may be found."""
-    endings = {posixpath.splitext(text)[1] or text for text in _dotted(path)}
-    known_parts = known | _parts_of_texts(training)
-    yield from (c for c in training.all(ast.Constant) if c.value in endings and id(c) not in known_parts)
-    yield from (c for c in training.all(ast.Constant) if _finds(c.value, endings) and id(c) not in known)
-    texts = {
-        n.value for n in ast.walk(path) if isinstance(n, ast.Constant) and isinstance(n.value, str) and "." in n.value
-    }
-    match path:
-        case ast.Name():
-            value = training.value(path)
-            if value is None or value.hidden or value.start is None:
-                raise _Stays("the name of its file may have other values")
-            known = known | {id(n) for n in ast.walk(value.start.statement)}
-            yield from (n for n in value.mentions if id(n) not in known)
-            texts |= {
-                n.value for n in ast.walk(value.start.value) if isinstance(n, ast.Constant) and isinstance(n.value, str)
-            }
-        case ast.Attribute(attr=attribute):
-            yield from (a for a in training.all(ast.Attribute) if a.attr == attribute and id(a) not in known)
-    yield from (c for c in training.all(ast.Constant) if c.value in texts and id(c) not in known)
-
-
-def _dotted(path: ast.expr) -> list[str]:
-    values = [n.value for n in ast.walk(path) if isinstance(n, ast.Constant)]
-    return [v for v in values if isinstance(v, str) and "." in v]
-
-
-def _parts_of_texts(training: Training) -> set[int]:
-    """The constants that are only a part of a longer text, as of another file's name."""
-    joined = [v for text in training.all(ast.JoinedStr) for v in text.values]
-    added = [v for both in training.all(ast.BinOp) for v in (both.left, both.right)]
-    return {id(v) for v in (*joined, *added)}
-
-
-def _finds(text: object, endings: set[str]) -> bool:
-    """Whether a text is a pattern that ends so."""
-    return isinstance(text, str) and "*" in text and any(text.endswith(ending) for ending in endings)
 
 
 # ---- what goes

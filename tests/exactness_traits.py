@@ -506,6 +506,13 @@ SECTIONS: dict[str, tuple[Trait, ...]] = {
             "checkpoint-of-every-second-epoch-from-one",
         ),
         _t(
+            "a function saves, and copies the best",
+            "two callbacks",
+            "saved-twice-by-a-function",
+            "saved-by-a-function-where-equal-is-better",
+            "saved-by-a-function-of-another-best",
+        ),
+        _t(
             "names that hold numbers",
             "knows what is logged",
             "checkpoint-named-by-settings-and-a-number",

@@ -219,6 +219,9 @@ class Training(Protocol):
     def comments(self, statement: ast.stmt) -> tuple[Sequence[str], str]:
         """The comments on lines of their own right above a statement, and the one beside its end."""
 
+    def only_called_by(self, call: ast.Call) -> bool:
+        """Whether nothing but this one call needs the function of the file that it names: no other line, no other file."""
+
     def is_gone(self, statement: ast.stmt) -> bool:
         """Whether something else has taken the statement away altogether."""
 

@@ -216,6 +216,7 @@ def _reads(draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
     loops = [c.target for s in _changed(proposal) for c in walk(s) if isinstance(c, ast.comprehension)]
     own = {id(n) for target in loops for n in walk(target)}  # of a comprehension, and of nothing else
     own |= {id(n) for one in proposal.sums for n in one.names}
+    own |= {id(n) for s in _changed(proposal) if _keeps_its_names(s) for n in walk(s)}
     for name in names:
         if isinstance(name.ctx, ast.Load) or name.id in kept or id(name) in own:
             continue
@@ -223,6 +224,12 @@ def _reads(draft: Draft, training: DraftTraining, proposal: Proposal) -> str:
         if value is None or value.hidden or any(id(n) not in gone for n in value.mentions):
             return name.id
     return ""
+
+
+def _keeps_its_names(statement: ast.stmt) -> bool:
+    """Whether it is a function whose names are its own."""
+    outer = (ast.Global, ast.Nonlocal)
+    return isinstance(statement, ast.FunctionDef) and not any(isinstance(n, outer) for n in walk(statement))
 
 
 def _gone_before(draft: Draft) -> set[int]:

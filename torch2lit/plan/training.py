@@ -193,14 +193,23 @@ class DraftTraining:
 
     def _is_hidden(self, name: str, scope: Scope) -> bool:
         """Whether a name may be bound or read by what does not mention it as a variable."""
-        source = self._draft.source
-        if isinstance(scope, ast.Module) and name in self._draft.wanted_elsewhere:
-            return True
-        named = [(c.func.id, c) for c in source.calls if isinstance(c.func, ast.Name)]
-        if any(name in _BY_TEXT or (name in _ALL_NAMES and not call.args) for name, call in named):
+        if (isinstance(scope, ast.Module) and name in self._draft.wanted_elsewhere) or self._reads_by_text():
             return True
         parameters = () if isinstance(scope, ast.Module) else parameter_names(scope)
         return name in parameters or any(name in bound_otherwise(node) for node in walk_scope(scope.body))
+
+    def _reads_by_text(self) -> bool:
+        named = [(c.func.id, c) for c in self._draft.source.calls if isinstance(c.func, ast.Name)]
+        return any(name in _BY_TEXT or (name in _ALL_NAMES and not call.args) for name, call in named)
+
+    def only_called_by(self, call: ast.Call) -> bool:
+        function = call.func
+        if not isinstance(function, ast.Name) or function.id in self._draft.wanted_elsewhere or self._reads_by_text():
+            return False
+        texts = {c.value for c in self._draft.source.all(ast.Constant)}
+        return function.id not in texts and [n for n in self._draft.source.all(ast.Name) if n.id == function.id] == [
+            function
+        ]
 
     def full_name(self, node: ast.expr) -> str:
         roles, root = self._draft.roles, root_name(node)
