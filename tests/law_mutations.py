@@ -981,6 +981,33 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "what an evaluation sets by another name is asked before it",
+        BEHIND_EVALUATION,
+        "return _compares(node) and all(_is_never_set(looks.draft, n) for n in walk(node))",
+        "return _compares(node)",
+        _text(
+            "evaluation-of-some-batches-that-changes-a-setting-by-another-name",
+            "evaluation-of-some-batches-that-changes-an-object-by-another-name",
+        ),
+    ),
+    Mutation(
+        1,
+        "a property that prints is asked before the evaluation",
+        BEHIND_EVALUATION,
+        " and not any(f.name == attr for f in source.functions)",
+        "",
+        _text("evaluation-of-some-batches-before-an-object-is-asked"),
+    ),
+    Mutation(
+        1,
+        "a list that an evaluation fills by another name is asked before it",
+        BEHIND_EVALUATION,
+        "return _compares(node) and ",
+        "return ",
+        _text("evaluation-of-some-batches-that-fills-a-list-by-another-name"),
+    ),
+    Mutation(
+        1,
         "an evaluation of some batches takes the place of that of the epochs",
         IN_BATCH,
         "if draft.validation is not None or draft.module_that_trains",

@@ -22,6 +22,11 @@ from .draft import Draft
 from .looks import Looks
 from .settled_numbers import SettledNumbers
 
+_PLAIN = (
+    ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop,
+    ast.boolop, ast.cmpop, ast.expr_context,
+)  # fmt: skip
+
 
 def plain_ending(draft: Draft, items: list[Item]) -> list[Item]:
     """The last items, as many as do no more than to look, to give names values and to leave the loop."""
@@ -55,9 +60,41 @@ def _changed(draft: Draft, found: Validation, own: list[Item]) -> set[str]:
 def _is_plain(looks: Looks, node: ast.stmt, frame: Frame) -> bool:
     match node:
         case ast.If(test=test, body=body, orelse=orelse):
-            return looks.only(test, frame) and all(_is_plain(looks, s, frame) for s in (*body, *orelse))
+            return _is_look(looks, test, frame) and all(_is_plain(looks, s, frame) for s in (*body, *orelse))
         case ast.Assign(targets=[ast.Name()], value=value):
-            return looks.only(value, frame)
+            return _is_look(looks, value, frame)
         case ast.AugAssign(target=ast.Name() as target, value=ast.Constant()):
             return SettledNumbers(looks.draft).surely(ast.Name(target.id, ast.Load()), frame.scope)
     return isinstance(node, ast.Break | ast.Pass)
+
+
+def _is_look(looks: Looks, node: ast.expr, frame: Frame) -> bool:
+    """Whether the expression compares and counts with names, and with parts of objects that the file never sets, by any name of theirs."""
+    if not looks.only(node, frame) or not all(isinstance(n, _PLAIN) for n in walk(node)):
+        return False
+    return _compares(node) and all(_is_never_set(looks.draft, n) for n in walk(node))
+
+
+def _compares(node: ast.expr) -> bool:
+    """Whether its truth is that of comparisons or settings: an object may get longer by another name."""
+    match node:
+        case ast.BoolOp(values=values):
+            return all(map(_compares, values))
+        case ast.UnaryOp(operand=operand):
+            return _compares(operand)
+    return not isinstance(node, ast.Name)
+
+
+def _is_never_set(draft: Draft, node: ast.AST) -> bool:
+    source = draft.source
+    match node:
+        case ast.Attribute(attr=attr):
+            stored = any(n.attr == attr and not isinstance(n.ctx, ast.Load) for n in source.all(ast.Attribute))
+            by_name = any(isinstance(c.func, ast.Name) and c.func.id in ("setattr", "exec") for c in source.calls)
+            return not stored and not by_name and not any(f.name == attr for f in source.functions)
+        case ast.Subscript(slice=ast.Constant(value=str() as key)):
+            keys = [n.slice for n in source.all(ast.Subscript) if not isinstance(n.ctx, ast.Load)]
+            return all(isinstance(k, ast.Constant) and k.value != key for k in keys)
+        case ast.Subscript():
+            return False
+    return True
