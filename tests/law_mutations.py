@@ -1008,6 +1008,14 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "functions of the file keep no loss that they are given, and hooks no output",
+        GRAPH_CARRIERS,
+        "            self._take_named(self._known_to_functions(), item.frame)",
+        "            pass",
+        _text("evaluation-that-records-what-a-hook-keeps"),
+    ),
+    Mutation(
+        1,
         "an evaluation of some batches takes the place of that of the epochs",
         IN_BATCH,
         "if draft.validation is not None or draft.module_that_trains",

@@ -8,11 +8,13 @@ best = meter.value()               so is what an object tells that has been give
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..recover.items import Item, grad_mode, parts
+from ..recover.names import free_names
 from ..recover.nest import Frame
 from ..recover.role import Role
+from ..recover.state_names import is_state
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .draft import Draft
@@ -27,7 +29,10 @@ class GraphCarriers:
 
     def __init__(self, draft: Draft, items: list[Item]) -> None:
         self.draft = draft
+        self.hooked = any("hook" in n.attr for n in draft.source.all(ast.Attribute))
         self.found: set[Variable] = set()
+        for item in items:
+            self._take_named(self._known_to_functions(), item.frame)
         count = -1
         while count != len(self.found):
             count = len(self.found)
@@ -49,7 +54,17 @@ class GraphCarriers:
         calls = (n for n in walk(node) if isinstance(n, ast.Call) and self._only_computes(n.func, frame))
         left = {argument for call in calls for argument in call.args if isinstance(argument, ast.Name)}
         names = {n.id for n in walk(node) if isinstance(n, ast.Name) and n not in left}
+        for function in (f for f in self.draft.source.functions if f.name in names):
+            names |= {*free_names(function)}
+        self._take_named(names, frame)
+
+    def _take_named(self, names: Iterable[str], frame: Frame) -> None:
         self.found |= {v for name in names if (v := self.draft.variables.of(frame, name)) is not None}
+
+    def _known_to_functions(self) -> set[str]:
+        """The names from outside that functions of the file know: they may put there what they are given, or a model's output."""
+        inner = [*self.draft.source.functions, *self.draft.source.all(ast.Lambda)]
+        return {name for function in inner for name in free_names(function) if self.hooked or not is_state(name)}
 
     def _gives_on(self, node: ast.AST, frame: Frame, quiet: bool) -> bool:
         """Whether the code may hand on what records gradients; ``quiet``: it records none itself."""
