@@ -2591,6 +2591,14 @@ SEVERAL_PROCESSES = (
         ("tests/test_class_place.py",),
     ),
     Mutation(
+        4,
+        "an epoch in which two loops train gets a loader for each of them around the same evaluation",
+        "torch2lit/full_batch/regions.py",
+        "    return [one for one in found if loops.count(one.loop) == 1]",
+        "    return found",
+        _text("whole-set-trained-on-by-two-loops-of-an-epoch"),
+    ),
+    Mutation(
         2,
         "a name that batches throw values away in lives on because it counts the epochs",
         "torch2lit/plan/homes/promotion.py",

@@ -44,10 +44,11 @@ class FullBatch:
 
 
 def find_full_batches(nests: list[Nest], roles: Roles, path: str) -> list[FullBatch]:
-    """The loops of a program that are such."""
+    """The loops of a program that are such; one in which two loops train is as each of them sees it, so it is left out."""
     effects = effects_of(roles, path)
-    found = [_full_batch(nest, roles, effects) for nest in nests]
-    return [one for one in found if one is not None]
+    found = [one for nest in nests if (one := _full_batch(nest, roles, effects)) is not None]
+    loops = [one.loop for one in found]
+    return [one for one in found if loops.count(one.loop) == 1]
 
 
 def _full_batch(nest: Nest, roles: Roles, effects: EffectAnalysis) -> FullBatch | None:
