@@ -4685,6 +4685,22 @@ OF_THE_SCRIPT = (
         "return held_models(draft)",
         _trains("loss-with-dropout-that-validation-uses"),
     ),
+    Mutation(
+        1,
+        "modes: an optimizer whose class is found by its name may be a module with dropout",
+        "torch2lit/plan/mode_dependent.py",
+        " and not _is_stepped(draft, v)}",
+        "}",
+        _text("optimizer-by-the-name-of-its-class-kept-with-the-best"),
+    ),
+    Mutation(
+        1,
+        "modes: whatever stands beside an optimizer has no mode either",
+        "torch2lit/plan/mode_dependent.py",
+        "return any(draft.variable(name, draft.nest.step_frame) == variable for name in optimizer_names(draft))",
+        "return bool(optimizer_names(draft))",
+        _trains("optimizer-and-loss-by-the-names-of-their-classes"),
+    ),
 )
 
 OF_LOGGING = (

@@ -20,7 +20,17 @@ from .statements_between import statements_between
 _BY_TEXT = {"globals", "locals", "eval", "exec"}
 """What finds a variable by a text; so do `vars()` and `dir()`, asked for nothing."""
 _NUMBERS = {"float", "int", "min", "max", "abs"}
-_RUNS = ast.Await | ast.Lambda | ast.NamedExpr | ast.Yield | ast.YieldFrom | ast.comprehension | ast.List | ast.Dict | ast.Set
+_RUNS = (
+    ast.Await
+    | ast.Lambda
+    | ast.NamedExpr
+    | ast.Yield
+    | ast.YieldFrom
+    | ast.comprehension
+    | ast.List
+    | ast.Dict
+    | ast.Set
+)
 """What does more than looking, or makes a thing that others may hold."""
 
 
