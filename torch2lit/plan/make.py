@@ -41,7 +41,7 @@ from .state import State
 from .steps import optimizer_names, reads_gradients, reads_gradients_at
 from .stop_iterations import place_errors
 from .sums.metric_objects import keep_in_metrics
-from .surviving_gradients import gradients_are_carried, gradients_may_survive
+from .surviving_gradients import gradients_are_carried, gradients_may_survive, only_clears
 from .touched_gradients import touches
 from .train_mode import leave_train_mode_to_lightning
 from .trainer import trainer_arguments
@@ -170,11 +170,12 @@ def _read_first(draft: Draft) -> bool:
 
 def _keep_carried_gradients(draft: Draft) -> None:
     """Lightning clears all gradients before validation; a script that carries them over or reads them wants them kept."""
-    if draft.validation is None:
+    found = draft.validation
+    if found is None:
         return
-    outside = [*draft.epoch.before, *draft.epoch.after]
+    outside = [i for i in [*draft.epoch.before, *draft.epoch.after] if not only_clears(draft, i)]
     reads = any(draft.effects_of(i).gradients for i in outside) or gradients_used_after(draft)
-    if reads or (not draft.automatic and gradients_are_carried(draft)) or _reads_unstepped(draft):
+    if reads or (not draft.automatic and gradients_are_carried(draft, found)) or _reads_unstepped(draft):
         draft.methods.append(
             "def on_validation_model_zero_grad(self):\n    pass  # the script does not clear them here\n"
         )

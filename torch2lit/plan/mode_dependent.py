@@ -19,6 +19,7 @@ from ..recover.syntax import dotted, walk
 from ..recover.variables import Variable
 from .draft import Draft
 from .may_run import may_run
+from .steps import optimizer_names
 
 _MODAL = re.compile(r"drop|norm|rrelu|rnn|lstm|gru|transformer|attention|training|net|vgg|model|encoder", re.I)
 """Names by which a class of the project shows that it may compute otherwise in eval mode."""
@@ -34,11 +35,17 @@ def mode_dependent(draft: Draft, validation: list[Item]) -> set[Variable]:
     used = draft.variables.sequence(validation).read
     everywhere = draft.variables.sequence(draft.all_items())
     reached = {v for v in everywhere.read if v in used or v.name in named} - everywhere.written
-    return {v for v in reached if _role(draft, v) is not Role.MODEL and _may_depend(draft, v)}
+    others = {v for v in reached if _role(draft, v) is not Role.MODEL and not _is_stepped(draft, v)}
+    return {v for v in others if _may_depend(draft, v)}
 
 
 def _role(draft: Draft, variable: Variable) -> Role | None:
     return draft.roles.role_of((variable.scope, variable.name))
+
+
+def _is_stepped(draft: Draft, variable: Variable) -> bool:
+    """Whether it is an optimizer of the loop: by whatever name its class was found, it has no mode."""
+    return any(draft.variable(name, draft.nest.step_frame) == variable for name in optimizer_names(draft))
 
 
 def _may_depend(draft: Draft, variable: Variable) -> bool:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from ..recover.items import Item
-from ..recover.phases import has_backward
+from ..recover.items import Item, parts
+from ..recover.phases import Validation, has_backward
 from ..recover.role import Role
 from ..recover.stepping import is_held, stepped_optimizer
 from ..recover.syntax import walk, walk_scope
@@ -21,23 +21,40 @@ from ..recover.whole_steps import cleared_first
 from .draft import Draft
 from .held_parameters import holds_every
 from .steps import clears_to_none, controls, joining_parameters, optimizer_names
-from .zeroing import zero_grad_call
+from .touched_gradients import may_step, takes_step
+from .zeroing import only_zeroes, zero_grad_call, zeroed
 
 Cleared = frozenset[str]
 """The optimizers whose gradients are cleared by now, as they are written at their steps."""
 
 
 def gradients_may_survive(draft: Draft) -> bool:
-    """Whether gradients may live from one batch to the next, so that nothing else must clear them."""
-    return next(joining_parameters(draft), None) is not None or _Batch(draft).may_begin_with_gradients()
-
-
-def gradients_are_carried(draft: Draft) -> bool:
-    """Whether gradients may live behind a batch for a later one: not where each batch ends by clearing them."""
+    """Whether gradients from before the loop may live on in it, so that nothing else must clear them."""
     if next(joining_parameters(draft), None) is not None:
         return True
     batch = _Batch(draft)
-    return batch.may_begin_with_gradients() and not batch.ends_cleared()
+    return batch.may_begin_with_gradients() and not batch.epochs_begin_cleared()
+
+
+def gradients_are_carried(draft: Draft, found: Validation) -> bool:
+    """Whether gradients may live behind a validation: not where each batch ends by clearing them, or each epoch that follows begins so."""
+    if next(joining_parameters(draft), None) is not None:
+        return True
+    batch = _Batch(draft)
+    if not batch.may_begin_with_gradients() or batch.ends_cleared():
+        return False
+    stepped = any(_may_step(draft, item) for item in draft.epoch.after)
+    return found.in_batch or stepped or not batch.epochs_begin_cleared()
+
+
+def _may_step(draft: Draft, item: Item) -> bool:
+    return draft.effects_of(item).optimizer and any(may_step(draft, part) for part, _frame in parts(item))
+
+
+def only_clears(draft: Draft, item: Item) -> bool:
+    """Whether an item takes gradients away and does nothing else with them."""
+    call = zero_grad_call(item)
+    return call is not None and clears_to_none(call) and only_zeroes(draft, item)
 
 
 @dataclass
@@ -81,6 +98,18 @@ class _Batch:
                 receiver = call.func.value
                 cleared |= {text for text, name in self.optimizers.items() if self._clears(receiver, item, name)}
         return cleared >= self.optimizers.keys()
+
+    def epochs_begin_cleared(self) -> bool:
+        """Whether each epoch clears the gradients of all optimizers before it does anything else with any."""
+        cleared: set[str] = set()
+        for item in self.draft.epoch.before if self.draft.nest.batches is not None else []:
+            if only_clears(self.draft, item) and item.guard is None:
+                receiver = zeroed(item)
+                assert receiver is not None
+                cleared |= {text for text, name in self.optimizers.items() if self._clears(receiver, item, name)}
+            elif self.draft.effects_of(item).gradients or _may_step(self.draft, item):
+                break
+        return bool(self.optimizers) and cleared >= self.optimizers.keys() and not takes_step(self.draft)
 
     def _computes(self, item: Item) -> bool:
         """Whether a part of the batch may give gradients: it runs backward, or calls what may."""
