@@ -238,8 +238,9 @@ def _names_of_parts(draft: Draft, state: ast.expr) -> set[str]:
     size = 0
     while size != len(known):
         size = len(known)
-        for node in (*draft.source.all(ast.Assign), *draft.source.all(ast.For)):
-            value, targets = (node.iter, [node.target]) if isinstance(node, ast.For) else (node.value, node.targets)
+        parts = [(one.value, one.targets) for one in draft.source.all(ast.Assign)]
+        parts += [(one.iter, [one.target]) for one in draft.source.all(ast.For)]
+        for value, targets in parts:
             if root_name(value) in known:
                 known |= {name for target in targets for name in target_names(target)}
     return known
