@@ -965,6 +965,22 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
+        "whether a list has something in it is asked once, though it gets that by another name",
+        "torch2lit/skipped_epochs/found.py",
+        "if self._grows_by_another_name(node):",
+        "if False:",
+        _text("epochs-passed-over-once-something-is-told"),
+    ),
+    Mutation(
+        1,
+        "an option is asked for once, though setattr sets it",
+        "torch2lit/skipped_epochs/found.py",
+        "and not stored and not self._is_set_by_name(node.attr)",
+        "and not stored",
+        _text("epochs-passed-over-once-a-text-sets-it"),
+    ),
+    Mutation(
+        1,
         "whether a list has something in it is asked once, though the loop puts it there",
         "torch2lit/skipped_epochs/found.py",
         "        if self._is_told(ast.unparse(node)):",
