@@ -17,15 +17,17 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from ..recover.names import flow
+from ..recover.names import flow, target_names
 from ..recover.roles import Role
 from ..recover.state_names import is_state
-from ..recover.syntax import walk
+from ..recover.syntax import dotted, root_name, walk
 from ..recover.variables import Variable
 from .draft import Draft
 from .statements_between import statements_between
 
 _MOVES = {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "type", "load_state_dict_hook"}
+_CHANGES = {"update", "pop", "popitem", "clear", "setdefault", "append", "extend", "insert", "remove"}
+"""What changes a state, or a part of it, in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +173,15 @@ def _loads(draft: Draft, statement: ast.Expr, variable: Variable, making: list[a
 
 def _may_wait(draft: Draft, load: ast.Expr, made: ast.Assign) -> bool:
     """Whether a state may be kept until the Trainer starts: it is loaded at most once, and parameters keep device and kind after that."""
+    if not _errors_end_the_program(draft, load):
+        return False
     top: ast.AST = load
     while top not in draft.source.block_of(made):
         parent = draft.source.parents[top]
         if not isinstance(parent, ast.If | ast.With):
             return False
         top = parent
-    read = {n.id for n in walk(state_of(load)) if isinstance(n, ast.Name)}
+    read = _names_of_parts(draft, state_of(load))
     later = [s for s in statements_between(draft, made.lineno) if (s.end_lineno or 0) > load.lineno]
     for node in (n for s in later for n in walk(s)):
         if getattr(node, "lineno", 0) <= load.lineno:
@@ -186,6 +190,57 @@ def _may_wait(draft: Draft, load: ast.Expr, made: ast.Assign) -> bool:
             case ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr=method)) if method in _MOVES:
                 if draft.roles.of(owner, draft.nest.entry.scope) is Role.MODEL:
                     return False
-            case ast.Subscript(ctx=ast.Store()) if any(isinstance(n, ast.Name) and n.id in read for n in walk(node)):
-                return False
+        if _changes(node, read) or _hands_to_what_changes(draft, node, read):
+            return False
     return True
+
+
+def _changes(node: ast.AST, parts: set[str] | None) -> bool:
+    """Whether the node changes in place what one of these names holds; None stands for any name."""
+    match node:
+        case ast.Subscript(ctx=ast.Store() | ast.Del()):
+            return parts is None or root_name(node) in parts
+        case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in _CHANGES:
+            return parts is None or root_name(owner) in parts
+    return False
+
+
+def _hands_to_what_changes(draft: Draft, node: ast.AST, parts: set[str]) -> bool:
+    """Whether a function of the script's that changes anything in place is given a part."""
+    if not isinstance(node, ast.Call):
+        return False
+    function = draft.source.function(dotted(node.func))
+    given = any(root_name(a) in parts for a in (*node.args, *(k.value for k in node.keywords)))
+    return function is not None and given and any(_changes(n, None) for n in walk(function))
+
+
+def _errors_end_the_program(draft: Draft, load: ast.Expr) -> bool:
+    """Whether nothing takes an error of the loading that would not take one of the training as well."""
+    around_both = {*draft.source.ancestors(draft.nest.outermost)}
+    return all(
+        isinstance(a, ast.If) or (isinstance(a, ast.With) and all(_lets_errors_out(draft, i) for i in a.items))
+        for a in draft.source.ancestors(load)
+        if a not in around_both
+    )
+
+
+def _lets_errors_out(draft: Draft, item: ast.withitem) -> bool:
+    """Whether a context is known to suppress nothing: a file that is open, or one of PyTorch's own."""
+    if not isinstance(item.context_expr, ast.Call):
+        return False
+    full = draft.roles.full_name(item.context_expr.func) or dotted(item.context_expr.func)
+    return full.startswith("torch.") or (full == "open" and draft.source.function("open") is None)
+
+
+def _names_of_parts(draft: Draft, state: ast.expr) -> set[str]:
+    """The names in the expression of a state, and those that the script gives to parts of what they name."""
+    known = {n.id for n in walk(state) if isinstance(n, ast.Name)} - {*draft.roles.origins}
+    size = 0
+    while size != len(known):
+        size = len(known)
+        parts = [(one.value, one.targets) for one in draft.source.all(ast.Assign)]
+        parts += [(one.iter, [one.target]) for one in draft.source.all(ast.For)]
+        for value, targets in parts:
+            if root_name(value) in known:
+                known |= {name for target in targets for name in target_names(target)}
+    return known

@@ -71,6 +71,7 @@ class SameParameters:
         self.read_of = _read_of(roles, scope, making)
         self.by_trainable = any(_asks_what_trains(node) for node, _file in nodes_of_making(roles, making))
         self.by_identity = all(_holds_identities(roles, s) for s in making)
+        self.attributes = {n.attr for n, _file in nodes_of_making(roles, making) if isinstance(n, ast.Attribute)}
         self.listed = _only_listed(roles.source, making)
         self.quiet = False
         """Whether calling the model that is looked at is known to leave it its layers."""
@@ -148,7 +149,13 @@ class SameParameters:
             return False
         if any(self._is_of_class(node) for node in walk(statement)):
             return False
+        if self._sets_in_a_class(statement):
+            return False
+        others = self._other_names(used)
         for node in walk(statement):
+            if isinstance(node, ast.Name) and node.id in others and isinstance(node.ctx, ast.Load):
+                if not self._stays(node):
+                    return False
             if not isinstance(node, ast.Name) or node.id not in used:
                 continue
             model = self.roles.role(self.scope, node.id) is Role.MODEL
@@ -157,7 +164,32 @@ class SameParameters:
                     return False
             elif not self._stays(node):
                 return False
+        if not all(isinstance(n.ctx, ast.Load) for n in self._behind(statement, used)):
+            return False
+        if not all(self._stays(node) for node in self._behind(statement, others)):
+            return False
         return all(self._stays(node) for node in self._behind(statement, used))
+
+    def _other_names(self, used: Collection[str]) -> set[str]:
+        """The other names of what the making uses and is no model: ``more = rates``."""
+        same = {name for name in used if self.roles.role(self.scope, name) is not Role.MODEL}
+        known, size = set(same), -1
+        while size != len(known):
+            size = len(known)
+            for one in self.source.all(ast.Assign):
+                names = {n.id for n in (*one.targets, one.value) if isinstance(n, ast.Name)}
+                if isinstance(one.value, ast.Name) and names & known and self.source.scope_of(one) is self.scope:
+                    known |= names
+        return known - {*used}
+
+    def _sets_in_a_class(self, statement: ast.AST) -> bool:
+        """Whether what the statement calls gives a class of the file another attribute that the making asks an object for."""
+        if not any(isinstance(n, ast.Call) for n in walk(statement)):
+            return False
+        return any(
+            isinstance(n, ast.Attribute) and n.attr in self.attributes and self._is_of_class(n)
+            for n in may_run(self.source, [statement])
+        )
 
     def _is_of_class(self, node: ast.AST) -> bool:
         """Whether a class of the file gets another attribute, which its objects have then."""
@@ -341,7 +373,7 @@ class SameParameters:
                 return True
             node, parent = parent, parents.get(parent)
         if isinstance(parent, ast.Call) and parent.func is node and isinstance(node, ast.Attribute):
-            return node.attr in CHANGING
+            return node.attr in CHANGING or (node.attr.endswith("_") and not node.attr.endswith("__"))
         if isinstance(parent, ast.For) and parent.iter is node:
             return _changes_elements(parent)
         if isinstance(parent, ast.keyword):

@@ -33,6 +33,7 @@ _STRANGE = (
     ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.Try, ast.Return, ast.Break, ast.Continue, ast.Lambda, ast.NamedExpr,
     ast.Yield, ast.YieldFrom, ast.Await,
 )  # fmt: skip
+_MUTABLE = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +166,15 @@ class _Look:
             stored = any(
                 n.attr == node.attr and not isinstance(n.ctx, ast.Load) for n in self.source.all(ast.Attribute)
             )
-            return named and not stored
+            return named and not stored and not self._is_set_by_name(node.attr)
         key = self.roles.key(self.scope, node.id)
         if key is None:
             return False
         if isinstance(self.source.parents[node], ast.Attribute):
             return self.roles.of(node, self.scope) is Role.CONFIG or node.id in self.roles.origins
         if any(node.id in bound_otherwise(n) for n in walk(self.source.tree)):
+            return False
+        if self._grows_by_another_name(node):
             return False
         inside = {id(n) for n in walk(self.loop)}
         bound = [n for n in self.roles.mentions(key) if not isinstance(n.ctx, ast.Load)]
@@ -182,6 +185,28 @@ class _Look:
         """Whether a method of the object is called in the loop, which may change whether it counts as true."""
         calls = (n.func for s in self.loop.body for n in walk(s) if isinstance(n, ast.Call))
         return any(isinstance(f, ast.Attribute) and ast.unparse(f.value) == text for f in calls)
+
+    def _is_set_by_name(self, attribute: str) -> bool:
+        """Whether the script may set an attribute by a text: ``setattr(args, name, 1)``, ``vars(args)[name] = 1``."""
+        for node in walk(self.source.tree):
+            match node:
+                case ast.Call(func=ast.Name(id="setattr"), args=[_, name, *_]):
+                    if not isinstance(name, ast.Constant) or name.value == attribute:
+                        return True
+                case ast.Subscript(value=ast.Call(func=ast.Name(id="vars")), ctx=ast.Store()):
+                    return True
+        return False
+
+    def _grows_by_another_name(self, node: ast.Name) -> bool:
+        """Whether it may be a list or a dictionary that is known by another name, too, by which it gets longer."""
+        found = sources(Value(node, self.scope, self.roles))
+        if not any(isinstance(value.node, _MUTABLE) for value in found):
+            return False
+        key = self.roles.key(self.scope, node.id)
+        assert key is not None
+        held = (self.source.parents[n] for n in self.roles.mentions(key) if isinstance(n.ctx, ast.Load))
+        named = any(isinstance(b.value, ast.Name) for b in self.roles.bindings(key))
+        return named or any(isinstance(parent, ast.Assign | ast.Call | ast.keyword) for parent in held)
 
     def is_whole(self, node: ast.expr) -> bool:
         """Whether all that the expression may be are whole numbers of Python's."""
