@@ -10,6 +10,7 @@ import copy
 import re
 from collections.abc import Collection, Iterator
 
+from ..memory import once
 from ..recover.bindings import File
 from ..recover.listed_parameters import OF_NOW, only_lists
 from ..recover.makings import yields
@@ -172,15 +173,18 @@ class SameParameters:
 
     def _other_names(self, used: Collection[str]) -> set[str]:
         """The other names of what the making uses and is no model: ``more = rates``."""
-        same = {name for name in used if self.roles.role(self.scope, name) is not Role.MODEL}
-        known, size = set(same), -1
+        asked = frozenset(used)
+        return once(("other names", self.roles, self.scope, asked), lambda: self._find_other_names(asked))
+
+    def _find_other_names(self, used: frozenset[str]) -> set[str]:
+        known = {name for name in used if self.roles.role(self.scope, name) is not Role.MODEL}
+        size = -1
         while size != len(known):
             size = len(known)
-            for one in self.source.all(ast.Assign):
-                names = {n.id for n in (*one.targets, one.value) if isinstance(n, ast.Name)}
-                if isinstance(one.value, ast.Name) and names & known and self.source.scope_of(one) is self.scope:
+            for names in _bound_to_names(self.source, self.scope):
+                if names & known:
                     known |= names
-        return known - {*used}
+        return known - used
 
     def _sets_in_a_class(self, statement: ast.AST) -> bool:
         """Whether what the statement calls gives a class of the file another attribute that the making asks an object for."""
@@ -431,6 +435,16 @@ class SameParameters:
             return False
         known = name.id in self.settings or self.roles.role(self.source.scope_of(name), name.id) is Role.CONFIG
         return known and name.id in self.read_of
+
+
+def _bound_to_names(source: Source, scope: Scope) -> list[set[str]]:
+    """The names of each assignment of a scope that binds names to what another name holds."""
+    return once(("names bound to names", source, scope), lambda: _find_bound_to_names(source, scope))
+
+
+def _find_bound_to_names(source: Source, scope: Scope) -> list[set[str]]:
+    found = [one for one in source.all(ast.Assign) if isinstance(one.value, ast.Name) and source.scope_of(one) is scope]
+    return [{n.id for n in (*one.targets, one.value) if isinstance(n, ast.Name)} for one in found]
 
 
 def _name_of(mention: Mention) -> str:
