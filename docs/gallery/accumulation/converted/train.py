@@ -42,7 +42,6 @@ class LitClassifier(L.LightningModule):
         self.history = {"train_loss": [], "val_loss": [], "val_acc": []}
 
     def on_train_epoch_start(self):
-        self.model.train()
         self.optimizers().zero_grad()
         self.train_losses = []
 
@@ -81,9 +80,6 @@ class LitClassifier(L.LightningModule):
         print(
             f"Epoch {self.current_epoch + 1}: train loss {self.train_loss:.4f} | val loss {self.val_loss:.4f} | val acc {self.val_acc:.4f}"
         )
-
-    def on_validation_model_zero_grad(self):
-        pass  # the script does not clear them here
 
     def configure_optimizers(self):
         optimizer = AdamW(self.groups, lr=LEARNING_RATE)
