@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from ..recover.opposites import opposite
-from ..recover.syntax import Source, walk
+from ..recover.syntax import Source, conditions_of, walk
 
 _LOOPS = (ast.For, ast.While, ast.AsyncFor)
 
@@ -68,8 +68,7 @@ def holding(source: Source, node: ast.AST) -> set[str]:
 
 def parts_of(test: ast.expr) -> set[str]:
     """The conditions that hold where one does, as source."""
-    parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
-    return set(map(ast.unparse, parts))
+    return set(map(ast.unparse, conditions_of(test)))
 
 
 def in_one_test(tests: Iterable[ast.expr]) -> str:

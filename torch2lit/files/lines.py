@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -11,6 +12,11 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 def split_lines(text: str) -> list[str]:
     """The lines of a text with their own newlines; joined they are the text again."""
     return _LINE.findall(text)
+
+
+def starts_in_bytes(text: str) -> list[int]:
+    """Where each line begins among the bytes of a text in UTF-8, and where the last one ends: what the columns of a tree count from."""
+    return [0, *itertools.accumulate(len(line.encode()) for line in split_lines(text))]
 
 
 def newline_of(line: str) -> str:

@@ -13,14 +13,14 @@ epoch = load("last.pt", model, optimizer)             epoch, optimizer_state = l
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from dataclasses import dataclass
 
 from ..made_inside.given import only_called
 from ..recover.role import Role
 from ..recover.roles import Key, Roles, bound_argument
 from ..recover.syntax import walk
-from .loads import Load, loaded_in
+from .loads import Load, around, loaded_in
 from .results import Results, results_of
 
 _STEPPED = (Role.OPTIMIZER, Role.SCHEDULER)
@@ -76,17 +76,9 @@ def _is_plain(roles: Roles, function: ast.FunctionDef, call: ast.Call) -> bool:
     statement = source.statement_of(call)
     match statement:
         case ast.Expr(value=value) | ast.Assign(targets=[_], value=value) if value is call:
-            around = source.ancestors(statement)
             scope = source.scope_of(statement)
-            return scope is not function and all(isinstance(a, ast.If) for a in _until(around, scope))
+            return scope is not function and all(isinstance(a, ast.If) for a in around(roles, scope, statement))
     return False
-
-
-def _until(around: Iterator[ast.AST], scope: ast.AST) -> Iterator[ast.AST]:
-    for node in around:
-        if node is scope:
-            return
-        yield node
 
 
 def _gives_stepped(roles: Roles, function: ast.FunctionDef, call: ast.Call, parameter: str) -> bool:

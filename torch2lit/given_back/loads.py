@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from dataclasses import dataclass
 
 from ..recover.role import Role
 from ..recover.roles import Roles
-from ..recover.syntax import root_name, walk
+from ..recover.syntax import Scope, conditions_of, root_name, walk
 
 _FILES = {"torch.load", "torch.hub.load_state_dict_from_url"}
 _MOVES = {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "type", "xpu", "apply"}
@@ -47,17 +48,9 @@ def loaded_in(roles: Roles, function: ast.FunctionDef, parameter: str) -> Load |
     return Load(parameter, loads[0] if loads else None, tuple(asked))
 
 
-def around(roles: Roles, function: ast.FunctionDef, statement: ast.stmt) -> list[ast.AST]:
-    """What stands around a statement of a function, the innermost first."""
-    found: list[ast.AST] = []
-    while (parent := roles.source.parents[found[-1] if found else statement]) is not function:
-        found.append(parent)
-    return found
-
-
-def asked_by(test: ast.expr) -> list[ast.expr]:
-    """The questions that a test asks, all of which must be true."""
-    return test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+def around(roles: Roles, scope: Scope, statement: ast.stmt) -> list[ast.AST]:
+    """What stands around a statement of a function or of the file, the innermost first."""
+    return list(itertools.takewhile(lambda a: a is not scope, roles.source.ancestors(statement)))
 
 
 def _load(roles: Roles, mention: ast.Name) -> ast.Expr | None:
@@ -83,7 +76,7 @@ def _asked(roles: Roles, mention: ast.Name) -> ast.expr | None:
     owner = parents[node]
     if isinstance(owner, ast.BoolOp):
         owner = parents[owner]
-    asks = isinstance(owner, ast.If) and not owner.orelse and node in asked_by(owner.test)
+    asks = isinstance(owner, ast.If) and not owner.orelse and node in conditions_of(owner.test)
     return node if asks else None
 
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..files.lines import dominant_newline, split_lines
+from ..files.lines import dominant_newline, split_lines, starts_in_bytes
 from ..made_inside.text import Made, Piece, joined
 from ..recover.roles import Roles
-from ..recover.syntax import walk
+from ..recover.syntax import conditions_of, walk
 from .found import Loader, argument_of, state_names
-from .loads import Load, around, asked_by
+from .loads import Load, around
 from .results import parts_of, targets_of
 
 
@@ -60,13 +60,13 @@ class _Writer:
         self.roles, self.source, self.loader = roles, roles.source, loader
         self.raw = roles.source.text.encode()
         self.newline = dominant_newline(roles.source.text)
-        self.starts = [0]
-        for line in split_lines(roles.source.text):
-            self.starts.append(self.starts[-1] + len(line.encode()))
+        self.starts = starts_in_bytes(roles.source.text)
         self.loads = [load for load in loader.loads if load.statement is not None]
         self.loads.sort(key=lambda load: load.statement.lineno if load.statement is not None else 0)
         self.asked = {question for load in loader.loads for question in load.asked}
-        self.tests = [n for n in walk(loader.function) if isinstance(n, ast.If) and self.asked & {*asked_by(n.test)}]
+        self.tests = [
+            n for n in walk(loader.function) if isinstance(n, ast.If) and self.asked & {*conditions_of(n.test)}
+        ]
 
     def pieces(self) -> list[Piece]:
         """All that becomes other text. Raises _Stays."""
@@ -154,7 +154,7 @@ class _Writer:
         """Whether a test decides if a state is loaded, which is not whether there is an optimizer."""
         assert load.statement is not None
         outer = around(self.roles, self.loader.function, load.statement)
-        return any(not {*asked_by(a.test)} <= self.asked for a in outer if isinstance(a, ast.If))
+        return any(not {*conditions_of(a.test)} <= self.asked for a in outer if isinstance(a, ast.If))
 
     def _is_bound(self, load: Load, line: int) -> bool:
         """Whether the state has its name where a `return` stands."""
@@ -163,12 +163,12 @@ class _Writer:
 
     def _answered(self, test: ast.If) -> list[Piece]:
         """A test that asks no more whether there is an optimizer."""
-        left = [q for q in asked_by(test.test) if q not in self.asked]
+        left = [q for q in conditions_of(test.test) if q not in self.asked]
         if not left:
             return self._opened(test)
         if any(isinstance(q, ast.BoolOp | ast.IfExp | ast.Lambda | ast.NamedExpr) for q in left):
             raise _Stays
-        for one, other in pairwise(asked_by(test.test)):
+        for one, other in pairwise(conditions_of(test.test)):
             if not re.fullmatch(r"\s+and\s+", self.raw[self._span(one)[1] : self._span(other)[0]].decode()):
                 raise _Stays
         return [Piece(*self._span(test.test), " and ".join(map(self.source.segment, left)))]

@@ -17,9 +17,8 @@ import ast
 from dataclasses import dataclass
 
 from ..recover.known import Known, known, truth
-from ..recover.loops import Iterable
 from ..recover.names import bound_otherwise
-from ..recover.nest import Nest
+from ..recover.nest import Nest, counted_epochs
 from ..recover.role import Role
 from ..recover.roles import Key, Roles
 from ..recover.syntax import blocks, leaves, walk
@@ -47,11 +46,8 @@ def find_head_breaks(nests: list[Nest], roles: Roles) -> list[HeadBreak]:
 
 
 def _in_nest(nest: Nest, roles: Roles) -> HeadBreak | None:
-    epochs = nest.epochs
-    if epochs is None or nest.batches is None or epochs.kind is not Iterable.RANGE or epochs.bar:
-        return None
-    loop = epochs.node
-    if not isinstance(loop, ast.For) or loop.orelse or not isinstance(loop.target, ast.Name) or len(loop.body) < 2:
+    loop = counted_epochs(nest)
+    if loop is None or len(loop.body) < 2:
         return None
     match loop.body[0]:
         case ast.If(body=[ast.Break()], orelse=[]) as test:

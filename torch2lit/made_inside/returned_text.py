@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from ..files.lines import dominant_newline, split_lines
+from ..files.lines import dominant_newline, starts_in_bytes
 from ..recover.syntax import Source
 from .returned import Call, Returned
 from .reworded import reworded
@@ -26,9 +26,7 @@ class _Writer:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.raw = source.text.encode()
-        self.starts = [0]
-        for line in split_lines(source.text):
-            self.starts.append(self.starts[-1] + len(line.encode()))
+        self.starts = starts_in_bytes(source.text)
         self.first = 0
         """Where the making begins, with its comments."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
-from ..files.lines import dominant_newline, split_lines
+from ..files.lines import dominant_newline, split_lines, starts_in_bytes
 from ..recover.syntax import Source
 from .given import Given
 from .reworded import reworded
@@ -52,9 +52,7 @@ class _Writer:
         self.source = source
         self.given = given
         self.raw = source.text.encode()
-        self.starts = [0]
-        for line in split_lines(source.text):
-            self.starts.append(self.starts[-1] + len(line.encode()))
+        self.starts = starts_in_bytes(source.text)
         args = given.function.args
         defaults = [*args.defaults, *(d for d in args.kw_defaults if d is not None)]
         having = [*args.args[len(args.args) - len(args.defaults) :]]

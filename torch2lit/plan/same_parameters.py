@@ -165,11 +165,10 @@ class SameParameters:
                     return False
             elif not self._stays(node):
                 return False
-        if not all(isinstance(n.ctx, ast.Load) for n in self._behind(statement, used)):
+        behind = [*self._behind(statement, {*used, *others})]
+        if not all(isinstance(n.ctx, ast.Load) for n in behind if n.id in used):
             return False
-        if not all(self._stays(node) for node in self._behind(statement, others)):
-            return False
-        return all(self._stays(node) for node in self._behind(statement, used))
+        return all(map(self._stays, behind))
 
     def _other_names(self, used: Collection[str]) -> set[str]:
         """The other names of what the making uses and is no model: ``more = rates``."""

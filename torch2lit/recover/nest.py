@@ -96,6 +96,16 @@ class Recovered:
     findings: list[Finding]
 
 
+def counted_epochs(nest: Nest) -> ast.For | None:
+    """The plain loop over a range by which a name counts the epochs, where each runs over batches; None for any other one."""
+    epochs = nest.epochs
+    if epochs is None or nest.batches is None or epochs.kind is not Iterable.RANGE or epochs.bar:
+        return None
+    loop = epochs.node
+    plain = isinstance(loop, ast.For) and not loop.orelse and isinstance(loop.target, ast.Name)
+    return loop if plain and isinstance(loop, ast.For) else None
+
+
 def step_calls(scope: Scope, roles: Roles) -> tuple[list[ast.Call], list[ast.Call]]:
     """The ``backward()`` calls and the optimizer's ``step()`` calls in one scope, in source order."""
     backwards: list[ast.Call] = []

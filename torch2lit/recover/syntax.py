@@ -285,6 +285,11 @@ def blocks(statement: ast.AST) -> Iterator[list[ast.stmt]]:
             yield part
 
 
+def conditions_of(test: ast.expr) -> list[ast.expr]:
+    """The conditions that a test asks for, all of which must be true."""
+    return test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+
+
 def leaves(body: Sequence[ast.stmt], kind: type[ast.Break] | type[ast.Continue]) -> bool:
     """Whether a block of a loop's body has a `break` or a `continue` of that loop."""
     for statement in body:

@@ -16,13 +16,12 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from ..recover.loops import Iterable
 from ..recover.makings import Value, sources
 from ..recover.names import bound_otherwise
-from ..recover.nest import Nest
+from ..recover.nest import Nest, counted_epochs
 from ..recover.role import Role
 from ..recover.roles import Roles
-from ..recover.syntax import leaves, walk
+from ..recover.syntax import conditions_of, leaves, walk
 
 _PLAIN = (
     ast.Name, ast.Attribute, ast.Constant, ast.Compare, ast.UnaryOp, ast.Not, ast.BoolOp, ast.boolop, ast.BinOp, ast.Add, ast.Sub,
@@ -58,16 +57,8 @@ def find_skipped_epochs(nests: list[Nest], roles: Roles) -> list[SkippedEpochs]:
 
 
 def _in_nest(nest: Nest, roles: Roles) -> SkippedEpochs | None:
-    epochs = nest.epochs
-    if epochs is None or nest.batches is None or epochs.kind is not Iterable.RANGE or epochs.bar:
-        return None
-    loop = epochs.node
-    if (
-        not isinstance(loop, ast.For)
-        or loop.orelse
-        or not isinstance(loop.target, ast.Name)
-        or not _is_range(loop.iter)
-    ):
+    loop = counted_epochs(nest)
+    if loop is None or not _is_range(loop.iter):
         return None
     skip = next((s for s in loop.body if isinstance(s, ast.If) and leaves([s], ast.Continue)), None)
     tests = _tests(skip) if skip is not None else None
@@ -75,8 +66,8 @@ def _in_nest(nest: Nest, roles: Roles) -> SkippedEpochs | None:
         return None
     *guards, last = tests
     look = _Look(roles, loop)
+    assert isinstance(loop.target, ast.Name) and isinstance(loop.iter, ast.Call)
     bound = _bound(last, loop.target.id)
-    assert isinstance(loop.iter, ast.Call)
     parts = [*guards, *loop.iter.args, *([bound[0]] if bound else [])]
     if bound is None or look.counter_is_read(skip) or not all(look.stays(part) for part in parts):
         return None
@@ -97,7 +88,7 @@ def _tests(node: ast.stmt) -> list[ast.expr] | None:
     """The conditions, one inside of the other, under which a statement does no more than to pass over an epoch."""
     match node:
         case ast.If(test=test, body=[ast.Continue()], orelse=[]):
-            return test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+            return conditions_of(test)
         case ast.If(test=test, body=[ast.If() as inner], orelse=[]):
             inside = _tests(inner)
             return None if inside is None else [test, *inside]
