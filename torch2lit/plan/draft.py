@@ -92,12 +92,14 @@ class TrainData:
 
     ``lazy``: they start only when the first batch is asked for. ``asks_at_end``: the plain loop's last, vain request
     for a batch moves the loader's own random generator on. ``asks_twice``: the script's progress bar starts it once, in vain.
+    ``told_first``: lines that tell its sampler the first epoch before `fit`.
     """
 
     texts: tuple[str, ...]
     lazy: bool = False
     asks_at_end: bool = False
     asks_twice: bool = False
+    told_first: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ from ..recover.roles import Binding
 from ..recover.variables import Variable
 from .draft import EPOCH_START, Draft, Removal
 from .entry_names import written_in_loop
+from .first_epoch_told import SAMPLERS
 from .train_data import constructions
-
-_SAMPLERS = {"torch.utils.data.DistributedSampler", "torch.utils.data.distributed.DistributedSampler"}
 
 
 def leave_epoch_to_trainer(draft: Draft) -> None:
@@ -86,18 +85,18 @@ def _is_surely_torchs(draft: Draft) -> bool:
     sampler = made[0].argument("sampler")
     parts = sources(sampler) if sampler is not None else []
     return len(parts) == 1 and isinstance(parts[0].node, ast.Call) and (
-        parts[0].roles.full_name(parts[0].node.func) in _SAMPLERS
+        parts[0].roles.full_name(parts[0].node.func) in SAMPLERS
     )  # fmt: skip
 
 
 def _is_torchs(draft: Draft, sampler: ast.expr | None, loader: Variable) -> bool:
     """Whether the sampler is surely torch's own, whose ``set_epoch`` only keeps the number."""
     if isinstance(sampler, ast.Call):
-        return draft.roles.full_name(sampler.func) in _SAMPLERS
+        return draft.roles.full_name(sampler.func) in SAMPLERS
     if not isinstance(sampler, ast.Name):
         return False
     bindings = draft.roles.bindings((loader.scope, sampler.id))
-    return len(bindings) == 1 and _is_made_by(draft, bindings[0], _SAMPLERS)
+    return len(bindings) == 1 and _is_made_by(draft, bindings[0], SAMPLERS)
 
 
 def _is_made_by(draft: Draft, binding: Binding, classes: set[str]) -> bool:

@@ -43,6 +43,8 @@ def _always(node: ast.AST, name: str) -> bool:
             return _always(test, name)
         case ast.BoolOp(values=values):
             return _always(values[0], name)
+        case ast.Compare(left=left, comparators=[first, *_]):
+            return _always(left, name) or _always(first, name)
         case (
             ast.ListComp(generators=generators)
             | ast.SetComp(generators=generators)

@@ -20,11 +20,17 @@ def script_tells_epoch(draft: Draft, loaders: list[Making]) -> bool:
     for call in draft.source.calls:
         if not isinstance(call.func, ast.Attribute) or call.func.attr != "set_epoch":
             continue
-        conditions = _conditions(draft.source, call)
+        conditions = _conditions(draft.source, call) - _that_there_is(call.func.value)
         always = all(conditions <= k for k in known) if known else not conditions
         if always and not _is_of_another(draft, call.func.value, loaders, samplers):
             return True
     return False
+
+
+def _that_there_is(sampler: ast.expr) -> set[str]:
+    """The tests that say no more than that there is a sampler: where there is none, Lightning tells none."""
+    text = ast.unparse(sampler)
+    return {text, f"{text} is not None"}
 
 
 def _is_of_another(draft: Draft, receiver: ast.expr, loaders: list[Making], samplers: list[Making]) -> bool:

@@ -21,6 +21,7 @@ from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import Draft, Removal, TrainData
 from .entry_names import entry_text, epoch_start, written_in_loop
+from .first_epoch_told import FirstEpoch, first_epoch_told
 from .lengths import first_change
 from .loop_bars import loop_bars
 from .own_loaders import own_loader
@@ -46,6 +47,7 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
             return Obstacle(loop.node, f"`{ast.unparse(base)[:60]}` is made anew in every epoch")
         texts.append(text)
     lazy = asks_at_end = False
+    told_first: tuple[str, ...] = ()
     sides = _side_by_side(loop.base)
     still = all(is_still_loader(draft, base, draft.nest.inner) for base in sides)
     sources_alone = all(source_makings(_value(draft, base, draft.nest.inner)) for base in sides)
@@ -64,7 +66,10 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
         if (behind := _draws_behind_start(draft, loop)) is not None:
             text = ast.unparse(behind.node).splitlines()[0][:60]
             return Obstacle(behind.node, f"`{text}` may draw random numbers when the loader has been started")
-        drawing, changing = _draws_before(draft), _changes_started_loader(draft)
+        drawing = _draws_before(draft)
+        first = first_epoch_told(draft, constructions(draft, loop.base, draft.nest.inner)) if drawing is None else None
+        changing = _changes_started_loader(draft, first)
+        told_first = first.lines if first is not None and _has_workers(draft, loop.base) else ()
         told = _would_be_told(draft)
         lazy = drawing is not None or changing is not None or asks_at_end or told is not None or loop.asks_twice
         if not lazy and _start_is_timed(draft):
@@ -85,7 +90,7 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
             message = f"`{text}` comes after Lightning has started the loader's workers for the first epoch"
             draft.note("loader-changed-at-epoch-start", changing.node, message)
             lazy = False
-    return TrainData(tuple(texts), lazy, asks_at_end, loop.asks_twice)
+    return TrainData(tuple(texts), lazy, asks_at_end, loop.asks_twice, () if lazy else told_first)
 
 
 _DRAWN_BEFORE = (
@@ -431,7 +436,7 @@ def _feeds_bar(draft: Draft, item: Item, bars: set[Variable]) -> bool:
     return False
 
 
-def _changes_started_loader(draft: Draft) -> Item | None:
+def _changes_started_loader(draft: Draft, first: FirstEpoch | None) -> Item | None:
     """An item before the batch loop that changes what workers read: with workers, the first epoch's have started by then."""
     nest = draft.nest
     assert nest.batches is not None
@@ -439,15 +444,14 @@ def _changes_started_loader(draft: Draft) -> Item | None:
     if base is None:
         return None
     made = constructions(draft, nest.batches.base, nest.inner)
-    workers = [w.node for m in made if (w := m.argument("num_workers")) is not None]
     plain = bool(made) and all(_is_data_loader(m, torchs=True) for m in made)
-    if plain and all(isinstance(w, ast.Constant) and w.value == 0 for w in workers) and not _asks_at_start(made):
+    if plain and not _has_workers(draft, nest.batches.base) and not _asks_at_start(made):
         return None
     watched = {(base.scope, base.name)}
     for part in (argument for m in made for argument in m.arguments()):
         if isinstance(part.node, ast.Name) and (key := part.roles.key(part.scope, part.node.id)):
             watched.add(key)
-    for item in draft.epoch.before:
+    for item in (i for i in draft.epoch.before if first is None or i is not first.item):
         for node in (n for part, _frame in parts(item) for n in walk_scope(part)):
             target: ast.AST | None = None
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -462,15 +466,20 @@ def _changes_started_loader(draft: Draft) -> Item | None:
     return None
 
 
+def _has_workers(draft: Draft, base: ast.expr) -> bool:
+    """Whether processes of the loader may fetch batches as soon as it is started."""
+    made = constructions(draft, base, draft.nest.inner)
+    workers = [w.node for m in made if (w := m.argument("num_workers")) is not None]
+    return any(not (isinstance(w, ast.Constant) and w.value == 0) for w in workers)
+
+
 def _start_is_timed(draft: Draft) -> bool:
     """Whether a clock runs until the first batch is there, while workers start: Lightning starts the first epoch's before that."""
     nest = draft.nest
     assert nest.batches is not None
     if not all(any(draft.effects_of(i).clock for i in items) for items in (draft.epoch.before, draft.epoch.batch)):
         return False
-    made = constructions(draft, nest.batches.base, nest.inner)
-    workers = [w.node for m in made if (w := m.argument("num_workers")) is not None]
-    return any(not (isinstance(w, ast.Constant) and w.value == 0) for w in workers)
+    return _has_workers(draft, nest.batches.base)
 
 
 def _is_started_early(draft: Draft, loop: ast.stmt) -> bool:

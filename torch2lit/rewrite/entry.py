@@ -50,7 +50,8 @@ def trainer_source(draft: Draft, configured: Configured, state: State, names: Na
     given = [names.instance, *_loaders(draft, names), *fit_arguments(draft, names)]
     fit = f"{names.trainer}.fit({', '.join(given)})"
     test = while_condition(draft)
-    run = [*(f"{name}.train()" for name in draft.put_in_train), fit]
+    told = draft.train_data.told_first if draft.train_data is not None else ()
+    run = [*(f"{name}.train()" for name in draft.put_in_train), *told, fit]
     lines += run if test is None else [f"if {_at_start(draft, state, names, test)}:", *(f"    {r}" for r in run)]
     if draft.several is not None and draft.several.waits:
         lines.append(f"{names.trainer}.strategy.barrier()")

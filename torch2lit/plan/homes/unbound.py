@@ -11,6 +11,7 @@ for epoch in range(3):              it gets `notes if args.log else None`
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Sequence
 
 from ...recover.names import flow, parameter_names
@@ -21,6 +22,7 @@ from ..may_run import may_run
 from ..surely_read import surely_read
 from .set_by_constructor import set_by_constructor
 
+_PLAIN = (ast.Assign, ast.AugAssign, ast.Expr)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -74,7 +76,7 @@ def surely_bound(draft: Draft, variable: Variable) -> bool:
         return variable.name in flow(variable.scope.body).definite or set_by_constructor(draft, variable)
     if not isinstance(scope, ast.Module) and variable.name in parameter_names(scope):
         return True
-    return variable.name in flow(_before(draft, scope.body)).definite
+    return variable.name in _surely_bound_by(_before(draft, scope.body))
 
 
 def before_loop(draft: Draft) -> list[ast.AST]:
@@ -96,7 +98,30 @@ def bound_before_call(draft: Draft) -> frozenset[str]:
         if any(node is draft.nest.entry.scope for node in may_run(draft.source, [statement])):
             break
         before.append(statement)
-    return flow(before).definite
+    return _surely_bound_by(before)
+
+
+def _surely_bound_by(before: Sequence[ast.AST]) -> frozenset[str]:
+    """The names that have a value once all of this has run: each is bound, or read, on every way through it."""
+    known = flow(before)
+    return known.definite | {n for n in known.written - known.definite if _is_read_to_the_end(before, n)}
+
+
+def _is_read_to_the_end(before: Sequence[ast.AST], name: str) -> bool:
+    """Whether a plain statement reads the name whatever happens, and nothing takes its value away from then on."""
+    if hasattr(builtins, name):
+        return False
+    for place, statement in enumerate(before):
+        if isinstance(statement, _PLAIN) and surely_read([statement], name):
+            return not any(_takes_away(node, name) for later in before[place:] for node in walk(later))
+    return False
+
+
+def _takes_away(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Name(id=own, ctx=ast.Del()) | ast.ExceptHandler(name=own):
+            return own == name
+    return False
 
 
 def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -149,7 +174,7 @@ def _may_be_unbound(draft: Draft, variable: Variable) -> bool:
     if not isinstance(scope, ast.Module) and variable.name in parameter_names(scope):
         return False
     before = _before(draft, scope.body)
-    if variable.name not in flow(before).written or variable.name in flow(before).definite:
+    if variable.name not in flow(before).written or variable.name in _surely_bound_by(before):
         return False
     return not _loop_surely_reads(draft, variable)
 
