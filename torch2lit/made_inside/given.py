@@ -385,7 +385,7 @@ class _Search:
         if self.roles.key(self.function, name) != key:
             return False
         if key is None:
-            return hasattr(builtins, name)
+            return hasattr(builtins, name) or self._takes_all()
         if not isinstance(key[0], ast.Module) or self.roles.rebound_unseen(key):
             return False
         bindings = self.roles.bindings(key)
@@ -394,6 +394,10 @@ class _Search:
         if not bindings:
             return name in self.roles.origins
         return len(bindings) == 1 and bindings[0].index is None and isinstance(bindings[0].value, ast.Constant)
+
+    def _takes_all(self) -> bool:
+        """Whether the script takes all names of a file (``from config import *``), which no line of its own binds again."""
+        return any(n.names[0].name == "*" for n in self.source.all(ast.ImportFrom))
 
     def _holds_model(self, call: ast.Call, expression: ast.expr) -> bool:
         scope = self.source.scope_of(call)
