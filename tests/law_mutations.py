@@ -3631,7 +3631,7 @@ OF_MAKING = (
         "torch2lit/plan/making.py",
         "return all(self._is_number(a) for a in args) and all(self._only_binds(s) for s in body)",
         "return all(self._only_binds(s) for s in body)",
-        _trains("schedule-stepped-for-as-many-epochs-as-a-function-says"),
+        _trains("schedule-stepped-for-as-many-epochs-as-a-file-says"),
     ),
     Mutation(
         1,
