@@ -3619,6 +3619,38 @@ OF_CHANGES = (
 OF_MAKING = (
     Mutation(
         1,
+        "a function that makes an optimizer is called later although it does more",
+        "torch2lit/made_inside/only_makes.py",
+        "return _is_harmless(roles, function, node)",
+        "return True",
+        _trains("optimizer-of-a-function-for-a-training-function-that-counts-what-it-made"),
+    ),
+    Mutation(
+        1,
+        "an error of a function that makes an optimizer is raised behind what is printed",
+        "torch2lit/made_inside/given.py",
+        "return not may_raise(maker) or not any(may_show(self.roles, c) for c in calls)",
+        "return True",
+        _text("optimizer-of-a-function-for-a-training-function-that-may-not-know-the-kind"),
+    ),
+    Mutation(
+        1,
+        "an object around an optimizer writes its file when the training starts",
+        "torch2lit/plan/made_with.py",
+        " and not may_show(draft.roles, call)",
+        "",
+        _trains("own-object-given-the-optimizer-and-called-that-writes-a-file"),
+    ),
+    Mutation(
+        1,
+        "a function that steps reads an optimizer of the script that the module does not make",
+        "torch2lit/made_inside/readers.py",
+        "*(nest.entered if isinstance(nest.entry.scope, ast.Module) else [])",
+        "*nest.entered",
+        _text("optimizer-at-the-top-that-the-stepping-function-reads"),
+    ),
+    Mutation(
+        1,
         "where the loop starts is counted by steps of a schedule that the module takes",
         "torch2lit/plan/group_settings.py",
         "later = [s for s in statements_between(draft, statement.lineno) if s not in making]",

@@ -4,6 +4,7 @@ optimizer = Adam(model.parameters())
 optimizer.zero_grad()                      says something to the optimizer alone, and goes with it
 optimizer.param_groups[0]["lr"] = 0.1      so do numbers of its groups
 scheduler = StepLR(optimizer, 10)          so does a schedule that nobody steps, or that another one is made of
+warmup = WarmUp(optimizer, 100)             and an object of the script's own that is given the optimizer, for the loop
 low = args.lr / 100                        and under a test what only a schedule is made of
 warmup = CosineSchedule(0.1, steps)        knows no optimizer: a value like any other
 """
@@ -14,18 +15,37 @@ import ast
 from collections.abc import Collection, Container
 
 from ..recover.names import flow, parameter_names
+from ..recover.own_classes import class_of_call, is_bare
 from ..recover.roles import Key, Role
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from ..recover.wanted_names import WantedNames
 from .draft import Draft
 from .group_settings import finds_by_text, groups_set
+from .may_show import may_show
 from .statements_between import statements_between
 
 
 def holds_no_optimizer(draft: Draft, scheduler: Variable) -> bool:
     """Whether what is taken for a scheduler is made of numbers alone: the script asks it for a rate and sets that itself."""
     return _knows_none(draft, (scheduler.scope, scheduler.name), frozenset())
+
+
+def objects_around(draft: Draft, optimizers: Collection[Variable]) -> list[Variable]:
+    """The objects of the script's own that are given an optimizer when they are made: warm-ups, whatever they are called."""
+    found: list[Variable] = []
+    for statement in statements_between(draft, 0):
+        match statement:
+            case ast.Assign(targets=[ast.Name() as target], value=ast.Call() as call):
+                given = [*call.args, *(k.value for k in call.keywords)]
+                made = draft.variable(target, draft.nest.entry)
+                if made is None or not any(draft.variable(a, draft.nest.entry) in optimizers for a in given):
+                    continue
+                own = class_of_call(draft.roles, call)
+                quiet = own is not None and is_bare(draft.roles, own) and not may_show(draft.roles, call)
+                if quiet and made not in found:
+                    found.append(made)
+    return found
 
 
 def _knows_none(draft: Draft, key: Key, asked: frozenset[Key]) -> bool:
