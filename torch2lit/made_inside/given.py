@@ -16,6 +16,7 @@ import keyword
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..plan.may_show import may_show
 from ..plan.same_parameters import SameParameters
 from ..recover.makings import yields
 from ..recover.names import free_names, local_names, parameter_names
@@ -23,11 +24,13 @@ from ..recover.nest import Nest
 from ..recover.roles import Key, Role, Roles
 from ..recover.syntax import Scope, Source, dotted, walk
 from ..recover.ways_on import ways_on
+from .only_makes import function_that_makes, may_raise
 from .reworded import reworded
 
 _MAKES_ALSO = ("torch.optim.Adagrad", "torch.optim.swa_utils.")
 """What copies values or shapes of the parameters, wherever they are at the time."""
 _REPEATING = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
+_UNSURE = (ast.Lambda, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Starred)
 _STEPPED = (Role.OPTIMIZER, Role.SCHEDULER)
 
 
@@ -102,16 +105,20 @@ def makes_no_more(roles: Roles, value: ast.Call) -> bool:
     full = roles.full_name(value.func)
     if not full.startswith("torch.optim.") or full.startswith(_MAKES_ALSO) or not full.rpartition(".")[2][:1].isupper():
         return False
-    unsure = (ast.Lambda, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Starred)
     chosen = {id(n) for f in walk(value) if (test := _chooses_what_trains(roles, f)) is not None for n in walk(test)}
     for node in walk(value):
         if id(node) in chosen:
             continue
-        if isinstance(node, unsure) or (isinstance(node, ast.keyword) and node.arg is None):
-            return False
-        if isinstance(node, ast.Call) and node is not value and not _reads(roles, node):
+        if node is not value and not _is_sure(roles, node):
             return False
     return True
+
+
+def _is_sure(roles: Roles, node: ast.AST) -> bool:
+    """Whether a part of an argument gives the same whenever it is asked."""
+    if isinstance(node, ast.Call):
+        return _reads(roles, node)
+    return not isinstance(node, _UNSURE) and not (isinstance(node, ast.keyword) and node.arg is None)
 
 
 def _chooses_what_trains(roles: Roles, node: ast.AST) -> ast.Lambda | None:
@@ -222,7 +229,9 @@ class _Search:
             return None
         made, passed = way
         value = made.value
-        if not isinstance(value, ast.Call) or not makes_no_more(self.roles, value):
+        if not isinstance(value, ast.Call) or not (
+            makes_no_more(self.roles, value) or self._made_by_a_function(value, passed)
+        ):
             return None
         if not self._reaches_no_more(key, made, argument):
             return None
@@ -234,6 +243,15 @@ class _Search:
             return None
         others = [a for a in (*call.args, *(k.value for k in call.keywords)) if a is not argument]
         return made if all(_only_looks(a) or not self._names(a) & used for a in others) else None
+
+    def _made_by_a_function(self, value: ast.Call, passed: list[ast.AST]) -> bool:
+        """Whether a function of the script only makes what it gives, and nobody sees that an error of it comes later."""
+        maker = function_that_makes(self.roles, value)
+        given = [n for a in (*value.args, *value.keywords) for n in walk(a)]
+        if maker is None or not all(_is_sure(self.roles, n) for n in given):
+            return False
+        calls = (n for s in passed for n in walk(s) if isinstance(n, ast.Call))
+        return not may_raise(maker) or not any(may_show(self.roles, c) for c in calls)
 
     def _way_to(self, call: ast.Call, name: str) -> tuple[ast.Assign, list[ast.AST]] | None:
         """The last statement that binds the name on the way to the call, and what runs between them."""
@@ -385,15 +403,19 @@ class _Search:
         if self.roles.key(self.function, name) != key:
             return False
         if key is None:
-            return hasattr(builtins, name)
+            return hasattr(builtins, name) or self._takes_all()
         if not isinstance(key[0], ast.Module) or self.roles.rebound_unseen(key):
             return False
         bindings = self.roles.bindings(key)
         if by_name and bindings:
             return True
         if not bindings:
-            return name in self.roles.origins
+            return name in self.roles.origins or self.source.function(name) is not None
         return len(bindings) == 1 and bindings[0].index is None and isinstance(bindings[0].value, ast.Constant)
+
+    def _takes_all(self) -> bool:
+        """Whether the script takes all names of a file (``from config import *``), which no line of its own binds again."""
+        return any(n.names[0].name == "*" for n in self.source.all(ast.ImportFrom))
 
     def _holds_model(self, call: ast.Call, expression: ast.expr) -> bool:
         scope = self.source.scope_of(call)

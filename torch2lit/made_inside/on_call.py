@@ -291,7 +291,9 @@ class _Search:
         return package in wanted and name[:1].isupper() and name not in ("Adagrad", "LBFGS", "ReduceLROnPlateau")
 
     def _stored(self, attribute: str) -> int:
-        return sum(a.attr == attribute and not isinstance(a.ctx, ast.Load) for a in self.attributes)
+        """How often an attribute gets a value, besides the None by which a constructor lists what it will have."""
+        stored = [a for a in self.attributes if a.attr == attribute and not isinstance(a.ctx, ast.Load)]
+        return sum(not _is_made_none(self.source.parents[a]) for a in stored)
 
     def _knows_nothing(
         self, function: ast.FunctionDef, statement: ast.stmt, facts: Facts, judge: SameParameters
@@ -384,3 +386,10 @@ class Facts:
 def _self(function: ast.FunctionDef) -> str:
     names = parameter_names(function)
     return names[0] if names else ""
+
+
+def _is_made_none(statement: ast.AST) -> bool:
+    match statement:
+        case ast.Assign(targets=[_], value=ast.Constant(value=None)):
+            return True
+    return False

@@ -13,7 +13,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from ..recover.names import flow, free_names
-from ..recover.nest import Nest
+from ..recover.nest import Frame, Nest
 from ..recover.roles import Role, Roles
 from ..recover.syntax import Source
 from .given import only_called
@@ -32,10 +32,11 @@ def find_readers(nests: list[Nest], roles: Roles, wanted: Container[str]) -> lis
     """The functions that a loop only calls and that may as well be given the optimizers that they read."""
     source = roles.source
     entered = {frame.scope for nest in nests for frame in (nest.entry, *nest.entered)}
+    knowing = {frame.scope for nest in nests for frame in _knowing(nest)}
     bound = flow(source.tree.body).definite
     found: list[Reader] = []
     for function in source.functions:
-        if function in entered or not isinstance(function, ast.FunctionDef):
+        if function in knowing or not isinstance(function, ast.FunctionDef):
             continue
         names = tuple(name for name in sorted(free_names(function)) if _is_optimizer(roles, function, name))
         if not names or not only_called(roles, function) or not bound.issuperset(names):
@@ -48,6 +49,11 @@ def find_readers(nests: list[Nest], roles: Roles, wanted: Container[str]) -> lis
             continue
         found.append(Reader(function, names, calls))
     return found
+
+
+def _knowing(nest: Nest) -> list[Frame]:
+    """The functions that know the optimizers of a loop as it does: all that it enters, where it stands at the top of the script."""
+    return [nest.entry, *(nest.entered if isinstance(nest.entry.scope, ast.Module) else [])]
 
 
 def handed_over(source: Source, readers: list[Reader]) -> str:

@@ -77,11 +77,15 @@ def finds_by_text(source: Source) -> bool:
 
 def stay_inside(draft: Draft, statements: Iterable[ast.stmt], making: list[ast.stmt]) -> bool:
     """Whether nothing finds the names that loops of these statements run by, once those statements stand elsewhere."""
-    names = {n for s in statements for node in walk(s) if isinstance(node, ast.For) for n in target_names(node.target)}
+    return all(_stays_inside(draft, statement, making) for statement in statements)
+
+
+def _stays_inside(draft: Draft, statement: ast.stmt, making: list[ast.stmt]) -> bool:
+    names = {n for node in walk(statement) if isinstance(node, ast.For) for n in target_names(node.target)}
     if not names:
         return True
     roles, source, scope = draft.roles, draft.source, draft.nest.entry.scope
-    later = [s for s in statements_between(draft, making[0].lineno) if s not in making]
+    later = [s for s in statements_between(draft, statement.lineno) if s not in making]
     if finds_by_text(source) or names & flow([*later, draft.nest.outermost, *statements_after(draft)]).exposed:
         return False
     others = (n for n in source.all(ast.Name) if n.id in names and source.scope_of(n) is not scope)

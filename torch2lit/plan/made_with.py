@@ -4,6 +4,7 @@ optimizer = Adam(model.parameters())
 optimizer.zero_grad()                      says something to the optimizer alone, and goes with it
 optimizer.param_groups[0]["lr"] = 0.1      so do numbers of its groups
 scheduler = StepLR(optimizer, 10)          so does a schedule that nobody steps, or that another one is made of
+warmup = WarmUp(optimizer, 100)             and an object of the script's own that is given the optimizer, for the loop
 low = args.lr / 100                        and under a test what only a schedule is made of
 warmup = CosineSchedule(0.1, steps)        knows no optimizer: a value like any other
 """
@@ -13,13 +14,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Container
 
-from ..recover.names import parameter_names
+from ..recover.names import flow, parameter_names
+from ..recover.own_classes import class_of_call, is_bare
 from ..recover.roles import Key, Role
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from ..recover.wanted_names import WantedNames
 from .draft import Draft
 from .group_settings import finds_by_text, groups_set
+from .may_show import may_show
 from .statements_between import statements_between
 
 
@@ -28,10 +31,27 @@ def holds_no_optimizer(draft: Draft, scheduler: Variable) -> bool:
     return _knows_none(draft, (scheduler.scope, scheduler.name), frozenset())
 
 
+def objects_around(draft: Draft, optimizers: Collection[Variable]) -> list[Variable]:
+    """The objects of the script's own that are given an optimizer when they are made: warm-ups, whatever they are called."""
+    found: list[Variable] = []
+    for statement in statements_between(draft, 0):
+        match statement:
+            case ast.Assign(targets=[ast.Name() as target], value=ast.Call() as call):
+                given = [*call.args, *(k.value for k in call.keywords)]
+                made = draft.variable(target, draft.nest.entry)
+                if made is None or not any(draft.variable(a, draft.nest.entry) in optimizers for a in given):
+                    continue
+                own = class_of_call(draft.roles, call)
+                quiet = own is not None and is_bare(draft.roles, own) and not may_show(draft.roles, call)
+                if quiet and made not in found:
+                    found.append(made)
+    return found
+
+
 def _knows_none(draft: Draft, key: Key, asked: frozenset[Key]) -> bool:
     roles = draft.roles
     values = [(draft.source.scope_of(b.value), b.value) for b in roles.bindings(key)] or roles.arguments(*key)
-    if not values or roles.rebound_unseen(key):
+    if not values or roles.rebound_unseen(key) or _comes_with_an_optimizer(draft, key):
         return False
     for scope, value in values:
         for node in walk(value):
@@ -46,6 +66,14 @@ def _knows_none(draft: Draft, key: Key, asked: frozenset[Key]) -> bool:
                 if roles.role_of(inner) is not Role.SCHEDULER or not _knows_none(draft, inner, asked | {key}):
                     return False
     return True
+
+
+def _comes_with_an_optimizer(draft: Draft, key: Key) -> bool:
+    """Whether one call gives the object and an optimizer, of which the object may be made."""
+    roles = draft.roles
+    statements = [b.statement for b in roles.bindings(key) if b.index is not None]
+    given = {roles.key(key[0], name) for s in statements for name in flow([s]).written}
+    return any(one is not None and roles.role_of(one) is Role.OPTIMIZER for one in given)
 
 
 def settings_of(draft: Draft, variables: list[Variable], making: list[ast.stmt]) -> list[ast.stmt]:
@@ -79,11 +107,14 @@ def _may_fill(draft: Draft, statement: ast.stmt) -> bool:
     return draft.effects.of(statement, draft.nest.entry.scope).gradients
 
 
-def _said_to(draft: Draft, statement: ast.stmt, method: str) -> Variable | None:
-    """The variable whose method a statement calls, and does no more."""
+def _said_to(draft: Draft, statement: ast.stmt, method: str, *, told: bool = False) -> Variable | None:
+    """The variable whose method a statement calls, and does no more; ``told``: it may be told numbers by their names."""
     match statement:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr=called), args=[], keywords=[])):
-            return draft.variable(owner, draft.nest.entry) if called == method else None
+        case ast.Expr(
+            value=ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr=called), args=args, keywords=[])
+        ):
+            plain = not args or (told and all(isinstance(a, ast.Name | ast.Constant) for a in args))
+            return draft.variable(owner, draft.nest.entry) if plain and called == method else None
     return None
 
 
@@ -94,11 +125,13 @@ def clears(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool
 
 
 def _steps(draft: Draft, statement: ast.stmt, variables: list[Variable]) -> bool:
-    """Whether a statement steps a schedule, as often as a range says maybe."""
+    """Whether a statement steps schedules, as often as ranges and tests say maybe."""
     match statement:
-        case ast.For(target=ast.Name(), iter=ast.Call(func=ast.Name(id="range")), body=[inner], orelse=[]):
-            return _steps(draft, inner, variables)
-    stepped = _said_to(draft, statement, "step")
+        case ast.For(target=ast.Name(), iter=ast.Call(func=ast.Name(id="range")), body=inner, orelse=[]):
+            return all(_steps(draft, s, variables) for s in inner)
+        case ast.If(body=body, orelse=orelse):
+            return all(_steps(draft, s, variables) for s in [*body, *orelse])
+    stepped = _said_to(draft, statement, "step", told=True)
     return stepped in variables and draft.roles.role_of((stepped.scope, stepped.name)) is Role.SCHEDULER
 
 

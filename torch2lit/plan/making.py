@@ -31,6 +31,7 @@ from .statements_between import rest_of_blocks, statements_between
 from .surely_read import surely_read
 from .writes_elsewhere import names_reached, writes_elsewhere
 
+_RECKONS = {"min", "max"}
 _LOGS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
 
 
@@ -115,12 +116,22 @@ class Making:
                 return only_asks(self.draft.roles, test) and all(self._only_binds(s) for s in [*body, *orelse])
             case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=args, keywords=[])):
                 return not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for a in args for n in walk(a))
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner)), args=[], keywords=[])):
-                return owner in self.names
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner)), args=args, keywords=[])):
+                return owner in self.names and all(isinstance(a, ast.Name | ast.Constant) for a in args)
             case ast.For(target=ast.Name(), iter=ast.Call(func=ast.Name(id="range"), args=args), body=body, orelse=[]):
-                counted = not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await) for a in args for n in walk(a))
-                return counted and all(self._only_binds(s) for s in body)
+                return all(self._is_number(a) for a in args) and all(self._only_binds(s) for s in body)
         return isinstance(statement, ast.Pass | ast.Raise)
+
+    def _is_number(self, part: ast.expr) -> bool:
+        """Whether a part of a range only reckons with numbers."""
+        calls = [n for n in walk(part) if isinstance(n, ast.Call)]
+        if any(isinstance(n, ast.NamedExpr | ast.Await) for n in walk(part)):
+            return False
+        scope = self.draft.nest.entry.scope
+        return all(
+            isinstance(c.func, ast.Name) and c.func.id in _RECKONS and self.draft.roles.key(scope, c.func.id) is None
+            for c in calls
+        )
 
     def _waits(self, statement: ast.stmt) -> bool:
         draft, scope = self.draft, self.draft.nest.entry.scope

@@ -22,7 +22,7 @@ from .neighbours import Definition, Neighbours, imported_as
 from .own_classes import bare_class, is_bare, is_plain, own_class
 from .role import Role as Role
 from .state_names import is_object, plain
-from .syntax import Scope, Source, dotted, source_of, walk, walk_scope
+from .syntax import Scope, Source, dotted, root_name, source_of, walk, walk_scope
 from .torch_calls import fits_torch
 
 _KEEPS_MODEL = {
@@ -58,6 +58,8 @@ _ALSO_OF_OPTIMIZERS = {"state_dict", "load_state_dict", "zero_grad", "param_grou
 """What an optimizer is asked for that its step is not, most of it as a model is."""
 OPTIMIZER_NAME = re.compile(r"opt(im(izer)?)?s?(_|\d|$)|.*_opt(im(izer)?)?$|.*optimi[sz]er", re.I)
 _SCHEDULER_NAME = re.compile(r".*sched(uler)?", re.I)
+_SCHEDULE_MAKER = re.compile(r"(Scheduler|(?<![a-z]C)LR)$|^get_\w*schedule\w*$")
+"""What makes a schedule: ``StepLR``, and no contrastive network (``SimCLR``)."""
 _LOADER_NAME = re.compile(r".*(loader|iterator|dataloader|_dl|_iter|batches)(s|_.*|\d*)?$", re.I)
 _COUNT_NAME = re.compile(
     r"(.*_)?(max|min|n|nb|num|number_of|total|eval|warmup|decay|log|save|accum|accumulation)_?(iter|batche)s?", re.I
@@ -491,11 +493,7 @@ class Roles:
             return self.of(node.args[0], scope) or Role.MODEL
         if last in ("deepcopy", "AveragedModel") and node.args:
             return self.of(node.args[0], scope)
-        if (
-            "lr_scheduler" in full
-            or re.search(r"(Scheduler|^StepLR|LR)$", last)
-            or re.fullmatch(r"get_\w*schedule\w*", last)
-        ):
+        if self._makes_schedule(node.func, full, last):
             return Role.SCHEDULER
         if re.search(r"(^|\.)optim\.\w", full) and last[:1].isupper():
             return Role.OPTIMIZER
@@ -522,6 +520,13 @@ class Roles:
         if last == "from_pretrained" and "Model" in full:
             return Role.MODEL
         return self._of_own_function(node, full)
+
+    def _makes_schedule(self, called: ast.expr, full: str, last: str) -> bool:
+        """Whether what is called has the name of a schedule, or stands in a package of them: no network, and no method of one."""
+        if _SCHEDULE_MAKER.search(last):
+            named = self.own_class_named(full)
+            return named is None or not named[1].is_module_class(named[0].name)
+        return "lr_scheduler" in full and (isinstance(called, ast.Name) or root_name(called) in self.origins)
 
     def _of_own_function(self, node: ast.Call, full: str) -> Role | None:
         function = self.source.function(full) if "." not in full else None
