@@ -19,15 +19,18 @@ from collections.abc import Iterator, Sequence
 from ..program import Claim
 from ..recover.items import Item
 from ..recover.loops import Loop
+from ..recover.names import flow
 from ..recover.roles import Role
 from ..recover.syntax import walk
 from ..recover.variables import Variable
+from .asked_again import answers_the_same, calls_methods
 from .draft import Draft, Removal
 from .entry_names import at_entry
 from .last_returns import leaves_only_loop
 from .steps import controls
 from .train_data import same_in_every_epoch
 from .turns import while_condition
+from .unseen_ends import ends_unseen
 
 _LIMIT = "limit_train_batches"
 
@@ -43,18 +46,18 @@ def claim_breaks(draft: Draft) -> None:
 def _claim_limit(draft: Draft, batches: Loop) -> bool:
     """Claim the one break of a batch loop that ends every epoch after so many batches, or ends the epochs with it."""
     found = _last_break(draft, draft.epoch.batch)
-    if found is None or not _after_step(draft, found[0]):
+    if found is None or not _after_step(draft, *found):
         return False
     item, control = found
     if isinstance(control, ast.Return):
-        if draft.nest.epochs is not None and not draft.epoch.after and _ends(item.node, control):
+        if draft.nest.epochs is not None and ends_unseen(draft) and _ends(item.node, control):
             _claim_stop(draft, control, "nothing of the epoch follows")
             return True
         return False
     path = _branches_to(item.node, control)
     if path is None:
         return False
-    if len(path[-1].body) == 1 and (limit := _limit(draft, item, path, batches)):
+    if len(path[-1].body) == 1 and _after_step(draft, item) and (limit := _limit(draft, item, path, batches)):
         remove_break(draft, path[-1], _LIMIT)
         draft.trainer = draft.trainer.set(_LIMIT, limit)
         return True
@@ -62,6 +65,14 @@ def _claim_limit(draft: Draft, batches: Loop) -> bool:
         _claim_stop(draft, control, "the same condition ends the epochs too")
         return True
     return False
+
+
+def ends_training(draft: Draft, item: Item, control: ast.AST) -> bool:
+    """Whether a control amid a batch ends the training with it: the batch is the last one, and all that is left of it is passed over."""
+    if isinstance(control, ast.Return):
+        return leaves_only_loop(draft, control) and ends_unseen(draft)
+    path = _branches_to(item.node, control)
+    return path is not None and _stops_epochs_too(draft, item, path)
 
 
 def _claim_stop(draft: Draft, control: ast.AST, reason: str) -> None:
@@ -148,21 +159,35 @@ def _stops_epochs_too(draft: Draft, item: Item, path: list[ast.If]) -> bool:
     """
     if (flag := _flag(draft, item, path[-1])) is not None:
         return _flag_stops_epochs(draft, *flag)
-    test = ast.unparse(path[-1].test)
-    names = {n.id for n in walk(path[-1].test) if isinstance(n, ast.Name)}
+    inner = path[-1]
+    names = {n.id for n in walk(inner.test) if isinstance(n, ast.Name)}
     of = draft.variables.of
-    if len(path) != 1 or any(of(item.frame, n) is not of(draft.nest.entry, n) for n in names):
+    if any(of(item.frame, n) is not of(draft.nest.entry, n) for n in names):
+        return False
+    before = inner.body[:-1]
+    if flow(before).written & names:
         return False
     condition = while_condition(draft)
-    if condition is not None and _is_negation(path[-1].test, condition):
-        return not any(v.name in names for item in draft.epoch.after for v in draft.variables.use(item).written)
+    negated = condition is not None and _is_negation(inner.test, condition)
+    between: list[Item] = []
     for later in draft.epoch.after:
-        node = later.node
-        if isinstance(node, ast.If) and later.frame is draft.nest.entry and ast.unparse(node.test) == test:
-            return _leaves(node)
-        if any(v.name in names for v in draft.variables.use(later).written):
+        if not negated and _asks_the_same(draft, later, inner.test):
+            break
+        goes_on = later.kind == "statement" and any(isinstance(c, ast.Continue) for c in controls(later.node))
+        if goes_on or any(v.name in names for v in draft.variables.use(later).written):
             return False
-    return False
+        between.append(later)
+    else:
+        if not negated:
+            return False
+    passed = [*((s, item.frame.scope) for s in before), *((i.node, i.frame.scope) for i in between)]
+    return answers_the_same(draft, inner.test, item.frame, passed, names)
+
+
+def _asks_the_same(draft: Draft, later: Item, test: ast.expr) -> bool:
+    node = later.node
+    same = isinstance(node, ast.If) and later.frame is draft.nest.entry and ast.unparse(node.test) == ast.unparse(test)
+    return same and isinstance(node, ast.If) and _leaves(node)
 
 
 def _leaves(node: ast.If) -> bool:
@@ -240,9 +265,11 @@ def _stop(_node: object) -> object:
     return cst.parse_statement("self.trainer.should_stop = True")
 
 
-def _after_step(draft: Draft, item: Item) -> bool:
+def _after_step(draft: Draft, item: Item, control: ast.AST | None = None) -> bool:
+    """Whether an item stands behind the optimizer step, or the control in it does."""
     last = max(site.lineno for site in draft.nest.sites)
-    return draft.nest.step_frame is not item.frame or item.node.lineno > last
+    line = item.node.lineno if control is None else getattr(control, "lineno", 0)
+    return draft.nest.step_frame is not item.frame or line > last
 
 
 def _branches_to(statement: ast.stmt, control: ast.AST) -> list[ast.If] | None:
@@ -269,7 +296,10 @@ def _limit(draft: Draft, item: Item, path: list[ast.If], loop: Loop) -> str:
     if not outer and index and (count := _count(draft, item, inner.test, index)):
         return count
     flag = at_entry(draft, inner.test, item.frame)
+    names = {n.id for n in walk(inner.test) if isinstance(n, ast.Name)}
     if not flag or _mentions_data(draft, inner.test, item):
+        return ""
+    if any(calls_methods(draft, i.node, names) for i in draft.epoch.items):
         return ""
     return f"1 if {flag} else None"
 

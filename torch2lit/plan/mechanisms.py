@@ -20,6 +20,7 @@ from .draft import BATCH_START, EPOCH_START, TRAINING_STEP, Draft
 from .epoch_values import runs_over_values, sequence_of
 from .last_returns import leaves_only_loop
 from .leaving import place_leaving
+from .manual import place_manual
 from .mixed_precision import keeps_precision, note_mixed_kept, try_mixed, unwrap_validation
 from .own_bars import set_aside_bar
 from .steps import (
@@ -28,7 +29,6 @@ from .steps import (
     controls,
     find_step,
     place_automatic,
-    place_manual,
 )
 from .train_data import drop_unread_parameters, find_train_data
 from .turns import place_stop

@@ -25,7 +25,6 @@ from .draft import Obstacle as Obstacle
 from .gradients_before import clears_first, leaves_gradients_before
 from .held_optimizers import taken_out_of
 from .held_parameters import holds_every
-from .last_returns import leaves_only_loop
 from .may_run import may_run, runs_in_loop
 from .one_path import several_told
 from .scaled import loss_of, scaled_optimizer
@@ -540,21 +539,6 @@ def _is_scheduler_step(draft: Draft, item: Item) -> bool:
 def is_scheduler_step(draft: Draft, item: Item) -> bool:
     """Whether the item is ``scheduler.step(...)``."""
     return _is_scheduler_step(draft, item)
-
-
-def place_manual(draft: Draft) -> Obstacle | None:
-    """Everything in its order in ``training_step``; an obstacle when the loop is left from inside."""
-    nest = draft.nest
-    for item in draft.epoch.batch:
-        if item.kind != "statement":
-            continue
-        for control in open_controls(draft, item.node):
-            if isinstance(control, ast.Return) and not leaves_only_loop(draft, control):
-                return Obstacle(control, f"`return` leaves the {'batch ' if nest.batches is not None else ''}loop")
-            if not isinstance(control, ast.Continue) and nest.batches is not None and nest.epochs is not None:
-                return Obstacle(control, f"`{type(control).__name__.lower()}` leaves the batch loop")
-    draft.hooks[TRAINING_STEP] = list(draft.epoch.batch)
-    return None
 
 
 def reads_gradients(draft: Draft) -> bool:
