@@ -224,6 +224,7 @@ class _Writer:
             if frame.caller is None or not isinstance(frame.scope, ast.FunctionDef):
                 continue
             self.add(frame.scope, Fate.MOVED, "LightningModule", "inline_function", "its body stands in the hooks")
+            clears = frame in self.draft.nest.clearing
             if frame.statement is not None:
                 self.add(
                     frame.statement,
@@ -247,7 +248,7 @@ class _Writer:
                         Fate.REPLACED,
                         "LightningModule",
                         "inline_function",
-                        "the docstring goes to the module or its hook",
+                        "it goes with its function" if clears else "the docstring goes to the module or its hook",
                     )
             for inner in walk(frame.scope):
                 if isinstance(inner, ast.Return):

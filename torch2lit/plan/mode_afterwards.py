@@ -10,7 +10,7 @@ from ..recover.bindings import Key
 from ..recover.mode_paths import Path, Place, block_path, code_path
 from ..recover.names import parameter_names
 from ..recover.roles import bound_argument
-from ..recover.state_names import is_attribute
+from ..recover.state_names import is_attribute, is_state, is_whole
 from ..recover.syntax import Scope, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import Draft
@@ -27,9 +27,14 @@ def mode_shows_after(draft: Draft, model: Variable) -> bool:
     """Whether anything that runs after the loop may see the mode of a model before it switches the model itself."""
     entry = draft.nest.entry.scope
     key = draft.roles.key(entry, model.name)
-    if is_attribute(model.name) or key != (model.scope, model.name):
+    if (is_attribute(model.name) and _is_handed_whole(draft)) or key != (model.scope, model.name):
         return True
     return _Afterwards(draft).after(draft.nest.outermost, entry, frozenset({key}), 0)
+
+
+def _is_handed_whole(draft: Draft) -> bool:
+    """Whether the object whose attribute a model is goes by a name of its own, by which others may see the model."""
+    return any(is_whole(name.id) for name in draft.source.all(ast.Name))
 
 
 def mode_shows_to_callers(draft: Draft, model: Variable) -> bool:
@@ -148,7 +153,7 @@ class _Afterwards:
         if function.decorator_list or not calls:
             return True
         uses = sum(n.id == function.name for n in self.source.all(ast.Name))
-        return uses != len(calls) or self.source.view is not None
+        return uses != len(calls) or (self.source.view is not None and is_state(function.name))
 
     def _in_caller(
         self,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from ..recover.bindings import Names
 from ..recover.callees import callees, is_named
 from ..recover.items import Item
-from ..recover.makings import Making, Value, makings
+from ..recover.makings import Making, Value, makings, sources
 from ..recover.own_classes import class_of_call, lineage
 from ..recover.roles import Role
 from ..recover.syntax import dotted, walk
@@ -63,12 +63,29 @@ def _calls_unnamed(making: Making, depth: int) -> bool:
         return False
     if isinstance(called, ast.Name) and making.roles.key(making.scope, called.id) is None:
         return False  # of Python itself
+    if _is_layer(Value(called, making.scope, making.roles)):
+        return False  # it computes a tensor
     for one in callees(Value(called, making.scope, making.roles)):
         if one is None or depth > _DEPTH:
             return True
         made = one.node.body if isinstance(one.node, ast.Lambda) else ast.Call(one.node, [], [])
         if _is_made_modal(Value(made, one.scope, one.roles), depth + 1):
             return True
+    return False
+
+
+def _is_layer(value: Value, seen: frozenset[ast.expr] = frozenset()) -> bool:
+    """Whether a value surely is an object of a class of torch's layers."""
+    return all(one.node in seen or _is_made_layer(one, seen) for one in sources(value) or [value])
+
+
+def _is_made_layer(one: Value, seen: frozenset[ast.expr]) -> bool:
+    match one.node:
+        case ast.Call(func=ast.Attribute(value=owner, attr="cuda" | "to" | "cpu")):
+            return _is_layer(Value(owner, one.scope, one.roles), seen | {one.node})
+        case ast.Call(func=function):
+            full = one.roles.full_name(function)
+            return full.startswith("torch.nn.") and full.rpartition(".")[2][:1].isupper()
     return False
 
 

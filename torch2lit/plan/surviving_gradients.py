@@ -11,13 +11,16 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from ..recover.clearing import clearing_frame, clearings
 from ..recover.items import Item, parts
+from ..recover.optimizer_holders import clears_what_it_steps
 from ..recover.phases import Validation, has_backward
 from ..recover.role import Role
 from ..recover.stepping import is_held, stepped_optimizer
 from ..recover.syntax import walk, walk_scope
 from ..recover.variables import Variable
 from ..recover.whole_steps import cleared_first
+from .cleared_modules import cleared_wholes, whole_name
 from .draft import Draft
 from .held_parameters import holds_every
 from .steps import clears_to_none, controls, joining_parameters, optimizer_names
@@ -25,7 +28,7 @@ from .touched_gradients import may_step, takes_step
 from .zeroing import only_zeroes, zero_grad_call, zeroed
 
 Cleared = frozenset[str]
-"""The optimizers whose gradients are cleared by now, as they are written at their steps."""
+"""The optimizers whose gradients are cleared by now, as they are written at their steps, and the networks that are cleared as wholes."""
 
 
 def gradients_may_survive(draft: Draft) -> bool:
@@ -63,6 +66,10 @@ class _Batch:
 
     draft: Draft
     optimizers: dict[str, ast.expr] = field(init=False)
+    wholes: Cleared = field(init=False)
+    """The networks with which all gradients are cleared."""
+    holders: dict[str, ast.expr] = field(init=False)
+    """Of the optimizers, the objects that step one in a method of their own."""
     cleared_first: Cleared | None = None
     """What was cleared when the first backward pass began."""
     steps: set[ast.AST] = field(default_factory=set)
@@ -70,6 +77,11 @@ class _Batch:
 
     def __post_init__(self) -> None:
         self.optimizers = {ast.unparse(name): name for name in optimizer_names(self.draft)}
+        self.wholes = cleared_wholes(self.draft)
+        frame = self.draft.nest.step_frame
+        steppers = (clears_what_it_steps(self.draft.roles, step, frame.scope) for step in self.draft.nest.steps)
+        self.holders = {ast.unparse(name): name for name in steppers if name is not None}
+        self.optimizers |= self.holders
 
     def may_begin_with_gradients(self) -> bool:
         """Whether a step or a look may find gradients that were there when the batch began."""
@@ -80,7 +92,8 @@ class _Batch:
                 return True
             cleared = after
         if not self.optimizers or not self.steps >= set(self.draft.nest.steps):
-            return len(self.cleared_first or ()) < max(1, len(self.optimizers))
+            first = self.cleared_first or frozenset()
+            return not self._all(first) and len(first & self.optimizers.keys()) < max(1, len(self.optimizers))
         return False
 
     def ends_cleared(self) -> bool:
@@ -95,9 +108,8 @@ class _Batch:
         for item in items[computing[-1] + 1 :]:
             call = zero_grad_call(item) if item.guard is None else None
             if call is not None and clears_to_none(call) and isinstance(call.func, ast.Attribute):
-                receiver = call.func.value
-                cleared |= {text for text, name in self.optimizers.items() if self._clears(receiver, item, name)}
-        return cleared >= self.optimizers.keys()
+                cleared |= self._cleared_by(call.func.value, item)
+        return self._all(frozenset(cleared))
 
     def epochs_begin_cleared(self) -> bool:
         """Whether each epoch clears the gradients of all optimizers before it does anything else with any."""
@@ -106,10 +118,10 @@ class _Batch:
             if only_clears(self.draft, item) and item.guard is None:
                 receiver = zeroed(item)
                 assert receiver is not None
-                cleared |= {text for text, name in self.optimizers.items() if self._clears(receiver, item, name)}
+                cleared |= self._cleared_by(receiver, item)
             elif self.draft.effects_of(item).gradients or _may_step(self.draft, item):
                 break
-        return bool(self.optimizers) and cleared >= self.optimizers.keys() and not takes_step(self.draft)
+        return self._all(frozenset(cleared)) and not takes_step(self.draft)
 
     def _computes(self, item: Item) -> bool:
         """Whether a part of the batch may give gradients: it runs backward, or calls what may."""
@@ -139,6 +151,8 @@ class _Batch:
                 return cleared
             case ast.Expr() if (call := zero_grad_call(Item(node, item.frame))) is not None:
                 return self._zeroed(call, item, cleared)
+            case ast.Expr() if (frame := clearing_frame(self.draft.source, Item(node, item.frame))) is not None:
+                return self._block(clearings(frame), Item(node, frame), cleared)
             case ast.Expr() | ast.Assign() | ast.AnnAssign() | ast.AugAssign():
                 return self._simple(node, item, cleared)
         return None if self._uses(node, item) and not self._all(cleared) else cleared
@@ -158,15 +172,23 @@ class _Batch:
         assert isinstance(call.func, ast.Attribute)
         if not clears_to_none(call):
             return None  # a parameter that gets no gradient any more is stepped with its zeros
-        receiver = call.func.value
-        return cleared | {text for text, name in self.optimizers.items() if self._clears(receiver, item, name)}
+        return cleared | self._cleared_by(call.func.value, item)
+
+    def _cleared_by(self, receiver: ast.expr, item: Item) -> Cleared:
+        """What an item clears: optimizers, or a network as a whole."""
+        found = {text for text, name in self.optimizers.items() if self._clears(receiver, item, name)}
+        variable = self._variable(receiver, item)
+        if variable is not None and self.draft.role(receiver, item.frame) is Role.MODEL:
+            found.add(whole_name(variable))
+        return frozenset(found)
 
     def _clears(self, receiver: ast.expr, item: Item, optimizer: ast.expr) -> bool:
         """Whether what is zeroed is an optimizer, or a module of which it holds all parameters."""
         role = self.draft.role(receiver, item.frame)
         if role is Role.MODEL:
             return holds_every(self.draft, receiver, item, optimizer)
-        if role is not Role.OPTIMIZER and self.draft.roles.is_bare_object(receiver, item.frame.scope):
+        held = ast.unparse(optimizer) in self.holders
+        if role is not Role.OPTIMIZER and not held and self.draft.roles.is_bare_object(receiver, item.frame.scope):
             return False  # an object of the script's own with a method of this name
         own, other = self._variable(receiver, item), self.draft.variable(optimizer, self.draft.nest.step_frame)
         if own is not None and other is not None:
@@ -189,7 +211,7 @@ class _Batch:
                 continue
             closed = self._closures(call, item, cleared)
             stepped = ast.unparse(stepped_optimizer(self.draft.roles, call, self.draft.nest.step_frame.scope))
-            if closed is None or stepped not in closed:
+            if closed is None or not (stepped in closed or self._all(closed)):
                 return None
             cleared = closed
         if own or (backward and isinstance(node, ast.Expr)):
@@ -223,7 +245,8 @@ class _Batch:
         return frozenset({asked} & set(self.optimizers))
 
     def _all(self, cleared: Cleared) -> bool:
-        return bool(self.optimizers) and cleared >= set(self.optimizers)
+        by_networks = bool(self.wholes) and cleared >= self.wholes
+        return bool(self.optimizers) and (cleared >= set(self.optimizers) or by_networks)
 
     def _looks(self, node: ast.expr, item: Item, cleared: Cleared) -> bool:
         return self._uses(node, item) and not self._all(cleared)

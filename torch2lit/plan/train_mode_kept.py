@@ -1,4 +1,4 @@
-"""Code that switches a model to eval mode and back: before and behind it the model is in train mode, as a whole.
+"""Code that switches a model and back: before and behind it the model is in the same mode, as a whole.
 
 def evaluate(model, loader):            Lightning switches to eval mode before a validation and back behind it: where the
     model.eval()                        script's own function does so as well, both leave every mode as it was.
@@ -22,8 +22,11 @@ from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
 from .before import statements_before
 from .draft import Draft
+from .given_away import gives_model_away
+from .handed_on import leaves_modes
 from .making import makers
 from .may_run import may_run
+from .models_apart import models_apart
 from .modes import mode_calls, only_mode_call
 from .runs_again import runs_again
 from .same_model import gives_itself
@@ -71,12 +74,24 @@ def _switches_to_train(draft: Draft, statement: ast.stmt, model: Variable) -> bo
 
 def keeps_train_mode(draft: Draft, items: Iterable[Item], model: Variable) -> bool:
     """Whether each of some statements surely leaves a model in train mode that it finds so."""
+    return _keeps(draft, items, model, trains=True)
+
+
+def keeps_eval_mode(draft: Draft, items: Iterable[Item], model: Variable) -> bool:
+    """The same of eval mode."""
+    return _keeps(draft, items, model, trains=False)
+
+
+def _keeps(draft: Draft, items: Iterable[Item], model: Variable, *, trains: bool) -> bool:
+    apart = models_apart(draft, model)
     for item in items:
         for part, frame in parts(item):
             names = {n.id for n in walk(part) if isinstance(n, ast.Name)}
-            own = {n for n in names if draft.variables.of(frame, n) == model}
-            keys = {draft.roles.key(frame.scope, n) for n in own} | {(model.scope, model.name)}
-            place = _Place(draft, frame.scope, frozenset(k for k in keys if k is not None))
+            of = {n: draft.variables.of(frame, n) for n in names}
+            keys = {draft.roles.key(frame.scope, n) for n in names if of[n] == model} | {(model.scope, model.name)}
+            others = {draft.roles.key(frame.scope, n) for n, v in of.items() if v and (v.scope, v.name) in apart}
+            models, rest = (frozenset(k for k in group if k is not None) for group in (keys, others))
+            place = _Place(draft, frame.scope, models, rest, trains)
             if not (place.keeps(part) if isinstance(part, ast.stmt) else not place.may_switch(part)):
                 return False
     return True
@@ -104,11 +119,15 @@ class _Place:
     draft: Draft
     scope: Scope
     models: frozenset[Key]
+    others: frozenset[Key] = frozenset()
+    """The names of models that have nothing in common with it."""
+    trains: bool = True
+    """Whether it is train mode that is asked for."""
     depth: int = 0
 
     def keeps(self, node: ast.stmt) -> bool:
-        """Whether a statement leaves the model in train mode, if it finds it so."""
-        if not self.may_switch(node) or self._trains(node):
+        """Whether a statement leaves the model in that mode, if it finds it so."""
+        if not self.may_switch(node) or self._switches(node) or self._switches_other(node):
             return True
         match node:
             case ast.If(test=head, body=body, orelse=orelse) | ast.While(test=head, body=body, orelse=orelse):
@@ -125,7 +144,7 @@ class _Place:
 
     def all(self, body: list[ast.stmt]) -> bool:
         """The same of statements in a row, in which the last one that switches may put the model back."""
-        back = max((n for n, s in enumerate(body) if self._trains(s)), default=-1)
+        back = max((n for n, s in enumerate(body) if self._switches(s)), default=-1)
         if any(isinstance(n, _LEAVING) for s in body[:back] for n in walk_scope(s)):
             back = -1
         return all(self.keeps(s) for s in body[back + 1 :])
@@ -134,16 +153,20 @@ class _Place:
         """Whether the code, or what it may call, may give anything another mode."""
         return any(map(is_mode_switch, may_run(self.draft.source, [code])))
 
-    def _trains(self, node: ast.stmt) -> bool:
-        """Whether a statement puts the whole model in train mode and does nothing else."""
-        match node:
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name) as owner, attr="train")) as call):
-                bare = self.draft.roles.is_bare_object(owner, self.scope)
-                return self.draft.roles.key(self.scope, name) in self.models and mode_of(call) is True and not bare
-        return False
+    def _switches(self, node: ast.stmt) -> bool:
+        """Whether a statement puts the whole model in that mode and does nothing else."""
+        owner, mode = _switched(node)
+        if owner is None or mode is not self.trains or self.draft.roles.is_bare_object(owner, self.scope):
+            return False
+        return self.draft.roles.key(self.scope, owner.id) in self.models
+
+    def _switches_other(self, node: ast.stmt) -> bool:
+        """Whether a statement switches a model that has nothing in common with it, and does nothing else."""
+        owner, _mode = _switched(node)
+        return owner is not None and self.draft.roles.key(self.scope, owner.id) in self.others
 
     def _gives_back(self, call: ast.Call) -> bool:
-        """Whether a call runs a function of the file at whose end the model is in train mode."""
+        """Whether a call runs a function of the file at whose end the model is in that mode."""
         function = self.draft.source.function(call.func.id) if isinstance(call.func, ast.Name) else None
         if function is None or self.depth >= _DEEPEST or yields(function):
             return False
@@ -153,14 +176,35 @@ class _Place:
         given = [*call.args, *(k.value for k in call.keywords)]
         if any(map(self.may_switch, given)):
             return False
-        models = set(self.models)
+        models, others = set(self.models), set(self.others)
         for name in parameter_names(function):
             argument = bound_argument(function, call, name)
-            if isinstance(argument, ast.Name) and self.draft.roles.key(self.scope, argument.id) in self.models:
+            key = self.draft.roles.key(self.scope, argument.id) if isinstance(argument, ast.Name) else None
+            if key in self.models:
                 models.add((function, name))
+            elif key in self.others:
+                others.add((function, name))
         stored = (n for n in walk(function) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load))
         parents, draft = self.draft.source.parents, self.draft
         rebound = {n.id for n in stored if not gives_itself(draft, parents[n], function, n.id)}
-        if any(name in rebound for scope, name in models if scope is function):
+        if any(name in rebound for scope, name in models | others if scope is function):
             return False
-        return replace(self, scope=function, models=frozenset(models), depth=self.depth + 1).all(function.body)
+        inner = replace(self, scope=function, models=frozenset(models), others=frozenset(others))
+        return replace(inner, depth=self.depth + 1).all(function.body)
+
+
+def _switched(node: ast.stmt) -> tuple[ast.Name | None, bool | None]:
+    """What a statement switches by its name, and whether to train mode, where it does nothing else."""
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name() as owner)) as call):
+            mode = mode_of(call)
+            return (owner, mode) if mode is not None else (None, None)
+    return None, None
+
+
+def is_handed_on(draft: Draft, items: Iterable[Item]) -> bool:
+    """Whether any code that items may run hands a model to code of which the project does not show what it does with the mode."""
+    for node in may_run(draft.source, [part for i in items for part, _ in parts(i)]):
+        if isinstance(node, ast.Call) and gives_model_away(draft, node) and not leaves_modes(draft, node):
+            return True
+    return False

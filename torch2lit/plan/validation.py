@@ -242,6 +242,7 @@ def _place(draft: Draft, found: Validation) -> None:
         leading, found.leading = found.leading, []
         evaluated = _evaluated_again(draft, found)
         early, found.leading = ([*early, *before], []) if evaluated else (early, leading)
+    found.early = early
     if early:
         guard = Guard()
         draft.hooks[BATCH_END] = [*draft.hooks.get(BATCH_END, []), *(replace(i, guard=guard) for i in early)]

@@ -13,8 +13,7 @@ from ..recover.phases import Validation
 from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
 from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
-from .given_away import gives_model_away
-from .handed_on import leaves_modes
+from .eval_mode_before import in_eval_already
 from .held_models import held_models
 from .may_run import may_run
 from .mode_afterwards import mode_shows_after
@@ -27,7 +26,7 @@ from .second_evaluation import Divided, own_items
 from .state import State
 from .steps import open_controls
 from .surely_runs import has_turns
-from .train_mode_kept import begins_in_train, is_mode_switch, keeps_train_mode
+from .train_mode_kept import begins_in_train, is_handed_on, is_mode_switch, keeps_train_mode
 
 _KEEP_MODE = """\
 def on_validation_model_eval(self):
@@ -44,7 +43,8 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
     inside = [i for hook in (VALIDATION_START, VALIDATION_STEP, VALIDATION_END) for i in draft.hooks.get(hook, [])]
     held = _held(draft, inside)
     paths = {model: items_path(draft, inside, model) for model in held}
-    changed = [m for m in sorted(held, key=lambda v: v.rank) if paths[m].switches or _may_be_switched(draft, inside, m)]
+    asked = [m for m in sorted(held, key=lambda v: v.rank) if not in_eval_already(draft, found, m, inside)]
+    changed = [m for m in asked if paths[m].switches or _may_be_switched(draft, inside, m)]
     back = [m for m in changed if _back_in_train(draft, found, m, inside, rest)]
     changed = [m for m in changed if m not in back]
     told = [m for m in changed if _shows_in_epoch(draft, found, m, inside, rest)]
@@ -52,7 +52,7 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
     if not told and not draft.resumed and all(_left_in_eval(draft, found, m, inside, rest) for m in after):
         draft.left_in_eval, draft.has_turns = [m.name for m in after], has_turns(draft)
         after = []
-    shown = [m for m in sorted(held, key=lambda v: v.rank) if paths[m].shows]
+    shown = [m for m in asked if paths[m].shows]
     as_it_is = bool(shown)
     stays = bool(told or after)
     if stays and all(_in_eval_behind(draft, found, m, inside, rest) for m in changed):
@@ -61,7 +61,7 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
     if as_it_is and not stays and all(_trains_before(draft, found, m, inside, rest) for m in shown):
         draft.validated_in_train = shown
         as_it_is = False
-    if as_it_is or (stays and not all(paths[m].switches for m in held)):
+    if as_it_is or (stays and not all(paths[m].switches for m in asked)):
         draft.methods.append(_KEEP_MODE)
     else:
         _leave_eval_to_lightning(draft, draft.hooks[VALIDATION_START], held)
@@ -106,7 +106,7 @@ def _in_eval_where_asked(draft: Draft, second: Second, models: list[Variable], l
 
 def _may_be_switched(draft: Draft, inside: list[Item], model: Variable) -> bool:
     """Whether code of the validation may switch a model: it has its name, and switches something or calls what may."""
-    if not any(draft.effects_of(item).mode for item in inside) and not _is_handed_on(draft, inside):
+    if not any(draft.effects_of(item).mode for item in inside) and not is_handed_on(draft, inside):
         return False
     nodes = [part for item in inside for part, _ in parts(item)]
     names = {n.id for n in may_run(draft.source, nodes) if isinstance(n, ast.Name)}
@@ -187,7 +187,7 @@ def _left_in_eval(draft: Draft, found: Validation, model: Variable, inside: list
     start = [*found.leading, *found.before]
     later = [*start, *inside, *rest]
     run = [*found.leading, *inside] if has_one_batch(draft, found) else start
-    if not items_path(draft, run, model).switches or _may_train(draft, later) or _is_handed_on(draft, later):
+    if not items_path(draft, run, model).switches or _may_train(draft, later) or is_handed_on(draft, later):
         return False
     if any(isinstance(a, ast.Try) and a.handlers for a in draft.source.ancestors(draft.nest.outermost)):
         return False
@@ -209,7 +209,7 @@ def _in_eval_behind(draft: Draft, found: Validation, model: Variable, inside: li
     if not items_path(draft, run, model).switches:
         return False
     later = [*start, *inside]
-    return not _may_train(draft, later) and not _is_handed_on(draft, later)
+    return not _may_train(draft, later) and not is_handed_on(draft, later)
 
 
 def _trains_before(draft: Draft, found: Validation, model: Variable, inside: list[Item], rest: list[Item]) -> bool:
@@ -231,14 +231,14 @@ def _in_train(draft: Draft, found: Validation, model: Variable, inside: list[Ite
     Every epoch begins by switching it, or it was made so; what runs from then on leaves it so. Where every validation follows a batch,
     it is enough that a batch switches it.
     """
-    items = [*draft.epoch.before, *found.trained(draft.epoch.batch), *found.leading]
-    early = items if found.in_batch else draft.epoch.before
-    switched = [n for n, i in enumerate(early) if (model, "train") in mode_calls(draft, i)]
+    items = [*draft.epoch.before, *found.trained(draft.epoch.batch), *found.early, *found.leading]
+    first = items if found.in_batch else draft.epoch.before
+    switched = [n for n, i in enumerate(first) if (model, "train") in mode_calls(draft, i)]
     later = items[switched[-1] + 1 :] if switched else [*items, *rest]
     seen = [*items, *inside, *(() if switched else rest)]
     if model in draft.variables.written_in_sight([i for i in seen if not keeps_its_model(draft, i, model.name)]):
         return False
-    if _is_handed_on(draft, [*later, *inside]) or not _is_straight(draft) or not keeps_train_mode(draft, later, model):
+    if is_handed_on(draft, [*later, *inside]) or not _is_straight(draft) or not keeps_train_mode(draft, later, model):
         return False
     return bool(switched) or begins_in_train(draft, model)
 
@@ -258,20 +258,15 @@ def _is_straight(draft: Draft) -> bool:
 def _may_train(draft: Draft, items: list[Item]) -> bool:
     """Whether any code that items may run switches something to a mode other than eval."""
     for node in may_run(draft.source, [part for i in items for part, _ in parts(i)]):
-        match node:
-            case ast.Call(func=ast.Attribute(attr="eval"), args=[], keywords=[]) if mode_of(node) is False:
-                continue
-            case _ if is_mode_switch(node):
-                return True
-    return False
-
-
-def _is_handed_on(draft: Draft, items: list[Item]) -> bool:
-    """Whether any of that code hands a model to code of which the project does not show what it does with the mode."""
-    for node in may_run(draft.source, [part for i in items for part, _ in parts(i)]):
-        if isinstance(node, ast.Call) and gives_model_away(draft, node) and not leaves_modes(draft, node):
+        if is_mode_switch(node) and not _is_of_eval(draft, node):
             return True
     return False
+
+
+def _is_of_eval(draft: Draft, node: ast.AST) -> bool:
+    """Whether a node is, or is what is called by, ``model.eval()`` or ``model.train(False)``."""
+    call = draft.source.parents.get(node) if isinstance(node, ast.Attribute) else node
+    return isinstance(call, ast.Call) and node in (call, call.func) and mode_of(call) is False
 
 
 def say_modes(draft: Draft, state: State) -> None:

@@ -85,6 +85,8 @@ def statement_path(node: ast.stmt, place: Place) -> Path:
     """What one statement does."""
     match node:
         case ast.If(test=test, body=body, orelse=orelse):
+            if (there := _where_there_is_one(node, place)) is not None:
+                return block_path(there, place)
             return _then(code_path(test, place), lambda: _either(block_path(body, place), block_path(orelse, place)))
         case ast.For(iter=first, body=body, orelse=orelse) | ast.While(test=first, body=body, orelse=orelse):
             turns = lambda: _either(block_path(body, place), block_path(orelse, place), Path())  # noqa: E731
@@ -117,6 +119,23 @@ def statement_path(node: ast.stmt, place: Place) -> Path:
             new = any(place.is_model(t) for t in targets) and _makes_another(value, place)
             return replace(path, ends=path.ends and not new)
     return code_path(list(children(node)), place)
+
+
+def _where_there_is_one(node: ast.If, place: Place) -> list[ast.stmt] | None:
+    """What runs where there is a model, of an `if` that asks whether there is one: without one there is no mode to be seen."""
+    match node.test:
+        case ast.Compare(left=asked, ops=[ast.IsNot() | ast.Is() as sort], comparators=[ast.Constant(value=None)]):
+            if place.is_model(asked) and not _may_lose_it(place, asked):
+                return node.body if isinstance(sort, ast.IsNot) else node.orelse
+    return None
+
+
+def _may_lose_it(place: Place, name: ast.expr) -> bool:
+    """Whether a name that holds the model may be given None, while others go on with the model."""
+    assert isinstance(name, ast.Name)
+    key = place.roles.key(place.scope, name.id)
+    values = [b.value for b in place.roles.bindings(key)] if key is not None else []
+    return any(isinstance(v, ast.Constant) or not isinstance(v, ast.expr) for v in values)
 
 
 def code_path(code: ast.AST | list[ast.expr] | list[ast.AST], place: Place) -> Path:

@@ -57,6 +57,8 @@ class Nest:
     backwards: list[ast.Call]
     sites: list[ast.expr]
     by_hand: bool = False
+    clearing: list[Frame] = field(default_factory=list)
+    """Functions that the batch calls to clear gradients, and that do nothing else."""
     otherwise: Nest | None = None
     """The same training without its epoch loop: the function that holds the batch loop trains each time it is called."""
 
@@ -73,7 +75,7 @@ class Nest:
     @property
     def entered(self) -> list[Frame]:
         """The functions whose bodies the hooks may hold; the entry's own scope where it calls none."""
-        return [*self.between, self.inner, self.step_frame]
+        return [*self.between, self.inner, self.step_frame, *self.clearing]
 
     @property
     def steps(self) -> list[ast.Call]:

@@ -6,6 +6,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 
+from .clearing import with_clearing
 from .items import Item, around, callee_items, direct_calls, enter_frame, is_bar, items_of, no_grad_with
 from .limited_loops import Count, Limit, count_of, limit_of
 from .loops import Iterable, Loop, describe
@@ -85,6 +86,8 @@ class Validation:
     """The statement that gets the only batch, where no loop does."""
     late: bool = False
     """Whether the Trainer gets loaders that start at their first batch only."""
+    early: list[Item] = field(default_factory=list)
+    """What of ``leading`` runs behind the last batch, before Lightning begins to validate."""
     arms: tuple[tuple[int, ...], ...] = ()
     """Where other functions evaluate, too: the places among ``all`` of those by the same function, for each of the functions."""
 
@@ -130,9 +133,10 @@ def take_apart(source: Source, roles: Roles, nest: Nest) -> Epoch:
     epoch = Epoch()
     if nest.batches is None:
         body = nest.outermost.body
-        epoch.batch = _around_step(source, items_of(body, nest.entry), nest, epoch)
+        epoch.batch = with_clearing(source, _around_step(source, items_of(body, nest.entry), nest, epoch), nest)
         return epoch
-    epoch.batch = _around_step(source, items_of(nest.batches.node.body, nest.inner), nest, epoch)
+    batch = _around_step(source, items_of(nest.batches.node.body, nest.inner), nest, epoch)
+    epoch.batch = with_clearing(source, batch, nest)
     if nest.epochs is None:
         return epoch
     items = items_of(nest.epochs.node.body, nest.entry)

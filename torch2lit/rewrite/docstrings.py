@@ -14,6 +14,7 @@ def with_docstrings(draft: Draft, text: str) -> str:
     removed = moved_functions(draft, with_others=True)
     validating = draft.validation.frame.scope if draft.validation is not None else None
     around = [f.scope for f in draft.validation.frames] if draft.validation is not None else []
+    around += [frame.scope for frame in draft.nest.clearing]
     trained = [f for f in removed if f not in around and _docstring(draft, f)]
     if trained:
         text = _below(text, "class ", _docstring(draft, trained[0]), "    ")

@@ -434,7 +434,7 @@ def _unix(text: str) -> str:
 def _inside(draft: Draft) -> set[int]:
     """The ids of all nodes that stand in moved code: they are gone with it."""
     found = {id(n) for n in walk(draft.nest.outermost)}
-    frames = [draft.nest.inner, draft.nest.step_frame, *draft.nest.between]
+    frames = draft.nest.entered
     if draft.validation is not None:
         frames += draft.validation.frames
     for frame in frames:
