@@ -7930,7 +7930,83 @@ OF_MODES_AND_CLEARING = (
     ),
 )
 
+OF_OWN_OPTIMIZERS = (
+    Mutation(
+        1,
+        "own optimizers: whatever a constructor computes is taken for a number",
+        "torch2lit/recover/own_optimizers.py",
+        "name not in _HOLDING and _is_as_given(roles, value)",
+        "True",
+        _trains("optimizer-of-an-own-class-that-measures-its-weights"),
+    ),
+    Mutation(
+        1,
+        "own optimizers: a constructor is wrapped into whatever it may be",
+        "torch2lit/recover/own_optimizers.py",
+        "return not wrapped and all(",
+        "return all(",
+        _trains("optimizer-of-an-own-class-whose-constructor-is-wrapped"),
+    ),
+    Mutation(
+        1,
+        "own optimizers: only the constructor runs",
+        "torch2lit/recover/own_optimizers.py",
+        "for m in run for s in m.body)",
+        'for m in run if m.name == "__init__" for s in m.body)',
+        _trains("optimizer-of-an-own-class-whose-groups-keep-weights"),
+    ),
+    Mutation(
+        1,
+        "own optimizers: what stands between may call what sets variables of other files",
+        "torch2lit/plan/making.py",
+        "        if any(variables & writes_elsewhere(roles, s) for s in passed):\n            return True\n",
+        "",
+        (
+            "tests/test_programs.py::test_program_trains_the_same[optimizer-by-a-function-elsewhere-before-it-is-told-a-number]",
+        ),
+    ),
+    Mutation(
+        1,
+        "own optimizers: the script sets variables of other files",
+        "torch2lit/plan/making.py",
+        "return not all(same.after(part, owners) for s in passed for part in ways_on(s))",
+        "return False",
+        (
+            "tests/test_programs.py::test_program_trains_the_same[optimizer-by-a-function-elsewhere-before-its-number-is-set]",
+        ),
+    ),
+    Mutation(
+        1,
+        "own optimizers: settings are imported by their own name",
+        "torch2lit/plan/writes_elsewhere.py",
+        "    return known | {name for name in reached if name in roles.origins}",
+        "    return {name for name in reached if name in roles.origins}",
+        (
+            "tests/test_programs.py::test_program_trains_the_same[optimizer-by-a-function-elsewhere-before-its-settings-change]",
+        ),
+    ),
+    Mutation(
+        1,
+        "own optimizers: settings are reached through their file",
+        "torch2lit/plan/writes_elsewhere.py",
+        "    return known | {name for name in reached if name in roles.origins}",
+        "    return known",
+        (
+            "tests/test_programs.py::test_program_trains_the_same[optimizer-by-a-function-elsewhere-before-its-number-is-set]",
+        ),
+    ),
+    Mutation(
+        2,
+        "roles: settings called as a mode are a network",
+        "torch2lit/recover/roles.py",
+        "return attribute.attr not in _MODES",
+        "return True",
+        _text("settings-that-say-what-is-done"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_OWN_OPTIMIZERS,
     *OF_MODES_AND_CLEARING,
     *OF_SEEN_THROUGH,
     *OF_LATER_MAKING,

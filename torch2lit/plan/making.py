@@ -29,7 +29,7 @@ from .quiet_tests import only_asks, runs_property
 from .same_parameters import SameParameters
 from .statements_between import rest_of_blocks, statements_between
 from .surely_read import surely_read
-from .writes_elsewhere import names_reached, writes_elsewhere
+from .writes_elsewhere import imported_owners, names_reached, reads_elsewhere, writes_elsewhere
 
 _RECKONS = {"min", "max"}
 _LOGS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
@@ -152,10 +152,20 @@ class Making:
             return False
         if (told := writes_elsewhere(draft.roles, statement)) and told & names_reached(draft.source, passed):
             return False
+        if (read := reads_elsewhere(draft.roles, statement)) and self._are_set(read, passed):
+            return False
         same = SameParameters(draft.roles, scope, self.statements)
         used = {n for n in used if not self._is_static(n)} | (same.used_by(statement) - self.names)
         parts = [part for s in passed for part in ways_on(s)]
         return all(same.after(part, used) and not _object_may_change(draft, part, used) for part in parts)
+
+    def _are_set(self, variables: set[str], passed: list[ast.stmt]) -> bool:
+        """Whether statements may give variables of other files other values: by themselves, or by what they call."""
+        roles = self.draft.roles
+        if any(variables & writes_elsewhere(roles, s) for s in passed):
+            return True
+        owners, same = imported_owners(roles, variables), SameParameters(roles, self.draft.nest.entry.scope, [])
+        return not all(same.after(part, owners) for s in passed for part in ways_on(s))
 
     def _is_static(self, name: str) -> bool:
         """Whether a name stands for nothing but an import, a function or a class: it means the same later."""

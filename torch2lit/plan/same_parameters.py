@@ -18,6 +18,7 @@ from ..recover.names import flow, local_names, parameter_names, target_names
 from ..recover.own_classes import definition_of, lineage
 from ..recover.own_methods import WRAPPERS as HOLDING
 from ..recover.own_methods import method_keeps_layers
+from ..recover.own_optimizers import holds_parameters_alone
 from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
 from ..recover.state_names import is_state
@@ -588,6 +589,8 @@ def _is_held_by_model(roles: Roles, part: ast.expr) -> bool:
 def _makes_by_identity(roles: Roles, call: ast.Call, depth: int) -> bool:
     """Whether a function of the project makes it, or it is a schedule of a class of the project, and holds the parameters alone."""
     if (own := roles.own_class_named(roles.full_name(call.func))) is not None:
+        if holds_parameters_alone(own[1], own[0]):
+            return True
         return _is_schedule(*own) and not any(isinstance(n, ast.Attribute) and n.attr in _OF_NOW for n in walk(own[0]))
     found = plain_function(roles, call) if depth else None
     if found is None or any(isinstance(n, ast.Attribute) and n.attr in _OF_NOW for n in walk(found[0])):

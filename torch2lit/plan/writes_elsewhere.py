@@ -1,13 +1,14 @@
-"""What the functions and classes that make an optimizer leave elsewhere: a list at the top of a file to which they append.
+"""What the functions and classes that make an optimizer leave elsewhere, or read there: variables at the top of files.
 
 MADE = []                                       def build(model):
                                                     MADE.append("sgd")           a call that comes later leaves it later
+RATE = 0.1                                          return SGD(model.parameters(), RATE)    and reads what the script has set by then
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from ..recover.roles import Roles
 from ..recover.syntax import Source, root_name, walk
@@ -33,6 +34,24 @@ def writes_elsewhere(roles: Roles, statement: ast.stmt) -> set[str]:
             if key is not None and isinstance(key[0], ast.Module):
                 found.add(name)
     return found
+
+
+def reads_elsewhere(roles: Roles, statement: ast.stmt) -> set[str]:
+    """The variables at the top of other files that functions and classes read which a statement calls."""
+    found: set[str] = set()
+    for node, file in nodes_of_making(roles, [statement]):
+        if file is not roles and isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            key = file.key(file.source.scope_of(node), node.id)
+            if key is not None and isinstance(key[0], ast.Module) and file.bindings(key):
+                found.add(node.id)
+    return found
+
+
+def imported_owners(roles: Roles, variables: Collection[str]) -> set[str]:
+    """The imported names by which a script may get hold of variables of other files: themselves, or those of their files."""
+    known = {name for name, full in roles.origins.items() if full.rpartition(".")[2] in variables}
+    reached = (root_name(n) for n in roles.source.all(ast.Attribute) if n.attr in variables)
+    return known | {name for name in reached if name in roles.origins}
 
 
 def names_reached(source: Source, statements: Iterable[ast.AST]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Which methods of an own optimizer run as it is made.
+"""Which methods of an own optimizer run as it is made, and whether these only hand on the parameters that they are given.
 
 class SAM(torch.optim.Optimizer):
     def __init__(self, params, base, **kwargs):
@@ -10,14 +10,20 @@ class SAM(torch.optim.Optimizer):
 from __future__ import annotations
 
 import ast
+import builtins
 
 from .bindings import Names
+from .names import local_names
 from .syntax import dotted, walk
 
 _BARE = ("torch.optim.Optimizer", "torch.optim.optimizer.Optimizer")
 _CALLED = ("add_param_group", "profile_hook_step", "_patch_step_function", "_hook_for_profile")
 """What ``Optimizer.__init__`` calls of the object (torch/optim/optimizer.py)."""
 _PLAIN_DECORATORS = ("torch.no_grad", "torch.enable_grad", "staticmethod", "classmethod")
+_NEVER = ("__setstate__", "__getstate__", "__repr__", "__str__")
+"""What ``Optimizer.__init__`` does not call of the object."""
+_HOLDING = {"param_groups", "state", "defaults"}
+_LOOKING = {"isinstance", "len", "type", "str", "repr", "float", "int"}
 _BY_TEXT = ("getattr", "vars", "__dict__", "__class__", "dir", "eval", "exec")
 
 
@@ -35,6 +41,68 @@ def run_by_making(roles: Names, definition: ast.ClassDef, base: ast.expr) -> lis
         if not further:
             return run
         run += further
+
+
+def holds_parameters_alone(roles: Names, definition: ast.ClassDef) -> bool:
+    """Whether making an own optimizer keeps the parameters and nothing that is computed of them, as torch's own do."""
+    if len(definition.bases) != 1 or definition.keywords or roles.full_name(definition.bases[0]) not in _BARE:
+        return False
+    run = [m for m in run_by_making(roles, definition, definition.bases[0]) if m.name not in _NEVER]
+    wrapped = definition.decorator_list or any(m.decorator_list for m in run)
+    return not wrapped and all(_only_keeps(roles, s) for m in run for s in m.body)
+
+
+def _only_keeps(roles: Names, statement: ast.stmt) -> bool:
+    """Whether a statement of a constructor checks numbers, keeps what it is given, or gives it to the one above."""
+    match statement:
+        case ast.If(test=test, body=body, orelse=orelse):
+            raises = all(isinstance(s, ast.Raise) for s in body)
+            return raises and _only_looks(roles, test) and all(_only_keeps(roles, s) for s in orelse)
+        case ast.Raise() | ast.Assert():
+            return all(_only_looks(roles, child) for child in ast.iter_child_nodes(statement))
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name(), attr=name)], value=value):
+            return name not in _HOLDING and _is_as_given(roles, value)
+        case ast.Assign(targets=[ast.Name()], value=value):
+            return _is_as_given(roles, value)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=above, attr="__init__"), args=args, keywords=keywords)):
+            named = isinstance(above, ast.Call) and isinstance(above.func, ast.Name) and above.func.id == "super"
+            return named and all(_is_as_given(roles, v) for v in (*args, *(k.value for k in keywords)))
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _is_as_given(roles: Names, value: ast.expr | None) -> bool:
+    """Whether a value is something that was given, or a collection of such things."""
+    match value:
+        case ast.Name() | ast.Constant() | None:
+            return True
+        case ast.Dict(keys=keys, values=values):
+            return all(_is_as_given(roles, part) for part in (*keys, *values))
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            return all(_is_as_given(roles, part) for part in parts)
+        case ast.Call(func=ast.Name(id="dict") as function, args=[], keywords=keywords):
+            return function.id not in local_names(roles.source.tree) and all(
+                _is_as_given(roles, k.value) for k in keywords
+            )
+    return False
+
+
+def _only_looks(roles: Names, value: ast.AST) -> bool:
+    """Whether a value is computed of numbers alone, or is an error with its text."""
+    calls = [n for n in walk(value) if isinstance(n, ast.Call)]
+    return not any(isinstance(n, ast.NamedExpr | ast.Await) for n in walk(value)) and all(
+        _is_of_text(c.func) or _is_builtin(roles, c.func) for c in calls
+    )
+
+
+def _is_of_text(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Constant)
+
+
+def _is_builtin(roles: Names, function: ast.expr) -> bool:
+    if not isinstance(function, ast.Name) or function.id in local_names(roles.source.tree):
+        return False
+    kind = getattr(builtins, function.id, None)
+    return function.id in _LOOKING or (isinstance(kind, type) and issubclass(kind, BaseException))
 
 
 def _is_asked(method: ast.FunctionDef) -> bool:

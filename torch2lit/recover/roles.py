@@ -54,6 +54,7 @@ _MODEL_USES = {
     "eval",
     "zero_grad",
 }
+_MODES = {"train", "eval"}
 _ALSO_OF_OPTIMIZERS = {"state_dict", "load_state_dict", "zero_grad", "param_groups"}
 """What an optimizer is asked for that its step is not, most of it as a model is."""
 OPTIMIZER_NAME = re.compile(r"opt(im(izer)?)?s?(_|\d|$)|.*_opt(im(izer)?)?$|.*optimi[sz]er", re.I)
@@ -211,7 +212,9 @@ class Roles:
 
     def _as_torch(self, attribute: ast.Attribute) -> bool:
         call = self.source.parents.get(attribute)
-        return not isinstance(call, ast.Call) or call.func is not attribute or fits_torch(call)
+        if not isinstance(call, ast.Call) or call.func is not attribute:
+            return attribute.attr not in _MODES  # ``cfg.train`` is a setting
+        return fits_torch(call)
 
     def _add_use(self, node: ast.Name, attribute: str) -> None:
         assert self._uses is not None
