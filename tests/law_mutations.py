@@ -3619,6 +3619,14 @@ OF_CHANGES = (
 OF_MAKING = (
     Mutation(
         1,
+        "a method that makes an object's optimizer is called later although the rate has changed",
+        "torch2lit/made_inside/on_call.py",
+        "if told is None or statement not in self.written_out:",
+        "if statement not in self.written_out:",
+        _trains("object-that-makes-its-optimizer-by-a-method-and-then-changes-the-rate"),
+    ),
+    Mutation(
+        1,
         "a function that makes an optimizer is called later although it does more",
         "torch2lit/made_inside/only_makes.py",
         "return _is_harmless(roles, function, node)",

@@ -71,6 +71,8 @@ class _Search:
         self.trained = trained_where_made(roles, owner, path)
         """Where all objects are made, when nobody gets one but its own methods and who makes it."""
         self.path = path
+        self.written_out: dict[ast.stmt, ast.Assign] = {}
+        """For statements that call a method which makes the optimizer what they would be without it."""
 
     def found(self) -> OnCall | None:
         init = self.methods.get("__init__")
@@ -107,9 +109,40 @@ class _Search:
                 once = isinstance(target, ast.Attribute) and self._stored(target.attr) == 1
                 return call if once and self._is_of_torch(call, scheduler=False) else None
             case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=itself)) as target], value=ast.Call() as call):
-                if itself == _self(init) and self._is_of_torch(call, scheduler=False):
-                    return call if self._stored(target.attr) == 1 else None
+                made = self._returned_by(call, itself) or call
+                if itself == _self(init) and self._is_of_torch(made, scheduler=False):
+                    if made is not call:
+                        self.written_out[statement] = ast.copy_location(ast.Assign([target], made), statement)
+                    return made if self._stored(target.attr) == 1 else None
         return None
+
+    def _returned_by(self, call: ast.Call, itself: str) -> ast.Call | None:
+        """What a method of the object's own makes and gives, if it does no more."""
+        match call:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=name), args=[], keywords=[]):
+                method = self.methods.get(name)
+                if method is None or owner != itself or parameter_names(method) != [itself] or method.decorator_list:
+                    return None
+                *before, last = method.body
+                documented = [s for s in before if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)]
+                match last:
+                    case ast.Return(value=ast.Call() as made) if before == documented:
+                        return made
+        return None
+
+    def _written_out(self, statement: ast.Assign) -> ast.Assign:
+        """A statement as it would be without the method that it calls."""
+        return self.written_out.get(statement, statement)
+
+    def _words(
+        self, settings: Settings, statement: ast.Assign, method: ast.FunctionDef, own: set[str]
+    ) -> dict[ast.expr, str] | None:
+        """How the method that trains calls what a statement names; None when it finds something else there."""
+        told = settings.words(self._written_out(statement), method, own)
+        if told is None or statement not in self.written_out:
+            return told
+        names = [n for n in walk(statement) if isinstance(n, ast.Name)]
+        return {n: parameter_names(method)[0] for n in names if n.id == settings.itself}
 
     # ---- the one object and the one call
 
@@ -210,11 +243,11 @@ class _Search:
                 private = private and all(map(settings[statement].makes_itself, models))
             facts.own |= {t.attr for t in self._targets(statement, named) if isinstance(t, ast.Attribute)}
             made.append(statement)
-        judge = SameParameters(self.roles, init, [*made])
+        judge = SameParameters(self.roles, init, [self._written_out(s) for s in made])
         run = [one for s in between for one in self._with_methods(init, s)]
         alone = all(self._runs_foreign_code(s, judge, facts) for _, s in run)
         if self.trained is not None and self.trained.waits:
-            if facts.own & self.trained.asked or not all(map(has_numbers_only, made)):
+            if facts.own & self.trained.asked or not all(has_numbers_only(self._written_out(s)) for s in made):
                 return None
             alone = False
         if not (alone or private) or not all(self._knows_nothing(f, s, facts, judge) for f, s in run):
@@ -223,8 +256,8 @@ class _Search:
         kept: dict[ast.Assign, tuple[str, ...]] = {}
         keeper = Keeper(self.owner, init, steps[steps.index(made[0]) : steps.index(made[-1])], made)
         for statement in made:
-            told = settings[statement].words(statement, method, facts.own) if alone else None
-            if told is None and self.trained is not None:
+            told = self._words(settings[statement], statement, method, facts.own) if alone else None
+            if told is None and self.trained is not None and statement not in self.written_out:
                 told, kept[statement] = keeper.words(settings[statement], statement, method, facts.own) or (None, ())
             if told is None:
                 return None
