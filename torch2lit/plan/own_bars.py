@@ -12,8 +12,13 @@ import ast
 from ..recover.items import Item, names_in
 from ..recover.loops import is_bar_around
 from ..recover.names import parameter_names
+from ..recover.phases import Validation
+from ..recover.syntax import Scope, walk
 from ..recover.variables import Variable
 from .draft import Draft, Removal
+
+_OF_LOADERS = {"dataset", "batch_size", "sampler", "batch_sampler", "drop_last", "num_workers"}
+_OF_BARS = {"set_description", "set_description_str", "set_postfix", "set_postfix_str", "update", "close", "refresh"}
 
 
 def set_aside_bar(draft: Draft, items: list[Item]) -> None:
@@ -30,6 +35,42 @@ def set_aside_bar(draft: Draft, items: list[Item]) -> None:
                     "Trainer(enable_progress_bar=True)", "progress_bar", "Lightning shows its own bar"
                 )
     draft.variables.gone = {*draft.removals}
+
+
+def set_aside_bar_of(draft: Draft, found: Validation) -> list[ast.stmt]:
+    """Take out the statement that puts an evaluation's bar in the place of the loader that its function is given; what was taken out."""
+    name, scope = found.loop.bar_name, found.frame.scope
+    if found.others or not name or isinstance(scope, ast.Module) or name not in parameter_names(scope):
+        return []
+    own = [i for i in found.before if i.kind == "statement" and i.frame is found.frame]
+    bars = [bar for item in own for bar in _own_bars(item.node, name, True)]
+    if not bars or not _is_bar_or_loader(draft, scope, name, bars):
+        return []
+    for bar in bars:
+        draft.removals[bar] = Removal("validation", "progress_bar", "Lightning shows its own bar")
+    draft.variables.gone = {*draft.removals}
+    return bars
+
+
+def give_back_bar(draft: Draft, bars: list[ast.stmt]) -> None:
+    """Put in again what was taken out for an evaluation that stays as it is."""
+    for bar in bars:
+        del draft.removals[bar]
+    draft.variables.gone = {*draft.removals}
+
+
+def _is_bar_or_loader(draft: Draft, scope: Scope, name: str, bars: list[ast.stmt]) -> bool:
+    """Whether all that a function does with a name is what it may do with the loader, too, or what moves or labels a bar."""
+    own = {id(n) for bar in bars for n in walk(bar)}
+    for node in walk(scope):
+        if isinstance(node, ast.Name) and node.id == name and id(node) not in own:
+            match draft.source.parents[node]:
+                case ast.Attribute(attr=attr) as asked if attr not in _OF_LOADERS:
+                    call = draft.source.parents[asked]
+                    alone = isinstance(call, ast.Call) and isinstance(draft.source.parents[call], ast.Expr)
+                    if not alone or attr not in _OF_BARS:
+                        return False
+    return True
 
 
 def _own_bars(statement: ast.stmt, name: str, given: bool) -> list[ast.stmt]:
