@@ -7740,7 +7740,7 @@ OF_MODES_AND_CLEARING = (
         1,
         "an evaluation's bar: what the name is asked for besides, a loader may be asked for",
         "torch2lit/plan/own_bars.py",
-        "if not bars or not _is_bar_or_loader(draft, scope, name, bars):",
+        "if not bars or not _is_bar_or_loader(draft, found, name, bars):",
         "if not bars:",
         _text("bar-around-the-loader-that-an-evaluation-asks"),
     ),

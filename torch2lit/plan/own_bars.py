@@ -13,7 +13,7 @@ from ..recover.items import Item, names_in
 from ..recover.loops import is_bar_around
 from ..recover.names import parameter_names
 from ..recover.phases import Validation
-from ..recover.syntax import Scope, walk
+from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .draft import Draft, Removal
 
@@ -44,7 +44,7 @@ def set_aside_bar_of(draft: Draft, found: Validation) -> list[ast.stmt]:
         return []
     own = [i for i in found.before if i.kind == "statement" and i.frame is found.frame]
     bars = [bar for item in own for bar in _own_bars(item.node, name, True)]
-    if not bars or not _is_bar_or_loader(draft, scope, name, bars):
+    if not bars or not _is_bar_or_loader(draft, found, name, bars):
         return []
     for bar in bars:
         draft.removals[bar] = Removal("validation", "progress_bar", "Lightning shows its own bar")
@@ -59,18 +59,25 @@ def give_back_bar(draft: Draft, bars: list[ast.stmt]) -> None:
     draft.variables.gone = {*draft.removals}
 
 
-def _is_bar_or_loader(draft: Draft, scope: Scope, name: str, bars: list[ast.stmt]) -> bool:
-    """Whether all that a function does with a name is what it may do with the loader, too, or what moves or labels a bar."""
-    own = {id(n) for bar in bars for n in walk(bar)}
-    for node in walk(scope):
-        if isinstance(node, ast.Name) and node.id == name and id(node) not in own:
-            match draft.source.parents[node]:
-                case ast.Attribute(attr=attr) as asked if attr not in _OF_LOADERS:
-                    call = draft.source.parents[asked]
-                    alone = isinstance(call, ast.Call) and isinstance(draft.source.parents[call], ast.Expr)
-                    if not alone or attr not in _OF_BARS:
-                        return False
-    return True
+def _is_bar_or_loader(draft: Draft, found: Validation, name: str, bars: list[ast.stmt]) -> bool:
+    """Whether all that a function does with a name is to loop over it, what it may do with the loader, too, or what moves or labels a bar."""
+    head = [found.loop.node.iter] if isinstance(found.loop.node, ast.For) else []
+    known = {id(n) for part in (*bars, *head) for n in walk(part)}
+    uses = [n for n in walk(found.frame.scope) if isinstance(n, ast.Name) and n.id == name and id(n) not in known]
+    return all(_is_told_or_asked(draft, use) for use in uses)
+
+
+def _is_told_or_asked(draft: Draft, use: ast.Name) -> bool:
+    parent = draft.source.parents[use]
+    match parent:
+        case ast.Call(func=ast.Name(id="len"), args=[_]):
+            return True
+        case ast.Attribute(attr=attr) if attr in _OF_BARS:
+            call = draft.source.parents[parent]
+            return isinstance(call, ast.Call) and isinstance(draft.source.parents[call], ast.Expr)
+        case ast.Attribute(attr=attr):
+            return attr in _OF_LOADERS
+    return False
 
 
 def _own_bars(statement: ast.stmt, name: str, given: bool) -> list[ast.stmt]:
