@@ -30,6 +30,7 @@ _RESIZING = {
 _SAME_LENGTH = {
     "set_epoch", "state_dict", "load_state_dict", "manual_seed", "seed", "set_transform", "train", "eval", "next_epoch",
     "shuffle", "sort", "reverse", "barrier", "set_description", "set_description_str", "set_postfix", "set_postfix_str",
+    "close", "refresh",
 }  # fmt: skip
 
 

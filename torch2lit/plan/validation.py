@@ -20,6 +20,7 @@ from .kept_in_eval_mode import keep_where_mode_shows
 from .late_validation import drawn_late, may_start_late, starts_late
 from .lengths import first_change
 from .limited_validation import limit_obstacle, tell_limit
+from .own_bars import give_back_bar, set_aside_bar_of
 from .own_loaders import own_loader
 from .recorded import graph_is_seen
 from .samplers import sampler_with_epoch
@@ -46,11 +47,13 @@ def place_after(draft: Draft) -> None:
             if _place_together(draft, several):
                 return
         join_following(draft, found)
+        bars = set_aside_bar_of(draft, found)
         united = unite(draft, found) if found.others else unite_own(draft, found)
         reason = _obstacle(draft, found)
         if not reason:
             _place(draft, found)
             return
+        give_back_bar(draft, bars)
         if united:
             draft.united = [i for i in draft.united if i not in united]
         draft.note("validation-kept", found.loop.node, f"the evaluation loop stays as it is: {reason}")

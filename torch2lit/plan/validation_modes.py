@@ -12,7 +12,7 @@ from ..recover.items import Item, parts
 from ..recover.phases import Validation
 from ..recover.torch_calls import mode_of
 from ..recover.variables import Variable
-from .draft import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
+from .draft import BATCH_END, EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Removal, Second
 from .eval_mode_before import in_eval_already
 from .held_models import held_models
 from .may_run import may_run
@@ -69,6 +69,7 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
         draft.methods.append(KEEP_EVAL)
     else:
         _leave_train_to_lightning(draft, back)
+    _leave_early_eval_to_lightning(draft, found, held, inside, rest)
 
 
 def _held(draft: Draft, inside: list[Item]) -> set[Variable]:
@@ -126,6 +127,24 @@ def _leave_eval_to_lightning(draft: Draft, start: list[Item], held: set[Variable
                 "validation", "eval_mode", "Lightning switches the module to eval mode for validation"
             )
     draft.hooks[VALIDATION_START] = [i for i in start if i.node not in draft.removals]
+
+
+def _leave_early_eval_to_lightning(
+    draft: Draft, found: Validation, held: set[Variable], inside: list[Item], rest: list[Item]
+) -> None:
+    """Take out the switches to eval mode behind the last batch that only a validation sees, which some epochs do without."""
+    for place, item in enumerate(found.early):
+        calls = mode_calls(draft, item)
+        if not calls or not only_mode_call(item) or any(m not in held or mode != "eval" for m, mode in calls):
+            continue
+        later = [*found.early[place + 1 :], *found.otherwise, *rest, *draft.epoch.before, *draft.epoch.batch]
+        if _may_train(draft, [*found.early, *inside]):
+            return
+        if not any(items_path(draft, later, m).shows or _is_seen_afterwards(draft, m, rest) for m, _ in calls):
+            draft.removals[item.node] = Removal(
+                "validation", "eval_mode", "Lightning switches the module to eval mode for validation"
+            )
+    draft.hooks[BATCH_END] = [i for i in draft.hooks.get(BATCH_END, []) if i.node not in draft.removals]
 
 
 def _leave_train_to_lightning(draft: Draft, back: list[Variable]) -> None:

@@ -139,10 +139,13 @@ class Facts:
 
     def is_loader_too(self, variable: Variable, hook: str) -> bool:
         """Whether the name of a bar is that of the loader, and the hook asks the loader."""
-        loop = self.draft.nest.batches
-        if loop is None or self.draft.variable(loop.base, self.draft.nest.inner) is not variable:
-            return False
-        return read_as_loader(self.draft, variable, hook)
+        nest, validation = self.draft.nest, self.draft.validation
+        loops = [
+            (nest.batches, nest.inner),
+            *((one.loop, one.frame) for one in (validation.firsts if validation else [])),
+        ]
+        bases = [self.draft.variable(loop.base, frame) for loop, frame in loops if loop is not None]
+        return variable in bases and read_as_loader(self.draft, variable, hook)
 
     def behind_parameters(self, variables: set[Variable]) -> set[Variable]:
         """The same with what an argument reads in place of the parameter that it stands for."""

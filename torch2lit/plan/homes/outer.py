@@ -97,6 +97,9 @@ class Outer(Promotion):
                 if item.node not in self.draft.removals and item.node not in self.draft.claims
                 for node, frame in names_in(item)
                 if self.draft.variable(node, frame) is variable
+                and not any(
+                    a in self.draft.removals or a in self.draft.claims for a in self.draft.source.ancestors(node)
+                )
             ]
             clash = any(v.name == variable.name for v in self.read.get(hook, set()) if v is not variable)
             if len(uses) > 1 and not clash:
