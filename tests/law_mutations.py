@@ -7653,6 +7653,14 @@ OF_OWN_OPTIMIZERS = (
         _trains("optimizer-before-the-parts-of-its-network-are-asked-for-their-sizes"),
     ),
     Mutation(
+        1,
+        "own methods: what filters is a function that may do anything",
+        "torch2lit/recover/own_methods.py",
+        " if not isinstance(asked, ast.Lambda):",
+        " if isinstance(asked, ast.Starred):",
+        _trains("optimizer-before-its-network-filters-by-a-method"),
+    ),
+    Mutation(
         2,
         "own methods: a network whose norms are synced is another one",
         "torch2lit/recover/own_methods.py",

@@ -116,6 +116,10 @@ def _is_quiet(definition: ast.ClassDef, file: Names, name: str, entered: frozens
                 return False
             case ast.FunctionDef() | ast.ClassDef() | ast.Import() | ast.ImportFrom() | ast.Yield() | ast.Await():
                 return False
+            case ast.Call(func=ast.Name(id="filter"), args=[asked, *_]) if not isinstance(asked, ast.Lambda):
+                return False
+            case ast.Call(keywords=keywords) if any(k.arg in ("key", None) for k in keywords):
+                return False
             case ast.Call(func=ast.Name(id=function)):
                 if function not in _BUILTIN or file.source.function(function) is not None:
                     return False
