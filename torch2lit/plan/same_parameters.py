@@ -16,8 +16,8 @@ from ..recover.listed_parameters import OF_NOW, only_lists
 from ..recover.makings import yields
 from ..recover.names import flow, local_names, parameter_names, target_names
 from ..recover.own_classes import definition_of, lineage
+from ..recover.own_methods import SYNCED, method_keeps_layers
 from ..recover.own_methods import WRAPPERS as HOLDING
-from ..recover.own_methods import method_keeps_layers
 from ..recover.own_optimizers import holds_parameters_alone
 from ..recover.quiet_models import keeps_layers
 from ..recover.roles import Role, Roles, bound_argument
@@ -251,7 +251,7 @@ class SameParameters:
         match statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
                 while isinstance(value, ast.Call):
-                    if self.roles.full_name(value.func) in WRAPPERS and value.args and name in self.listed:
+                    if self.roles.full_name(value.func) in {*WRAPPERS, SYNCED} and value.args and name in self.listed:
                         value = value.args[0]
                         continue
                     same = isinstance(value.func, ast.Attribute) and value.func.attr in SAME_OBJECT
@@ -335,6 +335,8 @@ class SameParameters:
         if isinstance(call.func, ast.Name) and call.func.id in _LOOKS and self.source.function(call.func.id) is None:
             return True
         if full.startswith("logging.") or full in _TOLD or self._tells(call, name):
+            return True
+        if full == SYNCED and _name_of(name) in self.listed:
             return True
         if full in _COPIES or full in WRAPPERS or (full.startswith("torch.nn.init.") and self.by_identity):
             return True

@@ -18,11 +18,17 @@ from .syntax import walk
 
 WRAPPERS = {"torch.nn.DataParallel", "torch.nn.parallel.DistributedDataParallel"}
 """What holds a model as its ``module``."""
+SYNCED = "torch.nn.SyncBatchNorm.convert_sync_batchnorm"
+"""What gives the model itself, with layers in it that have the parameters of those in whose place they are."""
 _GIVE_THEMSELVES = {"to", "cuda", "cpu"}
 _ASKING = {
     "modules", "named_modules", "children", "named_children", "parameters", "named_parameters", "buffers", "named_buffers",
     "items", "values", "keys", "format", "startswith", "endswith", "split",
 }  # fmt: skip
+_COUNTING = {"numel", "nelement", "size", "dim", "item", "prod", "sum"}
+"""What tensors are asked for."""
+_TENSORS = {"data", "weight", "bias"}
+_TENSOR_LISTS = {"parameters", "named_parameters", "buffers", "named_buffers"}
 _SETTING = {"eval", "train", "requires_grad_", "zero_", "fill_", "zero_grad"}
 _BUILTIN = {
     "isinstance",
@@ -38,6 +44,13 @@ _BUILTIN = {
     "any",
     "all",
     "super",
+    "sum",
+    "int",
+    "float",
+    "max",
+    "min",
+    "round",
+    "filter",
 }
 _DEEPEST = 4
 
@@ -75,7 +88,7 @@ def _objects(
         inner: ast.expr | None = None
         if isinstance(call.func, ast.Attribute) and call.func.attr in _GIVE_THEMSELVES:
             inner = call.func.value
-        elif roles.full_name(call.func) in WRAPPERS and call.args:
+        elif roles.full_name(call.func) in {*WRAPPERS, SYNCED} and call.args:
             inner = call.args[0]
         if inner is not None:
             yield from _objects(Value(inner, part.scope, roles), depth - 1, seen | {call})
@@ -99,9 +112,13 @@ def _is_quiet(definition: ast.ClassDef, file: Names, name: str, entered: frozens
             case ast.Attribute(attr=attribute, ctx=ast.Store() | ast.Del()):
                 if attribute not in ("requires_grad", "training") or (trains_the_same and attribute == "requires_grad"):
                     return False
-            case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Lambda() | ast.Global() | ast.Nonlocal():
+            case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Global() | ast.Nonlocal():
                 return False
             case ast.FunctionDef() | ast.ClassDef() | ast.Import() | ast.ImportFrom() | ast.Yield() | ast.Await():
+                return False
+            case ast.Call(func=ast.Name(id="filter"), args=[asked, *_]) if not isinstance(asked, ast.Lambda):
+                return False
+            case ast.Call(keywords=keywords) if any(k.arg in ("key", None) for k in keywords):
                 return False
             case ast.Call(func=ast.Name(id=function)):
                 if function not in _BUILTIN or file.source.function(function) is not None:
@@ -109,9 +126,21 @@ def _is_quiet(definition: ast.ClassDef, file: Names, name: str, entered: frozens
             case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=method)) if owner == itself:
                 if not _is_quiet(definition, file, method, further, trains_the_same):
                     return False
+            case ast.Call(func=ast.Attribute(value=asked, attr=method)) if method in _COUNTING:
+                if not _is_of_tensors(own, asked):
+                    return False
             case ast.Call(func=ast.Attribute(attr=method)):
                 if method not in _ASKING | _SETTING or (trains_the_same and method == "requires_grad_"):
                     return False
             case ast.Call():
                 return False
     return True
+
+
+def _is_of_tensors(method: ast.FunctionDef, asked: ast.expr) -> bool:
+    """Whether what a method asks is surely no part of the network, which may answer as it likes."""
+    itself = method.args.args[0].arg
+    if any(isinstance(n, ast.Name) and n.id == itself for n in walk(asked)):
+        return isinstance(asked, ast.Attribute) and asked.attr in _TENSORS
+    listed = {n.value for n in walk(method) if isinstance(n, ast.Attribute) and n.attr in _TENSOR_LISTS}
+    return all(n in listed for s in method.body for n in walk(s) if isinstance(n, ast.Name) and n.id == itself)
