@@ -3619,14 +3619,6 @@ OF_CHANGES = (
 OF_MAKING = (
     Mutation(
         1,
-        "an object around an optimizer keeps weights that are loaded after its making",
-        "torch2lit/plan/made_with.py",
-        "if quiet and made not in found and not _looks_at_weights(draft, call):",
-        "if quiet and made not in found:",
-        _text("own-object-given-the-optimizer-and-called-that-keeps-the-weights"),
-    ),
-    Mutation(
-        1,
         "a method that makes an object's optimizer is called later although the rate has changed",
         "torch2lit/made_inside/on_call.py",
         "if told is None or statement not in self.written_out:",

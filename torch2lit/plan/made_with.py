@@ -47,7 +47,7 @@ def objects_around(draft: Draft, optimizers: Collection[Variable]) -> list[Varia
                     continue
                 own = class_of_call(draft.roles, call)
                 quiet = own is not None and is_bare(draft.roles, own) and not may_show(draft.roles, call)
-                if quiet and made not in found and not _looks_at_weights(draft, call):
+                if quiet and made not in found:
                     found.append(made)
     return found
 
