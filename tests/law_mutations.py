@@ -4031,7 +4031,7 @@ OF_MAKING = (
         1,
         "an object's optimizer has the numbers that a list holds later",
         "torch2lit/made_inside/on_call.py",
-        "if facts.own & self.trained.asked or not all(map(has_numbers_only, made)):",
+        "if facts.own & self.trained.asked or not all(has_numbers_only(self._written_out(s)) for s in made):",
         "if facts.own & self.trained.asked:",
         (
             "tests/test_programs.py::test_program[several-files-object-that-makes-its-optimizer-and-its-betas-change-before]",

@@ -31,6 +31,10 @@ def holds_no_optimizer(draft: Draft, scheduler: Variable) -> bool:
     return _knows_none(draft, (scheduler.scope, scheduler.name), frozenset())
 
 
+_WEIGHTS = {"parameters", "named_parameters", "state_dict", "state", "values", "items"}
+"""What is asked for weights: models, optimizers, and the groups of these."""
+
+
 def objects_around(draft: Draft, optimizers: Collection[Variable]) -> list[Variable]:
     """The objects of the script's own that are given an optimizer when they are made: warm-ups, whatever they are called."""
     found: list[Variable] = []
@@ -46,6 +50,25 @@ def objects_around(draft: Draft, optimizers: Collection[Variable]) -> list[Varia
                 if quiet and made not in found:
                     found.append(made)
     return found
+
+
+def looks_at_weights(draft: Draft, variable: Variable) -> bool:
+    """Whether an object of the script's own may keep weights as they are when it is made: they may be loaded after that."""
+    values = [b.value for b in draft.roles.bindings((variable.scope, variable.name))]
+    return any(isinstance(value, ast.Call) and _looks_at_weights(draft, value) for value in values)
+
+
+def _looks_at_weights(draft: Draft, call: ast.Call) -> bool:
+    roles, scope = draft.roles, draft.source.scope_of(call)
+    own = class_of_call(roles, call)
+    if own is None or not is_bare(roles, own):
+        return False
+    if any(isinstance(n, ast.Name) and roles.role(scope, n.id) is Role.MODEL for n in walk(call)):
+        return True
+    return any(
+        (isinstance(n, ast.Attribute) and n.attr in _WEIGHTS) or (isinstance(n, ast.Constant) and n.value == "params")
+        for n in walk(own)
+    )
 
 
 def _knows_none(draft: Draft, key: Key, asked: frozenset[Key]) -> bool:

@@ -32,7 +32,15 @@ from .held_optimizers import Held, held_in, taken_out_of
 from .listed_optimizers import Listed, listed_optimizers, only_stepped
 from .loaded_states import Loaded, loaded_states, state_of, test_of
 from .made_attributes import is_asked_first_in_loop, only_the_program_shows
-from .made_with import clears, holds_no_optimizer, is_named_there_alone, is_unread, objects_around, settings_of
+from .made_with import (
+    clears,
+    holds_no_optimizer,
+    is_named_there_alone,
+    is_unread,
+    looks_at_weights,
+    objects_around,
+    settings_of,
+)
 from .making import Making, makers
 from .moved import moved_functions
 from .plateau import WORD, claim_plateau
@@ -347,7 +355,7 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     others = [s for s in _schedulers(draft) if s is not configured.scheduler and s not in configured.optimizers]
     held = [s for s in others if not holds_no_optimizer(draft, s)]
     held += [o for o in objects_around(draft, configured.optimizers) if o not in [*others, *claimed]]
-    if any(is_state(v.name) for v in held):
+    if any(is_state(v.name) or looks_at_weights(draft, v) for v in held):
         return
     variables = [*configured.optimizers, *claimed, *held]
     bound_in_loop = draft.variables.sequence(draft.all_items()).written
