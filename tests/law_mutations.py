@@ -6255,10 +6255,10 @@ OF_COUNTERS = (
     ),
     Mutation(
         1,
-        "asked again: a tensor that is changed in between",
-        "torch2lit/plan/asked_again.py",
-        "if changed & names or any(_takes(draft, node, frame, names) for node, _scope in several):",
-        "if changed & names:",
+        "breaks: a limit asked of a tensor that is changed in the loop",
+        "torch2lit/plan/breaks.py",
+        "if any(calls_methods(draft, i.node, names) for i in draft.epoch.items):",
+        "if False:",
         _text("stop-asked-again-of-a-tensor-set-to-zero"),
     ),
     Mutation(
