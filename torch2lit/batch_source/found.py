@@ -14,6 +14,7 @@ from ..recover.roles import Key, Roles
 from ..recover.stops import taker_of_stops
 from ..recover.syntax import Scope, blocks, dotted, walk
 from ..recover.torch_calls import mode_of
+from .bars_before import bar_before, bound_since
 from .from_loaders import from_loaders
 from .kept import Kept
 from .restarted import restart_of
@@ -51,6 +52,8 @@ class BatchSource:
     counted: bool
     bar: str = ""
     """What the bar is called that shows the turns, where the loop's head is one over numbers."""
+    shown: ast.expr | None = None
+    """What makes the bar in front of the loop, when the head only names it."""
     argument: ast.expr | None = None
     """What makes the batch where a function is called with it, when no statement of its own does."""
 
@@ -67,7 +70,12 @@ def find_batch_sources(nests: list[Nest], roles: Roles, path: str) -> list[Batch
     """The loops of a program whose batches a source may hand over."""
     effects = effects_of(roles, path)
     found = [_Finder(nest, roles, effects).found() for nest in nests]
-    return [replace(one, bar=bar_of_turns(one.loop, one.described, roles) or "") for one in found if one is not None]
+    return [_with_bar(one, roles) for one in found if one is not None]
+
+
+def _with_bar(one: BatchSource, roles: Roles) -> BatchSource:
+    shown = bar_before(one.loop, one.described, roles)
+    return replace(one, shown=shown, bar=bar_of_turns(shown or one.loop.iter, one.described, roles) or "")
 
 
 class _Finder:
@@ -152,7 +160,8 @@ class _Finder:
             return False
         if not isinstance(base, ast.Call) or base.keywords or not hasattr(base, "lineno"):
             return False
-        if base not in walk(loop.iter) and bar_of_turns(loop, described, self.roles) is None:
+        head = bar_before(loop, described, self.roles) or loop.iter
+        if base not in walk(head) and bar_of_turns(head, described, self.roles) is None:
             return False
         return all(self._is_number(argument) for argument in base.args)
 
@@ -331,6 +340,10 @@ class _Finder:
             inside = [*more, *(n for n in inside if n.id not in heads)]
             given = tuple(dict.fromkeys(n.id for n in inside))
         if "self" in {*given, *own, counter} or "steps" in {*given}:
+            return None
+        if (bar := bar_before(loop, described, self.roles)) is not None and {*given} & bound_since(
+            loop, bar, self.roles
+        ):
             return None
         kept = Kept(self.roles, self.effects, loop, made, scope)
         handed = [name for name in batch if name not in from_loaders(made, scope, self.roles)]

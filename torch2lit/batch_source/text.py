@@ -24,6 +24,7 @@ from ..recover.lines_in_strings import lines_in_strings
 from ..recover.syntax import Source, blocks
 from ..rewrite.formatting import format_code
 from .found import BatchSource
+from .turn_bars import trange_imported
 
 _WORD = re.compile(r"\w+")
 _NAME = "TrainBatches"
@@ -61,6 +62,7 @@ class _Writer:
         """New lines above the raw ones of these numbers, each with the raw line that it is made of, 0 for none."""
         self.gone: set[int] = set()
         self.classes: dict[str, BatchSource] = {}
+        self.words_added: set[str] = set()
 
     def written(self) -> Derived:
         """The text after all of it."""
@@ -199,20 +201,13 @@ class _Writer:
         assert isinstance(base, ast.Call)
         handed = ([one.counter] if self._hands_counter(one) else []) + [*one.batch]
         targets = ", ".join(handed)
-        made = f"{name}({', '.join(one.given)})"
         line = one.loop.lineno
         text = self.source.lines[line - 1].encode()
         iterated = text[one.loop.iter.col_offset : one.loop.iter.end_col_offset].decode()
-        if one.bar:
-            further = (
-                "".join(f", {ast.unparse(k)}" for k in one.loop.iter.keywords)
-                if isinstance(one.loop.iter, ast.Call)
-                else ""
-            )
-            iterated = f"{one.bar}({made}{further})"
+        if one.shown is None:
+            iterated = self._iterated(name, one, one.loop.iter)
         else:
-            inner = text[base.col_offset : base.end_col_offset].decode()
-            iterated = iterated.replace(inner, made, 1)
+            put(self.lines, one.shown, self._iterated(name, one, one.shown))
         group = f"({targets})" if len(handed) > 1 else targets
         if described.index is not None:
             targets = f"{described.index}, {group}"
@@ -222,6 +217,25 @@ class _Writer:
         rest = text[one.loop.iter.end_col_offset :].decode()
         before = text[: one.loop.col_offset].decode()
         self.lines[line - 1] = f"{before}for {targets} in {iterated}{rest}{self.newline}"
+
+    def _iterated(self, name: str, one: BatchSource, head: ast.expr) -> str:
+        """What a head runs over, with the source in place of the range."""
+        made, base = f"{name}({', '.join(one.given)})", one.described.base
+        if one.bar:
+            self._import_bar()
+            further = "".join(f", {ast.unparse(k)}" for k in head.keywords) if isinstance(head, ast.Call) else ""
+            return f"{one.bar}({made}{further})"
+        text = self.source.lines[head.lineno - 1].encode()
+        whole = text[head.col_offset : head.end_col_offset].decode()
+        return whole.replace(text[base.col_offset : base.end_col_offset].decode(), made, 1)
+
+    def _import_bar(self) -> None:
+        """Let the import that brings ``trange`` bring ``tqdm``, where the script has no name for it."""
+        alias = trange_imported(self.source)
+        if alias is not None and "tqdm" not in self.words_added:
+            self.words_added.add("tqdm")
+            uses = sum(isinstance(n, ast.Name) and n.id == "trange" for n in ast.walk(self.source.tree))
+            put(self.lines, alias, "tqdm" if uses == 1 else "tqdm, trange")
 
     # ---- places
 

@@ -31,7 +31,7 @@ def answers_the_same(
         return False
     several = [*between]
     changed = {name for node, scope in several for _owner, name in draft.effects.of(node, scope).mutates}
-    if changed & names or any(_takes(draft, node, frame, names) for node, _scope in several):
+    if changed & names:
         return False
     return not _looks_into_objects(draft, test, frame) or not any(
         _may_change_objects(draft, node) for node, _scope in several
@@ -55,46 +55,11 @@ def _asks_numbers(draft: Draft, test: ast.expr) -> bool:
     return True
 
 
-def _takes(draft: Draft, node: ast.AST, frame: Frame, names: set[str]) -> bool:
-    """Whether a call gets one of the names that may stand for more than a number, and so may change it in place."""
-    looks = Looks(draft)
-    calls = (n for n in walk(node) if isinstance(n, ast.Call))
-    taken = {
-        n.id
-        for call in calls
-        if dotted(call.func) not in _SHOWING and not looks.call(call)
-        for n in walk(call)
-        if isinstance(n, ast.Name)
-    }
-    return not all(_is_number(draft, name, frame) for name in taken & names)
-
-
 def calls_methods(draft: Draft, node: ast.AST, names: set[str]) -> bool:
     """Whether a method of what one of the names stands for is called that may change it: ``seen.zero_()``."""
     looks = Looks(draft)
     calls = (n for n in walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute))
     return any(root_name(call.func) in names and not looks.call(call) for call in calls)
-
-
-def _is_number(draft: Draft, name: str, frame: Frame) -> bool:
-    if draft.role(ast.Name(name, ast.Load()), frame) is Role.CONFIG:
-        return True
-    key = draft.roles.key(frame.scope, name)
-    bindings = draft.roles.bindings(key) if key is not None else []
-    return bool(bindings) and all(_gives_number(b.value) for b in bindings)
-
-
-def _gives_number(value: ast.expr) -> bool:
-    match value:
-        case ast.Constant(value=int() | float()):
-            return True
-        case ast.BinOp(left=left, right=right):
-            return all(_gives_number(part) or isinstance(part, ast.Name) for part in (left, right)) and any(
-                _gives_number(part) for part in (left, right)
-            )
-        case ast.Call(func=ast.Name(id="len" | "int" | "float")):
-            return True
-    return False
 
 
 def _looks_into_objects(draft: Draft, test: ast.expr, frame: Frame) -> bool:

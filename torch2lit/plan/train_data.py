@@ -43,7 +43,7 @@ def find_train_data(draft: Draft) -> TrainData | Obstacle:
     texts: list[str] = []
     for base in _side_by_side(loop.base):
         text = _fixed_text(draft, base) or _made_once(draft, base)
-        if not text:
+        if not text or (draft.nest.epochs is not None and _counts_otherwise(draft, base)):
             return Obstacle(loop.node, f"`{ast.unparse(base)[:60]}` is made anew in every epoch")
         texts.append(text)
     lazy = asks_at_end = False
@@ -121,6 +121,11 @@ def _fixed_text(draft: Draft, base: ast.expr) -> str:
     if isinstance(base, ast.Call) and (dotted(base.func) != "range" or _counts_what_changes(draft, base, frame)):
         return ""
     return entry_text(draft, base, frame)
+
+
+def _counts_otherwise(draft: Draft, base: ast.expr) -> bool:
+    """Whether the loop may set the number that a range counts to: ``range(cfg.steps)``."""
+    return isinstance(base, ast.Call) and dotted(base.func) == "range" and is_set_in_loop(draft, base)
 
 
 def _counts_what_changes(draft: Draft, base: ast.Call, frame: Frame) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 
 
-def put(lines: list[str], node: ast.expr, new: str) -> None:
+def put(lines: list[str], node: ast.expr | ast.alias, new: str) -> None:
     """Let a line say something else in the place of a node that stands on it alone; what is before it stays where it is."""
     line = lines[node.lineno - 1].encode()
     lines[node.lineno - 1] = (line[: node.col_offset] + new.encode() + line[node.end_col_offset or 0 :]).decode()

@@ -45,6 +45,8 @@ _WRAPS_MODEL = {
     "script",
     "convert_sync_batchnorm",
 }
+_FLAGS = {"absl.flags.FLAGS", "absl.app.flags.FLAGS", "tensorflow.app.flags.FLAGS", "gflags.FLAGS"}
+"""A command line's settings, whose names are the script's own: `FLAGS.train`, `FLAGS.eval`."""
 _MODEL_USES = {
     "parameters",
     "named_parameters",
@@ -401,6 +403,8 @@ class Roles:
             return Role.DEVICE
         if node.attr == "module":
             return self.of(node.value, scope)
+        if node.attr == "FLAGS" and self.full_name(node) in _FLAGS:
+            return Role.CONFIG
         if isinstance(node.value, ast.Name) and self.role(scope, node.value.id) is Role.CONFIG:
             return None
         if is_loader_name(node.attr):
