@@ -15,7 +15,7 @@ from ..recover.own_classes import method_of
 from ..recover.reached_files import reached_files
 from ..recover.role import Role
 from ..recover.roles import Roles
-from ..recover.syntax import Scope, root_name, walk
+from ..recover.syntax import Scope, dotted, root_name, walk
 from ..recover.variables import Variable
 from .draft import Draft
 from .held_models import held_models
@@ -33,6 +33,15 @@ def cleared_wholes(draft: Draft) -> frozenset[str]:
     keys = {(model.scope, model.name) for model in models}
     made_of_them = all(_is_made_of(draft, name, keys) for name in optimizer_names(draft))
     return frozenset(map(whole_name, models)) if made_of_them else frozenset()
+
+
+def _is_object(draft: Draft, key: Key) -> bool:
+    """Whether a name may hold an object that has parameters of its own: one of a class, other than an optimizer, or one that is called."""
+    if draft.roles.role_of(key) is Role.OPTIMIZER:
+        return False
+    calls = [b.value for b in draft.roles.bindings(key) if isinstance(b.value, ast.Call)]
+    called = any(isinstance(call.func, ast.Name) and call.func.id == key[1] for call in draft.source.calls)
+    return any(called or dotted(call.func).rpartition(".")[2][:1].isupper() for call in calls)
 
 
 def _has_own_clearing(file: Roles) -> bool:
@@ -64,7 +73,7 @@ def _given(draft: Draft, key: Key, depth: int) -> Iterator[tuple[Scope, str]]:
                     yield key[0], root_name(owner)
                 case ast.Name(id=name, ctx=ast.Load()) if (other := draft.roles.key(key[0], name)) not in (None, key):
                     assert other is not None
-                    if draft.roles.role_of(other) is Role.MODEL:
+                    if draft.roles.role_of(other) in (Role.MODEL, Role.CRITERION) or _is_object(draft, other):
                         yield key[0], name
                     elif draft.roles.role_of(other) in (None, Role.OPTIMIZER):
                         yield from _given(draft, other, depth + 1)
