@@ -27,7 +27,7 @@ from ..feature import AFTER, AROUND, Note, Part, Proposal, Saving, Training, Val
 from ..file_mentions import mentions
 from ..plain_options import has_plain_options
 from ..program import TrainerSpec
-from ..saving_functions import MoreThanSaving, saved_by
+from ..saving_functions import MoreThanSaving, SavedByFunction, saved_by
 
 _CLASS = "lightning.pytorch.callbacks.ModelCheckpoint"
 _OPTION, _NOW, _CALLED, _KEPT = "checkpoints", "checkpoints-by-lightning", "checkpoints-by-callback", "checkpoint-kept"
@@ -221,42 +221,75 @@ def _proposal(training: Training, save: _Save) -> Proposal:
 
 
 def _proposal_of_function(training: Training, part: Part, name: str) -> Proposal:
-    """The callbacks for a function that saves in every epoch, and a second time when a number is better than ever."""
+    """The callbacks for a function that saves in every epoch, or in some as a condition says, and a second time when a number is better than ever."""
     match part.statement:
-        case ast.Expr(value=ast.Call(func=ast.Name(id=called)) as call) if called == name and not part.within:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=called)) as call) if called == name:
             pass
         case _:
             raise _Stays("it is not called once in every epoch")
     found = saved_by(training, call)
-    assert found.saved is not None and found.path is not None
+    assert found.path is not None
     _check_moment(training, part)
-    when, flag = (_When(), None) if found.second is None else _flagged(training, part, found.flag)
-    _check_content(training, part, found.saved, when)
-    every = _Save(part, call, found.saved, found.path)
-    paths = [found.path, *([found.second] if found.second is not None else [])]
+    if part.within and found.second is not None:
+        raise _Stays("it is not called once in every epoch")
+    when, flag = (_when(training, part), None) if found.second is None else _flagged(training, part, found.flag)
+    every = _by_call(training, part, call, found)
+    _check_content(training, part, every.saved, when)
+    paths = [every.path, *([found.second] if found.second is not None else [])]
+    _check_only_writer(training, call, [found.path, *paths[1:]])
     known = frozenset(id(n) for n in ast.walk(found.function))
     if any(_loads(training, replace(every, path=path), when, known) for path in paths):
         raise _Stays("its file is read behind the training")
-    files = [name_of(training, part, path, "") for path in paths]
-    if any(file.key or file.numbers for file in files) or (len(files) > 1 and files[1].of_epoch):
+    files = [name_of(training, part, path, when.switch) for path in paths]
+    if any(file.key or file.numbers for file in files) or (files[-1].of_epoch and (len(files) > 1 or when.best)):
         raise _Stays("its file has another name in every epoch")
-    made = [_made(file, one) for file, one in zip(files, (_When(), when), strict=False)]
+    made = [_made(file, one) for file, one in zip(files, (_When(), when) if found.second else (when,), strict=True)]
     shown = " and ".join(file.shown for file in files)
     told = f"ModelCheckpoint saves {shown} in place of `{name}`: the weights are under its key `state_dict`, behind the name of the module's attribute"
+    going = _changes(training, every, when if found.second is None else _When())
     return Proposal(
         target="ModelCheckpoint",
         reason="the callbacks save the same weights after the same epochs, in files of Lightning's",
-        replaced={part.statement: "", **({flag: ""} if flag is not None else {})},
-        removed=_goes_with(training, call, found.function),
+        replaced={**going.replaced, **({flag: ""} if flag is not None else {})},
+        removed=(*going.removed, *_goes_with(training, call, found.function)),
+        decided=when.decided,
         trainer=TrainerSpec(callbacks=tuple(made), defaults=("enable_checkpointing",)),
         watched=when.watched,
         imports=(_CLASS, *(i for file in files for i in file.imports)),
         level="native",
         option=_OPTION,
-        notes=(Note(_NOW, part.statement, told + (f"; {when.start}" if when.start else "")),),
+        notes=(Note(_NOW, part.statement, "; ".join(one for one in (told, when.start, _no_number(when)) if one)),),
         declined=Note(_KEPT, part.statement, "the script goes on saving this itself: {why}"),
-        key="every",
+        key="every" if found.second is not None else when.key,
     )
+
+
+def _no_number(when: _When) -> str:
+    """What the callback does with a first value that is no number, where the script saved nothing."""
+    if when.best is None or when.start:
+        return ""
+    return f"a first epoch whose `{when.numbers[0]}` is no number is saved, too"
+
+
+def _by_call(training: Training, part: Part, call: ast.Call, found: SavedByFunction) -> _Save:
+    """What a call has saved, with the statements above it that only put that together."""
+    saved, path, above = found.saved, found.path, list[ast.stmt]()
+    assert saved is not None and path is not None
+    if isinstance(saved, ast.Name) and (put := _put_together(training, part, saved)) is not None:
+        saved, above = put.value, [put]
+    if isinstance(path, ast.Name) and (named := _named_above(training, part, path, above)) is not None:
+        path, above = named.value, [*above, named]
+    return _Save(part, call, saved, path, tuple(above))
+
+
+def _check_only_writer(training: Training, call: ast.Call, paths: Sequence[ast.expr]) -> None:
+    """Another call of the function must write other files."""
+    names = {ast.dump(path) for path in paths}
+    for other in training.all(ast.Call):
+        if other is not call and isinstance(other.func, ast.Name) and ast.dump(other.func) == ast.dump(call.func):
+            also = saved_by(training, other)
+            if any(one is not None and ast.dump(one) in names for one in (also.path, also.second)):
+                raise _Stays(f"line {other.lineno} saves under the same name")
 
 
 def _goes_with(training: Training, call: ast.Call, function: ast.FunctionDef) -> tuple[ast.stmt, ...]:

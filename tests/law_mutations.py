@@ -450,6 +450,22 @@ OF_METHODS = (
     ),
     Mutation(
         1,
+        "a function that writes one file from two places is the callback's in one of them",
+        "codemods/model_checkpoint.py",
+        "if any(one is not None and ast.dump(one) in names for one in (also.path, also.second)):",
+        "if False:",
+        _text("saved-by-a-function-under-one-name-twice"),
+    ),
+    Mutation(
+        1,
+        "a function that saves under a condition is the callback's in every epoch",
+        "codemods/model_checkpoint.py",
+        "when, flag = (_when(training, part), None) if found.second is None",
+        "when, flag = (_When(), None) if found.second is None",
+        _text("saved-by-a-function-in-every-other-epoch-from-the-first"),
+    ),
+    Mutation(
+        1,
         "a switch that a handed-on function turns is asked once",
         "codemods/model_checkpoint.py",
         "if any(a.attr in attributes and not isinstance(a.ctx, ast.Load) for a in training.all(ast.Attribute)):",

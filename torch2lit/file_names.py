@@ -49,7 +49,8 @@ def _pieces(path: ast.expr, full_name: Callable[[ast.expr], str]) -> Iterator[Pi
             yield from _pieces(left, full_name)
             yield from _pieces(right, full_name)
         case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod(), right=right):
-            yield from _of_percents(text, right.elts if isinstance(right, ast.Tuple) else [right])
+            values = right.elts if isinstance(right, ast.Tuple) else [right]
+            yield from _of_percents(text, [_told_by_str(v, full_name) for v in values])
         case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format"), args=args, keywords=more):
             yield from _of_format(text, args, {k.arg: k.value for k in more})
         case ast.Call(
@@ -63,6 +64,14 @@ def _pieces(path: ast.expr, full_name: Callable[[ast.expr], str]) -> Iterator[Pi
             yield Piece(value=path)
         case _:
             raise Unknown
+
+
+def _told_by_str(value: ast.expr, full_name: Callable[[ast.expr], str]) -> ast.expr:
+    """What ``str`` is asked to tell, which a text says the same without being asked."""
+    match value:
+        case ast.Call(func=function, args=[told], keywords=[]) if full_name(function) == "str":
+            return told
+    return value
 
 
 def _of_f_string(value: ast.expr) -> Piece:
