@@ -6479,14 +6479,6 @@ OF_COUNTERS = (
     ),
     Mutation(
         1,
-        "roles: settings of the command line that are named like modes",
-        "torch2lit/recover/roles.py",
-        'if node.attr == "FLAGS" and self.full_name(node) in _FLAGS:',
-        "if False:",
-        _text("flags-named-like-modes"),
-    ),
-    Mutation(
-        1,
         "breaks: a flag that ends the epochs with another condition only",
         "torch2lit/plan/breaks.py",
         "return decisive if decisive in said_of_parts else None",
