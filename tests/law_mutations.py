@@ -1402,16 +1402,16 @@ SAME_TRAINING = (
         1,
         "random numbers at the epoch's start do not matter",
         TRAIN_DATA,
-        "drawing, changing = _draws_before(draft),",
-        "drawing, changing = None,",
+        "drawing = _draws_before(draft)\n",
+        "drawing = None\n",
         _trains("rng-drawn-at-epoch-start"),
     ),
     Mutation(
         1,
         "workers start before the dataset is changed",
         TRAIN_DATA,
-        "_draws_before(draft), _changes_started_loader(draft)",
-        "_draws_before(draft), None",
+        "changing = _changes_started_loader(draft, first)",
+        "changing = None",
         _trains("dataset-changed-at-epoch-start-with-workers", "sampler-epoch-from-a-start"),
     ),
     Mutation(
@@ -4802,6 +4802,30 @@ OF_MAKING = (
 )
 
 OF_NAMES = (
+    Mutation(
+        1,
+        "modes: an evaluation reaches models by their own names alone",
+        "torch2lit/plan/validation_modes.py",
+        "reached = any(models & unswitched for models in made.values())",
+        "reached = False",
+        _trains("part-of-a-network-evaluated-in-train-mode", "network-in-a-list-evaluated-in-train-mode"),
+    ),
+    Mutation(
+        1,
+        "modes: a list holds no model that it was given later",
+        "torch2lit/plan/mode_dependent.py",
+        "for b in draft.roles.bindings(own)] + _put_in(draft, own)",
+        "for b in draft.roles.bindings(own)]",
+        _trains("network-in-a-list-evaluated-in-train-mode"),
+    ),
+    Mutation(
+        1,
+        "modes: a container of layers computes the same in eval mode",
+        "torch2lit/plan/mode_dependent.py",
+        "if _CONTAINERS.match(making.full_name) and depth < _DEPTH:",
+        "if not making:",
+        _trains("layers-apart-from-the-network-evaluated-in-train-mode"),
+    ),
     Mutation(
         1,
         "a sampler is told its first epoch before `fit` though the script asks for it behind the loop",

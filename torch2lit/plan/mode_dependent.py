@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from ..recover.bindings import Names
+from ..recover.bindings import Key, Names
 from ..recover.callees import callees, is_named
 from ..recover.items import Item
 from ..recover.makings import Making, Value, makings, sources
@@ -19,6 +19,7 @@ from ..recover.syntax import dotted, walk
 from ..recover.variables import Variable
 from .draft import Draft
 from .may_run import may_run
+from .mode_afterwards import COPIES
 from .steps import optimizer_names
 
 _MODAL = re.compile(r"drop|norm|rrelu|rnn|lstm|gru|transformer|attention|training|net|vgg|model|encoder", re.I)
@@ -26,17 +27,71 @@ _MODAL = re.compile(r"drop|norm|rrelu|rnn|lstm|gru|transformer|attention|trainin
 _MODAL_LAYERS = re.compile(
     r"torch\.nn\.(\w*Dropout\w*|\w*BatchNorm\w*|RReLU|LSTM|GRU|RNN|Transformer\w*|Multihead\w*)$"
 )
+_CONTAINERS = re.compile(r"torch\.nn\.(Sequential|ModuleList|ModuleDict)$")
 _DEPTH = 4
+_NO_MODULES = (Role.OPTIMIZER, Role.SCHEDULER, Role.LOADER, Role.SCALER, Role.WRITER, Role.BAR, Role.DEVICE)
 
 
 def mode_dependent(draft: Draft, validation: list[Item]) -> set[Variable]:
     """The variables that the validation uses, besides models, whose modules may compute otherwise in eval mode."""
+    return {v for v in _others(draft, validation) if _may_depend(draft, v)}
+
+
+def made_of_models(draft: Draft, validation: list[Item]) -> dict[Variable, frozenset[Key]]:
+    """The variables that the validation uses whose values may reach models, whatever was made of them, and these models."""
+    others = [v for v in sorted(_others(draft, validation), key=lambda v: v.rank) if _role(draft, v) not in _NO_MODULES]
+    found = {v: frozenset(k for k in read_for(draft, (v.scope, v.name)) if _is_model(draft, k)) for v in others}
+    return {variable: models for variable, models in found.items() if models}
+
+
+def _others(draft: Draft, validation: list[Item]) -> set[Variable]:
+    """The variables besides models and optimizers that the validation uses, and the loop does not bind."""
     named = {n.id for n in may_run(draft.source, [i.node for i in validation]) if isinstance(n, ast.Name)}
     used = draft.variables.sequence(validation).read
     everywhere = draft.variables.sequence(draft.all_items())
     reached = {v for v in everywhere.read if v in used or v.name in named} - everywhere.written
-    others = {v for v in reached if _role(draft, v) is not Role.MODEL and not _is_stepped(draft, v)}
-    return {v for v in others if _may_depend(draft, v)}
+    return {v for v in reached if _role(draft, v) is not Role.MODEL and not _is_stepped(draft, v)}
+
+
+def read_for(draft: Draft, key: Key) -> set[Key]:
+    """The variables that are read to make a variable's values, and those that are read for them, except for computed numbers and copies."""
+    found: set[Key] = set()
+    waiting = [key]
+    while waiting:
+        own = waiting.pop()
+        values = [b.value for b in draft.roles.bindings(own)] + _put_in(draft, own)
+        for value in (v for v in values if not _is_number_or_copy(draft, v)):
+            read = [n for n in may_run(draft.source, [value]) if isinstance(n, ast.Name)]
+            keys = {draft.roles.key(draft.source.scope_of(n), n.id) for n in read}
+            new = {k for k in keys if k is not None} - found - {key}
+            found |= new
+            waiting += sorted(new, key=lambda k: k[1])
+    return found
+
+
+def _is_number_or_copy(draft: Draft, value: ast.expr) -> bool:
+    copied = isinstance(value, ast.Call) and draft.roles.full_name(value.func) in COPIES
+    return copied or isinstance(value, ast.BinOp | ast.Compare | ast.UnaryOp)
+
+
+def _put_in(draft: Draft, key: Key) -> list[ast.expr]:
+    """What a script puts into the object of a variable: its attributes and elements, and what its methods are given."""
+    found: list[ast.expr] = []
+    parents = draft.source.parents
+    for name in draft.roles.mentions(key):
+        below: ast.AST = name
+        while isinstance(above := parents[below], ast.Attribute | ast.Subscript) and above.value is below:
+            below = above
+        match above:
+            case ast.Assign(targets=targets, value=value) if below in targets and below is not name:
+                found.append(value)
+            case ast.Call(func=function, args=args) if function is below and isinstance(parents[above], ast.Expr):
+                found += args
+    return found
+
+
+def _is_model(draft: Draft, key: Key) -> bool:
+    return draft.roles.role_of(key) is Role.MODEL
 
 
 def _role(draft: Draft, variable: Variable) -> Role | None:
@@ -89,9 +144,11 @@ def _is_made_layer(one: Value, seen: frozenset[ast.expr]) -> bool:
     return False
 
 
-def _is_modal(making: Making) -> bool:
+def _is_modal(making: Making, depth: int = 0) -> bool:
     if _MODAL_LAYERS.match(making.full_name):
         return True
+    if _CONTAINERS.match(making.full_name) and depth < _DEPTH:
+        return any(_is_modal(m, depth + 1) for a in making.arguments() for m in makings(a))
     names = list(_names_of_class(making.roles, making.call, 0))
     return "Module" in names and any(_MODAL.search(name) for name in names)
 

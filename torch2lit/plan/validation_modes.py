@@ -17,7 +17,7 @@ from .eval_mode_before import in_eval_already
 from .held_models import held_models
 from .may_run import may_run
 from .mode_afterwards import mode_shows_after
-from .mode_dependent import mode_dependent
+from .mode_dependent import made_of_models, mode_dependent
 from .mode_in_loop import items_path
 from .modes import mode_calls, only_mode_call
 from .one_batch import has_one_batch
@@ -53,12 +53,15 @@ def mirror_modes(draft: Draft, found: Validation, rest: list[Item]) -> None:
         draft.left_in_eval, draft.has_turns = [m.name for m in after], has_turns(draft)
         after = []
     shown = [m for m in asked if paths[m].shows]
-    as_it_is = bool(shown)
+    made = made_of_models(draft, inside)
+    unswitched = {(m.scope, m.name) for m in asked if not paths[m].switches}
+    reached = any(models & unswitched for models in made.values())
+    as_it_is = bool(shown) or reached
     stays = bool(told or after)
     if stays and all(_in_eval_behind(draft, found, m, inside, rest) for m in changed):
         draft.eval_at_end, stays = changed, False
     # Where some models keep the mode that the script gives them and others none at all, Lightning must not switch.
-    if as_it_is and not stays and all(_trains_before(draft, found, m, inside, rest) for m in shown):
+    if as_it_is and not (stays or reached) and all(_trains_before(draft, found, m, inside, rest) for m in shown):
         draft.validated_in_train = shown
         as_it_is = False
     if as_it_is or (stays and not all(paths[m].switches for m in asked)):
