@@ -27,7 +27,7 @@ from ..feature import AFTER, AROUND, Note, Part, Proposal, Saving, Training, Val
 from ..file_mentions import mentions
 from ..plain_options import has_plain_options
 from ..program import TrainerSpec
-from ..saving_functions import MoreThanSaving, saved_by
+from ..saving_functions import MoreThanSaving, SavedByFunction, saved_by
 
 _CLASS = "lightning.pytorch.callbacks.ModelCheckpoint"
 _OPTION, _NOW, _CALLED, _KEPT = "checkpoints", "checkpoints-by-lightning", "checkpoints-by-callback", "checkpoint-kept"
@@ -223,31 +223,34 @@ def _proposal(training: Training, save: _Save) -> Proposal:
 def _proposal_of_function(training: Training, part: Part, name: str) -> Proposal:
     """The callbacks for a function that saves in every epoch, and a second time when a number is better than ever."""
     match part.statement:
-        case ast.Expr(value=ast.Call(func=ast.Name(id=called)) as call) if called == name and not part.within:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=called)) as call) if called == name:
             pass
         case _:
-            raise _Stays("it is not called once in every epoch")
+            raise _Stays("what it gives is read")
     found = saved_by(training, call)
     assert found.saved is not None and found.path is not None
     _check_moment(training, part)
-    when, flag = (_When(), None) if found.second is None else _flagged(training, part, found.flag)
-    _check_content(training, part, found.saved, when)
-    every = _Save(part, call, found.saved, found.path)
+    first, when, flag = _moments(training, part, found)
+    every = _saved_by_call(training, part, call, found)
+    _check_content(training, part, every.saved, when)
     paths = [found.path, *([found.second] if found.second is not None else [])]
-    known = frozenset(id(n) for n in ast.walk(found.function))
-    if any(_loads(training, replace(every, path=path), when, known) for path in paths):
-        raise _Stays("its file is read behind the training")
-    files = [name_of(training, part, path, "") for path in paths]
-    if any(file.key or file.numbers for file in files) or (len(files) > 1 and files[1].of_epoch):
+    files = [name_of(training, part, path, when.switch) for path in paths]
+    prints = "".join(f"{ast.unparse(told)}\n" for told in _checked_prints(training, part, found))
+    _check_unread(training, every, paths, first, found)
+    if any(file.key or file.numbers for file in files) or (files[-1].of_epoch and (len(files) > 1 or first.best)):
         raise _Stays("its file has another name in every epoch")
-    made = [_made(file, one) for file, one in zip(files, (_When(), when), strict=False)]
+    made = [_made(file, one) for file, one in zip(files, (first, when), strict=False)]
     shown = " and ".join(file.shown for file in files)
     told = f"ModelCheckpoint saves {shown} in place of `{name}`: the weights are under its key `state_dict`, behind the name of the module's attribute"
+    going = _Going((), {part.statement: prints}) if prints else _changes(training, every, first)
+    replaced: dict[ast.stmt, str] = {s: "" for s in going.removed if s is part.statement} | going.replaced
+    also = tuple(s for s in going.removed if s is not part.statement)
     return Proposal(
         target="ModelCheckpoint",
         reason="the callbacks save the same weights after the same epochs, in files of Lightning's",
-        replaced={part.statement: "", **({flag: ""} if flag is not None else {})},
-        removed=_goes_with(training, call, found.function),
+        replaced={**replaced, **({flag: ""} if flag is not None else {})},
+        removed=(*also, *_goes_with(training, call, found.function)),
+        decided=first.decided,
         trainer=TrainerSpec(callbacks=tuple(made), defaults=("enable_checkpointing",)),
         watched=when.watched,
         imports=(_CLASS, *(i for file in files for i in file.imports)),
@@ -255,8 +258,53 @@ def _proposal_of_function(training: Training, part: Part, name: str) -> Proposal
         option=_OPTION,
         notes=(Note(_NOW, part.statement, told + (f"; {when.start}" if when.start else "")),),
         declined=Note(_KEPT, part.statement, "the script goes on saving this itself: {why}"),
-        key="every",
+        key=first.key,
     )
+
+
+def _moments(training: Training, part: Part, found: SavedByFunction) -> tuple[_When, _When, ast.stmt | None]:
+    """When the function saves, when it saves a second time, and what makes the flag that says so, where nothing else reads it."""
+    first = _when(training, part)
+    if found.second is None:
+        return first, first, None
+    if first.test is not None:
+        raise _Stays("it is not called once in every epoch")
+    second, flag = _flagged(training, part, found.flag)
+    return first, replace(second, guard=first.guard, switch=first.switch), flag
+
+
+def _saved_by_call(training: Training, part: Part, call: ast.Call, found: SavedByFunction) -> _Save:
+    assert found.saved is not None and found.path is not None
+    if isinstance(found.saved, ast.Name) and (put := _put_together(training, part, found.saved)) is not None:
+        return _Save(part, call, put.value, found.path, (put,))
+    return _Save(part, call, found.saved, found.path)
+
+
+def _checked_prints(training: Training, part: Part, found: SavedByFunction) -> list[ast.Call]:
+    """What the function tells a person, which is no name of its file."""
+    endings = {posixpath.splitext(text)[1] for text in _texts_of(found.path) | _texts_of(found.second)} - {""}
+    for call in found.told:
+        if any(ending in text for ending in endings for text in _texts_of(call)):
+            raise _Stays("it tells the name of its file")
+        for name in (n for argument in call.args for n in ast.walk(argument) if isinstance(n, ast.Name)):
+            known = training.full_name(name) or training.number(name, part) or training.is_epoch(name, part)
+            if not known:
+                raise _Stays(f"it tells `{name.id}`, which may be the name of its file")
+    return found.told
+
+
+def _texts_of(node: ast.expr | None) -> set[str]:
+    found = ast.walk(node) if node is not None else []
+    return {n.value for n in found if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+def _check_unread(
+    training: Training, save: _Save, paths: Sequence[ast.expr], when: _When, found: SavedByFunction
+) -> None:
+    told = {id(n) for statement in found.prints for n in ast.walk(statement)}
+    known = frozenset(id(n) for n in ast.walk(found.function) if id(n) not in told)
+    if any(_loads(training, replace(save, path=path), when, known) for path in paths):
+        raise _Stays("its file is read behind the training")
 
 
 def _goes_with(training: Training, call: ast.Call, function: ast.FunctionDef) -> tuple[ast.stmt, ...]:
@@ -276,7 +324,7 @@ def _flagged(training: Training, part: Part, flag: ast.expr | None) -> tuple[_Wh
     value = training.value(flag) if isinstance(flag, ast.Name) else None
     if value is None or value.hidden or _bindings(value) != 1:
         raise _Stays("when it saves a second time is not known")
-    block = [p for p in training.parts if (p.place, p.within) == (part.place, part.within)]
+    block = [p for p in training.parts if p.place == part.place and p.within in ((), part.within)]
     behind = block[: block.index(part)]
     made = next((p for p in behind if any(t in value.mentions for t in _targets(p.statement))), None)
     if made is None or not isinstance(made.statement, ast.Assign):
