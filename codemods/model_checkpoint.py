@@ -616,15 +616,16 @@ def _is_period(training: Training, part: Part, test: ast.expr) -> bool:
 
 def _best(training: Training, part: Part, test: ast.If) -> _When:
     """``value < best``, where the best value is held right there."""
-    for value, operator, best in compared(test.test):
-        if not isinstance(best, ast.Name) or not _is_held(test, value, best):
+    asked, comparison = _asked_first(test.test)
+    for value, operator, best in compared(comparison):
+        if not isinstance(best, ast.Name) or not _is_held(test, value, best) or (asked and asked.name != best.id):
             continue
         if operator not in (ast.Lt, ast.Gt):
             raise _Stays("a value as good as the best one is saved as well, which the callback does not do")
         if not isinstance(value, ast.Name):
             raise _Stays("the callback knows no least difference from the best value")
         held = training.value(best)
-        first = number(training, held.start.value) if held is not None and held.start is not None else None
+        first = _starts_with(training, held, operator, asked)
         if held is None or held.hidden or first is None or _bindings(held) != _START_AND_TEST:
             raise _Stays(f"`{best.id}` gets a value in more places than at its start and here")
         if not training.number(value, _part_of(training, test)) or rebinds(test, value.id):
@@ -640,13 +641,54 @@ def _best(training: Training, part: Part, test: ast.If) -> _When:
             f"best {value.id} {mode}",
             test,
             (Watch("monitor", value, test),),
-            "" if first == open_end else text,
+            asked.note(value.id) if asked else "" if first == open_end else text,
             held,
             (value.id, best.id),
         )
     if isinstance(test.test, ast.Compare):
         raise _Stays("it is not saved when a number is better than the best one so far")
     raise _Stays(f"the callback decides by one number, not by `{' '.join(training.text(test.test).split())}`")
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedFirst:
+    """``best is None or``, or ``not best or``, which holds for a best value of 0 as well."""
+
+    name: str
+    zero: bool
+
+    def note(self, value: str) -> str:
+        """Which epochs are saved otherwise."""
+        text = f"a first `{value}` that is no number does not keep later ones from being the best"
+        return text + (", and behind a best one of exactly 0 not every epoch is saved" if self.zero else "")
+
+
+def _asked_first(test: ast.expr) -> tuple[_AskedFirst | None, ast.expr]:
+    """What a condition asks before it compares with the best value."""
+    match test:
+        case ast.BoolOp(
+            op=ast.Or(),
+            values=[
+                ast.Compare(left=ast.Name(id=name), ops=[ast.Is()], comparators=[ast.Constant(value=None)]),
+                comparison,
+            ],
+        ):
+            return _AskedFirst(name, zero=False), comparison
+        case ast.BoolOp(op=ast.Or(), values=[ast.UnaryOp(op=ast.Not(), operand=ast.Name(id=name)), comparison]):
+            return _AskedFirst(name, zero=True), comparison
+    return None, test
+
+
+def _starts_with(
+    training: Training, held: Value | None, operator: type[ast.cmpop], asked: _AskedFirst | None
+) -> float | None:
+    """The number with which the best value starts: as good as none where it is None, and the condition asks for that."""
+    if held is None or held.start is None:
+        return None
+    if asked is None:
+        return number(training, held.start.value)
+    is_none = isinstance(held.start.value, ast.Constant) and held.start.value.value is None
+    return (math.inf if operator is ast.Lt else -math.inf) if is_none else None
 
 
 _START_AND_TEST = 2
