@@ -48,7 +48,11 @@ def saved_by(training: Training, call: ast.Call) -> SavedByFunction:
         _read(training, statement, result)
     if result.saved is None or result.path is None:
         raise MoreThanSaving("it may not save")
+    given = {id(value) for value in _arguments(found, call).values()}
     own = {id(n) for value in _arguments(found, call).values() for n in ast.walk(value)}
+    saved = {id(n) for n in ast.walk(result.saved)}
+    if not all(id(value) in saved for value in result.given.values() if _asks_state(value) and id(value) not in given):
+        raise MoreThanSaving("it asks a state that it does not save")
     seen = [p for p in (result.saved, result.path, result.second, *result.told) if p is not None]
     result.names = [n for p in seen for n in ast.walk(p) if isinstance(n, ast.Name) and id(n) not in own]
     for name in result.names:
@@ -131,6 +135,11 @@ def _only_asks(training: Training, call: ast.Call) -> bool:
         case ast.Attribute(value=ast.Call(func=function), attr="zfill"):
             return training.full_name(function) == "str"
     return training.full_name(call.func) in _ASKED
+
+
+def _asks_state(value: ast.expr) -> bool:
+    calls = [n.func for n in ast.walk(value) if isinstance(n, ast.Call)]
+    return any(isinstance(f, ast.Attribute) and f.attr == "state_dict" for f in calls)
 
 
 def _is_print(training: Training, call: ast.Call) -> bool:
