@@ -221,65 +221,46 @@ def _proposal(training: Training, save: _Save) -> Proposal:
 
 
 def _proposal_of_function(training: Training, part: Part, name: str) -> Proposal:
-    """The callbacks for a function that saves in every epoch, or in some as a condition says, and a second time when a number is better than ever."""
+    """The callbacks for a function that saves in every epoch, and a second time when a number is better than ever."""
     match part.statement:
         case ast.Expr(value=ast.Call(func=ast.Name(id=called)) as call) if called == name:
             pass
         case _:
-            raise _Stays("it is not called once in every epoch")
+            raise _Stays("what it gives is read")
     found = saved_by(training, call)
-    assert found.path is not None
+    assert found.saved is not None and found.path is not None
     _check_moment(training, part)
-    if part.within and found.second is not None:
-        raise _Stays("it is not called once in every epoch")
-    when, flag = (_when(training, part), None) if found.second is None else _flagged(training, part, found.flag)
-    every = _by_call(training, part, call, found)
+    first, when, flag = _moments(training, part, found)
+    every = _saved_by_call(training, part, call, found)
     _check_content(training, part, every.saved, when)
-    paths = [every.path, *([found.second] if found.second is not None else [])]
-    _check_only_writer(training, call, [found.path, *paths[1:]])
-    known = frozenset(id(n) for n in ast.walk(found.function))
-    if any(_loads(training, replace(every, path=path), when, known) for path in paths):
-        raise _Stays("its file is read behind the training")
+    paths = [found.path, *([found.second] if found.second is not None else [])]
+    _check_only_writer(training, call, paths)
     files = [name_of(training, part, path, when.switch) for path in paths]
-    if any(file.key or file.numbers for file in files) or (files[-1].of_epoch and (len(files) > 1 or when.best)):
+    prints = "".join(f"{ast.unparse(told)}\n" for told in _checked_prints(training, part, found))
+    _check_unread(training, every, paths, first, found)
+    if any(file.key or file.numbers for file in files) or (files[-1].of_epoch and (len(files) > 1 or first.best)):
         raise _Stays("its file has another name in every epoch")
-    made = [_made(file, one) for file, one in zip(files, (_When(), when) if found.second else (when,), strict=True)]
+    made = [_made(file, one) for file, one in zip(files, (first, when), strict=False)]
     shown = " and ".join(file.shown for file in files)
     told = f"ModelCheckpoint saves {shown} in place of `{name}`: the weights are under its key `state_dict`, behind the name of the module's attribute"
-    going = _changes(training, every, when if found.second is None else _When())
+    going = _Going((), {part.statement: prints}) if prints else _changes(training, every, first)
+    replaced: dict[ast.stmt, str] = {s: "" for s in going.removed if s is part.statement} | going.replaced
+    also = tuple(s for s in going.removed if s is not part.statement)
     return Proposal(
         target="ModelCheckpoint",
         reason="the callbacks save the same weights after the same epochs, in files of Lightning's",
-        replaced={**going.replaced, **({flag: ""} if flag is not None else {})},
-        removed=(*going.removed, *_goes_with(training, call, found.function)),
-        decided=when.decided,
+        replaced={**replaced, **({flag: ""} if flag is not None else {})},
+        removed=(*also, *_goes_with(training, call, found.function)),
+        decided=first.decided,
         trainer=TrainerSpec(callbacks=tuple(made), defaults=("enable_checkpointing",)),
         watched=when.watched,
         imports=(_CLASS, *(i for file in files for i in file.imports)),
         level="native",
         option=_OPTION,
-        notes=(Note(_NOW, part.statement, "; ".join(one for one in (told, when.start, _no_number(when)) if one)),),
+        notes=(Note(_NOW, part.statement, told + (f"; {when.start}" if when.start else "")),),
         declined=Note(_KEPT, part.statement, "the script goes on saving this itself: {why}"),
-        key="every" if found.second is not None else when.key,
+        key=first.key,
     )
-
-
-def _no_number(when: _When) -> str:
-    """What the callback does with a first value that is no number, where the script saved nothing."""
-    if when.best is None or when.start:
-        return ""
-    return f"a first epoch whose `{when.numbers[0]}` is no number is saved, too"
-
-
-def _by_call(training: Training, part: Part, call: ast.Call, found: SavedByFunction) -> _Save:
-    """What a call has saved, with the statements above it that only put that together."""
-    saved, path, above = found.saved, found.path, list[ast.stmt]()
-    assert saved is not None and path is not None
-    if isinstance(saved, ast.Name) and (put := _put_together(training, part, saved)) is not None:
-        saved, above = put.value, [put]
-    if isinstance(path, ast.Name) and (named := _named_above(training, part, path, above)) is not None:
-        path, above = named.value, [*above, named]
-    return _Save(part, call, saved, path, tuple(above))
 
 
 def _check_only_writer(training: Training, call: ast.Call, paths: Sequence[ast.expr]) -> None:
@@ -290,6 +271,51 @@ def _check_only_writer(training: Training, call: ast.Call, paths: Sequence[ast.e
             also = saved_by(training, other)
             if any(one is not None and ast.dump(one) in names for one in (also.path, also.second)):
                 raise _Stays(f"line {other.lineno} saves under the same name")
+
+
+def _moments(training: Training, part: Part, found: SavedByFunction) -> tuple[_When, _When, ast.stmt | None]:
+    """When the function saves, when it saves a second time, and what makes the flag that says so, where nothing else reads it."""
+    first = _when(training, part)
+    if found.second is None:
+        return first, first, None
+    if first.test is not None:
+        raise _Stays("it is not called once in every epoch")
+    second, flag = _flagged(training, part, found.flag)
+    return first, replace(second, guard=first.guard, switch=first.switch), flag
+
+
+def _saved_by_call(training: Training, part: Part, call: ast.Call, found: SavedByFunction) -> _Save:
+    assert found.saved is not None and found.path is not None
+    if isinstance(found.saved, ast.Name) and (put := _put_together(training, part, found.saved)) is not None:
+        return _Save(part, call, put.value, found.path, (put,))
+    return _Save(part, call, found.saved, found.path)
+
+
+def _checked_prints(training: Training, part: Part, found: SavedByFunction) -> list[ast.Call]:
+    """What the function tells a person, which is no name of its file."""
+    endings = {posixpath.splitext(text)[1] for text in _texts_of(found.path) | _texts_of(found.second)} - {""}
+    for call in found.told:
+        if any(ending in text for ending in endings for text in _texts_of(call)):
+            raise _Stays("it tells the name of its file")
+        for name in (n for argument in call.args for n in ast.walk(argument) if isinstance(n, ast.Name)):
+            known = training.full_name(name) or training.number(name, part) or training.is_epoch(name, part)
+            if not known:
+                raise _Stays(f"it tells `{name.id}`, which may be the name of its file")
+    return found.told
+
+
+def _texts_of(node: ast.expr | None) -> set[str]:
+    found = ast.walk(node) if node is not None else []
+    return {n.value for n in found if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+def _check_unread(
+    training: Training, save: _Save, paths: Sequence[ast.expr], when: _When, found: SavedByFunction
+) -> None:
+    told = {id(n) for statement in found.prints for n in ast.walk(statement)}
+    known = frozenset(id(n) for n in ast.walk(found.function) if id(n) not in told)
+    if any(_loads(training, replace(save, path=path), when, known) for path in paths):
+        raise _Stays("its file is read behind the training")
 
 
 def _goes_with(training: Training, call: ast.Call, function: ast.FunctionDef) -> tuple[ast.stmt, ...]:
@@ -309,7 +335,7 @@ def _flagged(training: Training, part: Part, flag: ast.expr | None) -> tuple[_Wh
     value = training.value(flag) if isinstance(flag, ast.Name) else None
     if value is None or value.hidden or _bindings(value) != 1:
         raise _Stays("when it saves a second time is not known")
-    block = [p for p in training.parts if (p.place, p.within) == (part.place, part.within)]
+    block = [p for p in training.parts if p.place == part.place and p.within in ((), part.within)]
     behind = block[: block.index(part)]
     made = next((p for p in behind if any(t in value.mentions for t in _targets(p.statement))), None)
     if made is None or not isinstance(made.statement, ast.Assign):
@@ -601,15 +627,16 @@ def _is_period(training: Training, part: Part, test: ast.expr) -> bool:
 
 def _best(training: Training, part: Part, test: ast.If) -> _When:
     """``value < best``, where the best value is held right there."""
-    for value, operator, best in compared(test.test):
-        if not isinstance(best, ast.Name) or not _is_held(test, value, best):
+    asked, comparison = _asked_first(test.test)
+    for value, operator, best in compared(comparison):
+        if not isinstance(best, ast.Name) or not _is_held(test, value, best) or (asked and asked.name != best.id):
             continue
         if operator not in (ast.Lt, ast.Gt):
             raise _Stays("a value as good as the best one is saved as well, which the callback does not do")
         if not isinstance(value, ast.Name):
             raise _Stays("the callback knows no least difference from the best value")
         held = training.value(best)
-        first = number(training, held.start.value) if held is not None and held.start is not None else None
+        first = _starts_with(training, held, operator, asked)
         if held is None or held.hidden or first is None or _bindings(held) != _START_AND_TEST:
             raise _Stays(f"`{best.id}` gets a value in more places than at its start and here")
         if not training.number(value, _part_of(training, test)) or rebinds(test, value.id):
@@ -620,18 +647,61 @@ def _best(training: Training, part: Part, test: ast.If) -> _When:
             break
         beats = "below" if mode == "min" else "above"
         text = f"the first epoch is saved even if its `{value.id}` is not {beats} {first:g}"
+        if first == open_end:
+            text = f"a first epoch whose `{value.id}` is no number is saved, too"
         return _When(
             ("monitor={monitor}", *(['mode="max"'] if mode == "max" else [])),
             f"best {value.id} {mode}",
             test,
             (Watch("monitor", value, test),),
-            "" if first == open_end else text,
+            asked.note(value.id) if asked else text,
             held,
             (value.id, best.id),
         )
     if isinstance(test.test, ast.Compare):
         raise _Stays("it is not saved when a number is better than the best one so far")
     raise _Stays(f"the callback decides by one number, not by `{' '.join(training.text(test.test).split())}`")
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedFirst:
+    """``best is None or``, or ``not best or``, which holds for a best value of 0 as well."""
+
+    name: str
+    zero: bool
+
+    def note(self, value: str) -> str:
+        """Which epochs are saved otherwise."""
+        text = f"a first `{value}` that is no number does not keep later ones from being the best"
+        return text + (", and behind a best one of exactly 0 not every epoch is saved" if self.zero else "")
+
+
+def _asked_first(test: ast.expr) -> tuple[_AskedFirst | None, ast.expr]:
+    """What a condition asks before it compares with the best value."""
+    match test:
+        case ast.BoolOp(
+            op=ast.Or(),
+            values=[
+                ast.Compare(left=ast.Name(id=name), ops=[ast.Is()], comparators=[ast.Constant(value=None)]),
+                comparison,
+            ],
+        ):
+            return _AskedFirst(name, zero=False), comparison
+        case ast.BoolOp(op=ast.Or(), values=[ast.UnaryOp(op=ast.Not(), operand=ast.Name(id=name)), comparison]):
+            return _AskedFirst(name, zero=True), comparison
+    return None, test
+
+
+def _starts_with(
+    training: Training, held: Value | None, operator: type[ast.cmpop], asked: _AskedFirst | None
+) -> float | None:
+    """The number with which the best value starts: as good as none where it is None, and the condition asks for that."""
+    if held is None or held.start is None:
+        return None
+    if asked is None:
+        return number(training, held.start.value)
+    is_none = isinstance(held.start.value, ast.Constant) and held.start.value.value is None
+    return (math.inf if operator is ast.Lt else -math.inf) if is_none else None
 
 
 _START_AND_TEST = 2

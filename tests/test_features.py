@@ -363,9 +363,15 @@ def test_no_model_checkpoint(epoch: tuple[str, ...]) -> None:
 
 
 def test_a_function_that_saves_is_named() -> None:
-    above = "best = 1.0\ndef keep(what):\n    torch.save(what, 'best.pth')"
+    above = "best = 1.0\nkept = []\ndef keep(what):\n    torch.save(what, 'best.pth')\n    kept.append(1)"
     tried = _checkpoints(_BEST[0], _BEST[1], "    keep(model.state_dict())", above=above)
     assert "keep(" in tried.text and any("goes on saving this itself: `keep` does it" in m for m in tried.findings)
+
+
+def test_a_function_that_only_saves_the_best_is_the_callback() -> None:
+    above = "best = 1.0\ndef keep(what):\n    torch.save(what, 'best.pth')"
+    tried = _checkpoints(_BEST[0], _BEST[1], "    keep(model.state_dict())", above=above)
+    assert tried.accepted and "keep(" not in tried.text and 'filename="best"' in tried.text, tried.text
 
 
 def test_the_best_weights_are_loaded_from_the_checkpoint() -> None:

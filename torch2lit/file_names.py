@@ -49,8 +49,7 @@ def _pieces(path: ast.expr, full_name: Callable[[ast.expr], str]) -> Iterator[Pi
             yield from _pieces(left, full_name)
             yield from _pieces(right, full_name)
         case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod(), right=right):
-            values = right.elts if isinstance(right, ast.Tuple) else [right]
-            yield from _of_percents(text, [_told_by_str(v, full_name) for v in values])
+            yield from _of_percents(text, right.elts if isinstance(right, ast.Tuple) else [right], full_name)
         case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format"), args=args, keywords=more):
             yield from _of_format(text, args, {k.arg: k.value for k in more})
         case ast.Call(
@@ -66,14 +65,6 @@ def _pieces(path: ast.expr, full_name: Callable[[ast.expr], str]) -> Iterator[Pi
             raise Unknown
 
 
-def _told_by_str(value: ast.expr, full_name: Callable[[ast.expr], str]) -> ast.expr:
-    """What ``str`` is asked to tell, which a text says the same without being asked."""
-    match value:
-        case ast.Call(func=function, args=[told], keywords=[]) if full_name(function) == "str":
-            return told
-    return value
-
-
 def _of_f_string(value: ast.expr) -> Piece:
     match value:
         case ast.Constant(value=str(text)):
@@ -87,7 +78,7 @@ def _of_f_string(value: ast.expr) -> Piece:
     raise Unknown
 
 
-def _of_percents(text: str, values: Sequence[ast.expr]) -> Iterator[Piece]:
+def _of_percents(text: str, values: Sequence[ast.expr], full_name: Callable[[ast.expr], str]) -> Iterator[Piece]:
     left, end = list(values), 0
     for found in _PERCENT.finditer(text):
         yield Piece(text[end : found.start()])
@@ -96,6 +87,8 @@ def _of_percents(text: str, values: Sequence[ast.expr]) -> Iterator[Piece]:
             yield Piece("%")
         elif not left:
             raise Unknown
+        elif found.group(1) == "s" and isinstance(left[0], ast.Call):
+            yield from _pieces(left.pop(0), full_name)
         else:
             yield Piece(value=left.pop(0), form=found.group(1) if found.group(1) not in "sdi" else "")
     if left or "%" in text[end:] or any(isinstance(v, ast.Starred) for v in values):

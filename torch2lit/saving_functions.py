@@ -12,8 +12,9 @@ from .feature import Training
 _MAKES_FOLDERS = {"os.makedirs", "os.mkdir"}
 _ASKS_FOLDERS = {"os.path.exists", "os.path.isdir"}
 _COPIES = {"shutil.copyfile", "shutil.copy", "shutil.copy2"}
+_ASKED = {"os.path.join", "os.path.basename", "os.path.dirname", "str", "int"}
 _OF_PATHS = (
-    ast.Constant, ast.Name, ast.Attribute, ast.BinOp, ast.Add, ast.Mod, ast.Tuple, ast.JoinedStr, ast.FormattedValue, ast.Call, ast.keyword, ast.expr_context,
+    ast.Constant, ast.Name, ast.Attribute, ast.BinOp, ast.Add, ast.Mod, ast.Tuple, ast.JoinedStr, ast.FormattedValue, ast.Call, ast.keyword, ast.expr_context, ast.Dict,
 )  # fmt: skip
 
 
@@ -23,7 +24,10 @@ class MoreThanSaving(Exception):
 
 @dataclass(slots=True)
 class SavedByFunction:
-    """What is saved at which path, and where it lies a second time when the ``flag`` is set: all in the words of the call."""
+    """What is saved at which path, and where it lies a second time when the ``flag`` is set: all in the words of the call.
+
+    ``told`` are the calls of `print` among that, which ``prints`` are in the function.
+    """
 
     function: ast.FunctionDef
     given: dict[str, ast.expr]
@@ -32,6 +36,8 @@ class SavedByFunction:
     flag: ast.expr | None = None
     second: ast.expr | None = None
     names: list[ast.Name] = field(default_factory=list)
+    told: list[ast.Call] = field(default_factory=list)
+    prints: list[ast.stmt] = field(default_factory=list)
 
 
 def saved_by(training: Training, call: ast.Call) -> SavedByFunction:
@@ -42,9 +48,13 @@ def saved_by(training: Training, call: ast.Call) -> SavedByFunction:
         _read(training, statement, result)
     if result.saved is None or result.path is None:
         raise MoreThanSaving("it may not save")
+    given = {id(value) for value in _arguments(found, call).values()}
     own = {id(n) for value in _arguments(found, call).values() for n in ast.walk(value)}
-    paths = [p for p in (result.path, result.second) if p is not None]
-    result.names = [n for p in paths for n in ast.walk(p) if isinstance(n, ast.Name) and id(n) not in own]
+    saved = {id(n) for n in ast.walk(result.saved)}
+    if not all(id(value) in saved for value in result.given.values() if _asks_state(value) and id(value) not in given):
+        raise MoreThanSaving("it asks a state that it does not save")
+    seen = [p for p in (result.saved, result.path, result.second, *result.told) if p is not None]
+    result.names = [n for p in seen for n in ast.walk(p) if isinstance(n, ast.Name) and id(n) not in own]
     for name in result.names:
         _check_same(training, name, call)
     return result
@@ -82,12 +92,14 @@ def _read(training: Training, statement: ast.stmt, result: SavedByFunction) -> N
     match statement:
         case ast.Expr(value=ast.Constant()) | ast.Pass():
             return
-        case ast.Assign(targets=[ast.Name(id=name)], value=value) if all(
-            isinstance(n, _OF_PATHS) for n in ast.walk(value)
-        ):
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if _only_puts_together(training, value):
             result.given[name] = _filled(value, result.given)
             return
         case ast.Expr(value=call) if _calls(training, call, _MAKES_FOLDERS):
+            return
+        case ast.Expr(value=ast.Call() as call) if _is_print(training, call):
+            result.told.append(_told(training, call, result))
+            result.prints.append(statement)
             return
         case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=asked), body=[ast.Expr(value=made)], orelse=[]):
             if _calls(training, asked, _ASKS_FOLDERS) and _calls(training, made, _MAKES_FOLDERS):
@@ -107,6 +119,47 @@ def _read(training: Training, statement: ast.stmt, result: SavedByFunction) -> N
     raise MoreThanSaving(f"its line {statement.lineno} does more than saving")
 
 
+def _only_puts_together(training: Training, value: ast.expr) -> bool:
+    """Whether an expression only puts a path, or what is saved, together."""
+    return all(
+        isinstance(n, _OF_PATHS) and (not isinstance(n, ast.Call) or _only_asks(training, n)) for n in ast.walk(value)
+    )
+
+
+def _only_asks(training: Training, call: ast.Call) -> bool:
+    match call.func:
+        case ast.Attribute(attr="state_dict") if not call.args and not call.keywords:
+            return True
+        case ast.Attribute(value=ast.Constant(value=str()), attr="format"):
+            return True
+        case ast.Attribute(value=ast.Call(func=function), attr="zfill"):
+            return training.full_name(function) == "str"
+    return training.full_name(call.func) in _ASKED
+
+
+def _asks_state(value: ast.expr) -> bool:
+    calls = [n.func for n in ast.walk(value) if isinstance(n, ast.Call)]
+    return any(isinstance(f, ast.Attribute) and f.attr == "state_dict" for f in calls)
+
+
+def _is_print(training: Training, call: ast.Call) -> bool:
+    return training.full_name(call.func) == "print" and not call.keywords
+
+
+def _told(training: Training, call: ast.Call, result: SavedByFunction) -> ast.Call:
+    """What is printed, which is no more than texts and what the caller's own variables hold: the file has another name now."""
+    for argument in call.args:
+        for node in ast.walk(argument):
+            if not isinstance(node, _OF_PATHS) or (isinstance(node, ast.Call) and not _only_asks(training, node)):
+                raise MoreThanSaving(f"its line {call.lineno} does more than saving")
+            if isinstance(node, ast.Name) and not training.full_name(node):
+                if not isinstance(result.given.get(node.id), ast.Name):
+                    raise MoreThanSaving(f"its line {call.lineno} tells more than the caller's own numbers")
+    filled = _filled(call, result.given)
+    assert isinstance(filled, ast.Call)
+    return filled
+
+
 def _is_second(training: Training, call: ast.Call, first: ast.expr, result: SavedByFunction) -> bool:
     """Whether what has been saved is copied, or saved once more."""
     before = result.path if _calls(training, call, _COPIES) else result.saved
@@ -124,9 +177,11 @@ def _filled(node: ast.expr, given: Mapping[str, ast.expr]) -> ast.expr:
         return given.get(node.id, node)
     if not any(isinstance(n, ast.Name) and n.id in given for n in ast.walk(node)):
         return node
-    if isinstance(node, ast.Attribute):
+    if isinstance(node, ast.Attribute) and not isinstance(_filled(node.value, given), ast.Name | ast.Attribute):
         raise MoreThanSaving("it reads an attribute of what it is given")
     filled = copy.copy(node)
+    for place in ("lineno", "end_lineno", "col_offset", "end_col_offset"):  # it has no text of its own
+        vars(filled).pop(place, None)
     for name, value in ast.iter_fields(node):
         if isinstance(value, ast.expr):
             setattr(filled, name, _filled(value, given))
