@@ -3660,6 +3660,34 @@ OF_MAKING = (
     ),
     Mutation(
         1,
+        "a setting of another file that is set behind the optimizer",
+        "torch2lit/plan/writes_elsewhere.py",
+        "found |= _imported(roles, node)",
+        "pass",
+        (
+            "tests/test_programs.py::test_program_trains_the_same[several-files-optimizer-of-a-setting-that-is-set-behind-it]",
+        ),
+    ),
+    Mutation(
+        1,
+        "a function makes an optimizer for a training function of a setting that is set behind it",
+        "torch2lit/made_inside/given.py",
+        "if (read := reads_elsewhere(self.roles, made)) and are_set(self.roles, scope, read, passed):",
+        "if False:",
+        (
+            "tests/test_programs.py::test_program_trains_the_same[several-files-optimizer-by-a-function-of-a-setting-that-is-set-behind-it]",
+        ),
+    ),
+    Mutation(
+        1,
+        "an error of a function that makes an optimizer in the function of the loop",
+        "torch2lit/plan/making.py",
+        "for part in (statement, *run) for n in walk(part)",
+        "for part in (statement,) for n in walk(part)",
+        _text("optimizer-by-a-function-whose-error-is-seen"),
+    ),
+    Mutation(
+        1,
         "an error of a function that makes an optimizer is raised behind what is printed",
         "torch2lit/made_inside/given.py",
         "return not may_raise(maker) or not any(may_show(self.roles, c) for c in calls)",

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 from ..plan.may_show import may_show
 from ..plan.same_parameters import SameParameters
+from ..plan.set_elsewhere import are_set
+from ..plan.writes_elsewhere import reads_elsewhere
 from ..recover.makings import yields
 from ..recover.names import free_names, local_names, parameter_names
 from ..recover.nest import Nest
@@ -236,6 +238,8 @@ class _Search:
         if not self._reaches_no_more(key, made, argument):
             return None
         if not self._holds_only_given(scope, made):
+            return None
+        if (read := reads_elsewhere(self.roles, made)) and are_set(self.roles, scope, read, passed):
             return None
         same = SameParameters(self.roles, scope, [made])
         used = same.used_by(value)

@@ -27,9 +27,10 @@ from .making_functions import functions_run
 from .may_show import may_show
 from .quiet_tests import only_asks, runs_property
 from .same_parameters import SameParameters
+from .set_elsewhere import are_set
 from .statements_between import rest_of_blocks, statements_between
 from .surely_read import surely_read
-from .writes_elsewhere import imported_owners, names_reached, reads_elsewhere, writes_elsewhere
+from .writes_elsewhere import names_reached, reads_elsewhere, writes_elsewhere
 
 _RECKONS = {"min", "max"}
 _LOGS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
@@ -147,25 +148,17 @@ class Making:
         calls = [n for s in passed for n in walk(s) if isinstance(n, ast.Call)]
         if _speaks(draft, statement) and not all(_is_silent(draft, call) for call in calls):
             return False
-        shows = any(isinstance(n, ast.Raise) for n in walk_scope(statement)) or _logs(draft, statement)
+        shows = _raises(draft, statement) or _logs(draft, statement)
         if shows and any(may_show(draft.roles, call) for call in calls):
             return False
         if (told := writes_elsewhere(draft.roles, statement)) and told & names_reached(draft.source, passed):
             return False
-        if (read := reads_elsewhere(draft.roles, statement)) and self._are_set(read, passed):
+        parts = [part for s in passed for part in ways_on(s)]
+        if (read := reads_elsewhere(draft.roles, statement)) and are_set(draft.roles, scope, read, parts):
             return False
         same = SameParameters(draft.roles, scope, self.statements)
         used = {n for n in used if not self._is_static(n)} | (same.used_by(statement) - self.names)
-        parts = [part for s in passed for part in ways_on(s)]
         return all(same.after(part, used) and not _object_may_change(draft, part, used) for part in parts)
-
-    def _are_set(self, variables: set[str], passed: list[ast.stmt]) -> bool:
-        """Whether statements may give variables of other files other values: by themselves, or by what they call."""
-        roles = self.draft.roles
-        if any(variables & writes_elsewhere(roles, s) for s in passed):
-            return True
-        owners, same = imported_owners(roles, variables), SameParameters(roles, self.draft.nest.entry.scope, [])
-        return not all(same.after(part, owners) for s in passed for part in ways_on(s))
 
     def _is_static(self, name: str) -> bool:
         """Whether a name stands for nothing but an import, a function or a class: it means the same later."""
@@ -227,6 +220,12 @@ def _logs(draft: Draft, statement: ast.stmt) -> bool:
         for part in parts
         for n in walk(part)
     )
+
+
+def _raises(draft: Draft, statement: ast.stmt) -> bool:
+    """Whether a statement, or a function of the project that it calls, raises an error, which has its place among what is shown."""
+    run = [f for n in walk(statement) if isinstance(n, ast.Call) for f in functions_run(draft.roles, n)]
+    return any(isinstance(n, ast.Raise) for part in (statement, *run) for n in walk(part))
 
 
 def _run_by_making(definition: ast.ClassDef) -> list[ast.stmt]:

@@ -18,7 +18,7 @@ from ..recover.syntax import walk
 _DEPTH = 4
 
 
-def nodes_of_making(roles: Roles, making: Iterable[ast.stmt]) -> Iterator[tuple[ast.AST, Roles]]:
+def nodes_of_making(roles: Roles, making: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, Roles]]:
     """All nodes of statements, and of the project's functions and classes that they call, each with its file."""
     waiting: list[tuple[ast.AST, Roles]] = [(statement, roles) for statement in making]
     seen: set[ast.AST] = set()
