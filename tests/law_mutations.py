@@ -1402,16 +1402,16 @@ SAME_TRAINING = (
         1,
         "random numbers at the epoch's start do not matter",
         TRAIN_DATA,
-        "drawing, changing = _draws_before(draft),",
-        "drawing, changing = None,",
+        "drawing = _draws_before(draft)",
+        "drawing = None",
         _trains("rng-drawn-at-epoch-start"),
     ),
     Mutation(
         1,
         "workers start before the dataset is changed",
         TRAIN_DATA,
-        "_draws_before(draft), _changes_started_loader(draft)",
-        "_draws_before(draft), None",
+        "changing = _changes_started_loader(draft, first)",
+        "changing = None",
         _trains("dataset-changed-at-epoch-start-with-workers", "sampler-epoch-from-a-start"),
     ),
     Mutation(
@@ -8050,8 +8050,8 @@ OF_OWN_OPTIMIZERS = (
     Mutation(
         1,
         "own optimizers: what stands between may call what sets variables of other files",
-        "torch2lit/plan/making.py",
-        "        if any(variables & writes_elsewhere(roles, s) for s in passed):\n            return True\n",
+        "torch2lit/plan/set_elsewhere.py",
+        "    if any(writes_elsewhere(roles, s) & {*variables} for s in several):\n        return True\n",
         "",
         (
             "tests/test_programs.py::test_program_trains_the_same[optimizer-by-a-function-elsewhere-before-it-is-told-a-number]",
@@ -8060,8 +8060,8 @@ OF_OWN_OPTIMIZERS = (
     Mutation(
         1,
         "own optimizers: the script sets variables of other files",
-        "torch2lit/plan/making.py",
-        "return not all(same.after(part, owners) for s in passed for part in ways_on(s))",
+        "torch2lit/plan/set_elsewhere.py",
+        "return not all(same.after(part, owners) for part in several)",
         "return False",
         (
             "tests/test_programs.py::test_program_trains_the_same[optimizer-by-a-function-elsewhere-before-its-number-is-set]",
