@@ -1413,6 +1413,8 @@ SAME_TRAINING = (
         TRAIN_DATA,
         "drawing = _draws_before(draft)\n",
         "drawing = None\n",
+        "drawing = _draws_before(draft)",
+        "drawing = None",
         _trains("rng-drawn-at-epoch-start"),
     ),
     Mutation(
@@ -8083,8 +8085,8 @@ OF_OWN_OPTIMIZERS = (
     Mutation(
         1,
         "own optimizers: what stands between may call what sets variables of other files",
-        "torch2lit/plan/making.py",
-        "        if any(variables & writes_elsewhere(roles, s) for s in passed):\n            return True\n",
+        "torch2lit/plan/set_elsewhere.py",
+        "    if any(writes_elsewhere(roles, s) & {*variables} for s in several):\n        return True\n",
         "",
         (
             "tests/test_programs.py::test_program_trains_the_same[optimizer-by-a-function-elsewhere-before-it-is-told-a-number]",
@@ -8093,8 +8095,8 @@ OF_OWN_OPTIMIZERS = (
     Mutation(
         1,
         "own optimizers: the script sets variables of other files",
-        "torch2lit/plan/making.py",
-        "return not all(same.after(part, owners) for s in passed for part in ways_on(s))",
+        "torch2lit/plan/set_elsewhere.py",
+        "return not all(same.after(part, owners) for part in several)",
         "return False",
         (
             "tests/test_programs.py::test_program_trains_the_same[optimizer-by-a-function-elsewhere-before-its-number-is-set]",
