@@ -1413,8 +1413,6 @@ SAME_TRAINING = (
         TRAIN_DATA,
         "drawing = _draws_before(draft)\n",
         "drawing = None\n",
-        "drawing = _draws_before(draft)",
-        "drawing = None",
         _trains("rng-drawn-at-epoch-start"),
     ),
     Mutation(
@@ -4841,6 +4839,14 @@ OF_MAKING = (
 )
 
 OF_NAMES = (
+    Mutation(
+        1,
+        "gradients: what an epoch tells of those that nobody clears is no matter",
+        "torch2lit/plan/make.py",
+        "looked_at = reads_gradients(draft) or any(reads_gradients_at(draft, i) for i in after)",
+        "looked_at = reads_gradients(draft)",
+        _trains("gradients-of-a-layer-apart-told-in-every-epoch"),
+    ),
     Mutation(
         1,
         "modes: an evaluation reaches models by their own names alone",
