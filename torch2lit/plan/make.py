@@ -190,10 +190,10 @@ def _gradients_matter(draft: Draft) -> bool:
 
 
 def _reads_unstepped(draft: Draft) -> bool:
-    """Whether a batch, what follows the batches or the loop reads gradients that no optimizer clears."""
+    """Whether a batch, or what follows an epoch's batches, reads gradients that no optimizer clears."""
     after = [i for i in draft.epoch.after if i.kind == "statement" and touches(draft, i.node)]
     looked_at = reads_gradients(draft) or any(reads_gradients_at(draft, i) for i in after)
-    return (looked_at or gradients_used_after(draft)) and not all(_zeroed(draft, m) for m in trained_models(draft))
+    return looked_at and not all(_zeroed(draft, m) for m in trained_models(draft))
 
 
 def _zeroed(draft: Draft, model: Variable) -> bool:

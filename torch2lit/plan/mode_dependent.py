@@ -61,11 +61,26 @@ def read_for(draft: Draft, key: Key) -> set[Key]:
         own = waiting.pop()
         values = [b.value for b in draft.roles.bindings(own)] + _put_in(draft, own)
         for value in (v for v in values if not _is_number_or_copy(draft, v)):
-            read = [n for n in may_run(draft.source, [value]) if isinstance(n, ast.Name)]
+            read = [n for n in _run_for(draft, value) if isinstance(n, ast.Name)]
             keys = {draft.roles.key(draft.source.scope_of(n), n.id) for n in read}
             new = {k for k in keys if k is not None} - found - {key}
             found |= new
             waiting += sorted(new, key=lambda k: k[1])
+    return found
+
+
+def _run_for(draft: Draft, value: ast.expr) -> list[ast.AST]:
+    """The nodes of an expression and of the file's functions that it calls by name, and of those that these call."""
+    functions = {f.name: f for f in draft.source.functions}
+    found, waiting = list[ast.AST](), list[ast.AST]([value])
+    seen: set[str] = set()
+    while waiting:
+        nodes = list(walk(waiting.pop()))
+        found += nodes
+        called = {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+        new = sorted((called & functions.keys()) - seen)
+        seen |= set(new)
+        waiting += [functions[name] for name in new]
     return found
 
 
@@ -78,6 +93,8 @@ def _put_in(draft: Draft, key: Key) -> list[ast.expr]:
     """What a script puts into the object of a variable: its attributes and elements, and what its methods are given."""
     found: list[ast.expr] = []
     parents = draft.source.parents
+    if not draft.roles.bindings(key):  # a module that was imported, or a parameter
+        return found
     for name in draft.roles.mentions(key):
         below: ast.AST = name
         while isinstance(above := parents[below], ast.Attribute | ast.Subscript) and above.value is below:
