@@ -4859,8 +4859,8 @@ OF_NAMES = (
         1,
         "modes: a list holds no model that it was given later",
         "torch2lit/plan/mode_dependent.py",
-        "for b in draft.roles.bindings(own)] + _put_in(draft, own)",
-        "for b in draft.roles.bindings(own)]",
+        "for b in draft.roles.bindings(key)), *_put_in(draft, key)]",
+        "for b in draft.roles.bindings(key))]",
         _trains("network-in-a-list-evaluated-in-train-mode"),
     ),
     Mutation(
@@ -4891,7 +4891,7 @@ OF_NAMES = (
         1,
         "a sampler of the script's own is told its first epoch twice",
         "torch2lit/plan/first_epoch_told.py",
-        "return sampler if torchs and all(torchs) else None",
+        "return sampler if made and all(map(is_torchs, made)) else None",
         "return sampler",
         _trains("own-sampler-told-a-later-first-epoch"),
     ),
@@ -7947,7 +7947,7 @@ OF_MODES_AND_CLEARING = (
         "torch2lit/plan/mode_afterwards.py",
         " or (self.source.view is not None and is_state(function.name))",
         "",
-        _trains("gradients-cleared-by-a-method-that-counts"),
+        _text("switch-of-a-method"),
     ),
     Mutation(
         1,

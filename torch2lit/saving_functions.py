@@ -43,13 +43,14 @@ class SavedByFunction:
 def saved_by(training: Training, call: ast.Call) -> SavedByFunction:
     """What the function that a call names does with what it is given. Raises MoreThanSaving."""
     found = _function(training, call)
-    result = SavedByFunction(found, _arguments(found, call))
+    arguments = _arguments(found, call)
+    result = SavedByFunction(found, {**arguments})
     for statement in found.body:
         _read(training, statement, result)
     if result.saved is None or result.path is None:
         raise MoreThanSaving("it may not save")
-    given = {id(value) for value in _arguments(found, call).values()}
-    own = {id(n) for value in _arguments(found, call).values() for n in ast.walk(value)}
+    given = {id(value) for value in arguments.values()}
+    own = {id(n) for value in arguments.values() for n in ast.walk(value)}
     saved = {id(n) for n in ast.walk(result.saved)}
     if not all(id(value) in saved for value in result.given.values() if _asks_state(value) and id(value) not in given):
         raise MoreThanSaving("it asks a state that it does not save")

@@ -26,11 +26,9 @@ from ..recover.nest import Nest
 from ..recover.roles import Key, Role, Roles
 from ..recover.syntax import Scope, Source, dotted, walk
 from ..recover.ways_on import ways_on
-from .only_makes import function_that_makes, may_raise
+from .only_makes import function_that_makes, is_torchs_making, may_raise
 from .reworded import reworded
 
-_MAKES_ALSO = ("torch.optim.Adagrad", "torch.optim.swa_utils.")
-"""What copies values or shapes of the parameters, wherever they are at the time."""
 _REPEATING = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
 _UNSURE = (ast.Lambda, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Starred)
 _STEPPED = (Role.OPTIMIZER, Role.SCHEDULER)
@@ -104,8 +102,7 @@ def only_called(roles: Roles, function: ast.FunctionDef, owner: ast.ClassDef | N
 
 def makes_no_more(roles: Roles, value: ast.Call) -> bool:
     """Whether a call makes an optimizer or scheduler of torch's, and nothing else happens by it."""
-    full = roles.full_name(value.func)
-    if not full.startswith("torch.optim.") or full.startswith(_MAKES_ALSO) or not full.rpartition(".")[2][:1].isupper():
+    if not is_torchs_making(roles, value):
         return False
     chosen = {id(n) for f in walk(value) if (test := _chooses_what_trains(roles, f)) is not None for n in walk(test)}
     for node in walk(value):

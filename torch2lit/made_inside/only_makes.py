@@ -17,12 +17,21 @@ from ..recover.roles import Roles
 from ..recover.syntax import walk
 
 _BUILTINS = {"list", "len", "float", "int", "str", "bool", "min", "max", "isinstance", "any", "all", "dict", "tuple"}
+_MAKES_ALSO = ("torch.optim.Adagrad", "torch.optim.swa_utils.")
+"""What copies values or shapes of the parameters, wherever they are at the time."""
 _LISTING = {"parameters", "named_parameters"}
 _OF_TEXTS = {"lower", "upper", "startswith", "endswith"}
 _STATEMENTS = (
     ast.Assign, ast.AugAssign, ast.AnnAssign, ast.If, ast.For, ast.Return, ast.Raise, ast.Expr, ast.Pass, ast.Continue,
 )  # fmt: skip
 _UNSURE = (ast.Lambda, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.GeneratorExp)
+
+
+def is_torchs_making(roles: Roles, call: ast.Call) -> bool:
+    """Whether a call makes an optimizer or a schedule of torch's own that keeps the parameters, and nothing that they are at the time."""
+    full = roles.full_name(call.func)
+    named = full.startswith("torch.optim.") and full.rpartition(".")[2][:1].isupper()
+    return named and not full.startswith(_MAKES_ALSO)
 
 
 def function_that_makes(roles: Roles, call: ast.Call) -> ast.FunctionDef | None:
@@ -63,6 +72,4 @@ def _is_harmless(roles: Roles, function: ast.FunctionDef, call: ast.Call) -> boo
             return not any(f.name == method and roles.source.in_class(f) for f in roles.source.functions)
         case ast.Attribute(value=ast.Name(id=name), attr="append" | "extend"):
             return name in local_names(function) - {a.arg for a in function.args.args}
-    full = roles.full_name(call.func)
-    named = full.startswith("torch.optim.") and full.rpartition(".")[2][:1].isupper()
-    return (named and not full.startswith(("torch.optim.Adagrad", "torch.optim.swa_utils."))) or is_error(call)
+    return is_torchs_making(roles, call) or is_error(call)

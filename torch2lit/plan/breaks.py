@@ -186,8 +186,9 @@ def _stops_epochs_too(draft: Draft, item: Item, path: list[ast.If]) -> bool:
 
 def _asks_the_same(draft: Draft, later: Item, test: ast.expr) -> bool:
     node = later.node
-    same = isinstance(node, ast.If) and later.frame is draft.nest.entry and ast.unparse(node.test) == ast.unparse(test)
-    return same and isinstance(node, ast.If) and _leaves(node)
+    if not isinstance(node, ast.If) or later.frame is not draft.nest.entry:
+        return False
+    return ast.unparse(node.test) == ast.unparse(test) and _leaves(node)
 
 
 def _leaves(node: ast.If) -> bool:

@@ -20,6 +20,12 @@ def written_in_loop(draft: Draft) -> frozenset[Variable]:
     return draft.variables.sequence(everything).written
 
 
+def epoch_counters(draft: Draft) -> frozenset[Variable]:
+    """The variables that the head of the epoch loop binds."""
+    names = loop_names(draft.nest.epochs) if draft.nest.epochs is not None else []
+    return frozenset(v for n in names if (v := draft.variables.of(draft.nest.entry, n)) is not None)
+
+
 def entry_text(draft: Draft, node: ast.expr, frame: Frame) -> str:
     """An expression with its names as the entry point knows them; "" when it cannot be read there."""
     names: dict[str, str] = {}
@@ -59,9 +65,7 @@ def at_entry(draft: Draft, node: ast.expr, frame: Frame) -> str:
         if (given := fixed_argument(draft, variable)) is not None:
             return at_entry(draft, *given)
     written = written_in_loop(draft)
-    counters: set[Variable | None] = set()
-    if draft.nest.epochs is not None:
-        counters = {draft.variables.of(draft.nest.entry, n) for n in loop_names(draft.nest.epochs)}
+    counters: set[Variable | None] = {*epoch_counters(draft)}
     if draft.nest.batches is not None:
         counters |= {draft.variables.of(draft.nest.inner, n) for n in loop_names(draft.nest.batches)}
     for part in walk(node):

@@ -13,13 +13,13 @@ import ast
 from dataclasses import dataclass
 
 from ..recover.items import Item, parts
-from ..recover.loops import DATA_LOADERS, Iterable, loop_names
+from ..recover.loops import DATA_LOADERS, Iterable
 from ..recover.makings import Making, Value, is_none, makings, sources
 from ..recover.names import flow
 from ..recover.syntax import walk
 from .afterwards import statements_after
 from .draft import Draft
-from .entry_names import at_entry, written_in_loop
+from .entry_names import at_entry, epoch_counters, written_in_loop
 
 SAMPLERS = {"torch.utils.data.DistributedSampler", "torch.utils.data.distributed.DistributedSampler"}
 _WHY = "# before the loader's workers start"
@@ -70,8 +70,7 @@ def _torchs_sampler(draft: Draft, loaders: list[Making]) -> Value | None:
     if sampler is None or draft.source.scope_of(loader.call) is not draft.nest.entry.scope:
         return None
     made = [s for s in sources(sampler) if not is_none(s)]
-    torchs = [isinstance(s.node, ast.Call) and s.roles.full_name(s.node.func) in SAMPLERS for s in made]
-    return sampler if torchs and all(torchs) else None
+    return sampler if made and all(map(is_torchs, made)) else None
 
 
 def _names_of(draft: Draft, loader: Making, sampler: Value) -> frozenset[str]:
@@ -101,18 +100,22 @@ def _lines(draft: Draft, item: Item, sampler: Value, start: str) -> tuple[str, .
     if (
         not asked
         or not told
-        or not _counts_epochs(draft, item, epoch)
+        or not counts_epochs(draft, item, epoch)
         or not _is_sampler(draft, item, receiver, sampler)
     ):
         return ()
     return (*head, f"{indent}{told}.set_epoch({start})  {_WHY}")
 
 
-def _counts_epochs(draft: Draft, item: Item, name: ast.Name) -> bool:
-    assert draft.nest.epochs is not None
-    counters = {draft.variables.of(draft.nest.entry, n) for n in loop_names(draft.nest.epochs)}
+def counts_epochs(draft: Draft, item: Item, name: ast.Name) -> bool:
+    """Whether a name is the number of the epoch, which nothing in the loop changes."""
     told = draft.variable(name, item.frame)
-    return told is not None and told in counters and told not in written_in_loop(draft)
+    return told in epoch_counters(draft) and told not in written_in_loop(draft)
+
+
+def is_torchs(made: Value) -> bool:
+    """Whether a value is a sampler of torch's own, whose ``set_epoch`` only keeps the number."""
+    return isinstance(made.node, ast.Call) and made.roles.full_name(made.node.func) in SAMPLERS
 
 
 def _is_sampler(draft: Draft, item: Item, receiver: ast.expr, sampler: Value) -> bool:

@@ -18,7 +18,7 @@ from .model_parts import parts_of
 from .moved_back import NO_HOLDERS, made_of
 
 _DEEPEST = 6
-COPIES = ("copy.deepcopy", "torch.optim.swa_utils.AveragedModel")
+_COPIES = ("copy.deepcopy", "torch.optim.swa_utils.AveragedModel")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS = ("body", "orelse", "finalbody")
 
@@ -54,8 +54,12 @@ def holders(draft: Draft, models: frozenset[Key]) -> frozenset[Key]:
 def _is_copy(draft: Draft, key: Key) -> bool:
     """Whether a variable surely holds a copy, which has modes of its own: an average of the weights, the best model so far or None."""
     made = [b.value for b in draft.roles.bindings(key) if not _is_none(b.value)]
-    names = [draft.roles.full_name(m.func) if isinstance(m, ast.Call) else "" for m in made]
-    return bool(names) and all(name in COPIES for name in names)
+    return bool(made) and all(is_copied(draft, m) for m in made)
+
+
+def is_copied(draft: Draft, value: ast.AST | None) -> bool:
+    """Whether an expression copies a model: the copy has modes of its own."""
+    return isinstance(value, ast.Call) and draft.roles.full_name(value.func) in _COPIES
 
 
 def _is_none(node: ast.AST | None) -> bool:

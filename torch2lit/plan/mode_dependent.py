@@ -18,8 +18,9 @@ from ..recover.roles import Role
 from ..recover.syntax import dotted, walk
 from ..recover.variables import Variable
 from .draft import Draft
+from .made_from import is_number_or_copy, made_from
+from .making_functions import nodes_of_making
 from .may_run import may_run
-from .mode_afterwards import COPIES
 from .steps import optimizer_names
 
 _MODAL = re.compile(r"drop|norm|rrelu|rnn|lstm|gru|transformer|attention|training|net|vgg|model|encoder", re.I)
@@ -40,7 +41,8 @@ def mode_dependent(draft: Draft, validation: list[Item]) -> set[Variable]:
 def made_of_models(draft: Draft, validation: list[Item]) -> dict[Variable, frozenset[Key]]:
     """The variables that the validation uses whose values may reach models, whatever was made of them, and these models."""
     others = [v for v in sorted(_others(draft, validation), key=lambda v: v.rank) if _role(draft, v) not in _NO_MODULES]
-    found = {v: frozenset(k for k in read_for(draft, (v.scope, v.name)) if _is_model(draft, k)) for v in others}
+    made = {v: made_from((v.scope, v.name), lambda own: _read_for(draft, own)) for v in others}
+    found = {v: frozenset(k for k in keys if draft.roles.role_of(k) is Role.MODEL) for v, keys in made.items()}
     return {variable: models for variable, models in found.items() if models}
 
 
@@ -53,40 +55,13 @@ def _others(draft: Draft, validation: list[Item]) -> set[Variable]:
     return {v for v in reached if _role(draft, v) is not Role.MODEL and not _is_stepped(draft, v)}
 
 
-def read_for(draft: Draft, key: Key) -> set[Key]:
-    """The variables that are read to make a variable's values, and those that are read for them, except for computed numbers and copies."""
-    found: set[Key] = set()
-    waiting = [key]
-    while waiting:
-        own = waiting.pop()
-        values = [b.value for b in draft.roles.bindings(own)] + _put_in(draft, own)
-        for value in (v for v in values if not _is_number_or_copy(draft, v)):
-            read = [n for n in _run_for(draft, value) if isinstance(n, ast.Name)]
-            keys = {draft.roles.key(draft.source.scope_of(n), n.id) for n in read}
-            new = {k for k in keys if k is not None} - found - {key}
-            found |= new
-            waiting += sorted(new, key=lambda k: k[1])
-    return found
-
-
-def _run_for(draft: Draft, value: ast.expr) -> list[ast.AST]:
-    """The nodes of an expression and of the file's functions that it calls by name, and of those that these call."""
-    functions = {f.name: f for f in draft.source.functions}
-    found, waiting = list[ast.AST](), list[ast.AST]([value])
-    seen: set[str] = set()
-    while waiting:
-        nodes = list(walk(waiting.pop()))
-        found += nodes
-        called = {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-        new = sorted((called & functions.keys()) - seen)
-        seen |= set(new)
-        waiting += [functions[name] for name in new]
-    return found
-
-
-def _is_number_or_copy(draft: Draft, value: ast.expr) -> bool:
-    copied = isinstance(value, ast.Call) and draft.roles.full_name(value.func) in COPIES
-    return copied or isinstance(value, ast.BinOp | ast.Compare | ast.UnaryOp)
+def _read_for(draft: Draft, key: Key) -> set[Key]:
+    """The variables that are read to make a variable's values, in functions that make them, too, and what is put into these."""
+    values = [*(b.value for b in draft.roles.bindings(key)), *_put_in(draft, key)]
+    run = nodes_of_making(draft.roles, (v for v in values if not is_number_or_copy(draft, v)))
+    names = [n for n, file in run if isinstance(n, ast.Name) and file is draft.roles]
+    keys = {draft.roles.key(draft.source.scope_of(n), n.id) for n in names}
+    return {k for k in keys if k is not None}
 
 
 def _put_in(draft: Draft, key: Key) -> list[ast.expr]:
@@ -105,10 +80,6 @@ def _put_in(draft: Draft, key: Key) -> list[ast.expr]:
             case ast.Call(func=function, args=args) if function is below and isinstance(parents[above], ast.Expr):
                 found += args
     return found
-
-
-def _is_model(draft: Draft, key: Key) -> bool:
-    return draft.roles.role_of(key) is Role.MODEL
 
 
 def _role(draft: Draft, variable: Variable) -> Role | None:

@@ -9,7 +9,8 @@ from ..recover.role import Role
 from ..recover.syntax import walk
 from ..recover.variables import Variable
 from .draft import Draft
-from .mode_afterwards import COPIES, holders
+from .made_from import is_number_or_copy, made_from
+from .mode_afterwards import holders
 
 
 def models_apart(draft: Draft, model: Variable) -> frozenset[Key]:
@@ -33,24 +34,13 @@ def _are_apart(draft: Draft, own: Key, made: set[Key], other: Key) -> bool:
 
 def _made_of(draft: Draft, key: Key) -> set[Key]:
     """The variables that a variable's values are made of, except for the numbers that are computed from them."""
-    found: set[Key] = set()
-    waiting = [key]
-    while waiting:
-        scope, name = waiting.pop()
-        for binding in draft.roles.bindings((scope, name)):
-            if (found and isinstance(binding.value, ast.BinOp | ast.Compare | ast.UnaryOp)) or _copies(
-                draft, binding.value
-            ):
-                continue
-            read = {n.id for n in walk(binding.value) if isinstance(n, ast.Name)}
-            new = {k for n in read if (k := draft.roles.key(scope, n)) is not None} - found - {key}
-            found |= new
-            waiting += sorted(new, key=lambda k: k[1])
-    return found
+    return made_from(key, lambda own: _read_for(draft, own))
 
 
-def _copies(draft: Draft, value: ast.expr) -> bool:
-    return isinstance(value, ast.Call) and draft.roles.full_name(value.func) in COPIES
+def _read_for(draft: Draft, key: Key) -> set[Key]:
+    values = [b.value for b in draft.roles.bindings(key) if not is_number_or_copy(draft, b.value)]
+    names = {n.id for value in values for n in walk(value) if isinstance(n, ast.Name)}
+    return {other for name in names if (other := draft.roles.key(key[0], name)) is not None}
 
 
 def _is_made_here(draft: Draft, key: Key) -> bool:

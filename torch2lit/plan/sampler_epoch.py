@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 
 from ..recover.items import Item
-from ..recover.loops import DATA_LOADERS, Iterable, loop_names
+from ..recover.loops import DATA_LOADERS, Iterable
 from ..recover.makings import sources
 from ..recover.roles import Binding
 from ..recover.variables import Variable
 from .draft import EPOCH_START, Draft, Removal
-from .entry_names import written_in_loop
-from .first_epoch_told import SAMPLERS
+from .first_epoch_told import SAMPLERS, counts_epochs, is_torchs
 from .train_data import constructions
 
 
@@ -50,10 +49,7 @@ def _tells_epoch(draft: Draft, item: Item, loader: Variable) -> bool:
             pass
         case _:
             return False
-    assert draft.nest.epochs is not None
-    counters = {draft.variables.of(draft.nest.entry, n) for n in loop_names(draft.nest.epochs)}
-    told = draft.variable(epoch, item.frame)
-    if told is None or told not in counters or told in written_in_loop(draft):
+    if not counts_epochs(draft, item, epoch):
         return False
     if isinstance(receiver, ast.Attribute) and receiver.attr == "sampler" and _is_surely_torchs(draft):
         return draft.variable(receiver.value, item.frame) is loader
@@ -84,9 +80,7 @@ def _is_surely_torchs(draft: Draft) -> bool:
         return False
     sampler = made[0].argument("sampler")
     parts = sources(sampler) if sampler is not None else []
-    return len(parts) == 1 and isinstance(parts[0].node, ast.Call) and (
-        parts[0].roles.full_name(parts[0].node.func) in SAMPLERS
-    )  # fmt: skip
+    return len(parts) == 1 and is_torchs(parts[0])
 
 
 def _is_torchs(draft: Draft, sampler: ast.expr | None, loader: Variable) -> bool:

@@ -9,7 +9,6 @@ import ast
 from dataclasses import dataclass, replace
 
 from ..recover.items import Item
-from ..recover.loops import loop_names
 from ..recover.names import parameter_names
 from ..recover.nest import last_statement
 from ..recover.phases import NotStraight, Validation, breaks_text, check_call_first, parts_before
@@ -19,6 +18,7 @@ from ..recover.variables import Variable
 from .afterwards import statements_after
 from .behind import as_called, as_given, behind, changed_on_the_way, is_same_global
 from .draft import Behind, Draft, Second
+from .entry_names import epoch_counters
 from .evaluate_only import before, leaves_nothing, may_be_made_above
 from .looks import Looks
 from .made_anew import before_made_anew
@@ -272,16 +272,13 @@ def _is_the_same_again(draft: Draft, found: Validation) -> bool:
 def _only_counts(draft: Draft, found: Validation, own: _Own) -> bool:
     """Whether the function reads nothing that the training changes but the weights, and knows its loader as its parameter only."""
     use = draft.variables.sequence(own.items)
-    counters: set[Variable | None] = set()
-    if draft.nest.epochs is not None:
-        counters = {draft.variables.of(draft.nest.entry, n) for n in loop_names(draft.nest.epochs)}
     loader = draft.variable(found.loop.base, found.frame)
     last = last_statement(own.function.body)
     given = {n.id for n in walk(last) if isinstance(n, ast.Name)} if isinstance(last, ast.Return) else set()
     exposed = use.exposed | {v for name in given if (v := draft.variables.of(found.frame, name)) is not None}
     exposed -= use.definite
     used = {v for v in exposed if v is not loader and draft.roles.role_of((v.scope, v.name)) in _OF_TRAINING}
-    if used or exposed & (_rebound(draft) | counters):
+    if used or exposed & (_rebound(draft) | epoch_counters(draft)):
         return False
     for item in [*found.leading, *found.before, *found.body, *found.trailing]:
         if item.kind == "bind":

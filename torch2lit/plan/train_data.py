@@ -13,14 +13,14 @@ import ast
 from ..recover.batch_sources import counted_places, source_makings
 from ..recover.circles import ends_in_a_circle
 from ..recover.items import Item, names_in, parts
-from ..recover.loops import DATA_LOADERS, Iterable, Loop, loop_names
+from ..recover.loops import DATA_LOADERS, Iterable, Loop
 from ..recover.makings import Making, Value, is_none, makings, sources
 from ..recover.nest import Frame
 from ..recover.own_classes import lineage
 from ..recover.syntax import Scope, dotted, root_name, walk, walk_scope
 from ..recover.variables import Variable
 from .draft import Draft, Removal, TrainData
-from .entry_names import entry_text, epoch_start, written_in_loop
+from .entry_names import entry_text, epoch_counters, epoch_start, written_in_loop
 from .first_epoch_told import FirstEpoch, first_epoch_told
 from .lengths import first_change
 from .loop_bars import loop_bars
@@ -138,14 +138,7 @@ def _counts_what_changes(draft: Draft, base: ast.Call, frame: Frame) -> bool:
 
 def _changing(draft: Draft) -> frozenset[Variable]:
     """The variables that differ from epoch to epoch."""
-    return written_in_loop(draft) | _counters(draft)
-
-
-def _counters(draft: Draft) -> frozenset[Variable]:
-    if draft.nest.epochs is None:
-        return frozenset()
-    names = loop_names(draft.nest.epochs)
-    return frozenset(v for n in names if (v := draft.variables.of(draft.nest.entry, n)) is not None)
+    return written_in_loop(draft) | epoch_counters(draft)
 
 
 def _made_once(draft: Draft, base: ast.expr) -> str:
@@ -257,7 +250,7 @@ class _Hoister:
 
     def _name(self, node: ast.Name, frame: Frame) -> ast.expr | None:
         variable = self.draft.variables.of(frame, node.id)
-        if variable is not None and variable in _counters(self.draft):
+        if variable is not None and variable in epoch_counters(self.draft):
             return None
         if variable is not None and variable in self.written:
             return self._definition(variable)
@@ -520,7 +513,7 @@ def _is_torchs(batch_sampler: Value) -> bool:
 def _begins_so(draft: Draft, item: Item, call: ast.Call) -> bool:
     """Whether the call tells a sampler that the first epoch is 0: that is what samplers begin with."""
     assert isinstance(call.func, ast.Attribute)
-    plain = len(call.args) == 1 and draft.variable(call.args[0], item.frame) in _counters(draft)
+    plain = len(call.args) == 1 and draft.variable(call.args[0], item.frame) in epoch_counters(draft)
     nest = draft.nest
     assert nest.batches is not None
     receiver = ast.unparse(call.func.value)

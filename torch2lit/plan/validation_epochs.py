@@ -18,7 +18,7 @@ from ..recover.phases import Validation
 from ..recover.syntax import walk
 from .breaks import limited_by_trainer
 from .draft import BATCH_END, Draft
-from .entry_names import at_entry, epoch_start, written_in_loop
+from .entry_names import at_entry, epoch_counters, epoch_start, written_in_loop
 from .homes.same_test import is_steady
 from .homes.unbound import surely_bound
 from .steps import controls
@@ -119,7 +119,7 @@ def otherwise(draft: Draft, found: Validation) -> list[Item]:
 def _not_told(draft: Draft, found: Validation) -> str:
     """Why the condition may say at an epoch's start something else than after its batches, or a loader may be missing then; "" otherwise."""
     assert found.every is not None and found.asked is not None
-    counters = _counters(draft)
+    counters = epoch_counters(draft)
     written = written_in_loop(draft)
     if counters & written:
         return "the loop changes the number of its epoch, which Lightning counts itself"
@@ -145,11 +145,6 @@ def _with_numbers(test: ast.expr, names: set[str]) -> ast.expr:
     changed = _Numbers().visit(copy.deepcopy(test))
     assert isinstance(changed, ast.expr)
     return changed
-
-
-def _counters(draft: Draft) -> set[object]:
-    assert draft.nest.epochs is not None
-    return {draft.variables.of(draft.nest.entry, name) for name in loop_names(draft.nest.epochs)}
 
 
 def _counted(draft: Draft, found: Validation) -> tuple[int, ast.expr] | None:

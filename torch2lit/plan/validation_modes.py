@@ -28,6 +28,7 @@ from .steps import open_controls
 from .surely_runs import has_turns
 from .train_mode_kept import begins_in_train, is_handed_on, is_mode_switch, keeps_train_mode
 
+_EVAL_BY_LIGHTNING = Removal("validation", "eval_mode", "Lightning switches the module to eval mode for validation")
 _KEEP_MODE = """\
 def on_validation_model_eval(self):
     pass  # the script validates in the mode that it is in
@@ -126,9 +127,7 @@ def _leave_eval_to_lightning(draft: Draft, start: list[Item], held: set[Variable
         if (not calls and draft.effects_of(item).mode) or any(mode != "eval" for _, mode in calls):
             break
         if calls and all(model in held for model, _ in calls) and only_mode_call(item):
-            draft.removals[item.node] = Removal(
-                "validation", "eval_mode", "Lightning switches the module to eval mode for validation"
-            )
+            draft.removals[item.node] = _EVAL_BY_LIGHTNING
     draft.hooks[VALIDATION_START] = [i for i in start if i.node not in draft.removals]
 
 
@@ -144,9 +143,7 @@ def _leave_early_eval_to_lightning(
         if _may_train(draft, [*found.early, *inside]):
             return
         if not any(items_path(draft, later, m).shows or _is_seen_afterwards(draft, m, rest) for m, _ in calls):
-            draft.removals[item.node] = Removal(
-                "validation", "eval_mode", "Lightning switches the module to eval mode for validation"
-            )
+            draft.removals[item.node] = _EVAL_BY_LIGHTNING
     draft.hooks[BATCH_END] = [i for i in draft.hooks.get(BATCH_END, []) if i.node not in draft.removals]
 
 
