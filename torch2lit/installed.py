@@ -35,6 +35,7 @@ def _all_features() -> Sequence[Feature]:
 
 
 _INSTEAD: list[Sequence[Feature]] = []
+_OWN = "torch2lit.codemods"
 
 
 @contextmanager
@@ -90,13 +91,14 @@ def _installed(attribute: str, method: str) -> list[Any]:
 
 @functools.cache
 def _points() -> Sequence[object]:
+    """What offers rewrites: torch2lit's own package, which is there however torch2lit was installed, and the entry points of others."""
     points = {
         (point.name, point.value): point
         for distribution in distributions(path=_places_of_installed())
         for point in distribution.entry_points
-        if point.group == "torch2lit.codemods"
+        if point.group == "torch2lit.codemods" and point.value != _OWN
     }
-    return [points[key].load() for key in sorted(points)]
+    return [importlib.import_module(_OWN), *(points[key].load() for key in sorted(points))]
 
 
 def other_packages() -> frozenset[str]:
