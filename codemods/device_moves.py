@@ -3,6 +3,7 @@
     data, target = data.to(device), target.to(device)   →   (nothing)
     images = images.reshape(-1, 784).to(device)         →   images = images.reshape(-1, 784)
     data, target = data.cuda(), Variable(target)        →   (nothing)
+    labels.extend(target.numpy())                       →   labels.extend(target.cpu().numpy())
 
 A Variable around data is the data itself since PyTorch 0.4, and stands where the moves stand.
 Sources: https://lightning.ai/docs/pytorch/stable/accelerators/accelerator_prepare.html (delete .cuda() and .to() calls),
@@ -35,9 +36,13 @@ class DeviceMoves:
         calls = [n for n in ast.walk(statement) if isinstance(n, ast.Call)]
         moves = frozenset(ast.unparse(n) for n in calls if _is_move(n, site))
         variables = frozenset(ast.unparse(n) for n in calls if site.is_plain_variable(n))
+        arrays = frozenset(ast.unparse(n) for n in calls if site.needs_cpu(n))
+        if arrays and not moves:
+            target, why = "Tensor.cpu()", "Lightning moves the batch to the device"
+            return Claim(target, why, _Unmove(moves, variables, arrays).apply)
         if moves:
             target, why = "Trainer(accelerator=...)", "Lightning moves the batch to the device"
-            return Claim(target, why, _Unmove(moves, variables).apply)
+            return Claim(target, why, _Unmove(moves, variables, arrays).apply)
         if variables:
             return Claim("the tensor itself", "a Variable around data is the data", _Unmove(moves, variables).apply)
         return None
@@ -63,10 +68,11 @@ def _is_move(node: ast.Call, site: Site) -> bool:
 class _Unmove:
     moves: frozenset[str]
     variables: frozenset[str]
+    arrays: frozenset[str] = frozenset()
 
     def apply(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The statement without the moves; None when only ``x = x`` is left."""
-        changed = node.visit(_DropMoves(self.moves, self.variables))
+        changed = node.visit(_DropMoves(self.moves, self.variables, self.arrays))
         if isinstance(changed, cst.Assign) and len(changed.targets) == 1:
             if _plain(changed.targets[0].target) == _plain(changed.value) is not None:
                 return None
@@ -78,15 +84,18 @@ class _Unmove:
 
 
 class _DropMoves(cst.CSTTransformer):
-    def __init__(self, moves: frozenset[str], variables: frozenset[str]) -> None:
+    def __init__(self, moves: frozenset[str], variables: frozenset[str], arrays: frozenset[str]) -> None:
         super().__init__()
-        self.moves, self.variables = moves, variables
+        self.moves, self.variables, self.arrays = moves, variables, arrays
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         function = updated_node.func
         if isinstance(function, cst.Attribute) and function.attr.value in ("to", "cuda"):
             if _text(original_node) in self.moves:
                 return function.value
+        if self.arrays and isinstance(function, cst.Attribute) and _text(original_node) in self.arrays:
+            there = cst.Call(cst.Attribute(function.value, cst.Name("cpu")))
+            return updated_node.with_changes(func=function.with_changes(value=there))
         if self.variables and updated_node.args and _text(original_node) in self.variables:
             return _alone(updated_node.args[0].value)
         return updated_node

@@ -8178,7 +8178,68 @@ OF_OWN_OPTIMIZERS = (
     ),
 )
 
+PLACES = "torch2lit/plan/batch_places.py"
+OF_BATCH_PLACES = (
+    Mutation(
+        1,
+        "batches: what the script compares on the host is on the Trainer's device",
+        PLACES,
+        "        if self.on_host is None:\n            self.on_host = node",
+        "        pass",
+        _text("labels-compared-on-the-host", "batch-with-noise-before-it-is-moved"),
+    ),
+    Mutation(
+        1,
+        "batches: an array on the host is asked of a tensor on a GPU",
+        PLACES,
+        "            self.numpys.add(node)",
+        "            pass",
+        _text("labels-asked-as-an-array-on-the-host"),
+    ),
+    Mutation(
+        1,
+        "batches: an array that changes the labels becomes a copy of theirs",
+        PLACES,
+        'method == "numpy" and not self._is_changed(node)',
+        'method == "numpy"',
+        _text("labels-of-an-array-that-changes"),
+    ),
+    Mutation(
+        1,
+        "batches: the parts of an object that Lightning does not know are moved",
+        PLACES,
+        "        return Place.LOOSE if held in _UNMOVED else held",
+        "        return held",
+        _text("batch-in-an-object-of-its-own"),
+    ),
+    Mutation(
+        1,
+        "batches: a tensor that a step makes on the host is one of the batch",
+        PLACES,
+        "            if place in _UNMOVED:\n                self._meets(one)\n        return None",
+        "            if place in _UNMOVED:\n                self._meets(one)\n        return self._all(places)",
+        _text("moves-of-what-is-made-on-the-host"),
+    ),
+    Mutation(
+        7,
+        "batches: a view of the batch is something else on a GPU",
+        PLACES,
+        '        if method in _VIEWS or method == "to":\n            return held',
+        '        if method == "to":\n            return held',
+        _text("batch-viewed-before-it-is-moved"),
+    ),
+    Mutation(
+        7,
+        "batches: a script without a GPU keeps Lightning from moving batches",
+        PLACES,
+        "return placement(draft).accelerator != '\"cpu\"'",
+        "return True",
+        _text("labels-on-the-host-of-a-script-without-a-gpu"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_BATCH_PLACES,
     *OF_OWN_OPTIMIZERS,
     *OF_MODES_AND_CLEARING,
     *OF_SEEN_THROUGH,

@@ -274,7 +274,10 @@ class Site(Protocol):
         """The role of an expression (``model``, ``optimizer``, ...), "" when it has none."""
 
     def from_batch(self, node: ast.expr) -> bool:
-        """Whether the expression is an element of the batch, or made of such elements only."""
+        """Whether the expression surely is an element of the batch, or a view of one, where Lightning has moved it."""
+
+    def needs_cpu(self, node: ast.Call) -> bool:
+        """Whether a call of ``.numpy()`` asks an element of the batch that the script has on the host, and Lightning may not."""
 
     def is_plain_variable(self, node: ast.expr) -> bool:
         """Whether the expression is ``torch.autograd.Variable(x)`` around data, which is the data itself."""

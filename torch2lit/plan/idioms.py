@@ -6,15 +6,13 @@ import ast
 
 from ..installed import idioms
 from ..recover.items import Item
-from ..recover.loops import loop_names
 from ..recover.makings import Value, sources
-from ..recover.names import target_names
 from ..recover.nest import Frame
 from ..recover.roles import Role
 from ..recover.syntax import blocks, walk
-from ..recover.variables import Variable
 from .acceptance import Proposal, accept, holds_there
-from .draft import BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft
+from .batch_places import BatchPlaces, leave_batches_to_the_script, may_leave_host
+from .draft import BATCH_END, BATCH_START, BEFORE_STEP, TRAINING_STEP, VALIDATION_STEP, Draft
 from .entry_names import at_entry
 from .held_parameters import optimizes_all
 from .looks import Looks
@@ -30,20 +28,22 @@ from .without_graph import VARIABLE, WithoutGraph
 def claim_statements(draft: Draft) -> None:
     """Give every statement of every hook, nested ones too, to the first idiom whose claim holds where it stands."""
     proposals: list[Proposal] = []
-    batch_values = _batch_values(draft)
+    places = _batch_places(draft)
+    if leave_batches_to_the_script(draft, places.values()):
+        places = {}
     for hook, items in draft.hooks.items():
         for item in items:
             if item.kind == "statement":
-                _propose(draft, item, item.node, hook, batch_values, proposals)
+                _propose(draft, item, item.node, hook, places.get(hook), proposals)
     accept(draft, proposals)
 
 
 def _propose(
-    draft: Draft, item: Item, statement: ast.stmt, hook: str, values: set[Variable], proposals: list[Proposal]
+    draft: Draft, item: Item, statement: ast.stmt, hook: str, places: BatchPlaces | None, proposals: list[Proposal]
 ) -> None:
     if statement in draft.removals or isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return
-    site = StatementSite(draft, item, statement, hook, values)
+    site = StatementSite(draft, item, statement, hook, places)
     for idiom in idioms():
         claim = idiom.claim(site)
         if claim is None:
@@ -56,18 +56,19 @@ def _propose(
             break
     for block in blocks(statement):
         for inner in block:
-            _propose(draft, item, inner, hook, values, proposals)
+            _propose(draft, item, inner, hook, places, proposals)
 
 
-def _batch_values(draft: Draft) -> set[Variable]:
-    found: set[Variable] = set()
-    nest = draft.nest
+def _batch_places(draft: Draft) -> dict[str, BatchPlaces]:
+    """Where the batch is in each step that Lightning hands one."""
+    found: dict[str, BatchPlaces] = {}
+    nest, validation = draft.nest, draft.validation
     if TRAINING_STEP in draft.hooks and nest.batches is not None and draft.mechanism.value in ("automatic", "manual"):
-        names = target_names(nest.batches.items)
-        found |= {v for n in names if (v := draft.variables.of(nest.inner, n))}
-    if draft.validation is not None:
-        names = [n for n in loop_names(draft.validation.loop) if n != draft.validation.loop.index]
-        found |= {v for n in names if (v := draft.variables.of(draft.validation.frame, n))}
+        items = [i for hook in (BATCH_START, TRAINING_STEP, BEFORE_STEP, BATCH_END) for i in draft.hooks.get(hook, [])]
+        found[TRAINING_STEP] = BatchPlaces(draft, nest.batches, nest.inner, items)
+    if validation is not None:
+        items = draft.hooks.get(VALIDATION_STEP, [])
+        found[VALIDATION_STEP] = BatchPlaces(draft, validation.loop, validation.frame, items)
     return found
 
 
@@ -100,12 +101,14 @@ def _of_one_element(backward: ast.Call, draft: Draft) -> list[ast.Name]:
 class StatementSite:
     """One statement as the idioms see it (the protocol ``torch2lit.program.Site``)."""
 
-    def __init__(self, draft: Draft, item: Item, statement: ast.stmt, hook: str, batch_values: set[Variable]) -> None:
+    def __init__(
+        self, draft: Draft, item: Item, statement: ast.stmt, hook: str, places: BatchPlaces | None = None
+    ) -> None:
         self._draft = draft
         self._item = item
         self._statement = statement
         self._hook = hook
-        self._batch_values = batch_values
+        self._places = places
 
     @property
     def statement(self) -> ast.stmt:
@@ -140,13 +143,10 @@ class StatementSite:
         return role.value if role else ""
 
     def from_batch(self, node: ast.expr) -> bool:
-        if self._hook not in (TRAINING_STEP, VALIDATION_STEP):
-            return False
-        names = [n.id for n in walk(node) if isinstance(n, ast.Name)]
-        variables = [self._draft.variables.of(self._frame, n) for n in names]
-        return any(v in self._batch_values for v in variables if v) and all(
-            v is None or (v in self._batch_values and not self._made_on_host(v)) for v in variables
-        )
+        return self._places is not None and self._places.from_batch(node, self._statement, self._frame)
+
+    def needs_cpu(self, node: ast.Call) -> bool:
+        return self._places is not None and node in self._places.numpys and may_leave_host(self._draft)
 
     def is_plain_variable(self, node: ast.expr) -> bool:
         if not isinstance(node, ast.Call) or self._draft.roles.full_name(node.func) not in VARIABLE:
@@ -154,19 +154,6 @@ class StatementSite:
         known = WithoutGraph(self._draft, self._frame)
         plain = known.is_variable(node) and known.surely(node.args[0])
         return plain and not told_apart(self._draft.source, node)
-
-    def _made_on_host(self, variable: Variable) -> bool:
-        """Whether an earlier statement of the hook gives the name a new tensor in the host's memory, which nobody has moved."""
-        for item in self._draft.hooks[self._hook]:
-            if item is self._item:
-                return False
-            match item.node:
-                case ast.Assign(targets=targets, value=value) if item.kind == "statement":
-                    names = [n for target in targets for n in target_names(target)]
-                    bound = any(self._draft.variables.of(item.frame, name) is variable for name in names)
-                    if bound and any(self._comes_from_host(n) for n in walk(value)):
-                        return True
-        return False
 
     def _comes_from_host(self, node: ast.AST) -> bool:
         if not isinstance(node, ast.Call):

@@ -175,7 +175,7 @@ class _Reporter:
         return self._name(f"{name}_step", place, kept, kept.id) if name in told else ""
 
     def _site(self, place: _Place) -> StatementSite:
-        return StatementSite(self.draft, place.item, place.statement, place.hook, set())
+        return StatementSite(self.draft, place.item, place.statement, place.hook)
 
     def _end_validation(self) -> None:
         """What is logged when all else of a validation is done."""

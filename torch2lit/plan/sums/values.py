@@ -24,7 +24,7 @@ class Values:
 
     def __init__(self, draft: Draft, item: Item, hook: str) -> None:
         self.draft, self.item, self.scope = draft, item, item.frame.scope
-        self.site = StatementSite(draft, item, item.node, hook, set())
+        self.site = StatementSite(draft, item, item.node, hook)
         self.numbers = SettledNumbers(draft)
 
     def is_number(self, node: ast.expr) -> bool:
