@@ -17,9 +17,8 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from ..device_calls import moved
 from ..program import Claim, Site
-
-_PASSED_ON = {"non_blocking"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +48,8 @@ class DeviceMoves:
 
 
 def _is_move(node: ast.Call, site: Site) -> bool:
-    if not isinstance(node.func, ast.Attribute) or not site.from_batch(node.func.value):
-        return False
-    keywords = [k for k in node.keywords if k.arg not in _PASSED_ON]
-    if node.func.attr == "cuda":
-        return not keywords and len(node.args) <= 2
-    if node.func.attr != "to" or len(node.args) + len(keywords) != 1:
-        return False
-    target = node.args[0] if node.args else keywords[0].value
-    if keywords and keywords[0].arg != "device":
-        return False
-    if isinstance(target, ast.Constant) and isinstance(target.value, str):
-        return target.value.startswith(("cuda", "cpu"))
-    return site.role(target) == "device"
+    what = moved(node, site)
+    return what is not None and site.from_batch(what)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8236,6 +8236,22 @@ OF_BATCH_PLACES = (
         "return True",
         _text("labels-on-the-host-of-a-script-without-a-gpu"),
     ),
+    Mutation(
+        1,
+        "batches: a tuple of moved parts is the list that the loader gives",
+        "torch2lit/plan/idioms.py",
+        "return variable is not None and all(_takes_apart(self._draft.source.parents, use) for use in uses)",
+        "return variable is not None",
+        _text("batch-moved-part-by-part-and-told-from-a-list"),
+    ),
+    Mutation(
+        1,
+        "batches: some parts of a batch are all of them",
+        "codemods/moved_parts.py",
+        "generators=[ast.comprehension(target=ast.Name(id=part), iter=ast.Name() as batch, ifs=[], is_async=0)],",
+        "generators=[ast.comprehension(target=ast.Name(id=part), iter=ast.Name() as batch, is_async=0)],",
+        _text("batch-of-which-some-parts-are-moved"),
+    ),
 )
 
 MUTATIONS = (

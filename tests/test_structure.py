@@ -27,6 +27,7 @@ STOREYS = (
     ),
     (
         "best_value",
+        "device_calls",
         "checkpoint_names",
         "file_mentions",
         "file_names",

@@ -276,6 +276,9 @@ class Site(Protocol):
     def from_batch(self, node: ast.expr) -> bool:
         """Whether the expression surely is an element of the batch, or a view of one, where Lightning has moved it."""
 
+    def is_taken_apart(self, node: ast.Name) -> bool:
+        """Whether all that the hooks do with a variable is to take parts out of it, so that a list is as good as a tuple."""
+
     def needs_cpu(self, node: ast.Call) -> bool:
         """Whether a call of ``.numpy()`` asks an element of the batch that the script has on the host, and Lightning may not."""
 

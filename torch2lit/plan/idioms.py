@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from ..installed import idioms
-from ..recover.items import Item
+from ..recover.items import Item, names_in
 from ..recover.makings import Value, sources
 from ..recover.nest import Frame
 from ..recover.roles import Role
@@ -70,6 +71,27 @@ def _batch_places(draft: Draft) -> dict[str, BatchPlaces]:
         items = draft.hooks.get(VALIDATION_STEP, [])
         found[VALIDATION_STEP] = BatchPlaces(draft, validation.loop, validation.frame, items)
     return found
+
+
+def _takes_apart(parents: Mapping[ast.AST, ast.AST], use: ast.Name) -> bool:
+    """Whether a name is read for its parts alone."""
+    match parents.get(use):
+        case (
+            ast.Subscript(slice=ast.Constant() | ast.Name(), ctx=ast.Load())
+            | ast.Starred()
+            | ast.For()
+            | ast.comprehension()
+        ):
+            return True
+        case ast.Assign(targets=[ast.Tuple() | ast.List()]) | ast.keyword(arg=None):
+            return True
+        case ast.Call(func=ast.Name(id="len")):
+            return True
+        case ast.Attribute(attr="items" | "keys" | "values" | "get") as asked:
+            return isinstance(parents.get(asked), ast.Call)
+        case ast.Compare(comparators=[container], ops=[ast.In() | ast.NotIn()]):
+            return container is use
+    return False
 
 
 _MAKERS = {
@@ -144,6 +166,16 @@ class StatementSite:
 
     def from_batch(self, node: ast.expr) -> bool:
         return self._places is not None and self._places.from_batch(node, self._statement, self._frame)
+
+    def is_taken_apart(self, node: ast.Name) -> bool:
+        variable = self._draft.variables.of(self._frame, node.id)
+        uses = [
+            use
+            for item in self._draft.all_items()
+            for use, frame in names_in(item)
+            if self._draft.variables.of(frame, use.id) is variable and isinstance(use.ctx, ast.Load)
+        ]
+        return variable is not None and all(_takes_apart(self._draft.source.parents, use) for use in uses)
 
     def needs_cpu(self, node: ast.Call) -> bool:
         return self._places is not None and node in self._places.numpys and may_leave_host(self._draft)
