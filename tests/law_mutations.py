@@ -7618,8 +7618,60 @@ OF_LATER_MAKING = (
         "or False:",
         _text("optimizer-unknown-before-a-function-is-mapped"),
     ),
+    Mutation(
+        1,
+        "later making: a call with options that nobody sees",
+        "torch2lit/plan/may_show.py",
+        'return called != "format"',
+        "return False",
+        _text("optimizer-chosen-or-an-error-before-a-call-with-options"),
+    ),
+    Mutation(
+        1,
+        "later making: a bar that the epochs tell",
+        "torch2lit/plan/outer_bar.py",
+        "return made if made is not None and not _used_below(draft, made) else None",
+        "return made",
+        _text("optimizer-chosen-or-an-error-before-a-bar-that-is-told"),
+    ),
 )
 """A making that waits for `configure_optimizers` must not be noticed to come later."""
+
+OF_LISTS = (
+    Mutation(
+        1,
+        "optimizers together: a tuple that the loop shows",
+        "torch2lit/plan/listed_optimizers.py",
+        "if isinstance(value, ast.Tuple) and not only_taken_apart(draft, variable):",
+        "if False:",
+        _trains("optimizers-returned-together-whose-kind-is-shown"),
+    ),
+    Mutation(
+        1,
+        "optimizers together: a tuple that a function shows",
+        "torch2lit/plan/returned_optimizers.py",
+        "return len(names) == 1 and all(_is_read(n) and _takes_apart(file, n, depth - 1) for n in mentions)",
+        "return True",
+        _trains("optimizers-returned-together-for-a-function-that-shows-them"),
+    ),
+    Mutation(
+        1,
+        "optimizers together: one that may be None",
+        "torch2lit/plan/returned_optimizers.py",
+        "case ast.Assign(targets=[target], value=ast.Call() as made) if target is name and _is_torchs(file, made):",
+        "case _:",
+        _text("optimizers-returned-together-with-none"),
+    ),
+    Mutation(
+        1,
+        "optimizers together: a function with two ends",
+        "torch2lit/plan/returned_optimizers.py",
+        "if len(returned) == 1:",
+        "if returned:",
+        _text("optimizers-returned-together-or-one-twice"),
+    ),
+)
+"""Optimizers that a tuple or a function's end holds are those of the module."""
 
 OF_GROUPS = (
     Mutation(
@@ -8199,5 +8251,5 @@ MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS, *OF_QUIET_NETWORKS, *OF_SET_BY_NAME, *OF_SET_BEHIND,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS, *OF_LISTS, *OF_QUIET_NETWORKS, *OF_SET_BY_NAME, *OF_SET_BEHIND,
 )  # fmt: skip

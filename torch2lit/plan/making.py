@@ -90,6 +90,8 @@ class Making:
     draft: Draft
     statements: list[ast.stmt]
     names: frozenset[str]
+    bar: ast.stmt | None = None
+    """What makes the bar of the loop, in whose place the Trainer shows its own."""
 
     def may_run_later(self) -> bool:
         """Whether they do the same at the start of fit, after all that stands between them and the loop."""
@@ -149,7 +151,8 @@ class Making:
         if _speaks(draft, statement) and not all(_is_silent(draft, call) for call in calls):
             return False
         shows = _raises(draft, statement) or _logs(draft, statement)
-        if shows and any(may_show(draft.roles, call) for call in calls):
+        shown = [n for s in passed if s is not self.bar for n in walk(s) if isinstance(n, ast.Call)]
+        if shows and any(may_show(draft.roles, call) for call in shown):
             return False
         if (told := writes_elsewhere(draft.roles, statement)) and told & names_reached(draft.source, passed):
             return False

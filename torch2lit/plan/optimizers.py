@@ -43,6 +43,7 @@ from .made_with import (
 )
 from .making import Making, makers
 from .moved import moved_functions
+from .outer_bar import bar_of_loop_alone
 from .plateau import WORD, claim_plateau
 from .schedule_reads import asks_what_changes
 from .steps import controls, is_scheduler_step, optimizer_names
@@ -378,7 +379,8 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     configured.set_behind = {s: one for one in loaded if one.maybe for s in set_behind(draft, one.maybe, one.variable)}
     settings += configured.set_behind
     statements = sorted([*statements, *configured.set_behind], key=lambda s: s.lineno)
-    making = Making(draft, statements, frozenset(name for s in statements for name in flow([s]).written))
+    written = frozenset(name for s in statements for name in flow([s]).written)
+    making = Making(draft, statements, written, bar_of_loop_alone(draft))
     bound = {v.name for v in variables} | {n for s in settings for n in flow([s]).written}
     if making.names & flow(statements).exposed or not is_named_there_alone(draft, making.names - bound, statements):
         return
