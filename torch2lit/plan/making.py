@@ -20,6 +20,7 @@ from ..recover.state_names import is_state
 from ..recover.syntax import root_name, walk, walk_scope
 from ..recover.variables import Variable
 from ..recover.ways_on import ways_on
+from .asked_anew import asks_anew
 from .draft import Draft
 from .group_settings import groups_set
 from .made_attributes import is_bound_plainly
@@ -140,7 +141,7 @@ class Making:
         draft, scope = self.draft, self.draft.nest.entry.scope
         if any(isinstance(n, ast.NamedExpr | ast.Await) for n in walk(statement)):
             return False
-        if draft.effects.draws(statement, scope):
+        if draft.effects.draws(statement, scope) or asks_anew(draft.roles, statement, self.names):
             return False
         used = set(flow([statement]).read) - self.names
         if used & self._changed_later(statement) or any(map(self._is_defined_inside, used)):
