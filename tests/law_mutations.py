@@ -4264,7 +4264,7 @@ OF_MAKING = (
         1,
         "what a function of the script's own tells comes before an error that it came after",
         "torch2lit/plan/making.py",
-        "any(may_show(draft.roles, call) for call in calls)",
+        "any(may_show(draft.roles, call) for call in shown)",
         "False",
         ("tests/test_fixtures.py::test_fixture[optimizer-chosen-or-an-error-before-a-function-that-tells]",),
     ),
@@ -4784,7 +4784,7 @@ OF_MAKING = (
         1,
         "a schedule that there may not be is made in the module though the script asks for it behind the training",
         "torch2lit/plan/optimizers.py",
-        "optional=variable in held and variable.name not in after and not catches",
+        "optional=beside and variable.name not in after and not catches",
         "optional=variable in held",
         _text("schedule-of-one-kind-or-none-that-the-end-reads"),
     ),
@@ -7618,8 +7618,148 @@ OF_LATER_MAKING = (
         "or False:",
         _text("optimizer-unknown-before-a-function-is-mapped"),
     ),
+    Mutation(
+        1,
+        "later making: a call with options that nobody sees",
+        "torch2lit/plan/may_show.py",
+        'return called != "format"',
+        "return False",
+        _text("optimizer-chosen-or-an-error-before-a-call-with-options"),
+    ),
+    Mutation(
+        1,
+        "later making: a bar that the epochs tell",
+        "torch2lit/plan/outer_bar.py",
+        "return made if made is not None and not _used_below(draft, made) else None",
+        "return made",
+        _text("optimizer-chosen-or-an-error-before-a-bar-that-is-told"),
+    ),
 )
 """A making that waits for `configure_optimizers` must not be noticed to come later."""
+
+OF_LISTS = (
+    Mutation(
+        1,
+        "optimizers together: a tuple that the loop shows",
+        "torch2lit/plan/listed_optimizers.py",
+        "if isinstance(value, ast.Tuple) and not only_taken_apart(draft, variable):",
+        "if False:",
+        _trains("optimizers-returned-together-whose-kind-is-shown"),
+    ),
+    Mutation(
+        1,
+        "optimizers together: a tuple that a function shows",
+        "torch2lit/plan/returned_optimizers.py",
+        "return len(names) == 1 and all(_is_read(n) and _takes_apart(file, n, depth - 1) for n in mentions)",
+        "return True",
+        _trains("optimizers-returned-together-for-a-function-that-shows-them"),
+    ),
+    Mutation(
+        1,
+        "optimizers together: one that may be None",
+        "torch2lit/plan/returned_optimizers.py",
+        "case ast.Assign(targets=[target], value=ast.Call() as made) if target is name and _is_torchs(file, made):",
+        "case _:",
+        _text("optimizers-returned-together-with-none"),
+    ),
+    Mutation(
+        1,
+        "optimizers together: a function with two ends",
+        "torch2lit/plan/returned_optimizers.py",
+        "if len(returned) == 1:",
+        "if returned:",
+        _text("optimizers-returned-together-or-one-twice"),
+    ),
+)
+"""Optimizers that a tuple or a function's end holds are those of the module."""
+
+OF_OBJECTS = (
+    Mutation(
+        1,
+        "stepping objects: an object whose making prints",
+        "torch2lit/recover/keeping_objects.py",
+        "return all(_keeps(roles, statement, itself, {*given}, of_class) for statement in init.body)",
+        "return True",
+        _trains("optimizer-in-an-object-whose-making-prints"),
+    ),
+    Mutation(
+        1,
+        "stepping objects: an object that gives a property what it is given",
+        "torch2lit/recover/keeping_objects.py",
+        "return own and not named & of_class and",
+        "return own and",
+        _trains("optimizer-in-an-object-of-which-a-property-tells"),
+    ),
+    Mutation(
+        1,
+        "stepping objects: an object that calls a function",
+        "torch2lit/recover/keeping_objects.py",
+        "            return _only_counts(roles, function) and all(_is_reckoned(roles, a, given) for a in args)",
+        "            return True",
+        _trains("optimizer-in-an-object-that-is-counted"),
+    ),
+    Mutation(
+        1,
+        "stepping objects: an object around two optimizers",
+        "torch2lit/plan/stepping_objects.py",
+        "if len(inner) != 1 or init is None:",
+        "if not inner or init is None:",
+        _text("optimizers-two-in-an-object-of-a-training-function"),
+    ),
+    Mutation(
+        1,
+        "stepping objects: an object for a training function, of a number that a function picks",
+        "torch2lit/made_inside/given.py",
+        "return bool(optimizer_inside(roles, value)) and all(_is_sure(roles, n) for n in rest)",
+        "return bool(optimizer_inside(roles, value))",
+        _text("optimizer-in-an-object-of-a-number-that-a-function-picks"),
+    ),
+    Mutation(
+        1,
+        "stepping objects: an object for a training function whose name another function has as its own",
+        "torch2lit/made_inside/given.py",
+        "and not any(_is_anothers(roles, n) for n in mentions if id(n) in calls)",
+        "",
+        _text("optimizer-in-an-object-handed-to-another-train"),
+    ),
+)
+"""Objects of the script's own that step an optimizer are made by the module where that is the same."""
+
+OF_LATER = (
+    Mutation(
+        1,
+        "asked anew: a number that Python draws",
+        "torch2lit/plan/asked_anew.py",
+        'if full.partition(".")[0] in _ROOTS or full.startswith("numpy.random."):',
+        "if False:",
+        _trains("optimizer-of-a-rate-that-python-draws"),
+    ),
+    Mutation(
+        1,
+        "asked anew: the next element",
+        "torch2lit/plan/asked_anew.py",
+        "return node.func.id in _FUNCTIONS and file.source.function(node.func.id) is None",
+        "return False",
+        _trains("optimizer-of-the-next-of-some-rates"),
+    ),
+    Mutation(
+        1,
+        "asked anew: a setting that a function takes away",
+        "torch2lit/plan/asked_anew.py",
+        "case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in CHANGING:",
+        "case ast.Call(func=ast.Attribute(value=owner, attr=method)) if False:",
+        _trains("optimizer-by-a-function-that-takes-a-setting-away"),
+    ),
+    Mutation(
+        1,
+        "asked anew: a setting that a function changes",
+        "torch2lit/plan/asked_anew.py",
+        "case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()) if made is None:",
+        "case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()) if False:",
+        _trains("optimizer-by-a-function-that-changes-a-setting"),
+    ),
+)
+"""What gives another thing at another time is asked where it stood."""
 
 OF_GROUPS = (
     Mutation(
@@ -8276,5 +8416,5 @@ MUTATIONS = (
     *OF_HELD_PARAMETERS, *OF_CHECKPOINTS, *OF_MODES, *OF_ITERATORS, *OF_BATCH_SOURCES, *OF_CHANGES, *OF_FEATURES, *OF_MAKING,
     *SAME_TRAINING, *OF_LEAVING, *SEVERAL_PROCESSES, *OF_METHODS, *OF_ARGUMENTS, *OF_SWITCHES, *OF_TRUTH, *OF_NAMES, *OF_THE_SCRIPT, *OF_LOGGING, *OF_PROGRAMS, *NOTHING_UNSAID, *UNTOUCHED,
     *CONVERT_OR_REFUSE, *RUNS_NOTHING, *DETERMINISTIC, *NOTHING_LOST,
-    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS, *OF_QUIET_NETWORKS, *OF_SET_BY_NAME, *OF_SET_BEHIND,
+    *OF_SCHEDULES, *OF_AVERAGES, *OF_LIMITED, *OF_SUMS, *OF_KEPT_STOPPING, *OF_PLATEAUS, *OF_COUNTERS, *OF_HEAD_BREAKS, *OF_GROUPS, *OF_LISTS, *OF_OBJECTS, *OF_LATER, *OF_QUIET_NETWORKS, *OF_SET_BY_NAME, *OF_SET_BEHIND,
 )  # fmt: skip

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from ..plan.may_show import may_show
 from ..plan.same_parameters import SameParameters
 from ..plan.set_elsewhere import are_set
+from ..plan.stepping_objects import optimizer_inside
 from ..plan.writes_elsewhere import reads_elsewhere
 from ..recover.makings import yields
 from ..recover.names import free_names, local_names, parameter_names
@@ -97,7 +98,18 @@ def only_called(roles: Roles, function: ast.FunctionDef, owner: ast.ClassDef | N
         return False
     calls = {id(c.func) for c in source.calls_to(called.name)}
     mentions = [n for n in source.all(ast.Name) if n.id == called.name]
-    return bool(calls) and all(id(n) in calls for n in mentions)
+    others = [n for n in mentions if id(n) not in calls]
+    return (
+        bool(calls)
+        and all(_is_anothers(roles, n) for n in others)
+        and not any(_is_anothers(roles, n) for n in mentions if id(n) in calls)
+    )
+
+
+def _is_anothers(roles: Roles, name: ast.Name) -> bool:
+    """Whether a name is a function's own variable, whatever the module calls by it."""
+    scope = roles.source.scope_of(name)
+    return not isinstance(scope, ast.Module) and name.id in local_names(scope)
 
 
 def makes_no_more(roles: Roles, value: ast.Call) -> bool:
@@ -111,6 +123,14 @@ def makes_no_more(roles: Roles, value: ast.Call) -> bool:
         if node is not value and not _is_sure(roles, node):
             return False
     return True
+
+
+def _makes_around_an_optimizer(roles: Roles, value: ast.Call) -> bool:
+    """Whether a call makes an object of the project's that keeps the optimizer in its arguments, and nothing else happens by it."""
+    given = [*value.args, *(k.value for k in value.keywords)]
+    inner = [a for a in given if isinstance(a, ast.Call) and makes_no_more(roles, a)]
+    rest = [n for a in given if a not in inner for n in walk(a)]
+    return bool(optimizer_inside(roles, value)) and all(_is_sure(roles, n) for n in rest)
 
 
 def _is_sure(roles: Roles, node: ast.AST) -> bool:
@@ -177,7 +197,8 @@ class _Search:
                 if key == (self.source.tree, name) and self.roles.role_of(key) is role and name not in self.wanted:
                     if (one := self._of(name, None)) is not None:
                         return one
-        return None
+        objects = (p for p in given if self.roles.is_plain_object(ast.Name(p.arg, ast.Load()), self.function))
+        return next((one for p in objects if (one := self._of(p.arg, p)) is not None), None)
 
     def _makes_schedule(self, given: Given) -> bool:
         value = given.calls[0].made.value
@@ -229,7 +250,9 @@ class _Search:
         made, passed = way
         value = made.value
         if not isinstance(value, ast.Call) or not (
-            makes_no_more(self.roles, value) or self._made_by_a_function(value, passed)
+            makes_no_more(self.roles, value)
+            or self._made_by_a_function(value, passed)
+            or _makes_around_an_optimizer(self.roles, value)
         ):
             return None
         if not self._reaches_no_more(key, made, argument):
@@ -411,7 +434,7 @@ class _Search:
         if by_name and bindings:
             return True
         if not bindings:
-            return name in self.roles.origins or self.source.function(name) is not None
+            return name in self.roles.origins or name in self.source.classes or self.source.function(name) is not None
         return len(bindings) == 1 and bindings[0].index is None and isinstance(bindings[0].value, ast.Constant)
 
     def _takes_all(self) -> bool:

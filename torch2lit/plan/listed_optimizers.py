@@ -3,6 +3,8 @@
 optimizers = [Adam(net.parameters(), lr=lr) for net in nets]
 for x, y in loader:
     for net, optimizer in zip(nets, optimizers): ...
+
+So it does where they stand in a tuple, and where a function of the project makes them all and returns them together.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from ..recover.variables import Variable
 from .afterwards import statements_after
 from .draft import Draft
 from .making import makers
+from .returned_optimizers import only_taken_apart, returned_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +40,47 @@ def listed_optimizers(draft: Draft, name: ast.expr) -> Listed | None:
             pass
         case _:
             return None
-    elements: list[Variable] = []
-    statements: list[ast.stmt] = [statement]
+    found: Listed | None = None
     match value:
-        case ast.ListComp(elt=ast.Call() as made):
-            calls, several = [made], False
-        case ast.List(elts=parts):
-            calls, several = [p for p in parts if isinstance(p, ast.Call)], len(parts) > 1
-            for part in parts:
-                if isinstance(part, ast.Call):
-                    continue
-                element = draft.variable(part, draft.nest.entry)
-                match makers(draft, element) if element is not None else None:
-                    case [ast.Assign(targets=[ast.Name()], value=ast.Call() as call) as own] if element is not None:
-                        calls.append(call)
-                        elements.append(element)
-                        statements.append(own)
-                    case _:
-                        return None
-        case _:
-            return None
-    if not calls or not all(draft.roles.full_name(c.func).startswith("torch.optim.") for c in calls):
+        case ast.ListComp(elt=ast.Call() as made) if _are_torchs(draft, [made]):
+            found = Listed(variable, (), (statement,), False)
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            found = _written_out(draft, variable, statement, parts)
+        case ast.Call() if (returned := returned_by(draft.roles, value)) is not None:
+            value = returned
+            found = Listed(variable, (), (statement,), len(returned.elts) > 1)
+    if found is None or {variable.name, *(e.name for e in found.elements)} & _read_after(draft):
         return None
-    if len(set(elements)) != len(elements) or {variable.name, *(e.name for e in elements)} & _read_after(draft):
+    if isinstance(value, ast.Tuple) and not only_taken_apart(draft, variable):
         return None
     named = {draft.variable(node, frame) for item in draft.all_items() for node, frame in names_in(item)}
-    if named & {*elements}:
+    return None if named & {*found.elements} else found
+
+
+def _written_out(draft: Draft, variable: Variable, statement: ast.Assign, parts: list[ast.expr]) -> Listed | None:
+    """A list whose elements are made in it, or in front of it under names of their own."""
+    calls = [p for p in parts if isinstance(p, ast.Call)]
+    elements: list[Variable] = []
+    statements: list[ast.stmt] = [statement]
+    for part in parts:
+        if isinstance(part, ast.Call):
+            continue
+        element = draft.variable(part, draft.nest.entry)
+        match makers(draft, element) if element is not None else None:
+            case [ast.Assign(targets=[ast.Name()], value=ast.Call() as call) as own] if element is not None:
+                calls.append(call)
+                elements.append(element)
+                statements.append(own)
+            case _:
+                return None
+    if not calls or not _are_torchs(draft, calls) or len(set(elements)) != len(elements):
         return None
     statements.sort(key=lambda s: s.lineno)
-    return Listed(variable, tuple(elements), tuple(statements), several)
+    return Listed(variable, tuple(elements), tuple(statements), len(parts) > 1)
+
+
+def _are_torchs(draft: Draft, calls: list[ast.Call]) -> bool:
+    return all(draft.roles.full_name(c.func).startswith("torch.optim.") for c in calls)
 
 
 def only_stepped(draft: Draft, listed: Listed) -> bool:

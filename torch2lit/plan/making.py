@@ -20,6 +20,7 @@ from ..recover.state_names import is_state
 from ..recover.syntax import root_name, walk, walk_scope
 from ..recover.variables import Variable
 from ..recover.ways_on import ways_on
+from .asked_anew import asks_anew
 from .draft import Draft
 from .group_settings import groups_set
 from .made_attributes import is_bound_plainly
@@ -90,6 +91,8 @@ class Making:
     draft: Draft
     statements: list[ast.stmt]
     names: frozenset[str]
+    bar: ast.stmt | None = None
+    """What makes the bar of the loop, in whose place the Trainer shows its own."""
 
     def may_run_later(self) -> bool:
         """Whether they do the same at the start of fit, after all that stands between them and the loop."""
@@ -138,7 +141,7 @@ class Making:
         draft, scope = self.draft, self.draft.nest.entry.scope
         if any(isinstance(n, ast.NamedExpr | ast.Await) for n in walk(statement)):
             return False
-        if draft.effects.draws(statement, scope):
+        if draft.effects.draws(statement, scope) or asks_anew(draft.roles, statement, self.names):
             return False
         used = set(flow([statement]).read) - self.names
         if used & self._changed_later(statement) or any(map(self._is_defined_inside, used)):
@@ -149,7 +152,8 @@ class Making:
         if _speaks(draft, statement) and not all(_is_silent(draft, call) for call in calls):
             return False
         shows = _raises(draft, statement) or _logs(draft, statement)
-        if shows and any(may_show(draft.roles, call) for call in calls):
+        shown = [n for s in passed if s is not self.bar for n in walk(s) if isinstance(n, ast.Call)]
+        if shows and any(may_show(draft.roles, call) for call in shown):
             return False
         if (told := writes_elsewhere(draft.roles, statement)) and told & names_reached(draft.source, passed):
             return False

@@ -45,7 +45,7 @@ def may_show(roles: Roles, call: ast.Call, depth: int = _DEPTH) -> bool:
     last = (full or dotted(call.func)).rpartition(".")[2] or getattr(call.func, "attr", "")
     if last in _SHOWING or full.partition(".")[0] in _LIBRARIES:
         return True
-    if any(k.arg is None or "download" in k.arg or "verbose" in k.arg for k in call.keywords):
+    if any(_may_ask_to_show(k, last) for k in call.keywords):
         return True
     if not isinstance(call.func, ast.Name | ast.Attribute) or any(_names_one(a) for a in call.args):
         return True
@@ -53,6 +53,13 @@ def may_show(roles: Roles, call: ast.Call, depth: int = _DEPTH) -> bool:
         return True
     run = _run_by(roles, call, full)
     return run is None or any(_shows(*one, depth) for one in run)
+
+
+def _may_ask_to_show(keyword: ast.keyword, called: str) -> bool:
+    """Whether an argument may say that something is shown or fetched; what a text is filled with says nothing."""
+    if keyword.arg is None:
+        return called != "format"
+    return "download" in keyword.arg or "verbose" in keyword.arg
 
 
 def _names_one(value: ast.expr) -> bool:

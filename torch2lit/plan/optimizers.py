@@ -43,8 +43,10 @@ from .made_with import (
 )
 from .making import Making, makers
 from .moved import moved_functions
+from .outer_bar import bar_of_loop_alone
 from .plateau import WORD, claim_plateau
 from .schedule_reads import asks_what_changes
+from .stepping_objects import stepping_objects
 from .steps import controls, is_scheduler_step, optimizer_names
 from .turns import while_condition
 
@@ -74,6 +76,8 @@ class Configured:
     """Moved statements that only run where a state was loaded, each with that state."""
     listed: Listed | None = None
     """The list of optimizers that is made there, when the loop knows them by it."""
+    inside: dict[Variable, str] = field(default_factory=dict)
+    """Objects of the script's own that are made there and step an optimizer, with what each calls it."""
     unread: list[ast.stmt] = field(default_factory=list)
     """Moved statements that make what nothing mentions again: they are written without its name."""
     shared: bool = False
@@ -85,6 +89,7 @@ class Configured:
 def configure(draft: Draft) -> Configured:
     """Decide how ``configure_optimizers`` looks."""
     names = [n for n in optimizer_names(draft) if not _is_own_object(draft, n)]
+    own = {} if names or draft.automatic or draft.resumed else stepping_objects(draft)
     variables: list[Variable] = []
     written = draft.variables.sequence(draft.all_items()).written
     if not draft.automatic:  # the script's own calls go to whatever optimizer it has by then
@@ -107,7 +112,7 @@ def configure(draft: Draft) -> Configured:
     if len(variables) != len(names):
         return configured
     _claim_scheduler(draft, configured)
-    _claim_construction(draft, configured)
+    _claim_construction(draft, configured, own)
     if (waiting := claim_plateau(draft, configured.held, configured.optimizers, configured.moved)) is not None:
         configured.scheduler, configured.interval, configured.monitor = waiting, "epoch", WORD
         configured.held = []
@@ -347,38 +352,45 @@ def _construction(draft: Draft, variable: Variable) -> ast.Assign | None:
     return None
 
 
-def _claim_construction(draft: Draft, configured: Configured) -> None:
-    """Move the construction into ``configure_optimizers`` when nothing else needs the objects."""
+def _claim_construction(draft: Draft, configured: Configured, own: dict[Variable, str]) -> None:
+    """Move the construction into ``configure_optimizers`` when nothing else needs the objects.
+
+    ``own``: objects of the script's that step the optimizers in them, where there are no others, with what they call these.
+    """
     if draft.module_that_trains:  # what is bound on a module becomes one of its parameters
         return
     claimed = [] if configured.scheduler is None else [configured.scheduler]
     others = [s for s in _schedulers(draft) if s is not configured.scheduler and s not in configured.optimizers]
     held = [s for s in others if not holds_no_optimizer(draft, s)]
     held += [o for o in objects_around(draft, configured.optimizers) if o not in [*others, *claimed]]
-    if any(is_state(v.name) or looks_at_weights(draft, v) for v in held):
+    if any(is_state(v.name) or (v not in own and looks_at_weights(draft, v)) for v in [*own, *held]):
         return
+    held += [o for o in own if o not in held]
     variables = [*configured.optimizers, *claimed, *held]
     bound_in_loop = draft.variables.sequence(draft.all_items()).written
     statements: list[ast.stmt] = []
     after = flow(statements_after(draft)).exposed
     catches = "NameError" in draft.source.text  # an attribute that is missing raises another error
     for variable in variables:
-        made = makers(draft, variable, optional=variable in held and variable.name not in after and not catches)
-        if made is None or variable in bound_in_loop or (variable not in held and not _all_calls(made, variable.name)):
+        beside = variable in held and variable not in own
+        made = makers(draft, variable, optional=beside and variable.name not in after and not catches)
+        if made is None or variable in bound_in_loop or (not beside and not _all_calls(made, variable.name)):
             return
         statements += [s for s in made if s not in statements]
     statements.sort(key=lambda s: s.lineno)
-    settings = settings_of(draft, variables, statements)
+    of_torch = [v for v in variables if v not in own]
+    settings = settings_of(draft, of_torch, statements)
     idle = [] if touches_gradients_before(draft) else [s for s in settings if clears(draft, s, variables)]
     settings = [s for s in settings if s not in idle]
     statements = sorted([*statements, *settings], key=lambda s: s.lineno)
     if not stay_inside(draft, settings, statements):
         return
-    loaded = loaded_states(draft, variables, statements)
+    loaded = loaded_states(draft, of_torch, statements)
     configured.set_behind = {s: one for one in loaded if one.maybe for s in set_behind(draft, one.maybe, one.variable)}
     settings += configured.set_behind
     statements = sorted([*statements, *configured.set_behind], key=lambda s: s.lineno)
-    making = Making(draft, statements, frozenset(name for s in statements for name in flow([s]).written))
+    written = frozenset(name for s in statements for name in flow([s]).written)
+    making = Making(draft, statements, written, bar_of_loop_alone(draft))
     bound = {v.name for v in variables} | {n for s in settings for n in flow([s]).written}
     if making.names & flow(statements).exposed or not is_named_there_alone(draft, making.names - bound, statements):
         return
@@ -395,7 +407,7 @@ def _claim_construction(draft: Draft, configured: Configured) -> None:
     configured.loaded = loaded
     for one in loaded:
         _keep_state(draft, one)
-    configured.moved, configured.held = statements, held
+    configured.moved, configured.held, configured.inside = statements, held, own
     configured.unread = [s for s in settings if is_unread(draft, s)]
     configured.wrapped = not configured.shared and all(_only_steps(draft, v) for v in configured.optimizers)
     _remove(draft, statements)

@@ -40,22 +40,43 @@ def _read_outside(draft: Draft, block: ast.With, name: str) -> bool:
 
 def drop_bound_bar(draft: Draft) -> None:
     """Let the statement that makes the bar of the outermost loop go, when the loop is all that uses it."""
+    made = _bound_bar(draft)
+    if made is not None and all(_goes(draft, n) for n in _used_below(draft, made)):
+        draft.removals[made] = Removal("Trainer.fit", "progress_bar", "the bar was that of the loop")
+
+
+def bar_of_loop_alone(draft: Draft) -> ast.Assign | None:
+    """The statement that makes the bar of the outermost loop, when only the head of the loop mentions it."""
+    made = _bound_bar(draft)
+    return made if made is not None and not _used_below(draft, made) else None
+
+
+def _bound_bar(draft: Draft) -> ast.Assign | None:
+    """The statement that makes the bar of the outermost loop, and does no more."""
     nest = draft.nest
     loop = nest.epochs or nest.batches
     if loop is None or loop.node is not nest.outermost or (nest.epochs is None and draft.mechanism is Mechanism.EPOCHS):
-        return
+        return None
     scope, name = nest.entry.scope, loop.bar_name
     bindings = draft.roles.bindings((scope, name)) if name and not is_attribute(name) else []
     if len(bindings) != 1 or draft.roles.rebound_unseen((scope, name or "")):
-        return
+        return None
     made, value = bindings[0].statement, bindings[0].value
     if not isinstance(made, ast.Assign) or made.value is not value or not _only_a_bar(value):
-        return
-    if len(made.targets) == 1 and isinstance(made.targets[0], ast.Name) and on_the_way(draft, made):
-        uses = (n for n in walk(scope) if isinstance(n, ast.Name) and n.id == name and n is not made.targets[0])
-        header = {id(n) for n in walk(loop.node.iter)} if isinstance(loop.node, ast.For) else set()
-        if all(id(n) in header or _goes(draft, n) for n in uses):
-            draft.removals[made] = Removal("Trainer.fit", "progress_bar", "the bar was that of the loop")
+        return None
+    plain = len(made.targets) == 1 and isinstance(made.targets[0], ast.Name)
+    return made if plain and on_the_way(draft, made) else None
+
+
+def _used_below(draft: Draft, made: ast.Assign) -> list[ast.Name]:
+    """The mentions of a bar besides its making and the head of the loop."""
+    nest = draft.nest
+    loop = nest.epochs or nest.batches
+    target = made.targets[0]
+    assert loop is not None and isinstance(target, ast.Name)
+    header = {id(n) for n in walk(loop.node.iter)} if isinstance(loop.node, ast.For) else set()
+    named = (n for n in walk(nest.entry.scope) if isinstance(n, ast.Name) and n.id == target.id and n is not target)
+    return [n for n in named if id(n) not in header]
 
 
 def _only_a_bar(value: ast.expr) -> bool:

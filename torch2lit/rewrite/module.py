@@ -403,6 +403,7 @@ def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter
     called = {name: _local_name(configured, name) for name in own}
     single = (
         len(configured.moved) == 1
+        and not configured.inside
         and not claimed
         and not configured.loaded
         and not configured.shared
@@ -429,6 +430,7 @@ def _made(draft: Draft, configured: Configured, state: State, writer: HookWriter
     if configured.listed is not None:
         return [*lines, f"    return {configured.listed.variable.name}"]
     optimizers = [called[v.name] for v in configured.optimizers]
+    optimizers += [f"{state.homes[v]}.{inner}" for v, inner in configured.inside.items()]
     if configured.scheduler is not None:
         inner = f'{{"scheduler": {called[configured.scheduler.name]}, {_stepped(draft, configured)}}}'
         return [*lines, f'    return {{"optimizer": {optimizers[0]}, "lr_scheduler": {inner}}}']

@@ -80,7 +80,7 @@ class Construction(Counters):
             self.state.homes[configured.scheduler] = "self.lr_schedulers()"
             if self.read_after(configured.scheduler):
                 self.state.written_back.append((configured.scheduler.name, "lr_schedulers()"))
-        if not self.draft.automatic:
+        if names and not self.draft.automatic:
             local = ", ".join(map(self.local_name, configured.optimizers))
             taken = f"{local} = {one if len(names) == 1 else several}"
             self.state.prologue.setdefault(TRAINING_STEP, []).append(taken)
