@@ -7649,9 +7649,9 @@ OF_LISTS = (
     Mutation(
         1,
         "optimizers together: a tuple that a function shows",
-        "torch2lit/plan/returned_optimizers.py",
-        "return len(names) == 1 and all(_is_read(n) and _takes_apart(file, n, depth - 1) for n in mentions)",
-        "return True",
+        "torch2lit/plan/takes_apart.py",
+        "    return len(names) == 1 and reads",
+        "    return True",
         _trains("optimizers-returned-together-for-a-function-that-shows-them"),
     ),
     Mutation(
@@ -8380,7 +8380,7 @@ OF_BATCH_PLACES = (
         1,
         "batches: a tuple of moved parts is the list that the loader gives",
         "torch2lit/plan/idioms.py",
-        "return variable is not None and all(_takes_apart(self._draft.source.parents, use) for use in uses)",
+        "return variable is not None and all(takes_apart(self._draft.roles, use) for use in uses)",
         "return variable is not None",
         _text("batch-moved-part-by-part-and-told-from-a-list"),
     ),

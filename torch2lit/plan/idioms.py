@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 
 from ..installed import idioms
 from ..recover.items import Item, names_in
@@ -22,6 +21,7 @@ from .no_arrays import NoArrays
 from .numbers import Numbers
 from .one_batch import runs_once
 from .ranks import Ranks
+from .takes_apart import takes_apart
 from .told_apart import told_apart
 from .without_graph import VARIABLE, WithoutGraph
 
@@ -71,27 +71,6 @@ def _batch_places(draft: Draft) -> dict[str, BatchPlaces]:
         items = draft.hooks.get(VALIDATION_STEP, [])
         found[VALIDATION_STEP] = BatchPlaces(draft, validation.loop, validation.frame, items)
     return found
-
-
-def _takes_apart(parents: Mapping[ast.AST, ast.AST], use: ast.Name) -> bool:
-    """Whether a name is read for its parts alone."""
-    match parents.get(use):
-        case (
-            ast.Subscript(slice=ast.Constant() | ast.Name(), ctx=ast.Load())
-            | ast.Starred()
-            | ast.For()
-            | ast.comprehension()
-        ):
-            return True
-        case ast.Assign(targets=[ast.Tuple() | ast.List()]) | ast.keyword(arg=None):
-            return True
-        case ast.Call(func=ast.Name(id="len")):
-            return True
-        case ast.Attribute(attr="items" | "keys" | "values" | "get") as asked:
-            return isinstance(parents.get(asked), ast.Call)
-        case ast.Compare(comparators=[container], ops=[ast.In() | ast.NotIn()]):
-            return container is use
-    return False
 
 
 _MAKERS = {
@@ -175,7 +154,7 @@ class StatementSite:
             for use, frame in names_in(item)
             if self._draft.variables.of(frame, use.id) is variable and isinstance(use.ctx, ast.Load)
         ]
-        return variable is not None and all(_takes_apart(self._draft.source.parents, use) for use in uses)
+        return variable is not None and all(takes_apart(self._draft.roles, use) for use in uses)
 
     def needs_cpu(self, node: ast.Call) -> bool:
         return self._places is not None and node in self._places.numpys and may_leave_host(self._draft)
