@@ -671,6 +671,30 @@ OF_FEATURES = (
 SAME_TRAINING = (
     Mutation(
         1,
+        "a loader that an evaluation makes and changes is made once",
+        "torch2lit/plan/evaluation_loaders.py",
+        "is variable.scope and _is_plain(draft, n) for n",
+        "is variable.scope for n",
+        _text("evaluation-that-changes-the-loader-it-makes"),
+    ),
+    Mutation(
+        1,
+        "a loader is made of data that no evaluation would have asked for",
+        "torch2lit/plan/evaluation_loaders.py",
+        "if found.every is not None and not _is_there(draft, one, made):",
+        "if False:",
+        _text("evaluation-that-makes-a-loader-of-what-may-be-missing"),
+    ),
+    Mutation(
+        2,
+        "a sampler that is asked for its length goes with the loader",
+        "torch2lit/plan/evaluation_loaders.py",
+        "if all(id(n) in inside for key in own for n in draft.roles.mentions(key)):",
+        "if True:",
+        _text("evaluation-that-asks-the-sampler-of-its-loader"),
+    ),
+    Mutation(
+        1,
         "an evaluation at an interval is one of every epoch",
         "torch2lit/plan/validation_epochs.py",
         "return isinstance(every, ast.Constant) and type(every.value) is int and every.value == 1",
