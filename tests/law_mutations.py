@@ -671,6 +671,38 @@ OF_FEATURES = (
 SAME_TRAINING = (
     Mutation(
         1,
+        "what follows an evaluation runs before a function that it calls has set its limit",
+        BEHIND_EVALUATION,
+        "changed_names(draft, own) | bound_elsewhere(draft, own)",
+        "changed_names(draft, own)",
+        _text("function-that-an-evaluation-calls-by-an-object"),
+    ),
+    Mutation(
+        1,
+        "a function that an object keeps is none of its methods",
+        "torch2lit/plan/may_run.py",
+        "if not _is_called(source, n)}",
+        "if False}",
+        _text("function-that-an-evaluation-calls-by-an-object"),
+    ),
+    Mutation(
+        1,
+        "an evaluation stands under a condition that its block has set back",
+        "torch2lit/nested_tests/found.py",
+        "and node.id not in self.bound",
+        "and True",
+        _text("evaluation-inside-of-a-step-that-ends-its-condition"),
+    ),
+    Mutation(
+        1,
+        "a break ends the training although one more epoch runs",
+        "torch2lit/plan/breaks.py",
+        "ast.LtE: (ast.Gt,)",
+        "ast.LtE: (ast.Gt, ast.Eq)",
+        _text("break-that-leaves-another-epoch"),
+    ),
+    Mutation(
+        1,
         "a loader that an evaluation makes and changes is made once",
         "torch2lit/plan/evaluation_loaders.py",
         "is variable.scope and _is_plain(draft, n) for n",
