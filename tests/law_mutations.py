@@ -687,14 +687,6 @@ SAME_TRAINING = (
     ),
     Mutation(
         1,
-        "an evaluation stands under a condition that its block has set back",
-        "torch2lit/nested_tests/found.py",
-        "and node.id not in self.bound",
-        "and True",
-        _text("evaluation-inside-of-a-step-that-ends-its-condition"),
-    ),
-    Mutation(
-        1,
         "a break ends the training although one more epoch runs",
         "torch2lit/plan/breaks.py",
         "ast.LtE: (ast.Gt,)",
