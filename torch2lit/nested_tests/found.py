@@ -1,4 +1,4 @@
-"""An evaluation under a condition inside of another one, in an epoch: its block may be written as three, one after the other.
+"""An evaluation under a condition inside of another one, in an epoch or a batch: its block may be written as three, one after the other.
 
 if epoch >= 3:                              if epoch >= 3:
     accuracy = measure(output)                  accuracy = measure(output)
@@ -7,13 +7,15 @@ if epoch >= 3:                              if epoch >= 3:
     print(accuracy)                         if epoch >= 3:
                                                 print(accuracy)
 
-It is the same where both conditions only look at numbers that nothing in the loop changes, and at the loop's own counter.
+It is the same where both conditions only look at numbers that nothing in the loop changes, and at the loop's own counter. In a loop over
+batches it is the block of an accumulated step: ``if (i + 1) % args.accumulate == 0:``.
 """
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from ..recover.effects import EffectAnalysis, effects_of
 from ..recover.items import no_grad_with
@@ -37,6 +39,8 @@ class Nested:
 
     outer: ast.If
     inner: ast.If
+    in_batch: bool = False
+    """Whether it is a statement of the loop over batches."""
 
 
 def find_nested(nests: list[Nest], roles: Roles, path: str) -> list[Nested]:
@@ -47,24 +51,40 @@ def find_nested(nests: list[Nest], roles: Roles, path: str) -> list[Nested]:
 
 
 def _in_nest(nest: Nest, roles: Roles, effects: EffectAnalysis) -> Nested | None:
-    epochs = nest.epochs
-    if (
-        epochs is None
-        or not isinstance(epochs.node, ast.For)
-        or roles.source.scope_of(epochs.node) is not nest.entry.scope
-    ):
+    if nest.epochs is None:
         return None
-    loop = epochs.node
-    steady = _Steady(roles, effects, loop)
+    epochs, batches = nest.epochs.node, nest.batches.node if nest.batches is not None else None
+    found = None
+    if isinstance(epochs, ast.For) and roles.source.scope_of(epochs) is nest.entry.scope:
+        found = _in_loop(epochs, _Steady(roles, effects, epochs), has_backward)
+    if found is not None or not isinstance(batches, ast.For):
+        return found
+    found = _in_loop(batches, _Steady(roles, effects, batches), lambda outer: not _loops_over_loader(outer, roles))
+    return replace(found, in_batch=True) if found is not None else None
+
+
+def _in_loop(loop: ast.For, steady: _Steady, is_left: Callable[[ast.stmt], bool]) -> Nested | None:
+    """The first one of a loop's body, among the statements that are not left alone."""
     for outer in loop.body:
-        if not isinstance(outer, ast.If) or outer.orelse or has_backward(outer):
+        if not isinstance(outer, ast.If) or outer.orelse or is_left(outer):
             continue
         for inner in outer.body:
-            if not isinstance(inner, ast.If) or not any(_evaluates(s, roles) for s in (*inner.body, *inner.orelse)):
+            if not isinstance(inner, ast.If) or not any(
+                _evaluates(s, steady.roles) for s in (*inner.body, *inner.orelse)
+            ):
                 continue
             if steady.looks(outer.test) and (not inner.orelse or steady.looks(inner.test)):
                 return Nested(outer, inner)
     return None
+
+
+def _loops_over_loader(statement: ast.stmt, roles: Roles) -> bool:
+    """Whether a statement, or a function of the file that it calls, has a loop over a loader."""
+    source = roles.source
+    called = (source.function(dotted(n.func)) for n in walk_scope(statement) if isinstance(n, ast.Call))
+    blocks = [statement, *(s for function in called if function is not None for s in function.body)]
+    loops = (n for block in blocks for n in walk_scope(block) if isinstance(n, ast.For))
+    return any(describe(n, source.scope_of(n), roles).kind is Iterable.LOADER for n in loops)
 
 
 def _evaluates(statement: ast.stmt, roles: Roles) -> bool:

@@ -17,7 +17,7 @@ from ..recover.items import Item
 from ..recover.nest import Frame
 from ..recover.phases import Validation
 from ..recover.syntax import walk
-from .changes import changed_names, reached_names
+from .changes import bound_elsewhere, changed_names, reached_names
 from .draft import Draft
 from .looks import Looks
 from .settled_numbers import SettledNumbers
@@ -49,8 +49,8 @@ def may_come_first(draft: Draft, found: Validation, behind: list[Item]) -> bool:
 
 
 def _changed(draft: Draft, found: Validation, own: list[Item]) -> set[str]:
-    """The names of what the evaluation may change in place, its function's and those that the callers have for them."""
-    changed = changed_names(draft, own)
+    """The names of what the evaluation may change in place, its function's and those that the callers have for them, and of what functions bind."""
+    changed = changed_names(draft, own) | bound_elsewhere(draft, own)
     for frame in found.frames:
         given = (value for name, value in frame.arguments.items() if name in changed)
         changed |= {n.id for value in given for n in walk(value) if isinstance(n, ast.Name)}

@@ -21,7 +21,7 @@ from ..recover.items import Item
 from ..recover.loops import Loop
 from ..recover.names import flow
 from ..recover.roles import Role
-from ..recover.syntax import walk
+from ..recover.syntax import conditions_of, walk
 from ..recover.variables import Variable
 from .asked_again import answers_the_same, calls_methods
 from .draft import Draft, Removal
@@ -168,7 +168,7 @@ def _stops_epochs_too(draft: Draft, item: Item, path: list[ast.If]) -> bool:
     if flow(before).written & names:
         return False
     condition = while_condition(draft)
-    negated = condition is not None and _is_negation(inner.test, condition)
+    negated = condition is not None and _rules_out(inner.test, condition)
     between: list[Item] = []
     for later in draft.epoch.after:
         if not negated and _asks_the_same(draft, later, inner.test):
@@ -241,13 +241,21 @@ def _always(test: ast.expr, name: str, value: bool) -> bool | None:
     return None
 
 
-_OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+_AGAINST: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Lt: (ast.GtE, ast.Gt, ast.Eq), ast.LtE: (ast.Gt,), ast.Gt: (ast.LtE, ast.Lt, ast.Eq), ast.GtE: (ast.Lt,),
+    ast.Eq: (ast.NotEq, ast.Lt, ast.Gt), ast.NotEq: (ast.Eq,),
 }  # fmt: skip
+"""For each comparison those of the same two values that cannot hold with it."""
 
 
-def _is_negation(one: ast.expr, other: ast.expr) -> bool:
-    """Whether exactly one of the two conditions holds: ``step >= n`` and ``step < n``, ``done`` and ``not done``."""
+def _rules_out(one: ast.expr, other: ast.expr) -> bool:
+    """Whether the other condition surely does not hold where the one does: ``enough and step == n`` and ``step < n``."""
+    pairs = ((a, b) for a in conditions_of(one) for b in conditions_of(other))
+    return _contradicts(one, other) or any(_contradicts(a, b) for a, b in pairs)
+
+
+def _contradicts(one: ast.expr, other: ast.expr) -> bool:
+    """Whether the two conditions never hold together: ``step >= n`` and ``step < n``, ``done`` and ``not done``."""
     if isinstance(other, ast.UnaryOp) and isinstance(other.op, ast.Not):
         return ast.unparse(other.operand) == ast.unparse(one)
     match one, other:
@@ -256,7 +264,7 @@ def _is_negation(one: ast.expr, other: ast.expr) -> bool:
             ast.Compare(left=other_left, ops=[second], comparators=[other_right]),
         ):
             same = ast.unparse(left) == ast.unparse(other_left) and ast.unparse(right) == ast.unparse(other_right)
-            return same and _OPPOSITE.get(type(first)) is type(second)
+            return same and type(first) in _AGAINST.get(type(second), ())
     return False
 
 

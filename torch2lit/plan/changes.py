@@ -41,6 +41,13 @@ def changed_names(draft: Draft, items: list[Item]) -> set[str]:
     return found - {"", *draft.roles.origins}
 
 
+def bound_elsewhere(draft: Draft, items: list[Item]) -> set[str]:
+    """The names that functions which the items call may give another value outside of themselves."""
+    code = [part for item in items for part, _frame in parts(item)]
+    declared = (n for n in may_run(draft.source, code) if isinstance(n, ast.Global | ast.Nonlocal))
+    return {name for one in declared for name in one.names}
+
+
 def reached_names(draft: Draft, items: list[Item]) -> set[str]:
     """The names that the items read, and those that functions which they call read from outside."""
     code = [part for item in items for part, _frame in parts(item)]

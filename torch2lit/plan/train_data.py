@@ -9,6 +9,7 @@ random numbers are drawn before the loop    fit(module, LazyLoader(train_loader)
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from ..recover.batch_sources import counted_places, source_makings
 from ..recover.circles import ends_in_a_circle
@@ -130,7 +131,7 @@ def _counts_otherwise(draft: Draft, base: ast.expr) -> bool:
 
 def _counts_what_changes(draft: Draft, base: ast.Call, frame: Frame) -> bool:
     """Whether a number of the range is asked of an object that a turn may change: ``range(len(rows))``."""
-    hoister = _Hoister(draft)
+    hoister = Hoister(draft)
     asked = (n for argument in base.args for call in walk(argument) if isinstance(call, ast.Call) for n in walk(call))
     names = (draft.variables.of(frame, n.id) for n in asked if isinstance(n, ast.Name))
     return any(variable is not None and hoister.changes(variable) for variable in names)
@@ -143,7 +144,7 @@ def _changing(draft: Draft) -> frozenset[Variable]:
 
 def _made_once(draft: Draft, base: ast.expr) -> str:
     """The expression with the epoch's own names replaced by what they stand for, when that is the same in every epoch."""
-    hoister = _Hoister(draft)
+    hoister = Hoister(draft)
     found = hoister.expression(base, draft.nest.inner)
     if found is None:
         return ""
@@ -158,7 +159,7 @@ def same_in_every_epoch(draft: Draft, node: ast.expr, frame: Frame) -> tuple[str
 
     Also the statements of the epoch that say so, of which nothing but that is read.
     """
-    hoister = _Hoister(draft)
+    hoister = Hoister(draft)
     found = hoister.expression(node, frame)
     if found is None or is_set_in_loop(draft, found):
         return "", []
@@ -190,12 +191,18 @@ def drop_unread_parameters(draft: Draft) -> None:
     epoch.batch = draft.without_unread_constants(epoch.batch, everything)
 
 
-class _Hoister:
-    """Rewrites an expression of an epoch in terms of names that the entry point has."""
+class Hoister:
+    """Rewrites an expression of an epoch in terms of names that the entry point has.
 
-    def __init__(self, draft: Draft) -> None:
+    ``leading`` are items that an evaluation of the epoch runs before its loop, ``others`` the rest of it.
+    """
+
+    def __init__(self, draft: Draft, leading: Sequence[Item] = (), others: Sequence[Item] = ()) -> None:
         self.draft = draft
-        self.written = _changing(draft)
+        self.before = [*draft.epoch.before, *leading]
+        self.others = [*draft.epoch.batch, *draft.epoch.after, *others]
+        self.items = [*draft.epoch.items, *leading, *others]
+        self.written = _changing(draft) | draft.variables.sequence([*leading, *others]).written
         self.used: list[Item] = []
         self.inside = 0
         """How many calls and subscripts are around: there the object's content counts, outside only which one it is."""
@@ -240,10 +247,9 @@ class _Hoister:
 
     def _stored(self, text: str) -> bool:
         """Whether the loop stores into the attribute somewhere."""
-        everything = self.draft.epoch.items
         return any(
             isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) and n.attr == text.rpartition(".")[2]
-            for item in everything
+            for item in self.items
             for part, _frame in parts(item)
             for n in walk_scope(part)
         )
@@ -264,11 +270,10 @@ class _Hoister:
 
     def changes(self, variable: Variable) -> bool:
         """Whether a turn may change the object: in place, or by a method that is not known to leave it alone."""
-        everything = self.draft.epoch.items
         key = (variable.scope, variable.name)
-        if any(key in self.draft.effects_of(item).mutates for item in everything):
+        if any(key in self.draft.effects_of(item).mutates for item in self.items):
             return True
-        for item in everything:
+        for item in self.items:
             for node, frame in names_in(item):
                 parent = self.draft.source.parents.get(node)
                 above = self.draft.source.parents.get(parent) if isinstance(parent, ast.Attribute) else None
@@ -280,9 +285,8 @@ class _Hoister:
     @ends_in_a_circle(None)
     def _definition(self, variable: Variable) -> ast.expr | None:
         """What the one statement before the batch loop gives the variable."""
-        epoch = self.draft.epoch
-        writers = [i for i in epoch.before if variable in self.draft.variables.use(i).written]
-        others = self.draft.variables.sequence([*epoch.batch, *epoch.after])
+        writers = [i for i in self.before if variable in self.draft.variables.use(i).written]
+        others = self.draft.variables.sequence(self.others)
         if len(writers) != 1 or variable in others.written or self._mutated(variable):
             return None
         item = writers[0]

@@ -16,7 +16,8 @@ from ..recover.state_names import is_state
 from ..recover.syntax import Scope, blocks, root_name, walk, walk_scope
 from .afterwards import statements_after
 from .draft import HOOKS, SAVES, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
-from .entry_names import at_entry, entry_text
+from .entry_names import at_entry
+from .evaluation_loaders import loader_text
 from .held_parameters import holds_every
 from .last_returns import leaves_only_loop
 from .moved import moved_functions
@@ -244,7 +245,7 @@ class DraftTraining:
             return ()
         found = list(data.texts)
         if draft.validation is not None:
-            found += [entry_text(draft, one.loop.base, one.frame) for one in draft.validation.all]
+            found += [loader_text(draft, one) for one in draft.validation.all]
         plain = len(data.texts) == 1 and len(found) <= 2 and all(text.isidentifier() for text in found)
         return found if plain else ()
 

@@ -14,7 +14,8 @@ from .breaks import remove_break, validation_break
 from .changes import changed_names
 from .draft import BATCH_END, EPOCH_END, EPOCH_START, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft, Second
 from .drawn_before import drawing_before, is_its_bar, told_before
-from .entry_names import entry_text, written_in_loop
+from .entry_names import written_in_loop
+from .evaluation_loaders import loader_text, make_once, tell_made
 from .evaluations_by_hand import called_as_well, why_by_hand
 from .kept_in_eval_mode import keep_where_mode_shows
 from .late_validation import drawn_late, may_start_late, starts_late
@@ -155,9 +156,10 @@ def _loader_obstacle(draft: Draft, found: Validation, one: Validation, late: boo
     if base is None and not _fixed(draft, one.loop.base, one):
         return "its loader is not a plain variable"
     own = draft.variables.sequence([*found.leading, *found.before, *found.body]).written
-    if base is not None and (base in written_in_loop(draft) or base in own):
-        return "its loader is made anew in the loop"
-    if not entry_text(draft, one.loop.base, one.frame):
+    anew = base is not None and (base in written_in_loop(draft) or base in own)
+    if anew and (reason := make_once(draft, found, one)):
+        return reason
+    if not loader_text(draft, one):
         return "its loader is not known where the Trainer is made"
     if owns_generator(draft, one.loop.base, one.frame):
         return "its loader has a random generator of its own, which a loop asks once more at its end"
@@ -229,6 +231,7 @@ def _fixed(draft: Draft, base: ast.expr, found: Validation) -> bool:
 def _place(draft: Draft, found: Validation) -> None:
     draft.validation = found
     found.late = starts_late(draft, found)
+    tell_made(draft, found)
     if limited := validation_break(draft, found.body, found.loop):
         remove_break(draft, limited[0], "limit_val_batches")
         draft.trainer = draft.trainer.set("limit_val_batches", limited[1])

@@ -133,7 +133,7 @@ def _not_told(draft: Draft, found: Validation) -> str:
 
 def loaders_are_there(draft: Draft, found: Validation) -> bool:
     """Whether the loaders of an evaluation that may not run surely have their values where the Trainer is made."""
-    loaders = [draft.variable(one.loop.base, one.frame) for one in found.all]
+    loaders = [draft.variable(one.loop.base, one.frame) for one in found.all if not one.made]
     return all(v is not None and surely_bound(draft, v) for v in loaders)
 
 

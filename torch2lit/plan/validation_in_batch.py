@@ -22,6 +22,7 @@ from ..recover.phases import Validation, validation_at
 from .behind_evaluation import may_come_first, plain_ending
 from .breaks import left_by_break, validation_break
 from .draft import BATCH_END, TRAINING_STEP, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Draft
+from .evaluation_loaders import tell_made
 from .late_validation import starts_late
 from .limited_validation import limit_of, tell_limit
 from .looks import Looks
@@ -80,9 +81,11 @@ def _obstacle(draft: Draft, found: Validation, behind: list[Item]) -> str:
         return "its other arm leaves the batch"
     if validation_break(draft, found.body, found.loop) is not None:
         return "`break` leaves the loop"
+    if reason := evaluation_obstacle(draft, found):
+        return reason
     if not loaders_are_there(draft, found):
         return "its loader may not be there where the Trainer is made"
-    return evaluation_obstacle(draft, found)
+    return ""
 
 
 def _leaves(draft: Draft, item: Item) -> bool:
@@ -107,6 +110,7 @@ def _place(draft: Draft, found: Validation, hook: str, behind: list[Item]) -> No
     assert found.block is not None and found.asked is not None and found.every is not None
     draft.validation = found
     found.late = starts_late(draft, found)
+    tell_made(draft, found)
     tell_limit(draft, found)
     own = [*found.before, *found.body, *found.trailing]
     found.before = draft.without_unread_constants(found.before, own)

@@ -88,6 +88,10 @@ class Validation:
     """Whether the Trainer gets loaders that start at their first batch only."""
     early: list[Item] = field(default_factory=list)
     """What of ``leading`` runs behind the last batch, before Lightning begins to validate."""
+    made: str = ""
+    """The loader as the entry point makes it, where the evaluation makes it for itself."""
+    makes: list[Item] = field(default_factory=list)
+    """What of ``before`` made it, and falls away."""
     arms: tuple[tuple[int, ...], ...] = ()
     """Where other functions evaluate, too: the places among ``all`` of those by the same function, for each of the functions."""
 

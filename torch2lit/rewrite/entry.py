@@ -10,7 +10,8 @@ import libcst as cst
 
 from ..plan.afterwards import statements_after
 from ..plan.draft import Draft, TrainData
-from ..plan.entry_names import entry_text, is_made_up
+from ..plan.entry_names import is_made_up
+from ..plan.evaluation_loaders import loader_text
 from ..plan.handlers import EXIT, INTERRUPT, goes_on, handlers_around, raises_before, tries_around
 from ..plan.moved_back import moved_back
 from ..plan.optimizers import Configured
@@ -107,7 +108,7 @@ def _loaders(draft: Draft, names: Names) -> list[str]:
     texts = [_train_data(draft.train_data, names)]
     if draft.validation is not None:
         whole = draft.several.whole if draft.several is not None else None
-        loaders = [entry_text(draft, one.loop.base, one.frame) for one in draft.validation.all]
+        loaders = [loader_text(draft, one) for one in draft.validation.all]
         if whole is not None and whole.call is None:
             loaders = [f"{names.every_batch}({text})" if text else "" for text in loaders]
         if draft.validation.late:

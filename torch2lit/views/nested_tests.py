@@ -12,6 +12,7 @@ from ..nested_tests.found import Nested, find_nested
 from ..nested_tests.text import apart
 from ..origin import Origin, sorted_ledger
 from ..plan.ledger import entry_of
+from ..plan.validation_in_batch import EVERY_BATCH
 from ..program import Conversion, Fate, Mechanism, Outcome
 from .way import NESTED_TESTS, UNCONVERTED, Blocked, Program, Way, as_it_is
 
@@ -42,6 +43,8 @@ def _finished(program: Program, found: list[Nested], told: Conversion, result: C
         return Blocked(UNCONVERTED)
     hooks = {n.name for n in ast.walk(tree_of(result.after)) if isinstance(n, ast.FunctionDef)}
     if "validation_step" not in hooks or any(f.slug == "validation-kept" for f in result.findings):
+        return Blocked("evaluation-left")
+    if any(one.in_batch for one in found) and f"{EVERY_BATCH}=" not in result.after:
         return Blocked("evaluation-left")
     known = {entry.line for entry in told.ledger}
     why = "the condition stands in those of its parts"

@@ -36,6 +36,9 @@ class Outer(Promotion):
             return
         if configured.listed is not None and variable is configured.listed.variable:
             return
+        if self.is_made_for_evaluation(variable):
+            self.give_loader(variable, self.loader_of_trainer(variable))
+            return
         if variable.frame is not None and variable.frame.caller is not None:
             return
         if role is Role.DEVICE and self.device_may_be_lightnings(variable):
@@ -52,8 +55,7 @@ class Outer(Promotion):
         if self.state.inside and not holds and self.draft.roles.rebound_unseen((variable.scope, variable.name)):
             return
         if role is Role.LOADER and (text := self.loader_of_trainer(variable)):
-            self.state.homes[variable] = text
-            self.name_often_used(variable, text)
+            self.give_loader(variable, text)
             return
         if role is Role.CONFIG and self.only_plain_attributes(variable) and not self.state.hyperparameters:
             self.state.homes[variable] = "self.hparams"
@@ -69,6 +71,16 @@ class Outer(Promotion):
         attribute = self.attribute_of(variable)
         self.state.homes[variable] = f"self.{attribute}"
         self.add_parameter(variable.name, attribute, argument)
+
+    def is_made_for_evaluation(self, variable: Variable) -> bool:
+        """Whether it is a loader that an evaluation made for itself."""
+        made = [one for one in (self.draft.validation.all if self.draft.validation is not None else []) if one.made]
+        return any(self.draft.variable(one.loop.base, one.frame) is variable for one in made)
+
+    def give_loader(self, variable: Variable, text: str) -> None:
+        """Have the hooks ask the Trainer for a loader."""
+        self.state.homes[variable] = text
+        self.name_often_used(variable, text)
 
     def is_handed_in(self, variable: Variable) -> bool:
         """Whether the module gets a variable of the script: what it trains it always holds."""

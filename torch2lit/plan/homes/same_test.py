@@ -79,7 +79,8 @@ def _test(draft: Draft, item: Item, written: frozenset[Variable]) -> tuple[int, 
 
 def is_steady(draft: Draft, test: ast.expr, frame: Frame, written: frozenset[Variable]) -> bool:
     """Whether a test only looks, and says the same as long as nothing but ``written`` is bound."""
-    if not all(isinstance(n, _PLAIN) for n in walk(test)):
+    listed = {id(n) for one in walk(test) if (found := _listed(one)) is not None for n in walk(found)}
+    if not all(isinstance(n, _PLAIN) or id(n) in listed for n in walk(test)):
         return False
     names = flow([test]).read
     if draft.variables.names(frame, names) & written or _bound_by_functions(draft, names & draft.roles.global_writes):
@@ -96,6 +97,18 @@ def is_steady(draft: Draft, test: ast.expr, frame: Frame, written: frozenset[Var
         return False
     calls = (c for c in draft.source.calls if isinstance(c.func, ast.Name) and c.func.id in ("setattr", "exec"))
     return not (attributes or places) or all(_runs_outside(draft, c) for c in calls)
+
+
+def _listed(test: ast.AST) -> ast.expr | None:
+    """The numbers and texts, all written out, among which a comparison looks for a value: ``rank in [-1, 0]``."""
+    match test:
+        case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[ast.List() | ast.Tuple() | ast.Set() as listed]):
+            return listed if all(_is_constant(n) for n in listed.elts) else None
+    return None
+
+
+def _is_constant(node: ast.expr) -> bool:
+    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
 
 
 def _bound_by_functions(draft: Draft, names: Set[str]) -> bool:
@@ -123,6 +136,8 @@ def _may_be_changed(draft: Draft, frame: Frame, test: ast.expr) -> bool:
         case ast.Compare(ops=[ast.Is() | ast.IsNot() | ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()]):
             return False
         case ast.Compare(ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant()]):
+            return False
+        case ast.Compare() if _listed(test) is not None:
             return False
         case ast.Name() | ast.Attribute() | ast.Subscript():
             return not _is_switch(draft, frame, test) and _is_handed_on(draft, test)
