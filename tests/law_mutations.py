@@ -8178,7 +8178,87 @@ OF_OWN_OPTIMIZERS = (
     ),
 )
 
+OF_CHECKED_FIRST = (
+    Mutation(
+        1,
+        "an error arm that goes on is asked for in front of its choice",
+        "torch2lit/checked_first/found.py",
+        "if not leaving or not _leaves(roles, leaving[-1]):",
+        "if not leaving:",
+        _text("optimizer-chosen-or-a-word-and-another-one"),
+    ),
+    Mutation(
+        1,
+        "an error that nobody sees to come later gets a test of its own",
+        "torch2lit/checked_first/found.py",
+        "return any(may_show(roles, call) for call in _calls_between(choice, nest))",
+        "return True",
+        _text("optimizer-chosen-or-an-error-before-the-data"),
+    ),
+    Mutation(
+        1,
+        "a choice that the module does not make is written anew",
+        "torch2lit/views/checked_first.py",
+        "if not {choice.statement.body[0].lineno for choice in found} <= moved:",
+        "if False:",
+        _text("optimizer-chosen-or-an-error-by-a-setting-that-changes-behind-it"),
+    ),
+    Mutation(
+        1,
+        "a state waits for an optimizer that may not be there",
+        "torch2lit/plan/loaded_states.py",
+        "name in (use := flow([statement])).definite",
+        "name in (use := flow([statement])).written",
+        _text("resume-of-an-optimizer-that-is-chosen-without-an-else"),
+    ),
+    Mutation(
+        1,
+        "a rule that asks a list with a weight is made behind the weights that are loaded",
+        "torch2lit/plan/only_reckons.py",
+        "any(isinstance(n, _CHANGING) for n in parts)",
+        "False",
+        _trains("schedule-whose-rule-asks-a-weight-before-weights-are-loaded"),
+    ),
+    Mutation(
+        1,
+        "a rule that asks what a function has set is made behind the weights that are loaded",
+        "torch2lit/plan/only_reckons.py",
+        " or roles.rebound_unseen(key)",
+        "",
+        _trains("schedule-whose-rule-asks-a-global-before-weights-are-loaded"),
+    ),
+    Mutation(
+        1,
+        "a rule that asks by a text is made behind the weights that are loaded",
+        "torch2lit/plan/only_reckons.py",
+        "full in _BUILTINS or",
+        "True or",
+        _trains("schedule-whose-rule-asks-a-text-before-weights-are-loaded"),
+    ),
+    Mutation(
+        1,
+        "settings that another function makes global are the script's own",
+        "torch2lit/plan/writes_elsewhere.py",
+        "name in flow(above).definite",
+        "name in roles.global_writes",
+        (
+            "tests/test_programs.py::test_program_trains_the_same[several-files-optimizer-of-settings-of-a-file-that-another-function-makes-anew]",
+        ),
+    ),
+    Mutation(
+        1,
+        "settings that one way makes global are the script's own",
+        "torch2lit/plan/writes_elsewhere.py",
+        "name in flow(above).definite",
+        "name in flow(above).written",
+        (
+            "tests/test_programs.py::test_program_trains_the_same[several-files-optimizer-of-settings-that-one-way-makes-global]",
+        ),
+    ),
+)
+
 MUTATIONS = (
+    *OF_CHECKED_FIRST,
     *OF_OWN_OPTIMIZERS,
     *OF_MODES_AND_CLEARING,
     *OF_SEEN_THROUGH,

@@ -26,6 +26,7 @@ from ..recover.syntax import Scope, Source, dotted, root_name, walk
 from .making_functions import attributes_read, is_error, nodes_of_making, plain_function
 from .may_run import may_run
 from .model_holders import binds_only_itself, constructor, is_held
+from .only_reckons import reckons, rules_of
 from .writes_elsewhere import CHANGING
 
 SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
@@ -548,7 +549,11 @@ def _holds_identities(roles: Roles, statement: ast.stmt, depth: int = _DEPTH) ->
     """Whether what is made surely holds the parameters alone: an optimizer of unknown kind may copy their values, and Adagrad does."""
     if any(_counts_weights(roles, n) for n in walk(statement)):
         return False
-    calls = [n for n in walk(statement) if isinstance(n, ast.Call)]
+    rules = [rule for call in walk(statement) if isinstance(call, ast.Call) for rule in rules_of(roles, call)]
+    if not all(reckons(roles, rule) for rule in rules):
+        return False
+    reckoned = {id(n) for rule in rules if isinstance(rule, ast.Lambda) for n in walk(rule)}
+    calls = [n for n in walk(statement) if isinstance(n, ast.Call) and id(n) not in reckoned]
     made = [roles.full_name(c.func) for c in calls]
     return not any("Adagrad" in name for name in made) and all(
         (isinstance(c.func, ast.Attribute) and c.func.attr in _READING)
