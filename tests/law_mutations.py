@@ -8237,6 +8237,14 @@ OF_CHECKED_FIRST = (
     ),
     Mutation(
         1,
+        "a schedule that asks weights in its groups is made behind the weights that are loaded",
+        "torch2lit/plan/same_parameters.py",
+        'return value == "params"',
+        "return False",
+        _trains("schedule-of-the-sum-of-weights-before-weights-are-loaded"),
+    ),
+    Mutation(
+        1,
         "settings that another function makes global are the script's own",
         "torch2lit/plan/writes_elsewhere.py",
         "name in flow(above).definite",

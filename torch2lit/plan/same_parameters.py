@@ -561,6 +561,7 @@ def _holds_identities(roles: Roles, statement: ast.stmt, depth: int = _DEPTH) ->
         or (name in _PLAIN and roles.source.function(name) is None)
         or (depth < _DEPTH and (is_error(c) or name == "print"))
         or only_lists(roles, c)
+        or _steps_schedule(roles, c)
         or _makes_by_identity(roles, c, depth)
         for c, name in zip(calls, made, strict=True)
     )
@@ -598,11 +599,29 @@ def _makes_by_identity(roles: Roles, call: ast.Call, depth: int) -> bool:
     if (own := roles.own_class_named(roles.full_name(call.func))) is not None:
         if holds_parameters_alone(own[1], own[0]):
             return True
-        return _is_schedule(*own) and not any(isinstance(n, ast.Attribute) and n.attr in _OF_NOW for n in walk(own[0]))
+        return _is_schedule(*own) and not any(map(_looks_at_parameters, walk(own[0])))
     found = plain_function(roles, call) if depth else None
     if found is None or any(isinstance(n, ast.Attribute) and n.attr in _OF_NOW for n in walk(found[0])):
         return False
     return all(_holds_identities(found[1], s, depth - 1) for s in found[0].body)
+
+
+def _looks_at_parameters(node: ast.AST) -> bool:
+    """Whether a schedule asks what parameters are at the time, or may: it takes them out of the groups."""
+    match node:
+        case ast.Attribute(attr=attribute):
+            return attribute in _OF_NOW
+        case ast.Constant(value=value):
+            return value == "params"
+    return False
+
+
+def _steps_schedule(roles: Roles, call: ast.Call) -> bool:
+    """Whether a call steps a schedule, which looks at rates and not at parameters."""
+    match call.func:
+        case ast.Attribute(value=ast.Name() as owner, attr="step"):
+            return roles.of(owner, roles.source.scope_of(call)) is Role.SCHEDULER
+    return False
 
 
 def _is_schedule(definition: ast.ClassDef, file: File) -> bool:
