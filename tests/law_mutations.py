@@ -4266,7 +4266,7 @@ OF_MAKING = (
         "torch2lit/plan/making.py",
         "any(may_show(draft.roles, call) for call in calls)",
         "False",
-        ("tests/test_fixtures.py::test_fixture[optimizer-chosen-or-an-error-before-a-function-that-tells]",),
+        _text("optimizer-by-a-function-whose-error-is-seen"),
     ),
     Mutation(
         1,
