@@ -8229,6 +8229,14 @@ OF_CHECKED_FIRST = (
     ),
     Mutation(
         1,
+        "a rule that asks a setting that is a weight is made behind the weights that are loaded",
+        "torch2lit/plan/only_reckons.py",
+        "return known and not _is_given_a_part(roles, attribute)",
+        "return known",
+        _trains("schedule-whose-rule-asks-a-setting-before-weights-are-loaded"),
+    ),
+    Mutation(
+        1,
         "a rule that asks by a text is made behind the weights that are loaded",
         "torch2lit/plan/only_reckons.py",
         "full in _BUILTINS or",

@@ -58,14 +58,24 @@ def _is_plain(roles: Roles, node: ast.AST, own: set[str], depth: int = _DEPTH) -
             if called is not None:
                 return isinstance(called[0], ast.FunctionDef)
             return full in _BUILTINS or full.partition(".")[0] in _LIBRARIES
-        case ast.Attribute(value=owner):
-            return (
-                roles.full_name(node).partition(".")[0] in _LIBRARIES
-                or roles.of(owner, roles.source.scope_of(node)) in _KNOWN
-            )
+        case ast.Attribute(value=owner, attr=attribute):
+            if roles.full_name(node).partition(".")[0] in _LIBRARIES:
+                return True
+            known = roles.of(owner, roles.source.scope_of(node)) in _KNOWN
+            return known and not _is_given_a_part(roles, attribute)
         case ast.Name(id=name):
             return name in own or _is_number(roles, node, depth)
     return not isinstance(node, ast.Await | ast.Lambda)
+
+
+def _is_given_a_part(roles: Roles, attribute: str) -> bool:
+    """Whether something of a model is put under the name of a setting."""
+    for one in roles.source.all(ast.Assign):
+        if any(isinstance(t, ast.Attribute) and t.attr == attribute for t in one.targets):
+            named = (n for n in walk(one.value) if isinstance(n, ast.Name))
+            if any(roles.of(n, roles.source.scope_of(n)) is Role.MODEL for n in named):
+                return True
+    return False
 
 
 def _is_number(roles: Roles, name: ast.Name, depth: int) -> bool:
