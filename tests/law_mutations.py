@@ -8237,6 +8237,14 @@ OF_CHECKED_FIRST = (
     ),
     Mutation(
         1,
+        "a state that an arm of a choice loads is looked for behind the choice",
+        "torch2lit/plan/loaded_states.py",
+        "if end < s.lineno < draft",
+        "if made[0].lineno < s.lineno < draft",
+        _text("resume-of-one-of-the-chosen-optimizers"),
+    ),
+    Mutation(
+        1,
         "a rule that asks by a text is made behind the weights that are loaded",
         "torch2lit/plan/only_reckons.py",
         "full in _BUILTINS or",

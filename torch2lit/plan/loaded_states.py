@@ -60,7 +60,8 @@ def loaded_states(draft: Draft, variables: list[Variable], making: list[ast.stmt
         loads = [s for s in draft.source.all(ast.Expr) if _loads(draft, s, variable, making)]
         made = [s for s in making if _chooses(s, variable.name) or _makes(s, variable.name)]
         if len(made) == 1:  # what is loaded elsewhere goes to the object that another training has
-            loads = [s for s in loads if made[0].lineno < s.lineno < draft.nest.outermost.lineno]
+            end = made[0].end_lineno or made[0].lineno
+            loads = [s for s in loads if end < s.lineno < draft.nest.outermost.lineno]
         if not loads or len(made) != 1 or "{" in "".join(map(draft.source.segment, loads)):
             continue
         if any(loads[0].lineno < s.lineno < loads[-1].lineno for s in making):
