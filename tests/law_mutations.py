@@ -4288,7 +4288,7 @@ OF_MAKING = (
         1,
         "a schedule that reads weights reads those that are loaded behind its making",
         "torch2lit/plan/same_parameters.py",
-        "return _is_schedule(*own) and not any(isinstance(n, ast.Attribute) and n.attr in _OF_NOW for n in walk(own[0]))",
+        "return _is_schedule(*own) and not any(map(_looks_at_parameters, walk(own[0])))",
         "return _is_schedule(*own)",
         ("tests/test_fixtures.py::test_fixture[schedule-of-its-own-that-keeps-weights]",),
     ),
