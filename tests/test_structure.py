@@ -53,6 +53,7 @@ STOREYS = (
         "batch_list",
         "nested_tests",
         "head_breaks",
+        "checked_first",
         "skipped_epochs",
         "batch_source",
         "generator_loops",

@@ -12,6 +12,7 @@ from .program import Conversion, Mechanism, Outcome
 from .views.averaged import AveragedView
 from .views.batch_list import BatchListView
 from .views.batch_source import BatchSourceView
+from .views.checked_first import CheckedFirstView
 from .views.counted import CountedView
 from .views.folding import WrapperView
 from .views.full_batch import FullBatchView
@@ -42,6 +43,7 @@ VIEWS: tuple[View, ...] = (
     ResumedView(),
     AveragedView(),
     GivenBackView(),
+    CheckedFirstView(),
     HandedOverView(),
     MadeInsideView(),
     ScheduledView(),

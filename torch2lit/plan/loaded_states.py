@@ -40,7 +40,7 @@ class Loaded:
     variable: Variable
     statements: tuple[ast.Expr, ...]
     name: str
-    made: ast.Assign
+    made: ast.stmt
     surely: bool = False
     named: bool = False
     bound: bool = False
@@ -58,9 +58,10 @@ def loaded_states(draft: Draft, variables: list[Variable], making: list[ast.stmt
     found = []
     for variable in variables:
         loads = [s for s in draft.source.all(ast.Expr) if _loads(draft, s, variable, making)]
-        made = [s for s in making if isinstance(s, ast.Assign) and _makes(s, variable.name)]
+        made = [s for s in making if _chooses(s, variable.name) or _makes(s, variable.name)]
         if len(made) == 1:  # what is loaded elsewhere goes to the object that another training has
-            loads = [s for s in loads if made[0].lineno < s.lineno < draft.nest.outermost.lineno]
+            end = made[0].end_lineno or made[0].lineno
+            loads = [s for s in loads if end < s.lineno < draft.nest.outermost.lineno]
         if not loads or len(made) != 1 or "{" in "".join(map(draft.source.segment, loads)):
             continue
         if any(loads[0].lineno < s.lineno < loads[-1].lineno for s in making):
@@ -160,6 +161,11 @@ def _makes(statement: ast.stmt, name: str) -> bool:
     return False
 
 
+def _chooses(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement makes what a name holds, whichever way its tests go."""
+    return isinstance(statement, ast.If) and name in (use := flow([statement])).definite and name not in use.exposed
+
+
 def _loads(draft: Draft, statement: ast.Expr, variable: Variable, making: list[ast.stmt]) -> bool:
     match statement.value:
         case ast.Call(func=ast.Attribute(value=ast.Name() as owner, attr="load_state_dict"), args=[state], keywords=[]):
@@ -171,7 +177,7 @@ def _loads(draft: Draft, statement: ast.Expr, variable: Variable, making: list[a
     return False
 
 
-def _may_wait(draft: Draft, load: ast.Expr, made: ast.Assign) -> bool:
+def _may_wait(draft: Draft, load: ast.Expr, made: ast.stmt) -> bool:
     """Whether a state may be kept until the Trainer starts: it is loaded at most once, and parameters keep device and kind after that."""
     if not _errors_end_the_program(draft, load):
         return False

@@ -26,6 +26,7 @@ from ..recover.syntax import Scope, Source, dotted, root_name, walk
 from .making_functions import attributes_read, is_error, nodes_of_making, plain_function
 from .may_run import may_run
 from .model_holders import binds_only_itself, constructor, is_held
+from .only_reckons import reckons, rules_of
 from .writes_elsewhere import CHANGING
 
 SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
@@ -548,7 +549,11 @@ def _holds_identities(roles: Roles, statement: ast.stmt, depth: int = _DEPTH) ->
     """Whether what is made surely holds the parameters alone: an optimizer of unknown kind may copy their values, and Adagrad does."""
     if any(_counts_weights(roles, n) for n in walk(statement)):
         return False
-    calls = [n for n in walk(statement) if isinstance(n, ast.Call)]
+    rules = [rule for call in walk(statement) if isinstance(call, ast.Call) for rule in rules_of(roles, call)]
+    if not all(reckons(roles, rule) for rule in rules):
+        return False
+    reckoned = {id(n) for rule in rules if isinstance(rule, ast.Lambda) for n in walk(rule)}
+    calls = [n for n in walk(statement) if isinstance(n, ast.Call) and id(n) not in reckoned]
     made = [roles.full_name(c.func) for c in calls]
     return not any("Adagrad" in name for name in made) and all(
         (isinstance(c.func, ast.Attribute) and c.func.attr in _READING)
@@ -556,6 +561,7 @@ def _holds_identities(roles: Roles, statement: ast.stmt, depth: int = _DEPTH) ->
         or (name in _PLAIN and roles.source.function(name) is None)
         or (depth < _DEPTH and (is_error(c) or name == "print"))
         or only_lists(roles, c)
+        or _steps_schedule(roles, c)
         or _makes_by_identity(roles, c, depth)
         for c, name in zip(calls, made, strict=True)
     )
@@ -593,11 +599,29 @@ def _makes_by_identity(roles: Roles, call: ast.Call, depth: int) -> bool:
     if (own := roles.own_class_named(roles.full_name(call.func))) is not None:
         if holds_parameters_alone(own[1], own[0]):
             return True
-        return _is_schedule(*own) and not any(isinstance(n, ast.Attribute) and n.attr in _OF_NOW for n in walk(own[0]))
+        return _is_schedule(*own) and not any(map(_looks_at_parameters, walk(own[0])))
     found = plain_function(roles, call) if depth else None
     if found is None or any(isinstance(n, ast.Attribute) and n.attr in _OF_NOW for n in walk(found[0])):
         return False
     return all(_holds_identities(found[1], s, depth - 1) for s in found[0].body)
+
+
+def _looks_at_parameters(node: ast.AST) -> bool:
+    """Whether a schedule asks what parameters are at the time, or may: it takes them out of the groups."""
+    match node:
+        case ast.Attribute(attr=attribute):
+            return attribute in _OF_NOW
+        case ast.Constant(value=value):
+            return value == "params"
+    return False
+
+
+def _steps_schedule(roles: Roles, call: ast.Call) -> bool:
+    """Whether a call steps a schedule, which looks at rates and not at parameters."""
+    match call.func:
+        case ast.Attribute(value=ast.Name() as owner, attr="step"):
+            return roles.of(owner, roles.source.scope_of(call)) is Role.SCHEDULER
+    return False
 
 
 def _is_schedule(definition: ast.ClassDef, file: File) -> bool:

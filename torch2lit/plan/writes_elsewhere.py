@@ -11,7 +11,7 @@ import ast
 import builtins
 from collections.abc import Collection, Iterable, Iterator
 
-from ..recover.names import bound_names, local_names
+from ..recover.names import bound_names, flow, local_names
 from ..recover.roles import Roles
 from ..recover.syntax import Source, root_name, walk
 from .making_functions import called_in_project, nodes_of_making
@@ -74,8 +74,11 @@ def _is_taken_whole(roles: Roles, node: ast.AST, name: str) -> bool:
 
 def _is_bound(roles: Roles, node: ast.AST, name: str) -> bool:
     scope = roles.source.scope_of(node)
-    own = not isinstance(scope, ast.Module) and name in local_names(scope)
-    return own or name in bound_names(roles.source.tree.body)
+    if isinstance(scope, ast.Module):
+        return name in bound_names(scope.body)
+    line: int = node.lineno  # type: ignore[attr-defined]
+    above = [s for s in scope.body if (s.end_lineno or s.lineno) < line]
+    return name in local_names(scope) or name in flow(above).definite or name in bound_names(roles.source.tree.body)
 
 
 def imported_owners(roles: Roles, variables: Collection[str]) -> set[str]:

@@ -210,10 +210,11 @@ class EntryEditor:
         """A statement that becomes other source, with what is said at its end."""
         twin = self.source.twins[statement]
         *above, line = cst.parse_module(filled(self.draft, self.names, text)).body
-        assert isinstance(twin.node, cst.SimpleStatementLine) and isinstance(line, cst.SimpleStatementLine)
+        assert isinstance(line, cst.SimpleStatementLine)
         if statement in statements_after(self.draft):
             line = rename(line, {n: f"{self.names.instance}.{attribute}" for n, attribute in self.state.after.items()})
-        line = line.with_changes(trailing_whitespace=twin.node.trailing_whitespace)
+        if isinstance(twin.node, cst.SimpleStatementLine):
+            line = line.with_changes(trailing_whitespace=twin.node.trailing_whitespace)
         code = "".join(self.code(statement, one) for one in [*above, line])
         start = self._first_line(statement)
         while start > 0 and self.source.lines[start - 1].lstrip().startswith("#") and self._travels(statement):

@@ -27,6 +27,7 @@ RESUMED, HANDED_OVER, SCHEDULED, AVERAGED = "resumed", "handed-over", "scheduled
 MADE_ON_CALL, BATCH_LIST, GENERATOR = "made-on-call", "batch-list", "generator"
 PRECISION_ARMS, PHASES, NESTED_TESTS = "precision-arms", "phases", "nested-tests"
 HEAD_BREAKS, GIVEN_BACK, SKIPPED_EPOCHS = "head-breaks", "given-back", "skipped-epochs"
+CHECKED_FIRST = "checked-first"
 UNFOLDABLE, UNCONVERTED = "unfoldable", "not-converted"
 """Codes of what blocks a way: the wrapper for several processes has to stay, and no mechanism holds."""
 ALL = frozenset(
@@ -53,6 +54,7 @@ ALL = frozenset(
         HEAD_BREAKS,
         GIVEN_BACK,
         SKIPPED_EPOCHS,
+        CHECKED_FIRST,
     )
 )
 
