@@ -275,6 +275,9 @@ class DraftTraining:
     def asked(self, option: str) -> str:
         return self._draft.options.asked(option)
 
+    def by_level(self, option: str) -> bool:
+        return self._draft.options.by_level(option)
+
     def at_entry(self, node: ast.expr, part: Part | None = None) -> str:
         return at_entry(self._draft, node, self._item_at(part).frame)
 
@@ -318,6 +321,19 @@ class DraftTraining:
             for p in behind
             if id(p.statement) not in inside
         )
+
+    def following(self, part: Part) -> Sequence[ast.AST]:
+        inner = [
+            p.statement
+            for p in self.parts
+            if p.place in HOOKS and self._items.get(p.statement) is self._items[part.statement]
+        ]
+        found: list[ast.AST] = [*inner[inner.index(part.statement) + 1 :]]
+        below = {id(n) for n in walk(part.statement)}
+        items = [i for hook in HOOKS if hook not in SAVES for i in self._draft.hooks.get(hook, [])]
+        later = items[items.index(self._items[part.statement]) + 1 :]
+        found += [i.node for i in later if i.node not in self._draft.removals and i.node not in self._draft.claims]
+        return [n for n in found if id(n) not in below]
 
     @property
     def automatic(self) -> bool:
