@@ -638,7 +638,7 @@ def _check_own_moment(training: Training, part: Part) -> None:
     """The callback acts at the end of an epoch."""
     if part.place not in _AT_END:
         raise _Stays("it is saved in the middle of an epoch")
-    if training.told("check_val_every_n_epoch"):
+    if training.told("check_val_every_n_epoch") or (part.place != _EPOCH_END and not training.validates_always):
         raise _Stays("the validation does not run in every epoch")
 
 
@@ -773,6 +773,8 @@ def _best(training: Training, part: Part, test: ast.If) -> _When:
         first = _starts_with(training, held, operator, asked)
         if held is None or held.hidden or first is None or _bindings(held) != _START_AND_TEST:
             raise _Stays(f"`{best.id}` gets a value in more places than at its start and here")
+        if not training.validates_always:
+            raise _Stays("the validation does not run in every epoch")
         if not training.number(value, _part_of(training, test)) or rebinds(test, value.id):
             raise _Stays(f"`{value.id}` may be something else than a plain number")
         mode = "min" if operator is ast.Lt else "max"

@@ -5496,6 +5496,38 @@ GOING_ON = "torch2lit/plan/going_on.py"
 OF_CHECKPOINTS = (
     Mutation(
         1,
+        "early stopping: a validation that not every epoch has tells every epoch",
+        "codemods/early_stopping.py",
+        "or not training.validates_always:",
+        "or False:",
+        _text("patience-beside-a-validation-now-and-then"),
+    ),
+    Mutation(
+        1,
+        "own files: a validation that not every epoch has saves in every one",
+        CHECKPOINT,
+        " or (part.place != _EPOCH_END and not training.validates_always)",
+        "",
+        _text("own-file-of-a-validation-now-and-then"),
+    ),
+    Mutation(
+        1,
+        "until the epoch's end: to go through a generator changes nothing",
+        UNTIL_END,
+        "    return changing or (bool(kept) and goes_through)\n",
+        "    return changing\n",
+        _text("own-file-before-its-list-is-drawn-on"),
+    ),
+    Mutation(
+        1,
+        "until the epoch's end: to tell an object changes nothing",
+        UNTIL_END,
+        "    return changing or (bool(kept) and goes_through)\n",
+        "    return bool(kept) and goes_through\n",
+        _text("own-file-before-its-count-is-told"),
+    ),
+    Mutation(
+        1,
         "own files: what is put together above the line is put together later",
         CHECKPOINT,
         "    first = next(p for p in training.parts if p.statement in save.statements)\n",

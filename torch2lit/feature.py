@@ -297,6 +297,10 @@ class Training(Protocol):
         """What the Trainer is told by that argument so far, "" when nothing."""
 
     @property
+    def validates_always(self) -> bool:
+        """Whether the validation, where there is one, runs in every epoch."""
+
+    @property
     def processes(self) -> bool:
         """Whether several processes train together."""
 

@@ -15,6 +15,8 @@ _ASKS = {
     "time.time", "time.perf_counter", "time.monotonic", "time.process_time", "time.strftime", "time.ctime",
     "datetime.datetime.now", "datetime.timedelta", "math.exp", "math.sqrt", "math.log", "os.path.join", "numpy.mean",
 }  # fmt: skip
+_GO_THROUGH = {"min", "max", "sum", "numpy.mean"}
+_TOLD_BY = {"__str__", "__repr__", "__format__", "__len__", "__float__", "__int__", "__bool__"}
 _TELLS = {"print", "logging.info", "logging.debug", "logging.warning", "sys.stdout.flush", "sys.stdout.write"}
 _ASKING_METHODS = {"format", "item", "strftime", "total_seconds"}
 _TELLING_METHODS = {"add_scalar", "add_scalars", "info", "debug", "set_postfix", "set_description"}
@@ -62,7 +64,7 @@ def _changes(training: Training, part: Part, node: ast.AST, names: set[str], pro
             return f"`{name}` gets another value behind it, in line {node.lineno}"
         case ast.AugAssign(target=ast.Name() as target) if training.number(target, part):
             return ""
-        case ast.Call(func=function) if _only_looks(training, function):
+        case ast.Call(func=function) if _only_looks(training, function) and not _runs_own(training, node):
             return f"line {node.lineno} tells something behind it" if silent and _tells(training, function) else ""
         case ast.Attribute(attr=attr, ctx=ast.Load()) if attr in properties:
             return _may_change(node)
@@ -137,3 +139,12 @@ def _is_method(training: Training, function: ast.expr, names: set[str]) -> bool:
     """Whether it is such a method, and none of a class of the file."""
     known = isinstance(function, ast.Attribute) and function.attr in names
     return known and not any(f.name == function.attr for f in training.all(ast.FunctionDef))  # type: ignore[attr-defined]
+
+
+def _runs_own(training: Training, call: ast.Call) -> bool:
+    """Whether to tell something, or to go through it, may run more than that: text that an object changes itself to tell, a generator that is drawn on."""
+    told = [f for f in training.all(ast.FunctionDef) if f.name in _TOLD_BY]
+    changing = any(isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) for f in told for n in ast.walk(f))
+    kept = any(isinstance(a.value, ast.GeneratorExp) for a in training.all(ast.Assign)) or training.all(ast.Yield)
+    goes_through = training.full_name(call.func) in _GO_THROUGH or any(isinstance(a, ast.Starred) for a in call.args)
+    return changing or (bool(kept) and goes_through)

@@ -353,6 +353,11 @@ class DraftTraining:
         return dict(self._draft.trainer.written()).get(argument, "")
 
     @property
+    def validates_always(self) -> bool:
+        sometimes = any(item.kind == "validates" for item in self._draft.all_items())
+        return not sometimes and not self.told("check_val_every_n_epoch")
+
+    @property
     def processes(self) -> bool:
         return self._draft.group is not None
 
