@@ -39,7 +39,7 @@ class EarlyStopping:
 
     def proposals(self, training: Training) -> Iterable[Proposal | Note]:
         """One proposal for each counter whose test ends the training and whose every use is understood; with `--callbacks`, a note on each other one."""
-        if training.processes or training.told("check_val_every_n_epoch"):
+        if training.processes or not training.validates_always:
             return
         for stop in training.stops():
             counter = _counter(training, stop)

@@ -16,7 +16,8 @@ from __future__ import annotations
 import ast
 import math
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import libcst as cst
@@ -27,12 +28,15 @@ from ..feature import AFTER, AROUND, Note, Part, Proposal, Saving, Training, Val
 from ..file_mentions import mentions
 from ..plain_options import has_plain_options
 from ..program import TrainerSpec
-from ..saving_functions import MoreThanSaving, SavedByFunction, saved_by
+from ..saving_functions import MoreThanSaving, SavedByFunction, saved_at, saved_by
+from ..until_epoch_end import changed_behind, needs_files
 
 _CLASS = "lightning.pytorch.callbacks.ModelCheckpoint"
 _OPTION, _NOW, _CALLED, _KEPT = "checkpoints", "checkpoints-by-lightning", "checkpoints-by-callback", "checkpoint-kept"
-_AT_END = ("on_validation_epoch_end", "on_train_epoch_end")
+_EPOCH_END = "on_train_epoch_end"
+_AT_END = ("on_validation_epoch_end", _EPOCH_END)
 _MAKE_FOLDERS = {"os.makedirs", "os.mkdir"}
+_OF_PROCESSES = re.compile(r"(^|_)rank($|_)|main_process|is_master|is_main", re.I)
 
 
 class _Stays(Exception):
@@ -55,23 +59,56 @@ class ModelCheckpoint:
             if name := next((n for n in saving if part.place not in AROUND and _calls(part.statement, n)), ""):
                 yield from self._by_function(training, part, name)
             if (save := _save(training, part)) is not None:
-                try:
-                    if training.asked(_OPTION) == "callback":
-                        yield _own_file(training, save)
-                    else:
-                        yield _proposal(training, save)
-                except _Stays as reason:
-                    yield Note(_KEPT, part.statement, f"the script goes on saving this itself: {reason}")
+                yield _of_save(training, save)
 
     def _by_function(self, training: Training, part: Part, name: str) -> Iterable[Proposal | Note]:
         """What becomes of a call of a function that saves."""
         try:
             if training.asked(_OPTION) == "callback":
-                raise _Stays(f"`{name}` does it")
-            yield _proposal_of_function(training, part, name)
+                yield _own_file_by_function(training, part, name)
+            else:
+                yield _proposal_of_function(training, part, name)
         except (_Stays, MoreThanSaving, Unnamed) as reason:
-            why = f"`{name}` does it" if str(reason) == f"`{name}` does it" else f"`{name}` does it, and {reason}"
-            yield Note(_KEPT, part.statement, f"the script goes on saving this itself: {why}")
+            yield _call_instead(training, part, name, str(reason))
+
+
+def _call_instead(training: Training, part: Part, name: str, reason: str) -> Proposal | Note:
+    """The call of the function by the callback, where a file of Lightning's would not do for that reason; else why it stays."""
+    why = reason
+    if not training.resumed and training.by_level(_OPTION):
+        try:
+            found = _own_file_by_function(training, part, name)
+        except (_Stays, MoreThanSaving, Unnamed) as other:
+            why = reason if str(other) == reason else f"{reason}; and {other}"
+        else:
+            told = f"{found.notes[0].message}; a file of Lightning's would not do: {reason}"
+            return replace(found, notes=(replace(found.notes[0], message=told),))
+    return Note(_KEPT, part.statement, f"the script goes on saving this itself: `{name}` does it, and {why}")
+
+
+def _of_save(training: Training, save: _Save) -> Proposal | Note:
+    """What becomes of one line that saves: Lightning's file where that does, else the script's own one by the callback, else what it is."""
+    try:
+        if training.asked(_OPTION) == "callback":
+            return _own_file(training, save)
+        try:
+            return _proposal(training, save)
+        except _Stays as reason:
+            return _instead(training, save, str(reason))
+    except _Stays as reason:
+        return Note(_KEPT, save.part.statement, f"the script goes on saving this itself: {reason}")
+
+
+def _instead(training: Training, save: _Save, reason: str) -> Proposal:
+    """The script's own file by the callback, where a file of Lightning's would not do for that reason."""
+    if training.resumed or not training.by_level(_OPTION):
+        raise _Stays(reason)  # the Trainer goes on from Lightning's own files, or they alone were asked for
+    try:
+        found = _own_file(training, save)
+    except _Stays as other:
+        raise _Stays(reason if str(other) == reason else f"{reason}; and {other}") from None
+    told = replace(found.notes[0], message=f"{found.notes[0].message}; a file of Lightning's would not do: {reason}")
+    return replace(found, notes=(told,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +130,7 @@ class _Save:
 class _When:
     """When it is saved: what the callback is told of that, which condition it decides, and what of the script goes with it.
 
-    ``switch`` is what ``guard`` asks, which says for the whole training whether anything is saved at all.
+    ``switch`` is what ``guard`` asks, which says for the whole training whether anything is saved at all; ``process`` is asked when it is saved: whether this one of several processes does.
     """
 
     arguments: tuple[str, ...] = ()
@@ -105,6 +142,7 @@ class _When:
     numbers: tuple[str, ...] = ()
     guard: ast.If | None = None
     switch: str = ""
+    process: ast.expr | None = None
 
     @property
     def decided(self) -> tuple[ast.If, ...]:
@@ -163,9 +201,15 @@ def _put_together(training: Training, part: Part, name: ast.Name) -> ast.Assign 
         return None
     for other in training.parts:
         match other.statement:
-            case ast.Assign(targets=[ast.Name() as target], value=ast.Dict()) as made if target in value.mentions:
+            case ast.Assign(targets=[ast.Name() as target], value=made_of) as made if target in value.mentions:
+                if not isinstance(made_of, ast.Dict) and not _is_dict(training, made_of):
+                    return None
                 return made if (other.place, other.within) == (part.place, part.within) else None
     return None
+
+
+def _is_dict(training: Training, node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and not node.args and training.full_name(node.func) == "dict"
 
 
 def _named_above(training: Training, part: Part, name: ast.Name, between: Sequence[ast.stmt]) -> ast.Assign | None:
@@ -423,23 +467,61 @@ def _binds(statement: ast.stmt, name: str) -> bool:
 def _own_file(training: Training, save: _Save) -> Proposal:
     """The proposal of a callback that decides when the script's own file is written."""
     part = save.part
-    if reads_as_word(training.text(save.call), "ModelCheckpoint", "monitor", "os", *_SAVERS.values()):
+    if reads_as_word(training.text(save.call), *_OWN_WORDS):
         raise _Stays("the name of its file cannot be written anew")
     if save.call.keywords:
         raise _Stays("`torch.save` has options of its own")
-    _check_moment(training, part)
-    when = _when(training, part)
-    _check_own_content(training, part, save.saved)
-    file = _file(training, save, when)
-    ending = _ending(save.path)
-    _check_nothing_follows(training, save)
+    _check_own_moment(training, part)
+    when = _when(training, part, by_process=True)
+    _check_processes(training, when)
+    _check_same_until_end(training, save, when)
+    function = training.text(save.call.func)
+    return _by_callback(
+        training, save, when, lambda method: Saving(method, part.statement, save.saved, function, when.process)
+    )
+
+
+def _own_file_by_function(training: Training, part: Part, name: str) -> Proposal:
+    """The proposal of a callback that decides when a function of the script saves its files."""
+    match part.statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=called)) as call) if called == name:
+            pass
+        case _:
+            raise _Stays("what it gives is read")
+    if reads_as_word(training.text(call), *_OWN_WORDS):
+        raise _Stays("the name of its file cannot be written anew")
+    _check_own_moment(training, part)
+    if part.place != _EPOCH_END:
+        raise _Stays("it is saved in the middle of an epoch")
+    path, functions = saved_at(training, call)
+    when = _when(training, part, by_process=True)
+    _check_processes(training, when)
+    read = [call, *functions, *([when.process] if when.process is not None else [])]
+    if changed := changed_behind(training, part, read, silent=True):
+        raise _Stays(changed)
+    save = _Save(part, call, call, path)
+    return _by_callback(training, save, when, lambda method: Saving(method, part.statement, call, "", when.process))
+
+
+def _by_callback(training: Training, save: _Save, when: _When, saving: Callable[[str], Saving]) -> Proposal:
+    """The callback that has the module save so, as it is told when, and at which path."""
+    part, file = save.part, _file(training, save, when)
+    if when.best is not None and file.of_epoch:
+        raise _Stays("its file has another name in every epoch")
+    ending = _ending(file)
     named = ["auto_insert_metric_name=False"] if file.of_epoch else []
     every = [*when.arguments, *when.kept(file.of_epoch), *named, "enable_version_counter=False"]
     arguments = [file.folder, f"filename={file.name}", *every]
     method = "save_every" if file.of_epoch else "save_best" if when.best is not None else "save_last"
-    saver = _SAVERS[method]
+    saver, saved = _SAVERS[method], saving(method)
     going, named_numbers = _naming(training, save, file, when, _changes(training, save, when, own=True))
     told = f"ModelCheckpoint decides when `{posixpath.basename(ending) or ending}` files are saved here, and the module writes what the script wrote"
+    written = _OWN_FILE.format(
+        saver=saver,
+        ending=ending,
+        call=f"{method}({'filepath' if saved.function else ''})",
+        counted="" if training.counts_steps else _UNCOUNTED,
+    )
     return Proposal(
         target="ModelCheckpoint",
         reason="the callback has the module write the same file after the same epochs",
@@ -448,8 +530,8 @@ def _own_file(training: Training, save: _Save) -> Proposal:
         decided=when.decided,
         trainer=TrainerSpec(callbacks=(f"{{{saver}}}({', '.join(arguments)})",), defaults=("enable_checkpointing",)),
         watched=(*when.watched, *named_numbers),
-        definitions=(_OWN_FILE.format(saver=saver, ending=ending, method=method),),
-        saved=(Saving(method, part.statement, save.saved, training.text(save.call.func)),),
+        definitions=(written,),
+        saved=(saved,),
         imports=(_CLASS, *file.imports),
         fresh=(saver,),
         level="native",
@@ -461,27 +543,47 @@ def _own_file(training: Training, save: _Save) -> Proposal:
 
 
 _SAVERS = {"save_best": "SaveBest", "save_last": "SaveLast", "save_every": "SaveEvery"}
+_OWN_WORDS = ("ModelCheckpoint", "monitor", "os", *_SAVERS.values())
 _OWN_FILE = '''\
 class {{{saver}}}({{ModelCheckpoint}}):
     """Has the script's own file written where ModelCheckpoint saves."""
 
     FILE_EXTENSION = "{ending}"
-
+{counted}
     def _save_checkpoint(self, trainer, filepath):
-        trainer.lightning_module.{method}(filepath)
+        trainer.lightning_module.{call}
         self._last_global_step_saved = trainer.global_step
         self._last_checkpoint_saved = filepath
 '''
+_UNCOUNTED = """
+    def _should_skip_saving_checkpoint(self, trainer):
+        return bool(trainer.fast_dev_run)  # the script's own steps are not counted
+"""
 
 
-def _ending(path: ast.expr) -> str:
+def _ending(file: CheckpointName) -> str:
     """How the name of the file ends."""
-    match path:
-        case ast.Constant(value=str(text)) | ast.JoinedStr(values=[*_, ast.Constant(value=str(text))]):
-            return posixpath.splitext(f"x{text}")[1]
-        case ast.Call(args=[*_, ast.Constant(value=str(text))]):
-            return posixpath.splitext(text)[1]
-    raise _Stays("how its file's name ends is not known before the training")
+    if file.ending is None:
+        raise _Stays("how its file's name ends is not known before the training")
+    return file.ending
+
+
+def _check_same_until_end(training: Training, save: _Save, when: _When) -> None:
+    """What is written at the end of the epoch must be what the line would have written."""
+    read = [save.saved, *([when.process] if when.process is not None else [])]
+    if "path" in {n.id for one in read for n in ast.walk(one) if isinstance(n, ast.Name)}:
+        raise _Stays("it reads a variable `path`, which the method needs for the file's")
+    first = next(p for p in training.parts if p.statement in save.statements)
+    changed = changed_behind(training, first, read, besides=save.statements)
+    if not changed and save.part.place == _EPOCH_END:
+        return
+    if when.process is not None and changed:
+        raise _Stays(changed)
+    if not training.weights_stay(save.part):
+        raise _Stays(_WEIGHTS_CHANGE)
+    _check_own_content(training, save.part, save.saved)
+    if changed:
+        _check_nothing_follows(training, save, first)
 
 
 def _check_own_content(training: Training, part: Part, saved: ast.expr) -> None:
@@ -503,13 +605,12 @@ def _check_own_content(training: Training, part: Part, saved: ast.expr) -> None:
             raise _Stays(f"`{training.text(value)}` may be another thing at the end of the epoch")
 
 
-def _check_nothing_follows(training: Training, save: _Save) -> None:
+def _check_nothing_follows(training: Training, save: _Save, first: Part) -> None:
     """Nothing of the epoch behind the line may change what it saves, or read its file."""
-    places = [p.statement for p in training.parts if p.place not in AROUND]
-    behind = places[places.index(save.part.statement) + 1 :]
     names = {n.id for n in ast.walk(save.saved) if isinstance(n, ast.Name)}
-    if "path" in names:
-        raise _Stays("it reads a variable `path`, which the method needs for the file's")
+    behind = [one for one in training.following(first) if one not in save.statements]
+    if why := needs_files(training, first, save.path, save.statements):
+        raise _Stays(why)
     for statement in behind:
         for node in ast.walk(statement):
             match node:
@@ -519,10 +620,6 @@ def _check_nothing_follows(training: Training, save: _Save) -> None:
                     ast.Call(func=ast.Attribute(attr="step" | "load_state_dict")) | ast.Attribute(attr="param_groups")
                 ) if not _is_weights(training, save.part, save.saved):
                     raise _Stays(f"line {node.lineno} may change what it saves")
-                case ast.Call(func=function) if training.full_name(function).partition(".")[0] in ("shutil", "os"):
-                    raise _Stays(f"line {node.lineno} may need its file")
-                case ast.Call(func=function) if training.full_name(function) == "torch.load":
-                    raise _Stays(f"line {node.lineno} may read its file")
 
 
 def _told(training: Training, save: _Save, file: CheckpointName, when: _When) -> str:
@@ -534,35 +631,72 @@ def _told(training: Training, save: _Save, file: CheckpointName, when: _When) ->
 # ---- when
 
 
-def _check_moment(training: Training, part: Part) -> None:
-    """The callback acts at the end of an epoch, and only when the Trainer has counted a step."""
+_WEIGHTS_CHANGE = "weights or buffers may change between this line and the end of the epoch"
+
+
+def _check_own_moment(training: Training, part: Part) -> None:
+    """The callback acts at the end of an epoch."""
     if part.place not in _AT_END:
         raise _Stays("it is saved in the middle of an epoch")
+    if training.told("check_val_every_n_epoch") or (part.place != _EPOCH_END and not training.validates_always):
+        raise _Stays("the validation does not run in every epoch")
+
+
+def _check_processes(training: Training, when: _When) -> None:
+    """Of several processes each decides by itself, where all it counts is epochs; which of them saves must be said."""
+    if training.spread and (when.process is None or when.watched):
+        raise _Stays("several processes may train")
+
+
+def _check_moment(training: Training, part: Part) -> None:
+    """The callback acts at the end of an epoch, and only when the Trainer has counted a step."""
+    _check_own_moment(training, part)
     if not training.counts_steps:
         raise _Stays(
             "the Trainer does not count the script's own optimizer steps, and saves only when it has counted one"
         )
     if training.spread:
         raise _Stays("several processes may train")
-    if training.told("check_val_every_n_epoch"):
-        raise _Stays("the validation does not run in every epoch")
     if not training.weights_stay(part):
-        raise _Stays("weights or buffers may change between this line and the end of the epoch")
+        raise _Stays(_WEIGHTS_CHANGE)
 
 
-def _when(training: Training, part: Part) -> _When:
+def _when(training: Training, part: Part, by_process: bool = False) -> _When:
     match part.within:
         case ():
             return _When()
         case (ast.If() as test,) if part.statement in test.body:
-            if switch := _switch(training, part, test):
-                return _When(guard=test, switch=switch)
+            if guarded := _guarded(training, part, test, by_process):
+                return guarded
             return _periodic(training, part, test) or _best(training, part, test)
-        case (ast.If() as test, ast.If() as guard) if guard in test.body and part.statement in guard.body:
-            if switch := _switch(training, part, guard):
-                when = _periodic(training, part, test) or _best(training, part, test)
-                return replace(when, guard=guard, switch=switch)
+        case (ast.If() as outer, ast.If() as inner) if inner in outer.body and part.statement in inner.body:
+            for test, guard in ((outer, inner), (inner, outer)):
+                if guarded := _guarded(training, part, guard, by_process):
+                    when = _periodic(training, part, test) or _best(training, part, test)
+                    return replace(when, guard=guard, switch=guarded.switch, process=guarded.process)
     raise _Stays("it is saved under more than one condition")
+
+
+def _guarded(training: Training, part: Part, guard: ast.If, by_process: bool) -> _When | None:
+    """When a condition lets save that is the same in the whole training, or asks which of several processes this one is."""
+    asks = not guard.orelse and _asks_process(guard.test)
+    if not (asks and by_process and training.spread) and (switch := _switch(training, part, guard)):
+        return _When(guard=guard, switch=switch)
+    if asks:
+        if not by_process:
+            raise _Stays("several processes may train")
+        return _When(guard=guard, process=guard.test)
+    return None
+
+
+def _asks_process(test: ast.expr) -> bool:
+    """Whether a condition asks which of several processes this one is."""
+    named = [
+        n.attr if isinstance(n, ast.Attribute) else n.id
+        for n in ast.walk(test)
+        if isinstance(n, ast.Attribute | ast.Name)
+    ]
+    return any(_OF_PROCESSES.search(name) for name in named)
 
 
 def _switch(training: Training, part: Part, guard: ast.If) -> str:
@@ -639,6 +773,8 @@ def _best(training: Training, part: Part, test: ast.If) -> _When:
         first = _starts_with(training, held, operator, asked)
         if held is None or held.hidden or first is None or _bindings(held) != _START_AND_TEST:
             raise _Stays(f"`{best.id}` gets a value in more places than at its start and here")
+        if not training.validates_always:
+            raise _Stays("the validation does not run in every epoch")
         if not training.number(value, _part_of(training, test)) or rebinds(test, value.id):
             raise _Stays(f"`{value.id}` may be something else than a plain number")
         mode = "min" if operator is ast.Lt else "max"

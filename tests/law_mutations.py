@@ -494,6 +494,7 @@ PROPOSALS = "torch2lit/plan/proposals.py"
 STOPPING = "codemods/early_stopping.py"
 CHECKPOINT = "codemods/model_checkpoint.py"
 NAMES = "torch2lit/checkpoint_names.py"
+UNTIL_END = "torch2lit/until_epoch_end.py"
 
 
 def _features(*names: str) -> tuple[str, ...]:
@@ -5541,6 +5542,126 @@ OF_ITERATORS = (
 BLOCK = "torch2lit/resuming/block.py"
 GOING_ON = "torch2lit/plan/going_on.py"
 OF_CHECKPOINTS = (
+    Mutation(
+        1,
+        "early stopping: a validation that not every epoch has tells every epoch",
+        "codemods/early_stopping.py",
+        "or not training.validates_always:",
+        "or False:",
+        _text("patience-beside-a-validation-now-and-then"),
+    ),
+    Mutation(
+        1,
+        "own files: a validation that not every epoch has saves in every one",
+        CHECKPOINT,
+        " or (part.place != _EPOCH_END and not training.validates_always)",
+        "",
+        _text("own-file-of-a-validation-now-and-then"),
+    ),
+    Mutation(
+        1,
+        "until the epoch's end: to go through a generator changes nothing",
+        UNTIL_END,
+        "    return changing or (bool(kept) and goes_through)\n",
+        "    return changing\n",
+        _text("own-file-before-its-list-is-drawn-on"),
+    ),
+    Mutation(
+        1,
+        "until the epoch's end: to tell an object changes nothing",
+        UNTIL_END,
+        "    return changing or (bool(kept) and goes_through)\n",
+        "    return bool(kept) and goes_through\n",
+        _text("own-file-before-its-count-is-told"),
+    ),
+    Mutation(
+        1,
+        "own files: what is put together above the line is put together later",
+        CHECKPOINT,
+        "    first = next(p for p in training.parts if p.statement in save.statements)\n",
+        "    first = save.part\n",
+        _text("own-file-put-together-too-early"),
+    ),
+    Mutation(
+        1,
+        "own files: each best epoch has its own",
+        CHECKPOINT,
+        "    if when.best is not None and file.of_epoch:\n",
+        "    if False:\n",
+        _text("own-best-file-of-each-epoch"),
+    ),
+    Mutation(
+        1,
+        "own files: what follows may look for them",
+        CHECKPOINT,
+        "    if why := needs_files(training, first, save.path, save.statements):\n",
+        "    if why := '':\n",
+        _text("checkpoints-of-which-old-ones-are-removed"),
+    ),
+    Mutation(
+        1,
+        "own files: another file is saved behind them",
+        UNTIL_END,
+        "    return bool(one and other) and not one.endswith(other) and not other.endswith(one)\n",
+        "    return False\n",
+        _text("best-model-by-own-callback"),
+    ),
+    Mutation(
+        1,
+        "own files: steps that are not counted save nothing",
+        CHECKPOINT,
+        'counted="" if training.counts_steps else _UNCOUNTED',
+        'counted=""',
+        _text("checkpoints-beside-a-warm-up-that-rests"),
+    ),
+    Mutation(
+        1,
+        "own files: every process saves",
+        CHECKPOINT,
+        "    if training.spread and (when.process is None or when.watched):\n",
+        "    if False:\n",
+        _text("own-file-of-every-process"),
+    ),
+    Mutation(
+        1,
+        "own files: any process saves",
+        CHECKPOINT,
+        "        return _When(guard=guard, process=guard.test)\n",
+        "        return _When(guard=guard)\n",
+        _text("own-file-of-the-first-process"),
+    ),
+    Mutation(
+        1,
+        "own files by functions: a function reads what goes on",
+        CHECKPOINT,
+        "    read = [call, *functions, *",
+        "    read = [call, *",
+        _text("saved-by-a-function-of-a-count-that-goes-on"),
+    ),
+    Mutation(
+        1,
+        "own files by functions: they tell something in another order",
+        CHECKPOINT,
+        "changed_behind(training, part, read, silent=True)",
+        "changed_behind(training, part, read)",
+        _text("saved-by-a-function-before-the-epoch-is-told"),
+    ),
+    Mutation(
+        1,
+        "own files by functions: a name that they find is the script's",
+        "torch2lit/saving_functions.py",
+        " and not any(n in local and n not in known for n in names)",
+        "",
+        _text("saved-by-a-function-under-a-name-that-it-finds"),
+    ),
+    Mutation(
+        1,
+        "until the epoch's end: a variable gets another value",
+        UNTIL_END,
+        "ctx=ast.Store() | ast.Del()) if name in names:",
+        "ctx=ast.Del()) if name in names:",
+        _text("own-file-put-together-too-early"),
+    ),
     Mutation(
         1,
         "resume: a block that does more than loading is taken for one that only loads",

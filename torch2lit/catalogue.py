@@ -924,11 +924,12 @@ register(
         code="T2L373",
         slug="checkpoints-by-callback",
         severity="note",
-        why="`--checkpoints callback` was asked for: ModelCheckpoint decides when the script's own file is saved.",
+        why="`--checkpoints callback` was asked for, or `--level native` where a file of Lightning's would not do: ModelCheckpoint decides when the script's own file is saved.",
         remedy="Nothing to do: the file is the same, byte for byte, under the same name.",
         text="""\
 A subclass of ModelCheckpoint has the module write what the script wrote, where ModelCheckpoint would save a checkpoint: after the same epochs, with the same weights. It overrides `_save_checkpoint`, a method that Lightning does not
-promise to keep. The callback saves the first epoch always, also one whose metric is no number. Such a file is the script's: `fit(ckpt_path=...)` does not take it.
+promise to keep. Where Lightning does not count the script's steps, it overrides `_should_skip_saving_checkpoint` as well. With `--level native` that is done where the script reads its file again, keeps more in it than a checkpoint holds,
+or has a function save that does more; the finding says which. Nothing that follows in the epoch changes what is saved, or needs the file before the epoch is over. The callback saves the first best epoch always, also one whose metric is no number. Such a file is the script's: `fit(ckpt_path=...)` does not take it.
 """,
     )
 )

@@ -31,7 +31,7 @@ class CheckpointName:
     """Where it is saved: folder and name as source, with what it holds of the epoch in braces, and how it is told to a person.
 
     ``epoch`` is what the script counts in the name where the Trainer counts from another number, ``key`` the name under which that is logged.
-    ``numbers`` are the epoch's numbers in the name, by the words that stand there for their names.
+    ``numbers`` are the epoch's numbers in the name, by the words that stand there for their names. ``ending``: how the script's own name ends, as far as that is known.
     """
 
     folder: str
@@ -42,6 +42,7 @@ class CheckpointName:
     key: str = ""
     epoch: ast.expr | None = None
     numbers: tuple[tuple[str, ast.Name], ...] = ()
+    ending: str | None = None
 
 
 def name_of(training: Training, part: Part, path: ast.expr, switch: str) -> CheckpointName:
@@ -61,7 +62,10 @@ _NO_NAME = "where `{}` does not hold, the name of its file may not be there"
 
 
 def _joined(training: Training, path: ast.expr) -> tuple[list[ast.expr], ast.expr]:
+    """The folders in a path, behind the function that joins them, and the last part."""
     match path:
+        case ast.BinOp(left=folder, op=ast.Div() as slash, right=ast.Constant(value=str()) | ast.JoinedStr() as last):
+            return [ast.copy_location(ast.BinOp(folder, slash, last), path), folder], last
         case ast.Call(func=function, args=[*folders, last], keywords=[]) if folders:
             if training.full_name(function) == "os.path.join":
                 return [function, *folders], last
@@ -95,7 +99,7 @@ class _Namer:
         """What the callback is told."""
         if any(_ODD_SIGNS.search(piece.text) for piece in pieces):
             raise Unnamed("the callback cannot give its file that name")
-        folder, name, _ = parted(pieces)
+        folder, name, ending = parted(pieces)
         if not name:
             raise Unnamed("the callback cannot give its file that name")
         place = self._folder(folder)
@@ -103,7 +107,7 @@ class _Namer:
         there = " there" if self.folders or any(piece.value is not None for piece in folder) else ""
         shown = shown if there else posixpath.join("".join(piece.text for piece in folder), shown)
         return CheckpointName(
-            place, told, f"`{shown}.ckpt`{there}", (), self.of_epoch, self.key, self.epoch, tuple(self.numbers)
+            place, told, f"`{shown}.ckpt`{there}", (), self.of_epoch, self.key, self.epoch, tuple(self.numbers), ending
         )
 
     def _folder(self, pieces: Sequence[Piece]) -> str:
@@ -117,6 +121,8 @@ class _Namer:
         if self.switch and not all(isinstance(one, ast.Constant) for one in folders):
             raise Unnamed(_NO_NAME.format(self.switch))
         texts += [inner] if inner else []
+        if isinstance(function, ast.BinOp):
+            return " / ".join(texts)
         return f"{self.training.text(function)}({', '.join(texts)})" if len(texts) > 1 else texts[0]
 
     def _settled(self, pieces: Sequence[Piece]) -> str:

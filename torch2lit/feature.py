@@ -81,12 +81,16 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """A file that a callback has written from now on: what is saved, by which function, in a method ``save_best``, ``save_last`` or ``save_every`` of the module, which gets the path."""
+    """A file that a callback has written from now on: what is saved, by which function, in a method ``save_best``, ``save_last`` or ``save_every`` of the module, which gets the path.
+
+    Without a ``function`` the value is a call that does it, at a path that it knows. ``condition``: only where that holds, asked when it is saved.
+    """
 
     method: str
     statement: ast.stmt
     value: ast.expr
     function: str
+    condition: ast.expr | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,6 +207,9 @@ class Training(Protocol):
     def asked(self, option: str) -> str:
         """What the user wants of one piece of machinery: the value of its option, else what the level makes of it."""
 
+    def by_level(self, option: str) -> bool:
+        """Whether the user wants that because of the level, and has not given the option."""
+
     def loaders(self) -> Sequence[str]:
         """The names of the one loader of the training and of the one of its validation, as the Trainer gets them; none where it gets something else."""
 
@@ -272,6 +279,9 @@ class Training(Protocol):
     def weights_stay(self, part: Part) -> bool:
         """Whether nothing changes weights or buffers from a statement of a hook to the end of its epoch."""
 
+    def following(self, part: Part) -> Sequence[ast.AST]:
+        """All that an epoch runs behind a statement of a hook, in whatever form it is left there."""
+
     @property
     def automatic(self) -> bool:
         """Whether Lightning steps the optimizer itself, batch by batch, and so counts the steps."""
@@ -285,6 +295,10 @@ class Training(Protocol):
 
     def told(self, argument: str) -> str:
         """What the Trainer is told by that argument so far, "" when nothing."""
+
+    @property
+    def validates_always(self) -> bool:
+        """Whether the validation, where there is one, runs in every epoch."""
 
     @property
     def processes(self) -> bool:

@@ -108,6 +108,10 @@ class Options:
         given: str | None = getattr(self, option)
         return _BY_LEVEL[option][self.level] if given is None else given
 
+    def by_level(self, option: str) -> bool:
+        """Whether the level alone says what a single option of the machinery is."""
+        return getattr(self, option) is None
+
     @property
     def several_processes(self) -> bool:
         """Whether they may ask for more than one process, or for a strategy of several."""

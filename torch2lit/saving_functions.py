@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from .feature import Training
+from .recover.names import local_names
 
 _MAKES_FOLDERS = {"os.makedirs", "os.mkdir"}
 _ASKS_FOLDERS = {"os.path.exists", "os.path.isdir"}
@@ -59,6 +60,45 @@ def saved_by(training: Training, call: ast.Call) -> SavedByFunction:
     for name in result.names:
         _check_same(training, name, call)
     return result
+
+
+def saved_at(training: Training, call: ast.Call) -> tuple[ast.expr, list[ast.FunctionDef]]:
+    """The path, in the words of the call, at which a function surely saves first, whatever else it does; and the functions that run for that. Raises MoreThanSaving."""
+    function = _function(training, call)
+    result = SavedByFunction(function, _arguments(function, call))
+    own = {id(n) for value in result.given.values() for n in ast.walk(value)}
+    known, local = dict(result.given), local_names(function)
+    for statement in function.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if _is_known(training, value, known, local):
+                known[name] = _filled(value, known)
+                continue
+            case ast.Expr(value=ast.Call(args=[_, path, *_]) as save) if _calls(training, save, {"torch.save"}):
+                if not _is_known(training, path, known, local):
+                    raise MoreThanSaving("the name of its file is not known before the training")
+                found = _filled(path, known)
+                for free in (n for n in ast.walk(found) if isinstance(n, ast.Name) and id(n) not in own):
+                    _check_same(training, free, call)
+                return found, _run_by(training, function)
+        for one in (n for n in ast.walk(statement) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)):
+            known.pop(one.id, None)
+    raise MoreThanSaving("it may not save")
+
+
+def _is_known(training: Training, value: ast.expr, known: Mapping[str, ast.expr], local: Set[str]) -> bool:
+    """Whether an expression puts together what the call tells, and nothing that the function finds out."""
+    names = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+    return _only_puts_together(training, value) and not any(n in local and n not in known for n in names)
+
+
+def _run_by(training: Training, function: ast.FunctionDef) -> list[ast.FunctionDef]:
+    """A function, and those of the file that it may call."""
+    found, left = [function], [function]
+    while left:
+        named = {n.id for n in ast.walk(left.pop()) if isinstance(n, ast.Name)}
+        more = [f for f in training.all(ast.FunctionDef) if f.name in named and f not in found]
+        found, left = [*found, *more], [*left, *more]
+    return found
 
 
 def _function(training: Training, call: ast.Call) -> ast.FunctionDef:

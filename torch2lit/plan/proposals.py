@@ -101,7 +101,8 @@ def accept(draft: Draft, proposal: Proposal, feature: str) -> Draft | Conflict:
         place = training.item_of(saving.statement)
         assert place is not None
         line = ast.copy_location(ast.Expr(saving.value), saving.statement)  # its own statement is gone
-        item = Item(line, place[0].frame, "saves", saving.function, saving.value)
+        under = (saving.condition, place[0].frame) if saving.condition is not None else None
+        item = Item(line, place[0].frame, "saves", saving.function, saving.value, limit=under)
         planned.hooks[saving.method] = [item]
     for one in proposal.sums:
         planned.sums.append((word(one.key, number), one))

@@ -276,6 +276,9 @@ class DraftTraining:
     def asked(self, option: str) -> str:
         return self._draft.options.asked(option)
 
+    def by_level(self, option: str) -> bool:
+        return self._draft.options.by_level(option)
+
     def at_entry(self, node: ast.expr, part: Part | None = None) -> str:
         return at_entry(self._draft, node, self._item_at(part).frame)
 
@@ -320,6 +323,19 @@ class DraftTraining:
             if id(p.statement) not in inside
         )
 
+    def following(self, part: Part) -> Sequence[ast.AST]:
+        inner = [
+            p.statement
+            for p in self.parts
+            if p.place in HOOKS and self._items.get(p.statement) is self._items[part.statement]
+        ]
+        found: list[ast.AST] = [*inner[inner.index(part.statement) + 1 :]]
+        below = {id(n) for n in walk(part.statement)}
+        items = [i for hook in HOOKS if hook not in SAVES for i in self._draft.hooks.get(hook, [])]
+        later = items[items.index(self._items[part.statement]) + 1 :]
+        found += [i.node for i in later if i.node not in self._draft.removals and i.node not in self._draft.claims]
+        return [n for n in found if id(n) not in below]
+
     @property
     def automatic(self) -> bool:
         nest = self._draft.nest
@@ -336,6 +352,11 @@ class DraftTraining:
 
     def told(self, argument: str) -> str:
         return dict(self._draft.trainer.written()).get(argument, "")
+
+    @property
+    def validates_always(self) -> bool:
+        sometimes = any(item.kind == "validates" for item in self._draft.all_items())
+        return not sometimes and not self.told("check_val_every_n_epoch")
 
     @property
     def processes(self) -> bool:

@@ -40,7 +40,8 @@ class Item:
     caller's statement ``node`` with its ``call`` replaced by ``value``, read in the frame ``callee``; ``enter`` and
     ``leave``: the `with` statement ``node`` begins, and ends, around a loop that Lightning runs; ``stop``: training ends when
     ``value``, the condition of the `while` loop ``node``, does not hold any more; ``validates``: Lightning validates in this
-    epoch if ``value``, the condition of the `if` statement ``node``, holds; ``saves``: a callback has ``value`` written by the function ``target``.
+    epoch if ``value``, the condition of the `if` statement ``node``, holds; ``saves``: a callback has ``value`` written by the function ``target``, or
+    by ``value`` itself where that is a call.
     """
 
     node: ast.stmt
@@ -58,7 +59,7 @@ class Item:
     unless: tuple[ast.expr, ast.expr] | None = None
     """For a ``result``: the condition, read in the frame ``callee``, under which the call has another value, and that one."""
     limit: tuple[ast.expr, Frame] | None = None
-    """For ``validates``: over how many batches, read in that frame; over all of them where nothing says so."""
+    """For ``validates``: over how many batches, read in that frame; over all of them where nothing says so. For ``saves``: under which condition."""
     guard: Guard | None = None
     """Set where the hook runs more often than the item."""
 

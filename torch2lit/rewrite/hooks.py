@@ -234,8 +234,7 @@ class HookWriter:
             above = [c for c in _leading(self.draft.source.twins[item.node].node) if c.comment]  # type: ignore[arg-type]
             return [line.with_changes(leading_lines=above)]
         if item.kind == "saves":
-            assert item.value is not None
-            return [_parse(f"{item.target}({self.text(item.value, item.frame, hook)}, path)")]
+            return [self._saving(item, hook)]
         if item.kind == "result":
             return self._result(item, hook)
         twin = self.draft.source.twins[item.node]
@@ -246,6 +245,13 @@ class HookWriter:
         if changed and (above := self._above(item)):
             changed[0] = changed[0].with_changes(leading_lines=[*above, *_leading(changed[0])])
         return [rename(line, names) for line in changed]
+
+    def _saving(self, item: Item, hook: str) -> Statement:
+        """What a callback has written, where the condition holds for it."""
+        assert item.value is not None
+        text = self.text(item.value, item.frame, hook)
+        line = f"{item.target}({text}, path)" if item.target else text
+        return _parse(f"if {self.text(*item.limit, hook)}:\n    {line}\n" if item.limit is not None else line)
 
     def _told(self, line: Node, item: Item) -> Node:
         """What tells a number that Lightning keeps asks for it by its name."""

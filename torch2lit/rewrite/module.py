@@ -228,7 +228,8 @@ def _signature(draft: Draft, hook: str, state: State, kept: set[str]) -> str:
     if hook in _BATCH_HOOKS:
         return f"def {hook}(self, {state.batch_parameter.get(hook, batch)}, {index}):"
     if hook in SAVES:
-        return f"def {hook}(self, path):"
+        path = ", path" if all(i.target for i in draft.hooks[hook]) else ""
+        return f"def {hook}(self{path}):"
     if hook == BEFORE_STEP:
         return f"def {hook}(self, {_aside('optimizer', kept)}):"
     if hook == BATCH_END:
