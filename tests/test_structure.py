@@ -36,6 +36,7 @@ STOREYS = (
         "saving_functions",
         "stopping_kept",
         "sure_texts",
+        "until_epoch_end",
     ),
     ("files", "codemods"),
     ("deep_stack",),

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from .feature import Training
-from .recover.names import local_names
 
 _MAKES_FOLDERS = {"os.makedirs", "os.mkdir"}
 _ASKS_FOLDERS = {"os.path.exists", "os.path.isdir"}
@@ -67,7 +66,7 @@ def saved_at(training: Training, call: ast.Call) -> tuple[ast.expr, list[ast.Fun
     function = _function(training, call)
     result = SavedByFunction(function, _arguments(function, call))
     own = {id(n) for value in result.given.values() for n in ast.walk(value)}
-    known, local = dict(result.given), local_names(function)
+    known, local = dict(result.given), _own_names(function)
     for statement in function.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if _is_known(training, value, known, local):
@@ -83,6 +82,12 @@ def saved_at(training: Training, call: ast.Call) -> tuple[ast.expr, list[ast.Fun
         for one in (n for n in ast.walk(statement) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)):
             known.pop(one.id, None)
     raise MoreThanSaving("it may not save")
+
+
+def _own_names(function: ast.FunctionDef) -> set[str]:
+    """The names that a function binds, its parameters among them."""
+    stored = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    return stored | {n.arg for n in ast.walk(function) if isinstance(n, ast.arg)}
 
 
 def _is_known(training: Training, value: ast.expr, known: Mapping[str, ast.expr], local: Set[str]) -> bool:
