@@ -8664,6 +8664,30 @@ OF_CHECKED_FIRST = (
             "tests/test_programs.py::test_program_trains_the_same[several-files-optimizer-of-settings-that-one-way-makes-global]",
         ),
     ),
+    Mutation(
+        7,
+        "gradients: an optimizer is given its parameters in the first place alone",
+        "torch2lit/plan/held_parameters.py",
+        '(k.value for k in made.keywords if k.arg == "params")',
+        '(k.value for k in made.keywords if k.arg == "")',
+        _text("gradients-clipped-of-a-network-that-functions-are-given"),
+    ),
+    Mutation(
+        1,
+        "gradients: an optimizer of one layer clears those of all",
+        "torch2lit/plan/held_parameters.py",
+        'case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="parameters"), args=[], keywords=[]):',
+        'case ast.Call(func=ast.Attribute(value=ast.Name(id=name) | ast.Subscript(value=ast.Name(id=name)), attr="parameters"), args=[], keywords=[]):',
+        _text("gradients-clipped-of-a-layer-that-no-optimizer-holds"),
+    ),
+    Mutation(
+        6,
+        "names: the module is given one of two things that a name stands for",
+        "torch2lit/plan/homes/facts.py",
+        "if any(known == parameter and other != attribute for known, other, _argument in self.state.parameters):",
+        "if False:",
+        _text("name-that-stands-for-two-networks"),
+    ),
 )
 
 MUTATIONS = (

@@ -11,7 +11,7 @@ import ast
 from dataclasses import dataclass
 
 from ..recover.items import Item
-from ..recover.names import flow, local_names
+from ..recover.names import flow
 from ..recover.roles import Key
 from ..recover.state_names import is_attribute
 from ..recover.stepping import is_held
@@ -23,6 +23,7 @@ from .scaled import scaled_optimizer
 from .statements_between import statements_between
 
 _TWO = 2
+_DEEPEST = 4
 _BOUND_AND_USED = 2
 _ASKING = {"any", "all", "len", "isinstance", "str"}
 _ASKED_OF = {"endswith", "startswith", "lower", "split", "dim"}
@@ -49,15 +50,34 @@ def _optimizes(draft: Draft, model: ast.expr, item: Item, receiver: ast.expr | N
     wanted = draft.variable(model, item.frame)
     if optimizer is None or wanted is None:
         return False
-    if optimizer.scope is not wanted.scope and not _is_wide(draft, wanted.name):
-        return False
-    return _holds_all(draft, optimizer.scope, optimizer.name, wanted.name, 0, grouped)
+    scope, name = optimizer.scope, optimizer.name
+    known = wanted.scope is draft.source.tree and _is_wide(draft, wanted.name, scope)
+    if scope is not wanted.scope and not known:
+        scope, name = _handed_down(draft, scope, name)
+        if scope is not wanted.scope:
+            return False
+    return _holds_all(draft, scope, name, wanted.name, 0, grouped)
 
 
-def _is_wide(draft: Draft, model: str) -> bool:
-    """Whether every function that knows the name means one and the same module by it."""
+def _handed_down(draft: Draft, scope: Scope, name: str) -> tuple[Scope, str]:
+    """The variable that a parameter always is: what the one call of its function passes, and so on."""
+    for _ in range(_DEEPEST):
+        key = draft.roles.key(scope, name)
+        if key is None or isinstance(key[0], ast.Module) or draft.roles.bindings(key):
+            break
+        match draft.roles.arguments(key[0], name):
+            case [(caller, ast.Name(id=passed))]:
+                above = draft.roles.key(caller, passed)
+                scope, name = above[0] if above is not None else caller, passed
+            case _:
+                break
+    return scope, name
+
+
+def _is_wide(draft: Draft, model: str, scope: Scope) -> bool:
+    """Whether a function means by the name what the script means by it, which is one module all the time."""
     key = draft.roles.key(draft.source.tree, model)
-    if key is None or any(f for f in draft.source.functions if model in local_names(f)):
+    if key is None or draft.roles.key(scope, model) != key:
         return False
     bindings = draft.roles.bindings(key)
     return is_attribute(model) or (len(bindings) == 1 and not draft.roles.rebound_unseen(key))
@@ -66,9 +86,9 @@ def _is_wide(draft: Draft, model: str) -> bool:
 def _holds_all(draft: Draft, scope: Scope, optimizer: str, model: str, depth: int, grouped: bool) -> bool:
     """Whether, in a scope, one name is an optimizer made of all parameters of the module under the other name."""
     key, model_key = draft.roles.key(scope, optimizer), draft.roles.key(scope, model)
-    if key is None or model_key is None or depth > 4:
+    if key is None or model_key is None or depth > _DEEPEST:
         return False
-    if key[0] is not model_key[0] and not _is_wide(draft, model):
+    if key[0] is not model_key[0] and not _is_wide(draft, model, key[0]):
         return False
     owner = key[0]
     bindings = draft.roles.bindings(key)
@@ -84,18 +104,27 @@ def _holds_all(draft: Draft, scope: Scope, optimizer: str, model: str, depth: in
     if (function := _maker(draft, made)) is not None:
         returned = _returned(function)
         if isinstance(returned, ast.Name):
-            return _is_wide(draft, model) and _holds_all(draft, function, returned.id, model, depth + 1, grouped)
-        if returned is None or not _is_wide(draft, model):
+            return _is_wide(draft, model, function) and _holds_all(
+                draft, function, returned.id, model, depth + 1, grouped
+            )
+        if returned is None or not _is_wide(draft, model, function):
             return False
         owner, made = function, returned
-    if not isinstance(made, ast.Call) or not made.args:
+    parameters = _given_parameters(made)
+    if parameters is None:
         return False
-    parameters = made.args[0]
     match parameters:
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="parameters"), args=[], keywords=[]):
             return draft.roles.key(owner, name) == model_key and _stays_one(draft, name)
     parted = _parted(_groups(draft, owner, parameters)) if grouped else None
     return parted is not None and draft.roles.key(owner, parted) == model_key and _stays_one(draft, parted)
+
+
+def _given_parameters(made: ast.expr) -> ast.expr | None:
+    """What an optimizer is made of: ``SGD(net.parameters(), ...)``, ``Adam(params=net.parameters())``."""
+    if not isinstance(made, ast.Call):
+        return None
+    return next(iter([*made.args, *(k.value for k in made.keywords if k.arg == "params")]), None)
 
 
 def _last_made(draft: Draft, optimizer: Key, model: Key) -> ast.expr | None:

@@ -321,6 +321,9 @@ class Facts:
         if is_whole(parameter):
             raise self.draft.refuse("loop-in-class", self.draft.nest.outermost, "the object is needed as a whole")
         parameter = "self_" if parameter == "self" else parameter
+        if any(known == parameter and other != attribute for known, other, _argument in self.state.parameters):
+            message = f"`{parameter}` stands for two things in the training, of which the Trainer's function sees one"
+            raise self.draft.refuse("output-not-valid", self.draft.nest.outermost, message)
         if parameter not in self.parameters:
             self.parameters.add(parameter)
             self.state.parameters.append((parameter, attribute, argument))
