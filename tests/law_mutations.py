@@ -8688,6 +8688,30 @@ OF_CHECKED_FIRST = (
         "if False:",
         _text("name-that-stands-for-two-networks"),
     ),
+    Mutation(
+        1,
+        "folds: a value that one training carries to the next is forgotten",
+        "torch2lit/plan/homes/facts.py",
+        "return bool(first) and variable.name in flow([*statements_after(draft), draft.nest.outermost]).exposed",
+        "return False",
+        _trains("best-value-carried-through-folds"),
+    ),
+    Mutation(
+        1,
+        "folds: what a `while` around the training asks is forgotten",
+        "torch2lit/plan/homes/facts.py",
+        "if any(isinstance(n, ast.Name) and n.id == variable.name for test in tests for n in walk(test)):",
+        "if False:",
+        _text("loss-that-decides-on-another-training"),
+    ),
+    Mutation(
+        7,
+        "folds: a value that every training begins anew is carried on",
+        "torch2lit/plan/homes/facts.py",
+        "flow([*statements_after(draft), draft.nest.outermost]).exposed",
+        "flow([draft.nest.outermost]).exposed",
+        _text("best-value-that-each-fold-begins-anew"),
+    ),
 )
 
 MUTATIONS = (

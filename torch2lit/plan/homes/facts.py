@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection
 
 from ...recover.loops import loop_names
-from ...recover.names import flow, free_names
+from ...recover.names import flow, free_names, parameter_names
 from ...recover.nest import Frame
 from ...recover.roles import Role
 from ...recover.state_names import is_attribute, is_whole, plain
@@ -224,7 +224,24 @@ class Facts:
         return variable in self.variables.sequence(self.draft.all_items()).written
 
     def read_after(self, variable: Variable) -> bool:
-        return variable.scope is self.entry.scope and variable.name in self.names_after()
+        if variable.scope is not self.entry.scope:
+            return False
+        return variable.name in self.names_after() or self._read_by_next_training(variable)
+
+    def _read_by_next_training(self, variable: Variable) -> bool:
+        """Whether the training runs again in a turn of a loop around it, and goes on with the value that it had left."""
+        draft, around = self.draft, self.loops_outside()
+        if not around:
+            return False
+        tests = [n.test for n in around if isinstance(n, ast.While)]
+        if any(isinstance(n, ast.Name) and n.id == variable.name for test in tests for n in walk(test)):
+            return True
+        inside = {id(n) for n in walk(draft.nest.outermost)}
+        bound = [b for b in draft.roles.bindings((variable.scope, variable.name)) if id(b.statement) not in inside]
+        first = bound or (
+            not isinstance(variable.scope, ast.Module) and variable.name in parameter_names(variable.scope)
+        )
+        return bool(first) and variable.name in flow([*statements_after(draft), draft.nest.outermost]).exposed
 
     def read_out_of_sight(self, variable: Variable) -> bool:
         """Whether code outside of the loop reads a variable of the script, or of a function around, that the loop's function binds."""
@@ -249,12 +266,17 @@ class Facts:
         return self._names_after
 
     def looped_outside(self) -> bool:
+        return bool(self.loops_outside())
+
+    def loops_outside(self) -> list[ast.For | ast.While]:
+        """The loops of the entry scope around the training."""
+        found: list[ast.For | ast.While] = []
         for ancestor in self.draft.source.ancestors(self.draft.nest.outermost):
             if ancestor is self.entry.scope:
                 break
             if isinstance(ancestor, ast.For | ast.While):
-                return True
-        return False
+                found.append(ancestor)
+        return found
 
     def remaining_functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
         gone = set(moved_functions(self.draft))
