@@ -29,7 +29,7 @@ from ..file_mentions import mentions
 from ..plain_options import has_plain_options
 from ..program import TrainerSpec
 from ..saving_functions import MoreThanSaving, SavedByFunction, saved_at, saved_by
-from ..until_epoch_end import changed_behind, needs_files
+from ..until_epoch_end import changed_behind, ends_behind, needs_changes, needs_files
 
 _CLASS = "lightning.pytorch.callbacks.ModelCheckpoint"
 _OPTION, _NOW, _CALLED, _KEPT = "checkpoints", "checkpoints-by-lightning", "checkpoints-by-callback", "checkpoint-kept"
@@ -499,6 +499,8 @@ def _own_file_by_function(training: Training, part: Part, name: str) -> Proposal
     read = [call, *functions, *([when.process] if when.process is not None else [])]
     if changed := changed_behind(training, part, read, silent=True):
         raise _Stays(changed)
+    if needed := needs_changes(training, part, functions):
+        raise _Stays(needed)
     save = _Save(part, call, call, path)
     return _by_callback(training, save, when, lambda method: Saving(method, part.statement, call, "", when.process))
 
@@ -638,6 +640,8 @@ def _check_own_moment(training: Training, part: Part) -> None:
     """The callback acts at the end of an epoch."""
     if part.place not in _AT_END:
         raise _Stays("it is saved in the middle of an epoch")
+    if line := ends_behind(training, part):
+        raise _Stays(f"line {line} may end the training behind it")
     if training.told("check_val_every_n_epoch") or (part.place != _EPOCH_END and not training.validates_always):
         raise _Stays("the validation does not run in every epoch")
 

@@ -5640,6 +5640,22 @@ OF_CHECKPOINTS = (
     ),
     Mutation(
         1,
+        "saved by a function: what it changes is read behind it",
+        UNTIL_END,
+        "        if isinstance(name.ctx, ast.Load) and (name.id in bound or (changing and not plain)):\n",
+        "        if False:\n",
+        _text("saved-by-a-function-that-changes-what-follows"),
+    ),
+    Mutation(
+        1,
+        "own file: the training ends behind it",
+        UNTIL_END,
+        "isinstance(n, ast.Raise | ast.Assert)",
+        "False",
+        _text("own-file-before-a-raise"),
+    ),
+    Mutation(
+        1,
         "own files by functions: they tell something in another order",
         CHECKPOINT,
         "changed_behind(training, part, read, silent=True)",
