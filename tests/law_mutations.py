@@ -5648,6 +5648,14 @@ OF_CHECKPOINTS = (
     ),
     Mutation(
         1,
+        "own file: to ask for what it saves changes what is told",
+        UNTIL_END,
+        'if name in own or name == "next":',
+        "if False:",
+        _text("own-file-of-a-function-that-counts"),
+    ),
+    Mutation(
+        1,
         "own file: the training ends behind it",
         UNTIL_END,
         "isinstance(n, ast.Raise | ast.Assert)",

@@ -22,6 +22,7 @@ _ASKING_METHODS = {"format", "item", "strftime", "total_seconds"}
 _TELLING_METHODS = {"add_scalar", "add_scalars", "info", "debug", "set_postfix", "set_description"}
 _WITHOUT_FILES = {"torch", "numpy", "math", "time", "datetime", "random", "collections", "copy", "logging"}
 _WITH_FILES = {"torch.load", "torch.save", "numpy.load", "numpy.save", "numpy.savez", "numpy.savetxt", "numpy.loadtxt"}
+_ON_READING = {"__getattr__", "__getattribute__", "__getstate__", "__reduce__", "__reduce_ex__"}
 _SAVE = {"torch.save", "open"}
 _OF_FILES = {"os", "shutil"}
 _METHODS_WITHOUT_FILES = (
@@ -107,6 +108,25 @@ def _changes_more(training: Training, node: ast.AST) -> bool:
             known = full in _ASKS | _SAVE or full.partition(".")[0] in _OF_FILES or _only_looks(training, function)
             return not known and not _is_method(training, function, {"state_dict", "write"})
     return False
+
+
+def asks_more(training: Training, part: Part, saved: ast.expr, besides: Sequence[ast.AST] = ()) -> str:
+    """Whether what is saved runs code of the script's own that something which follows may feel; "" when not."""
+    if all(one in besides for one in training.following(part)):
+        return ""
+    own = {f.name for f in training.all(ast.FunctionDef)}
+    properties = {f.name for f in training.all(ast.FunctionDef) if f.decorator_list}
+    if own & _ON_READING:
+        return "to read what it saves may change something that is told behind it"
+    for node in ast.walk(saved):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in own or name == "next":
+                return f"`{name}` may change something that is told behind it"
+            case ast.Call(func=ast.Attribute(attr=name)) if name in own:
+                return f"`{name}` may change something that is told behind it"
+            case ast.Attribute(attr=name) if name in properties:
+                return f"`{name}` may change something that is told behind it"
+    return ""
 
 
 def needs_files(training: Training, part: Part, path: ast.expr, besides: Sequence[ast.AST] = ()) -> str:
