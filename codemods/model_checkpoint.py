@@ -29,7 +29,7 @@ from ..file_mentions import mentions
 from ..plain_options import has_plain_options
 from ..program import TrainerSpec
 from ..saving_functions import MoreThanSaving, SavedByFunction, saved_at, saved_by
-from ..until_epoch_end import changed_behind, needs_files
+from ..until_epoch_end import asks_more, changed_behind, ends_behind, needs_changes, needs_files
 
 _CLASS = "lightning.pytorch.callbacks.ModelCheckpoint"
 _OPTION, _NOW, _CALLED, _KEPT = "checkpoints", "checkpoints-by-lightning", "checkpoints-by-callback", "checkpoint-kept"
@@ -499,6 +499,8 @@ def _own_file_by_function(training: Training, part: Part, name: str) -> Proposal
     read = [call, *functions, *([when.process] if when.process is not None else [])]
     if changed := changed_behind(training, part, read, silent=True):
         raise _Stays(changed)
+    if needed := needs_changes(training, part, functions) or asks_more(training, part, ast.Tuple(elts=call.args)):
+        raise _Stays(needed)
     save = _Save(part, call, call, path)
     return _by_callback(training, save, when, lambda method: Saving(method, part.statement, call, "", when.process))
 
@@ -574,6 +576,8 @@ def _check_same_until_end(training: Training, save: _Save, when: _When) -> None:
     if "path" in {n.id for one in read for n in ast.walk(one) if isinstance(n, ast.Name)}:
         raise _Stays("it reads a variable `path`, which the method needs for the file's")
     first = next(p for p in training.parts if p.statement in save.statements)
+    if asks := asks_more(training, first, save.saved, save.statements):
+        raise _Stays(asks)
     changed = changed_behind(training, first, read, besides=save.statements)
     if not changed and save.part.place == _EPOCH_END:
         return
@@ -638,6 +642,8 @@ def _check_own_moment(training: Training, part: Part) -> None:
     """The callback acts at the end of an epoch."""
     if part.place not in _AT_END:
         raise _Stays("it is saved in the middle of an epoch")
+    if line := ends_behind(training, part):
+        raise _Stays(f"line {line} may end the training behind it")
     if training.told("check_val_every_n_epoch") or (part.place != _EPOCH_END and not training.validates_always):
         raise _Stays("the validation does not run in every epoch")
 

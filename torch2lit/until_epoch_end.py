@@ -22,6 +22,9 @@ _ASKING_METHODS = {"format", "item", "strftime", "total_seconds"}
 _TELLING_METHODS = {"add_scalar", "add_scalars", "info", "debug", "set_postfix", "set_description"}
 _WITHOUT_FILES = {"torch", "numpy", "math", "time", "datetime", "random", "collections", "copy", "logging"}
 _WITH_FILES = {"torch.load", "torch.save", "numpy.load", "numpy.save", "numpy.savez", "numpy.savetxt", "numpy.loadtxt"}
+_ON_READING = {"__getattr__", "__getattribute__", "__getstate__", "__reduce__", "__reduce_ex__"}
+_SAVE = {"torch.save", "open"}
+_OF_FILES = {"os", "shutil"}
 _METHODS_WITHOUT_FILES = (
     _ASKING_METHODS | _TELLING_METHODS
     | {"append", "update", "step", "eval", "train", "zero_grad", "size", "mean", "sum", "cpu", "detach", "numpy", "state_dict", "write", "flush", "clear", "get_last_lr", "reset"}
@@ -73,6 +76,57 @@ def _changes(training: Training, part: Part, node: ast.AST, names: set[str], pro
         case ast.AugAssign() | ast.Call():
             return _may_change(node)
     return _may_change(node) if isinstance(node, _RUNS_MORE) else ""
+
+
+def ends_behind(training: Training, part: Part) -> int:
+    """The line of what follows in the epoch that says that the script may end there, 0 for none."""
+    behind = (n for one in training.following(part) for n in ast.walk(one))
+    return next((n.lineno for n in behind if isinstance(n, ast.Raise | ast.Assert)), 0)
+
+
+def needs_changes(training: Training, part: Part, functions: Sequence[ast.FunctionDef]) -> str:
+    """What follows in the epoch that may read what the functions of the statement change; "" for nothing."""
+    inside = [n for function in functions for n in ast.walk(function)]
+    bound = {name for n in inside if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
+    changing = any(_changes_more(training, n) for n in inside)
+    for name in (n for one in training.following(part) for n in ast.walk(one) if isinstance(n, ast.Name)):
+        plain = training.full_name(name) or training.number(name, part) or training.is_epoch(name, part)
+        if isinstance(name.ctx, ast.Load) and (name.id in bound or (changing and not plain)):
+            return f"line {name.lineno} may read what `{functions[0].name}` changes"
+    return ""
+
+
+def _changes_more(training: Training, node: ast.AST) -> bool:
+    """Whether a node of a function that saves may change more than files, and its own variables."""
+    match node:
+        case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.AugAssign():
+            return True
+        case ast.Attribute(attr=attr):
+            return any(f.name == attr and f.decorator_list for f in training.all(ast.FunctionDef))
+        case ast.Call(func=function):
+            full = training.full_name(function)
+            known = full in _ASKS | _SAVE or full.partition(".")[0] in _OF_FILES or _only_looks(training, function)
+            return not known and not _is_method(training, function, {"state_dict", "write"})
+    return False
+
+
+def asks_more(training: Training, part: Part, saved: ast.expr, besides: Sequence[ast.AST] = ()) -> str:
+    """Whether what is saved runs code of the script's own that something which follows may feel; "" when not."""
+    if all(one in besides for one in training.following(part)):
+        return ""
+    own = {f.name for f in training.all(ast.FunctionDef)}
+    properties = {f.name for f in training.all(ast.FunctionDef) if f.decorator_list}
+    if own & _ON_READING:
+        return "to read what it saves may change something that is told behind it"
+    for node in ast.walk(saved):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in own or name == "next":
+                return f"`{name}` may change something that is told behind it"
+            case ast.Call(func=ast.Attribute(attr=name)) if name in own:
+                return f"`{name}` may change something that is told behind it"
+            case ast.Attribute(attr=name) if name in properties:
+                return f"`{name}` may change something that is told behind it"
+    return ""
 
 
 def needs_files(training: Training, part: Part, path: ast.expr, besides: Sequence[ast.AST] = ()) -> str:
