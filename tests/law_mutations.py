@@ -8690,7 +8690,67 @@ OF_CHECKED_FIRST = (
     ),
 )
 
+OF_RULES_ASKED = (
+    Mutation(
+        1,
+        "a rule of a schedule that draws, tells or counts is asked later",
+        "torch2lit/plan/making.py",
+        "if asks_a_rule_anew(draft, statement):",
+        "if False:",
+        _text("schedule-whose-rule-draws-before-a-draw", "schedule-whose-rule-tells-its-step-before-a-print"),
+    ),
+    Mutation(
+        1,
+        "a rule of a schedule draws later",
+        "torch2lit/plan/rules_asked.py",
+        "if effects.draws(rule, file.source.scope_of(rule)) or asks",
+        "if asks",
+        _text("schedule-whose-rule-draws-before-a-draw"),
+    ),
+    Mutation(
+        1,
+        "a rule of a schedule asks Python for chance later",
+        "torch2lit/plan/rules_asked.py",
+        " or asks_anew(file, rule, ())",
+        "",
+        _text("schedule-whose-rule-asks-python-for-chance-before-a-draw"),
+    ),
+    Mutation(
+        1,
+        "a rule of a schedule counts its calls later",
+        "torch2lit/plan/rules_asked.py",
+        "        case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):\n            return True\n",
+        "",
+        _text("schedule-whose-rule-counts-its-calls-before-a-print"),
+    ),
+    Mutation(
+        1,
+        "a rule of a schedule tells its step later",
+        "torch2lit/plan/rules_asked.py",
+        "name in CHANGING | _TELLS",
+        "name in CHANGING",
+        _text("schedule-whose-rule-tells-its-step-before-a-print"),
+    ),
+    Mutation(
+        1,
+        "a rule of a schedule that takes a logarithm is taken to tell something",
+        "torch2lit/plan/rules_asked.py",
+        '_RECKONING = {"math", ',
+        "_RECKONING = {",
+        _text("schedule-whose-named-rule-reckons-before-a-draw"),
+    ),
+    Mutation(
+        1,
+        "a test that takes a setting away is asked in front of its choice",
+        "torch2lit/checked_first/found.py",
+        "if len(arms) > 1 and not all(only_asks(roles, arm.test) for arm in arms):",
+        "if False:",
+        _text("optimizer-chosen-by-a-test-that-takes-a-setting-away-or-an-error"),
+    ),
+)
+
 MUTATIONS = (
+    *OF_RULES_ASKED,
     *OF_BATCH_PLACES,
     *OF_CHECKED_FIRST,
     *OF_OWN_OPTIMIZERS,
