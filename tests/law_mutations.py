@@ -8693,6 +8693,33 @@ OF_CHECKED_FIRST = (
 OF_RULES_ASKED = (
     Mutation(
         1,
+        "settings that are parsed again are taken to stay",
+        "torch2lit/plan/same_parameters.py",
+        "if may_set_entries(self.roles, name):",
+        "if False:",
+        _text(
+            "optimizer-before-its-settings-are-parsed-again",
+            "optimizer-before-a-function-sets-an-entry-of-its-settings",
+        ),
+    ),
+    Mutation(
+        1,
+        "another name for the dictionary of the settings is overlooked",
+        "torch2lit/plan/same_parameters.py",
+        "dictionary_of(one.value) or one.value",
+        "one.value",
+        _text("optimizer-before-its-settings-are-changed-by-another-name"),
+    ),
+    Mutation(
+        1,
+        "a method that sets entries of the dictionary of settings is overlooked",
+        "torch2lit/plan/settings_handed_on.py",
+        "return method in _SETS_ENTRIES",
+        "return False",
+        _text("optimizer-before-its-settings-are-changed-through-their-dictionary"),
+    ),
+    Mutation(
+        1,
         "a rule of a schedule that draws, tells or counts is asked later",
         "torch2lit/plan/making.py",
         "if asks_a_rule_anew(draft, statement):",
