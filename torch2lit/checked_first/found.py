@@ -11,7 +11,7 @@ else:
     print("unknown solver")
     raise SystemExit(1)
 
-Nothing runs between the two places. The last test is asked once as before; those that are asked again only ask, or nobody moves the choice.
+Nothing runs between the two places. Several tests only ask values what they are: all but the last one are asked again. A single test is asked once as before.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..plan.may_show import may_show
+from ..plan.quiet_tests import only_asks
 from ..recover.names import flow
 from ..recover.nest import Nest
 from ..recover.roles import Role, Roles
@@ -61,6 +62,8 @@ def _choice(roles: Roles, statement: ast.If) -> Choice | None:
         arms.append(inner)
     leaving = arms[-1].orelse
     if not leaving or not _leaves(roles, leaving[-1]):
+        return None
+    if len(arms) > 1 and not all(only_asks(roles, arm.test) for arm in arms):
         return None
     bound = frozenset.intersection(*(flow(arm.body).definite for arm in arms))
     scope = roles.source.scope_of(statement)

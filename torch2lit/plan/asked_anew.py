@@ -28,7 +28,7 @@ _METHODS = {
 _CONSTRUCTORS = {"__init__", "__new__", "__post_init__"}
 
 
-def asks_anew(roles: Roles, statement: ast.stmt, made: Collection[str]) -> bool:
+def asks_anew(roles: Roles, statement: ast.AST, made: Collection[str]) -> bool:
     """Whether a statement, or a function of the project that it calls, does so; ``made`` are the names that the making binds."""
     own = {id(n) for n in walk(statement)}
     return any(

@@ -27,6 +27,7 @@ from .made_attributes import is_bound_plainly
 from .making_functions import functions_run
 from .may_show import may_show
 from .quiet_tests import only_asks, runs_property
+from .rules_asked import asks_a_rule_anew
 from .same_parameters import SameParameters
 from .set_elsewhere import are_set
 from .statements_between import rest_of_blocks, statements_between
@@ -142,6 +143,8 @@ class Making:
         if any(isinstance(n, ast.NamedExpr | ast.Await) for n in walk(statement)):
             return False
         if draft.effects.draws(statement, scope) or asks_anew(draft.roles, statement, self.names):
+            return False
+        if asks_a_rule_anew(draft, statement):
             return False
         used = set(flow([statement]).read) - self.names
         if used & self._changed_later(statement) or any(map(self._is_defined_inside, used)):

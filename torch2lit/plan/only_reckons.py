@@ -57,15 +57,22 @@ def _is_plain(roles: Roles, node: ast.AST, own: set[str], depth: int = _DEPTH) -
             called, full = called_in_project(roles, node), roles.full_name(function)
             if called is not None:
                 return isinstance(called[0], ast.FunctionDef)
-            return full in _BUILTINS or full.partition(".")[0] in _LIBRARIES
+            return full in _BUILTINS or _is_of_library(full)
+        case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
+            return False
         case ast.Attribute(value=owner, attr=attribute):
-            if roles.full_name(node).partition(".")[0] in _LIBRARIES:
+            if _is_of_library(roles.full_name(node)):
                 return True
             known = roles.of(owner, roles.source.scope_of(node)) in _KNOWN
             return known and not _is_given_a_part(roles, attribute)
         case ast.Name(id=name):
             return name in own or _is_number(roles, node, depth)
     return not isinstance(node, ast.Await | ast.Lambda)
+
+
+def _is_of_library(full: str) -> bool:
+    """Whether a name is one of a library that only reckons."""
+    return full.partition(".")[0] in _LIBRARIES and full.split(".")[1:2] != ["random"]
 
 
 def _is_given_a_part(roles: Roles, attribute: str) -> bool:

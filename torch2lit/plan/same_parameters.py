@@ -27,6 +27,7 @@ from .making_functions import attributes_read, is_error, nodes_of_making, plain_
 from .may_run import may_run
 from .model_holders import binds_only_itself, constructor, is_held
 from .only_reckons import reckons, rules_of
+from .settings_handed_on import dictionary_of, may_set_entries
 from .writes_elsewhere import CHANGING
 
 SAME_OBJECT = {"to", "cuda", "cpu", "train", "eval", "float", "double", "half", "bfloat16"}
@@ -369,6 +370,8 @@ class SameParameters:
         parents = self.source.parents
         node: ast.AST = name
         parent = parents.get(node)
+        if may_set_entries(self.roles, name):
+            return True
         if self._is_another_setting(name, parent):
             return False
         if isinstance(parent, ast.Call) and dotted(parent.func) in ("setattr", "delattr") and parent.args[:1] == [node]:
@@ -446,8 +449,11 @@ def _bound_to_names(source: Source, scope: Scope) -> list[set[str]]:
 
 
 def _find_bound_to_names(source: Source, scope: Scope) -> list[set[str]]:
-    found = [one for one in source.all(ast.Assign) if isinstance(one.value, ast.Name) and source.scope_of(one) is scope]
-    return [{n.id for n in (*one.targets, one.value) if isinstance(n, ast.Name)} for one in found]
+    found = [
+        (one, dictionary_of(one.value) or one.value) for one in source.all(ast.Assign) if source.scope_of(one) is scope
+    ]
+    named = [(one, value) for one, value in found if isinstance(value, ast.Name)]
+    return [{n.id for n in (*one.targets, value) if isinstance(n, ast.Name)} for one, value in named]
 
 
 def _name_of(mention: Mention) -> str:
@@ -490,7 +496,7 @@ def _read_of(roles: Roles, scope: Scope, making: list[ast.stmt]) -> dict[str, se
     owners = set()
     for node in nodes:
         match node:
-            case ast.Attribute(value=ast.Name(id=name) as owner, attr=attribute):
+            case ast.Attribute(value=ast.Name(id=name) as owner, attr=attribute) if not attribute.startswith("__"):
                 found.setdefault(name, set()).add(attribute)
                 owners.add(id(owner))
             case ast.Call(args=args, keywords=keywords):
