@@ -130,6 +130,7 @@ def test_a_spawned_process_sees_no_difference_when_it_is_forked(tmp_path: Path) 
 
 NAMED_BEFORE = """\
 import os
+import sys
 
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -152,7 +153,9 @@ def main(rank):
     destroy_process_group()
     named = [destroy_process_group is dist.destroy_process_group, init_process_group is dist.init_process_group]
     kept = destroy_process_group.__closure__ is not None and [c.cell_contents for c in destroy_process_group.__closure__]
-    print(rank, *named, sorted(type(group).__name__ for cell in kept or [] if isinstance(cell, list) for group in cell), flush=True)
+    groups = sorted(type(group).__name__ for cell in kept or [] if isinstance(cell, list) for group in cell)
+    sys.stdout.write(f"{rank} {named[0]} {named[1]} {groups}\\n")  # one piece: two processes write
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
