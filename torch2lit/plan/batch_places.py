@@ -13,11 +13,11 @@ from enum import Enum
 
 from ..recover.items import Item
 from ..recover.loops import Iterable, Loop
-from ..recover.makings import Value, sources
+from ..recover.makings import Making, Value, is_none, makings, sources
 from ..recover.names import target_names
 from ..recover.nest import Frame
 from ..recover.roles import Role
-from ..recover.syntax import walk
+from ..recover.syntax import root_name, walk
 from ..recover.variables import Variable
 from .draft import Draft
 from .placement import placement
@@ -403,22 +403,20 @@ class BatchPlaces:
         if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.NamedExpr):
             return False
         names = {name for target in _targets(statement) for name in target_names(target)}
-        others = (n for n in walk(self.draft.source.scope_of(numpy)) if n is not statement)
-        return any(_root(t) in names and not isinstance(t, ast.Name) for n in others for t in _targets(n)) or any(
-            isinstance(n, ast.AugAssign) and _root(n.target) in names for n in walk(self.draft.source.scope_of(numpy))
-        )
+        changed = [
+            target
+            for n in walk(self.draft.source.scope_of(numpy))
+            if n is not statement
+            for target in _targets(n)
+            if isinstance(n, ast.AugAssign) or not isinstance(target, ast.Name)
+        ]
+        return any(root_name(target) in names for target in changed)
 
 
 def _targets(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.Assign):
         return node.targets
     return [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign | ast.NamedExpr) else []
-
-
-def _root(node: ast.expr) -> str:
-    while isinstance(node, ast.Subscript | ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_exact(op: ast.operator, other: ast.expr) -> bool:
@@ -431,19 +429,16 @@ def _comes_from_loader(draft: Draft, loop: Loop, frame: Frame) -> bool:
     """Whether a loop's elements are made as it runs: those of a list, and counts, are where the script has put them before."""
     if loop.kind in (Iterable.RANGE, Iterable.TURNS):
         return False
-    made = sources(Value(loop.base, frame.scope, draft.roles))
-    given = [one for loader in made if (data := _handed_out(loader)) is not None for one in sources(data)]
-    return not any(isinstance(one.node, ast.List | ast.Tuple) for one in [*made, *given])
+    base = Value(loop.base, frame.scope, draft.roles)
+    handed = (data for made in makings(base) if (data := _handed_out(made)) is not None)
+    held = [*sources(base), *(one for data in handed for one in sources(data))]
+    return not any(isinstance(one.node, ast.List | ast.Tuple) for one in held)
 
 
-def _handed_out(loader: Value) -> Value | None:
+def _handed_out(loader: Making) -> Value | None:
     """The data whose elements a loader gives one by one, as they are."""
-    match loader.node:
-        case ast.Call(args=[data, *_], keywords=[*_]) as call:
-            sizes = [k.value for k in call.keywords if k.arg == "batch_size"]
-            if any(isinstance(size, ast.Constant) and size.value is None for size in sizes):
-                return Value(data, loader.scope, loader.roles)
-    return None
+    size = loader.argument("batch_size", 1)
+    return loader.argument("dataset", 0) if size is not None and is_none(size) else None
 
 
 def may_leave_host(draft: Draft) -> bool:

@@ -50,28 +50,10 @@ def _optimizes(draft: Draft, model: ast.expr, item: Item, receiver: ast.expr | N
     wanted = draft.variable(model, item.frame)
     if optimizer is None or wanted is None:
         return False
-    scope, name = optimizer.scope, optimizer.name
-    known = wanted.scope is draft.source.tree and _is_wide(draft, wanted.name, scope)
-    if scope is not wanted.scope and not known:
-        scope, name = _handed_down(draft, scope, name)
-        if scope is not wanted.scope:
-            return False
-    return _holds_all(draft, scope, name, wanted.name, 0, grouped)
-
-
-def _handed_down(draft: Draft, scope: Scope, name: str) -> tuple[Scope, str]:
-    """The variable that a parameter always is: what the one call of its function passes, and so on."""
-    for _ in range(_DEEPEST):
-        key = draft.roles.key(scope, name)
-        if key is None or isinstance(key[0], ast.Module) or draft.roles.bindings(key):
-            break
-        match draft.roles.arguments(key[0], name):
-            case [(caller, ast.Name(id=passed))]:
-                above = draft.roles.key(caller, passed)
-                scope, name = above[0] if above is not None else caller, passed
-            case _:
-                break
-    return scope, name
+    known = wanted.scope is draft.source.tree and _is_wide(draft, wanted.name, optimizer.scope)
+    if optimizer.scope is not wanted.scope and not known:
+        return False
+    return _holds_all(draft, optimizer.scope, optimizer.name, wanted.name, 0, grouped)
 
 
 def _is_wide(draft: Draft, model: str, scope: Scope) -> bool:
